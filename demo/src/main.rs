@@ -1,0 +1,3 @@
+//! `grocery`: one binary, every role.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What the store and the shopper both need: wire types, money and telemetry set-up.

@@ -1,0 +1,1 @@
+//! The shopper: a load generator whose actors send shopping trips to the grocery store, each one trace.

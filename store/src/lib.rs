@@ -1,0 +1,1 @@
+//! The grocery store: an actix-web service whose inventory actors create OpenTelemetry child spans.
