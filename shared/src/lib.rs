@@ -1,1 +1,3 @@
 //! What the store and the shopper both need: wire types, money and telemetry set-up.
+
+pub mod telemetry;

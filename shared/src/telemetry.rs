@@ -1,0 +1,101 @@
+//! Telemetry of a process: spans, metrics and logs, set up by the standard variables.
+//!
+//! This is the only place that names the OpenTelemetry SDK and the exporters. Everything else
+//! uses the OpenTelemetry API and finds here what it needs at the end: where each span went.
+
+mod accounting;
+pub mod config;
+mod error;
+mod exporter;
+mod http_client;
+mod logs;
+mod otlp;
+mod pipeline;
+mod processor;
+mod propagation;
+mod resource;
+mod zipkin;
+
+pub use accounting::{Accounting, ExporterTotals, Snapshot};
+pub use error::TelemetryError;
+pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
+
+use config::Config;
+use opentelemetry::global;
+use std::io::Write as _;
+use std::sync::Once;
+
+/// What a process says about itself.
+#[derive(Clone, Debug, Default)]
+pub struct Service {
+    /// `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
+    pub name: &'static str,
+    /// `service.version`.
+    pub version: &'static str,
+    /// Keys of baggage entries that are copied onto every span at its start.
+    pub baggage_attributes: &'static [&'static str],
+}
+
+/// The telemetry of this process, from its start to its end.
+///
+/// ```no_run
+/// use shared::telemetry::{Service, Telemetry};
+///
+/// # fn main() -> Result<(), shared::telemetry::TelemetryError> {
+/// let telemetry = Telemetry::init(Service {
+///     name: "grocery-store",
+///     version: env!("CARGO_PKG_VERSION"),
+///     ..Service::default()
+/// })?;
+/// // serve, and at the end:
+/// telemetry.shutdown();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Telemetry {
+    pipeline: Pipeline,
+    shutdown: Once,
+}
+
+impl Telemetry {
+    /// Sets up spans, metrics, propagation and logs for the whole process, as the environment
+    /// says. Call it once, before any actix system is started.
+    ///
+    /// # Errors
+    ///
+    /// [`TelemetryError`] when a variable holds a value that is unknown or malformed, an exporter
+    /// cannot be set up, or the process has a `tracing` subscriber already.
+    pub fn init(service: Service) -> Result<Self, TelemetryError> {
+        let config = Config::from_env()?;
+        let pipeline = Pipeline::new(&service, &config)?;
+        logs::init(&config.log_filter)?;
+        global::set_text_map_propagator(propagation::composite(&config.propagators));
+        if !config.disabled {
+            global::set_tracer_provider(pipeline.provider().clone());
+        }
+        Ok(Telemetry { pipeline, shutdown: Once::new() })
+    }
+
+    /// A live view of where the spans of this process went.
+    #[must_use]
+    pub fn accounting(&self) -> Accounting {
+        self.pipeline.accounting()
+    }
+
+    /// Sends what is waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting line to
+    /// stderr. Only the first call does anything; the others wait for it.
+    pub fn shutdown(&self) {
+        self.shutdown.call_once(|| {
+            self.pipeline.shutdown();
+            // Nobody is left to tell when stderr is closed.
+            writeln!(std::io::stderr(), "{}", self.accounting()).ok();
+        });
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}

@@ -1,0 +1,174 @@
+//! Where every span went: the counters, and the views of them that others read.
+//!
+//! The SDK tells of a dropped span in its log at best. Here each span that ended is, for each
+//! exporter, either exported, failed, dropped, or (while the process runs) still queued, and
+//! anyone can ask at any time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A counter on a cache line of its own, so that the threads that end spans and the threads that
+/// export them don't slow each other down.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n` and returns the value before.
+    pub(crate) fn add(&self, n: u64) -> u64 {
+        self.0.fetch_add(n, Ordering::AcqRel)
+    }
+
+    /// Takes `n` away.
+    pub(crate) fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::AcqRel);
+    }
+
+    /// The value now.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The counters of one exporter.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
+    pub(crate) name: &'static str,
+    /// Spans that its queue can hold.
+    pub(crate) capacity: u64,
+    /// Spans in its queue: admitted, and not yet handed to the exporter.
+    pub(crate) waiting: Counter,
+    /// Spans that the backend has taken.
+    pub(crate) exported: Counter,
+    /// Spans whose export ended in an error.
+    pub(crate) failed: Counter,
+    /// Spans that found the queue full.
+    pub(crate) dropped: Counter,
+    /// Set when the exporter has been shut down: what was not delivered by then counts as dropped.
+    pub(crate) closed: AtomicBool,
+}
+
+impl Lane {
+    /// The counters of an exporter with a queue for `capacity` spans.
+    pub(crate) fn new(name: &'static str, capacity: usize) -> Self {
+        Lane {
+            name,
+            capacity: capacity as u64,
+            waiting: Counter::default(),
+            exported: Counter::default(),
+            failed: Counter::default(),
+            dropped: Counter::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+}
+
+/// The counters of one pipeline.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    pub(crate) started: Counter,
+    pub(crate) ended: Counter,
+    pub(crate) lanes: Vec<Arc<Lane>>,
+}
+
+impl Totals {
+    /// Counters for exporters with these lanes.
+    pub(crate) fn new(lanes: Vec<Arc<Lane>>) -> Self {
+        Totals { started: Counter::default(), ended: Counter::default(), lanes }
+    }
+}
+
+/// A live view of where every span of the process went: cheap to keep, clone and ask.
+#[derive(Clone, Debug)]
+pub struct Accounting(pub(crate) Arc<Totals>);
+
+impl Accounting {
+    /// The totals at this moment.
+    ///
+    /// For every exporter `ended = exported + failed + dropped + queued`, also while spans are
+    /// being ended and exported by other threads.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let read: Vec<_> = self
+            .0
+            .lanes
+            .iter()
+            .map(|lane| (lane, lane.exported.get(), lane.failed.get(), lane.dropped.get()))
+            .collect();
+        // Read last: a span is counted as ended before it can be counted as anything else, so
+        // this total is never smaller than the sum of the others.
+        let ended = self.0.ended.get();
+        let exporters = read
+            .into_iter()
+            .map(|(lane, exported, failed, dropped)| {
+                let rest = ended - exported - failed - dropped;
+                let closed = lane.closed.load(Ordering::Acquire);
+                ExporterTotals {
+                    name: lane.name,
+                    exported,
+                    failed,
+                    dropped: if closed { dropped + rest } else { dropped },
+                    queued: if closed { 0 } else { rest },
+                }
+            })
+            .collect();
+        Snapshot { started: self.0.started.get().max(ended), ended, exporters }
+    }
+}
+
+impl fmt::Display for Accounting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.snapshot().fmt(f)
+    }
+}
+
+/// The totals of a process at one moment.
+///
+/// Shown as the accounting line, the last line that a process writes to stderr:
+///
+/// ```text
+/// telemetry: started=123 ended=123 | otlp exported=120 failed=0 dropped=3 | console exported=123 failed=0 dropped=0
+/// ```
+///
+/// While spans are on their way, an exporter's part ends with ` queued=N`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Snapshot {
+    /// Recording spans that were started.
+    pub started: u64,
+    /// Sampled spans that ended.
+    pub ended: u64,
+    /// What became of the ended spans at each exporter, in the order they were configured.
+    pub exporters: Vec<ExporterTotals>,
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "telemetry: started={} ended={}", self.started, self.ended)?;
+        self.exporters.iter().try_for_each(|exporter| write!(f, " | {exporter}"))
+    }
+}
+
+/// What became of the ended spans at one exporter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExporterTotals {
+    /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
+    pub name: &'static str,
+    /// Spans that the backend took.
+    pub exported: u64,
+    /// Spans whose export ended in an error.
+    pub failed: u64,
+    /// Spans that found the queue full, or were not delivered when the process had to end.
+    pub dropped: u64,
+    /// Spans still on their way: 0 after shutdown.
+    pub queued: u64,
+}
+
+impl fmt::Display for ExporterTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ExporterTotals { name, exported, failed, dropped, queued } = self;
+        write!(f, "{name} exported={exported} failed={failed} dropped={dropped}")?;
+        if *queued > 0 { write!(f, " queued={queued}") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,39 @@
+//! What can keep telemetry from starting.
+
+use std::borrow::Cow;
+
+/// Why [`Telemetry::init`](super::Telemetry::init) refused to start.
+///
+/// A process whose tracing is set up wrongly stops at once and says what to change: a variable
+/// that is silently ignored is found only when the traces are needed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TelemetryError {
+    /// A variable holds a value that is unknown or malformed.
+    #[error("{variable}={value:?} is not valid: expected {expected}")]
+    Invalid {
+        /// The environment variable.
+        variable: Cow<'static, str>,
+        /// What it holds.
+        value: String,
+        /// What it may hold.
+        expected: Cow<'static, str>,
+    },
+    /// A variable holds bytes that are not UTF-8.
+    #[error("{variable} is not valid: expected UTF-8 text")]
+    NotUnicode {
+        /// The environment variable.
+        variable: String,
+    },
+    /// An exporter could not be built from a configuration that is valid by itself.
+    #[error("cannot set up the {exporter} exporter: {reason}")]
+    Exporter {
+        /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
+        exporter: &'static str,
+        /// What the exporter said.
+        reason: String,
+    },
+    /// Logs cannot be set up because the process already has a `tracing` subscriber.
+    #[error("telemetry is set up already: {0}")]
+    AlreadyInitialised(#[from] tracing_subscriber::util::TryInitError),
+}

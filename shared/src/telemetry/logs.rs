@@ -1,0 +1,66 @@
+//! Logs: one line each on stderr, with the trace and span they belong to.
+
+use super::TelemetryError;
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt as _;
+use std::fmt;
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields as _};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry};
+
+/// Makes `tracing` write to stderr what `directives` (in the form of `RUST_LOG`) let through.
+pub(super) fn init(directives: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::builder().parse(directives).map_err(|_| TelemetryError::Invalid {
+        variable: "RUST_LOG".into(),
+        value: directives.to_owned(),
+        expected: "directives such as info or warn,store=debug".into(),
+    })?;
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(WithTrace)
+        .with_writer(std::io::stderr)
+        .with_filter(filter.and(filter_fn(is_said_once)));
+    Registry::default().with(lines).try_init()?;
+    Ok(())
+}
+
+/// False for what the exporters and the SDK say about every single batch that they could not
+/// deliver: the accounting says it once for the whole outage.
+fn is_said_once(metadata: &Metadata<'_>) -> bool {
+    let per_batch = metadata.target().starts_with("opentelemetry")
+        && metadata.name().starts_with("Export.Failed");
+    !per_batch
+}
+
+/// `TIME LEVEL target: message field=value trace_id=... span_id=...`
+struct WithTrace;
+
+impl<S> FormatEvent<S, DefaultFields> for WithTrace
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, DefaultFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        SystemTime.format_time(&mut writer)?;
+        let metadata = event.metadata();
+        write!(writer, " {:>5} {}: ", metadata.level(), metadata.target())?;
+        ctx.field_format().format_fields(writer.by_ref(), event)?;
+        Context::map_current(|cx| {
+            let span = cx.span();
+            let span = span.span_context();
+            if span.is_valid() {
+                write!(writer, " trace_id={} span_id={}", span.trace_id(), span.span_id())?;
+            }
+            writeln!(writer)
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! The span processor: counts spans and hands each to every exporter's own queue.
+//!
+//! Each exporter has the SDK's batch processor to itself (a bounded queue and a thread), so one
+//! that hangs slows neither the others nor the service. That processor drops what its queue has
+//! no room for without telling, so a gate before it admits no more than the queue can hold, and
+//! counts what it turns away.
+
+use super::accounting::{Lane, Totals};
+use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::trace::Span as _;
+use opentelemetry::{Context, Key, KeyValue};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanProcessor};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// One exporter's queue, with the gate before it.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    lane: Arc<Lane>,
+    batch: Arc<BatchSpanProcessor>,
+    overflowed: AtomicBool,
+}
+
+impl Queue {
+    /// Puts a gate before `batch`, whose queue holds `lane.capacity` spans.
+    pub(crate) fn new(lane: Arc<Lane>, batch: BatchSpanProcessor) -> Self {
+        Queue { lane, batch: Arc::new(batch), overflowed: AtomicBool::new(false) }
+    }
+
+    /// The counters of this queue's exporter.
+    pub(crate) fn lane(&self) -> Arc<Lane> {
+        Arc::clone(&self.lane)
+    }
+
+    /// Whether the queue has room for one more span, which is then the caller's to use.
+    fn admit(&self) -> bool {
+        if self.lane.waiting.add(1) < self.lane.capacity {
+            return true;
+        }
+        self.lane.waiting.sub(1);
+        self.lane.dropped.add(1);
+        if !self.overflowed.load(Ordering::Relaxed)
+            && !self.overflowed.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                exporter = self.lane.name,
+                capacity = self.lane.capacity,
+                "span queue is full: spans are being dropped, see the accounting for how many"
+            );
+        }
+        false
+    }
+}
+
+/// Counts, copies chosen baggage onto spans, and feeds the queues.
+#[derive(Debug)]
+pub(crate) struct AccountingProcessor {
+    totals: Arc<Totals>,
+    queues: Vec<Queue>,
+    baggage_keys: Vec<Key>,
+}
+
+impl AccountingProcessor {
+    pub(crate) fn new(totals: Arc<Totals>, queues: Vec<Queue>, baggage_keys: Vec<Key>) -> Self {
+        AccountingProcessor { totals, queues, baggage_keys }
+    }
+
+    /// Runs `work` for all queues at once, each on a thread of its own, and waits for all of
+    /// them, but never past `timeout`: a hanging exporter's thread is left behind.
+    fn for_all(
+        &self,
+        timeout: Duration,
+        work: fn(&BatchSpanProcessor, Duration) -> OTelSdkResult,
+    ) -> OTelSdkResult {
+        let deadline = Instant::now() + timeout;
+        let (done, results) = mpsc::channel();
+        for queue in &self.queues {
+            let (batch, done) = (Arc::clone(&queue.batch), done.clone());
+            std::thread::Builder::new()
+                .name("telemetry-flush".to_owned())
+                .spawn(move || done.send(work(&batch, timeout)))
+                .map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?;
+        }
+        drop(done);
+        let mut outcome = Ok(());
+        for _ in &self.queues {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(result) = results.recv_timeout(left) else {
+                return Err(OTelSdkError::Timeout(timeout));
+            };
+            outcome = outcome.and(result);
+        }
+        outcome
+    }
+}
+
+impl SpanProcessor for AccountingProcessor {
+    fn on_start(&self, span: &mut Span, cx: &Context) {
+        self.totals.started.add(1);
+        for key in &self.baggage_keys {
+            if let Some(value) = cx.baggage().get(key) {
+                span.set_attribute(KeyValue::new(key.clone(), value.clone()));
+            }
+        }
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if !span.span_context.is_sampled() {
+            return;
+        }
+        self.totals.ended.add(1);
+        let Some((last, others)) = self.queues.split_last() else { return };
+        for queue in others {
+            if queue.admit() {
+                queue.batch.on_end(span.clone());
+            }
+        }
+        if last.admit() {
+            last.batch.on_end(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.for_all(Duration::from_secs(5), |batch, _| batch.force_flush())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        let result = self.for_all(timeout, BatchSpanProcessor::shutdown_with_timeout);
+        for queue in &self.queues {
+            queue.lane.closed.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        for queue in &mut self.queues {
+            // The processor is shared with the threads that shut it down, none of which exists yet.
+            if let Some(batch) = Arc::get_mut(&mut queue.batch) {
+                batch.set_resource(resource);
+            }
+        }
+    }
+}
