@@ -1,3 +1,13 @@
-//! What the store and the shopper both need: wire types, money and telemetry set-up.
+//! What the store and the shopper both need, and nothing more.
+//!
+//! - [`telemetry`]: spans, logs and accounting, set up once per process;
+//! - [`wire`]: the types that go over HTTP between the two;
+//! - [`money`]: amounts in whole cents;
+//! - [`fault`]: faults that a shopper asks for and the store's actors honour;
+//! - [`signal`]: when a process should stop.
 
+pub mod fault;
+pub mod money;
+pub mod signal;
 pub mod telemetry;
+pub mod wire;

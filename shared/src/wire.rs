@@ -1,0 +1,153 @@
+//! What goes over HTTP between the shopper and the store.
+//!
+//! The store serialises these types, the shopper reads them, and the OpenAPI document is derived
+//! from them, so the three cannot disagree.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::money::Money;
+
+/// What `GET /` answers.
+pub const WELCOME: &str = "Welcome to the grocery store!";
+
+/// The header by which a client may repeat a checkout safely.
+/// See <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The header in which the store answers with the trace id.
+/// See <https://www.w3.org/TR/trace-context-2/#traceresponse-header>.
+pub const TRACERESPONSE: &str = "traceresponse";
+
+/// The media type of a [`Problem`], from RFC 9457.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The most lines that one basket may have.
+pub const MAX_BASKET_LINES: usize = 100;
+
+/// The answer to `GET /whats-in-store`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WhatsInStore {
+    /// What the store has.
+    pub inventory: Inventory,
+}
+
+/// Everything the store sells, by product id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Inventory {
+    /// All products of all aisles, in stock or not.
+    pub products: Vec<Product>,
+}
+
+/// One product as it stands in its aisle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Product {
+    /// Names the product for ever.
+    #[schema(example = "1")]
+    pub id: String,
+    /// What it is called.
+    #[schema(example = "potato")]
+    pub name: String,
+    /// Price of one piece.
+    pub price: Money,
+    /// The aisle it stands in.
+    #[schema(example = "produce")]
+    pub aisle: String,
+    /// How many pieces can be bought now.
+    #[schema(example = 120)]
+    pub in_stock: u64,
+}
+
+/// The body of `POST /checkout`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckoutRequest {
+    /// What is in the basket: 1 to 100 lines, each product at most once.
+    #[schema(min_items = 1, max_items = 100)]
+    pub items: Vec<BasketItem>,
+}
+
+/// One line of a basket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasketItem {
+    /// Which product.
+    #[schema(example = "1")]
+    pub id: String,
+    /// How many pieces, at least one.
+    #[schema(example = 10, minimum = 1)]
+    pub quantity: u32,
+}
+
+/// The answer to a checkout, and to `GET /orders/{id}` ever after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Receipt {
+    /// Names the order for ever.
+    pub order_id: Uuid,
+    /// What was bought, in the order of the basket.
+    pub lines: Vec<ReceiptLine>,
+    /// The sum of the lines.
+    pub total: Money,
+    /// When the order was recorded (RFC 3339, UTC).
+    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    pub placed_at: String,
+}
+
+/// One line of a receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptLine {
+    /// Which product.
+    #[schema(example = "1")]
+    pub id: String,
+    /// What it is called.
+    #[schema(example = "potato")]
+    pub name: String,
+    /// How many pieces.
+    #[schema(example = 10)]
+    pub quantity: u32,
+    /// Price of one piece when it was bought.
+    pub unit_price: Money,
+    /// Price of the line: unit price times quantity.
+    pub price: Money,
+}
+
+/// A problem document, as RFC 9457 has it: <https://www.rfc-editor.org/rfc/rfc9457>.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Names the kind of problem; `about:blank` where the status says it all.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/out-of-stock")]
+    pub kind: String,
+    /// The kind of problem in a few words, always the same for one `type`.
+    #[schema(example = "Out of stock")]
+    pub title: String,
+    /// The HTTP status code, repeated.
+    #[schema(example = 409)]
+    pub status: u16,
+    /// What went wrong this time: the input and what was expected.
+    pub detail: String,
+    /// The trace in which it went wrong, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// The products that are short, where stock is the problem.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub short: Vec<Shortage>,
+}
+
+/// A product of which there is less than was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Shortage {
+    /// Which product.
+    #[schema(example = "1")]
+    pub id: String,
+    /// What it is called.
+    #[schema(example = "potato")]
+    pub name: String,
+    /// How many pieces were asked for.
+    #[schema(example = 10)]
+    pub requested: u32,
+    /// How many pieces there are.
+    #[schema(example = 3)]
+    pub available: u64,
+}
