@@ -1,1 +1,27 @@
-//! Transparent OpenTelemetry context for actix actors: every message a span, context and baggage carried from actor to actor.
+//! Transparent OpenTelemetry context for actix actors: every message a span, context and baggage
+//! carried from actor to actor.
+
+mod actor;
+mod ask;
+pub mod attribute;
+mod batch;
+mod context;
+mod envelope;
+mod operation;
+mod origin;
+mod policy;
+mod reply;
+mod scoped;
+mod span;
+mod spawn;
+mod stream;
+mod supervisor;
+mod timer;
+mod tracer;
+
+pub use actor::{TracedActor, TracedStart};
+pub use ask::{Ask, AskError, ask, tell};
+pub use batch::BatchLinks;
+pub use context::TracedContext;
+pub use policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, TimerPolicy};
+pub use spawn::spawn_traced;

@@ -1,0 +1,126 @@
+//! What an actor says about itself, and how a traced actor is started.
+
+use std::borrow::Cow;
+
+use actix::dev::channel::channel;
+use actix::{Actor, Addr, Supervised};
+use actix_rt::ArbiterHandle;
+use opentelemetry::{Context, KeyValue};
+
+use crate::context::{DEFAULT_MAILBOX_CAPACITY, TracedContext};
+use crate::policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, TimerPolicy};
+use crate::supervisor::TracedSupervisor;
+
+/// An actor whose messages are spans.
+///
+/// Only [`NAME`](Self::NAME) has to be given; everything else is a policy with a default.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` runs in a traced context but does not implement `TracedActor`",
+    note = "add `impl TracedActor for {Self} {{ const NAME: &'static str = \"...\"; }}`"
+)]
+pub trait TracedActor: Actor {
+    /// The actor's name in span names and in `actix.actor.name`. Few different values: the
+    /// instance belongs in [`attributes`](Self::attributes).
+    const NAME: &'static str;
+
+    /// How many tells (`do_send`, `try_send`, `notify`) in a row, with no ask between them, stay
+    /// in one trace before the next becomes a root with a link. Raise it for a pipeline with more
+    /// stages than this; lower it for an actor that tells itself to go on for ever; `u32::MAX`
+    /// never cuts.
+    const HOP_LIMIT: u32 = DEFAULT_HOP_LIMIT;
+
+    /// Whether timers and stream items are traces of their own.
+    const TIMERS: TimerPolicy = TimerPolicy::LinkedRoot;
+
+    /// What a message from outside any trace becomes.
+    const ROOT: RootPolicy = RootPolicy::Carry;
+
+    /// What tells this instance from the others of its type, set on the spans of all its messages.
+    /// Called only for messages that are recorded.
+    fn attributes(&self) -> impl IntoIterator<Item = KeyValue> {
+        []
+    }
+
+    /// Whether a reply is a failure: `Some` sets the span's status to Error and is its
+    /// `error.type`, which should be one of a few fixed words.
+    ///
+    /// Called only for messages that are recorded. Without it every reply is a success, `Err` too,
+    /// because a type alone does not say which errors are an actor's failure and which an answer.
+    fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
+        let _ = reply;
+        None
+    }
+}
+
+/// The traced counterparts of [`Actor::start`] and its kin, which are bound to actix's own context.
+///
+/// The starter's context is current in [`Actor::started`].
+pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
+    /// Starts the actor on the current arbiter; the counterpart of [`Actor::start`].
+    fn start_traced(self) -> Addr<Self> {
+        TracedContext::new().run(self)
+    }
+
+    /// Starts an actor that needs its own context, or its address, to be made; the counterpart of
+    /// [`Actor::create`].
+    fn create_traced<F>(make: F) -> Addr<Self>
+    where
+        F: FnOnce(&mut TracedContext<Self>) -> Self,
+    {
+        let mut ctx = TracedContext::new();
+        let actor = make(&mut ctx);
+        ctx.run(actor)
+    }
+
+    /// Starts the actor on another arbiter, where `make` runs too; the counterpart of
+    /// [`Actor::start_in_arbiter`]. The caller's context goes with it.
+    fn start_traced_in<F>(arbiter: &ArbiterHandle, make: F) -> Addr<Self>
+    where
+        F: FnOnce(&mut TracedContext<Self>) -> Self + Send + 'static,
+    {
+        let (tx, rx) = channel(DEFAULT_MAILBOX_CAPACITY);
+        let starter = Context::current();
+        arbiter.spawn_fn(move || {
+            let _guard = starter.attach();
+            let mut ctx = TracedContext::with_receiver(rx);
+            let actor = make(&mut ctx);
+            ctx.spawn_actor(actor);
+        });
+        Addr::new(tx)
+    }
+
+    /// Starts the actor under a supervisor; the counterpart of [`actix::Supervisor::start`].
+    ///
+    /// An actor that stops while it still has addresses is restarted, and the restart is a span
+    /// with a link to the message that stopped it.
+    fn supervise_traced<F>(make: F) -> Addr<Self>
+    where
+        Self: Supervised,
+        F: FnOnce(&mut TracedContext<Self>) -> Self,
+    {
+        let mut ctx = TracedContext::new();
+        let actor = make(&mut ctx);
+        TracedSupervisor::spawn(ctx, actor)
+    }
+
+    /// Starts the actor under a supervisor on another arbiter; the counterpart of
+    /// [`actix::Supervisor::start_in_arbiter`].
+    fn supervise_traced_in<F>(arbiter: &ArbiterHandle, make: F) -> Addr<Self>
+    where
+        Self: Supervised,
+        F: FnOnce(&mut TracedContext<Self>) -> Self + Send + 'static,
+    {
+        let (tx, rx) = channel(DEFAULT_MAILBOX_CAPACITY);
+        let starter = Context::current();
+        arbiter.spawn_fn(move || {
+            let _guard = starter.attach();
+            let mut ctx = TracedContext::with_receiver(rx);
+            let actor = make(&mut ctx);
+            // The address outlives this one: the caller holds it.
+            drop(TracedSupervisor::spawn(ctx, actor));
+        });
+        Addr::new(tx)
+    }
+}
+
+impl<A: TracedActor<Context = TracedContext<A>>> TracedStart for A {}

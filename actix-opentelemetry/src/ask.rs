@@ -1,0 +1,220 @@
+//! Sending a message so that a failure to deliver it is seen in the sender's trace.
+
+use std::pin::Pin;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use actix::dev::{Request, SendError, ToEnvelope};
+use actix::{Addr, Handler, MailboxError, Message};
+use actix_rt::time::{Sleep, sleep};
+use opentelemetry::trace::{Status, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
+use pin_project_lite::pin_project;
+
+use crate::actor::TracedActor;
+use crate::attribute::{self, error_type};
+use crate::envelope::observe_packing;
+use crate::operation::{self, Kind};
+
+/// Asks an actor: `addr.send(message)`, with the context and the failures of the caller.
+///
+/// The context is the one that is current at this call, whenever the future is polled and whatever
+/// context it is polled in, also when the mailbox is full and the message enters it later. If no
+/// reply comes, the reason is on the caller's span: an event `actix.ask.failed` with `error.type`,
+/// and status Error.
+///
+/// ```no_run
+/// # use actix::prelude::*;
+/// # use actix_opentelemetry::{AskError, TracedActor, TracedContext, ask};
+/// # struct Till;
+/// # impl Actor for Till { type Context = TracedContext<Self>; }
+/// # impl TracedActor for Till { const NAME: &'static str = "Till"; }
+/// # #[derive(Message)]
+/// # #[rtype(u32)]
+/// # struct Total;
+/// # impl Handler<Total> for Till {
+/// #     type Result = u32;
+/// #     fn handle(&mut self, _: Total, _: &mut Self::Context) -> u32 { 7 }
+/// # }
+/// # async fn example(till: Addr<Till>) -> Result<u32, AskError> {
+/// use std::time::Duration;
+///
+/// let total = ask(&till, Total).timeout(Duration::from_secs(1)).await?;
+/// # Ok(total)
+/// # }
+/// ```
+pub fn ask<A, M>(addr: &Addr<A>, message: M) -> Ask<A, M>
+where
+    A: TracedActor + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    let (request, is_sent) = observe_packing(|| addr.send(message));
+    // A closed mailbox has no room either, but that is for the request itself to say.
+    let room = if is_sent || !addr.connected() { Room::Found } else { Room::Awaited };
+    Ask { request, cx: Context::current(), room, timeout: None }
+}
+
+/// Tells an actor: `addr.try_send(message)`, with a failure on the caller's span, as an event
+/// `actix.tell.failed` and status Error.
+///
+/// # Errors
+///
+/// [`SendError`] with the message in it, when the mailbox is full or closed.
+pub fn tell<A, M>(addr: &Addr<A>, message: M) -> Result<(), SendError<M>>
+where
+    A: TracedActor + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    addr.try_send(message).inspect_err(|error| {
+        let reason = match error {
+            SendError::Full(_) => error_type::MAILBOX_FULL,
+            SendError::Closed(_) => error_type::MAILBOX_CLOSED,
+        };
+        Context::map_current(|cx| record_failure::<A, M>(cx, Kind::Tell, reason));
+    })
+}
+
+/// Why an [`ask`](ask()) has no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The mailbox had no room, and the caller had asked to be told with
+    /// [`Ask::fail_when_full`]. The message was not sent.
+    #[error("the actor's mailbox is full")]
+    Full,
+    /// The actor has stopped, or it stopped or gave no reply while the caller waited.
+    #[error("the actor's mailbox is closed, or it gave no reply")]
+    Closed,
+    /// No reply in the time given with [`Ask::timeout`]. If the message is still in the mailbox it
+    /// will not be handled.
+    #[error("the actor did not reply in time")]
+    Timeout,
+}
+
+enum Room {
+    Found,
+    Awaited,
+    Demanded,
+}
+
+pin_project! {
+    /// The future of an [`ask`](ask()): the reply.
+    #[must_use = "a message to a full mailbox is sent only when this is polled"]
+    pub struct Ask<A, M>
+    where
+        A: TracedActor,
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message,
+        M: Send,
+        M: 'static,
+        M::Result: Send,
+    {
+        #[pin]
+        request: Request<A, M>,
+        cx: Context,
+        room: Room,
+        #[pin]
+        timeout: Option<Sleep>,
+    }
+}
+
+impl<A, M> Ask<A, M>
+where
+    A: TracedActor + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    /// Waits for the reply no longer than this, from now.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(sleep(limit));
+        self
+    }
+
+    /// Gives up at once when the mailbox is full, instead of waiting for room.
+    ///
+    /// What "full" is belongs to actix: each clone of an `Addr` has room for one message more than
+    /// the mailbox's capacity, so share one `Addr` between the senders that are to be limited.
+    pub fn fail_when_full(mut self) -> Self {
+        if let Room::Awaited = self.room {
+            self.room = Room::Demanded;
+        }
+        self
+    }
+}
+
+impl<A, M> Future for Ask<A, M>
+where
+    A: TracedActor + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    type Output = Result<M::Result, AskError>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Room::Demanded = this.room {
+            return Poll::Ready(Err(failed::<A, M>(this.cx, AskError::Full)));
+        }
+        let reply = {
+            // A message that found no room is packed here.
+            let _guard = this.cx.clone().attach();
+            this.request.poll(task)
+        };
+        let error = match reply {
+            Poll::Ready(Ok(reply)) => return Poll::Ready(Ok(reply)),
+            Poll::Ready(Err(MailboxError::Closed)) => AskError::Closed,
+            Poll::Ready(Err(MailboxError::Timeout)) => AskError::Timeout,
+            Poll::Pending => match this.timeout.as_pin_mut() {
+                Some(timeout) => {
+                    ready!(timeout.poll(task));
+                    AskError::Timeout
+                }
+                None => return Poll::Pending,
+            },
+        };
+        Poll::Ready(Err(failed::<A, M>(this.cx, error)))
+    }
+}
+
+impl AskError {
+    fn error_type(self) -> &'static str {
+        match self {
+            Self::Full => error_type::MAILBOX_FULL,
+            Self::Closed => error_type::MAILBOX_CLOSED,
+            Self::Timeout => error_type::TIMEOUT,
+        }
+    }
+}
+
+fn failed<A: TracedActor, M: 'static>(cx: &Context, error: AskError) -> AskError {
+    record_failure::<A, M>(cx, Kind::Ask, error.error_type());
+    error
+}
+
+fn record_failure<A: TracedActor, M: 'static>(cx: &Context, kind: Kind, reason: &'static str) {
+    let span = cx.span();
+    if !span.is_recording() {
+        return;
+    }
+    let operation = operation::of_message::<A, M>(kind);
+    let event = match kind {
+        Kind::Ask => "actix.ask.failed",
+        _ => "actix.tell.failed",
+    };
+    span.add_event(
+        event,
+        vec![
+            KeyValue::new(attribute::ERROR_TYPE, reason),
+            KeyValue::new(attribute::ACTOR_NAME, operation.actor),
+            KeyValue::new(attribute::MESSAGE_TYPE, operation.message),
+        ],
+    );
+    span.set_status(Status::error(format!("{}: {reason}", operation.span_name)));
+}

@@ -1,0 +1,60 @@
+//! The names of what is recorded: span attributes, metric attributes, error types.
+//!
+//! actix has no semantic conventions of its own, so these names follow the
+//! [naming rules](https://opentelemetry.io/docs/specs/semconv/general/naming/) under the prefix
+//! `actix.`; `code.function.name` and `error.type` are the stable conventions'.
+
+/// The actor's name, [`TracedActor::NAME`](crate::TracedActor::NAME): `Aisle`.
+pub const ACTOR_NAME: &str = "actix.actor.name";
+
+/// The message's type without its path: `Reserve`.
+pub const MESSAGE_TYPE: &str = "actix.message.type";
+
+/// How the message came: `ask`, `tell`, `notify`, `delayed`, `interval` or `stream`.
+pub const MESSAGE_KIND: &str = "actix.message.kind";
+
+/// Seconds (a double) between sending and handling; of a timer, how late it fired.
+pub const MAILBOX_WAIT: &str = "actix.mailbox.wait";
+
+/// How many times the supervisor has restarted this actor, on a `restart` span.
+pub const RESTART_COUNT: &str = "actix.restart.count";
+
+/// How many messages a batch serves; its links stop at 128, this does not.
+pub const BATCH_MESSAGE_COUNT: &str = "actix.batch.message_count";
+
+/// The handler, as
+/// [`code.function.name`](https://opentelemetry.io/docs/specs/semconv/registry/attributes/code/).
+pub const CODE_FUNCTION_NAME: &str = "code.function.name";
+
+/// Why a message failed, as
+/// [`error.type`](https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/).
+pub const ERROR_TYPE: &str = "error.type";
+
+/// Why a message never reached its handler, on the metric `actix.message.dropped`: one of
+/// [`error_type::ABANDONED`] and [`error_type::UNDELIVERED`].
+pub const DROP_REASON: &str = "reason";
+
+/// The values of [`ERROR_TYPE`] that this crate itself sets.
+pub mod error_type {
+    /// The handler, or the future that it answered with, panicked.
+    pub const PANIC: &str = "panic";
+
+    /// The reply will never come: its future was dropped, or the sender of an ask had stopped
+    /// waiting before the message was handled.
+    pub const ABANDONED: &str = "abandoned";
+
+    /// The handler threw the reply channel away.
+    pub const NO_REPLY: &str = "no_reply";
+
+    /// The actor went away with the message still in its mailbox.
+    pub const UNDELIVERED: &str = "undelivered";
+
+    /// No reply in the time given to [`ask`](crate::ask()).
+    pub const TIMEOUT: &str = "timeout";
+
+    /// The mailbox had no room.
+    pub const MAILBOX_FULL: &str = "mailbox_full";
+
+    /// The actor had stopped before the message was sent.
+    pub const MAILBOX_CLOSED: &str = "mailbox_closed";
+}

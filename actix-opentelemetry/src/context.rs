@@ -1,0 +1,247 @@
+//! The execution context of a traced actor: what `actix::Context` is, with every way of running
+//! code later made to carry the OpenTelemetry context.
+
+use std::time::Duration;
+
+use actix::dev::channel::AddressReceiver;
+use actix::dev::{AsyncContextParts, ContextFut, ContextParts, Mailbox};
+use actix::{
+    ActorContext, ActorFuture, ActorState, Addr, AsyncContext, Handler, Message, SpawnHandle,
+    StreamHandler,
+};
+use actix_rt::time::Instant;
+use futures_util::Stream;
+use opentelemetry::Context;
+
+use crate::actor::TracedActor;
+use crate::reply::Settle;
+use crate::scoped::Scoped;
+use crate::stream::{MessageItems, StreamItems};
+use crate::supervisor::Started;
+use crate::timer;
+
+/// actix's own default, which it does not export.
+pub(crate) const DEFAULT_MAILBOX_CAPACITY: usize = 16;
+
+/// The context of a [`TracedActor`], in the place of [`actix::Context`].
+///
+/// Messages, timers, streams and spawned futures run in the OpenTelemetry context of whatever sent,
+/// set or spawned them. Everything else is as in actix.
+pub struct TracedContext<A: TracedActor<Context = Self>> {
+    parts: ContextParts<A>,
+    mailbox: Option<Mailbox<A>>,
+    /// While a reply is being sent: the message it answers, for the future that actix makes of it.
+    offered_reply: Option<Box<dyn Settle>>,
+    /// In which context the actor was told to stop, for the supervisor's link.
+    stopped_in: Option<Context>,
+}
+
+impl<A: TracedActor<Context = Self>> TracedContext<A> {
+    /// Makes a context that no actor runs in yet; its address can be had already.
+    pub fn new() -> Self {
+        Self::with_mailbox(Mailbox::default())
+    }
+
+    /// Makes a context around the receiving end of an address that exists already.
+    pub fn with_receiver(rx: AddressReceiver<A>) -> Self {
+        Self::with_mailbox(Mailbox::new(rx))
+    }
+
+    fn with_mailbox(mailbox: Mailbox<A>) -> Self {
+        Self {
+            parts: ContextParts::new(mailbox.sender_producer()),
+            mailbox: Some(mailbox),
+            offered_reply: None,
+            stopped_in: None,
+        }
+    }
+
+    /// Starts the actor in this context, on the current arbiter.
+    pub fn run(self, actor: A) -> Addr<A> {
+        let addr = self.parts.address();
+        self.spawn_actor(actor);
+        addr
+    }
+
+    /// Starts the actor whose address is held elsewhere.
+    pub(crate) fn spawn_actor(self, actor: A) {
+        drop(actix_rt::spawn(Started::new(self.into_future(actor))));
+    }
+
+    /// Turns the context and its actor into the future that runs them.
+    pub fn into_future(mut self, actor: A) -> ContextFut<A, Self> {
+        let mailbox = self.mailbox.take().unwrap_or_default();
+        ContextFut::new(self, actor, mailbox)
+    }
+
+    /// The handle of the future that is running, as returned by [`AsyncContext::spawn`].
+    pub fn handle(&self) -> SpawnHandle {
+        self.parts.curr_handle()
+    }
+
+    /// Sets how many messages the mailbox holds (16 unless set, 0 for no bound); every sender has
+    /// room for one more.
+    pub fn set_mailbox_capacity(&mut self, capacity: usize) {
+        self.parts.set_mailbox_capacity(capacity);
+    }
+
+    /// Whether any address of this actor is left.
+    pub fn connected(&self) -> bool {
+        self.parts.connected()
+    }
+
+    /// Spawns a future that has its context already.
+    pub(crate) fn spawn_answer<F>(&mut self, future: F) -> SpawnHandle
+    where
+        F: ActorFuture<A, Output = ()> + 'static,
+    {
+        self.parts.spawn(future)
+    }
+
+    /// Says which message the next future that is spawned or waited for will answer.
+    pub(crate) fn offer_reply(&mut self, reply: Box<dyn Settle>) {
+        self.offered_reply = Some(reply);
+    }
+
+    /// Takes the offer back, if no future has taken it.
+    pub(crate) fn withdraw_reply(&mut self) -> Option<Box<dyn Settle>> {
+        self.offered_reply.take()
+    }
+
+    /// In which context the actor was told to stop, once.
+    pub(crate) fn take_stopped_in(&mut self) -> Option<Context> {
+        self.stopped_in.take()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.parts.state() == ActorState::Stopped
+    }
+}
+
+impl<A: TracedActor<Context = Self>> Default for TracedContext<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A: TracedActor<Context = Self>> std::fmt::Debug for TracedContext<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TracedContext").field("parts", &self.parts).finish_non_exhaustive()
+    }
+}
+
+impl<A: TracedActor<Context = Self>> AsyncContextParts<A> for TracedContext<A> {
+    fn parts(&mut self) -> &mut ContextParts<A> {
+        &mut self.parts
+    }
+}
+
+impl<A: TracedActor<Context = Self>> ActorContext for TracedContext<A> {
+    fn stop(&mut self) {
+        self.stopped_in = Some(Context::current());
+        self.parts.stop();
+    }
+
+    fn terminate(&mut self) {
+        self.stopped_in = Some(Context::current());
+        self.parts.terminate();
+    }
+
+    fn state(&self) -> ActorState {
+        self.parts.state()
+    }
+}
+
+impl<A: TracedActor<Context = Self>> AsyncContext<A> for TracedContext<A> {
+    fn address(&self) -> Addr<A> {
+        self.parts.address()
+    }
+
+    fn spawn<F>(&mut self, future: F) -> SpawnHandle
+    where
+        F: ActorFuture<A, Output = ()> + 'static,
+    {
+        let reply = self.offered_reply.take();
+        self.parts.spawn(Scoped::new(future, reply))
+    }
+
+    fn wait<F>(&mut self, future: F)
+    where
+        F: ActorFuture<A, Output = ()> + 'static,
+    {
+        let reply = self.offered_reply.take();
+        self.parts.wait(Scoped::new(future, reply));
+    }
+
+    fn waiting(&self) -> bool {
+        self.parts.waiting()
+    }
+
+    fn cancel_future(&mut self, handle: SpawnHandle) -> bool {
+        self.parts.cancel_future(handle)
+    }
+
+    fn notify<M>(&mut self, message: M)
+    where
+        A: Handler<M>,
+        M: Message + 'static,
+    {
+        if !self.is_stopped() {
+            self.parts.spawn(timer::Notified::new(message));
+        }
+    }
+
+    fn notify_later<M>(&mut self, message: M, after: Duration) -> SpawnHandle
+    where
+        A: Handler<M>,
+        M: Message + 'static,
+    {
+        if self.is_stopped() {
+            return SpawnHandle::default();
+        }
+        self.parts.spawn(timer::Delayed::new(message, after))
+    }
+
+    fn run_later<F>(&mut self, after: Duration, task: F) -> SpawnHandle
+    where
+        F: FnOnce(&mut A, &mut Self) + 'static,
+    {
+        self.parts.spawn(timer::later(after, task))
+    }
+
+    fn run_interval<F>(&mut self, interval: Duration, task: F) -> SpawnHandle
+    where
+        F: FnMut(&mut A, &mut Self) + 'static,
+    {
+        self.run_interval_at(Instant::now() + interval, interval, task)
+    }
+
+    fn run_interval_at<F>(&mut self, start: Instant, interval: Duration, task: F) -> SpawnHandle
+    where
+        F: FnMut(&mut A, &mut Self) + 'static,
+    {
+        self.parts.spawn(timer::every(start, interval, task))
+    }
+
+    fn add_stream<S>(&mut self, stream: S) -> SpawnHandle
+    where
+        S: Stream + 'static,
+        A: StreamHandler<S::Item>,
+    {
+        if self.is_stopped() {
+            return SpawnHandle::default();
+        }
+        self.parts.spawn(StreamItems::new(stream))
+    }
+
+    fn add_message_stream<S>(&mut self, stream: S)
+    where
+        S: Stream + 'static,
+        S::Item: Message,
+        A: Handler<S::Item>,
+    {
+        if !self.is_stopped() {
+            self.parts.spawn(MessageItems::new(stream));
+        }
+    }
+}

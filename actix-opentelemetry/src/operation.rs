@@ -1,0 +1,189 @@
+//! The names of a span, made once for each actor and message type.
+//!
+//! A span name needs `format!`, which has no place on the hot path; and a `static` cannot depend
+//! on a type parameter. So the names live for ever in one table, and each thread keeps its own
+//! index of it, which is read without a lock.
+
+use std::any::{TypeId, type_name};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::marker::PhantomData;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::actor::TracedActor;
+
+/// How a message reached its actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ask,
+    Tell,
+    Notify,
+    Delayed,
+    Interval,
+    Stream,
+}
+
+impl Kind {
+    const COUNT: usize = 6;
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Tell => "tell",
+            Self::Notify => "notify",
+            Self::Delayed => "delayed",
+            Self::Interval => "interval",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// Everything about a span that depends on types alone.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) kind: Kind,
+    pub(crate) actor: &'static str,
+    /// Empty for a timer, which runs a closure and not a message.
+    pub(crate) message: &'static str,
+    pub(crate) span_name: &'static str,
+    pub(crate) function: &'static str,
+}
+
+/// What a message of type `M` to an `A` is called.
+pub(crate) fn of_message<A: TracedActor, M: 'static>(kind: Kind) -> &'static Operation {
+    slots::<A, M>().operations[kind as usize].get_or_init(|| named::<A, M>(kind, "Handler"))
+}
+
+/// What an item of type `I` of a stream that an `A` listens to is called.
+pub(crate) fn of_item<A: TracedActor, I: 'static>() -> &'static Operation {
+    // Apart from messages of the same type, which another trait handles.
+    struct Item<I>(PhantomData<I>);
+    let kind = Kind::Stream;
+    slots::<A, Item<I>>().operations[kind as usize]
+        .get_or_init(|| named::<A, I>(kind, "StreamHandler"))
+}
+
+/// What the span of a supervised restart of an `A` is called.
+pub(crate) fn restart_name<A: TracedActor>() -> &'static str {
+    struct Restart;
+    slots::<A, Restart>().name.get_or_init(|| leak(format!("restart {}", A::NAME)))
+}
+
+/// What the span of a batch of messages to an `A` is called.
+pub(crate) fn batch_name<A: TracedActor>() -> &'static str {
+    struct Batch;
+    slots::<A, Batch>().name.get_or_init(|| leak(format!("process {} batch", A::NAME)))
+}
+
+fn named<A: TracedActor, M: 'static>(kind: Kind, handler: &str) -> Operation {
+    let (actor, message) = (type_name::<A>(), type_name::<M>());
+    let short = short_name(message);
+    Operation {
+        kind,
+        actor: A::NAME,
+        span_name: leak(format!("{} {} {short}", kind.as_str(), A::NAME)),
+        function: leak(format!("<{actor} as {handler}<{message}>>::handle")),
+        message: leak(short),
+    }
+}
+
+/// What a timer of an `A` that runs the closure `F` is called.
+pub(crate) fn of_closure<A: TracedActor, F: 'static>(kind: Kind) -> &'static Operation {
+    slots::<A, F>().operations[kind as usize].get_or_init(|| Operation {
+        kind,
+        actor: A::NAME,
+        span_name: leak(format!("{} {}", kind.as_str(), A::NAME)),
+        function: type_name::<F>(),
+        message: "",
+    })
+}
+
+/// The names of one pair of types, each made when it is first needed.
+#[derive(Default)]
+struct Slots {
+    operations: [OnceLock<Operation>; Kind::COUNT],
+    name: OnceLock<&'static str>,
+}
+
+type Table = HashMap<TypeId, &'static Slots, BuildHasherDefault<TypeIdHasher>>;
+
+static TABLE: Mutex<Option<Table>> = Mutex::new(None);
+
+thread_local! {
+    static INDEX: RefCell<Table> = RefCell::default();
+}
+
+fn slots<A: 'static, M: 'static>() -> &'static Slots {
+    let key = TypeId::of::<PhantomData<(A, M)>>();
+    // The index is gone while a thread's locals are being dropped, which may end spans too.
+    INDEX
+        .try_with(|index| match index.borrow_mut().entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => *vacant.insert(shared_slots(key)),
+        })
+        .unwrap_or_else(|_| shared_slots(key))
+}
+
+fn shared_slots(key: TypeId) -> &'static Slots {
+    let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    table.get_or_insert_default().entry(key).or_insert_with(|| Box::leak(Box::default()))
+}
+
+fn leak(name: String) -> &'static str {
+    Box::leak(name.into_boxed_str())
+}
+
+/// Takes the module paths out of a type's name: `a::Box<b::C>` is `Box<C>`.
+fn short_name(full: &str) -> String {
+    let mut short = String::with_capacity(full.len());
+    let mut segment = 0;
+    for (index, letter) in full.char_indices() {
+        if letter.is_alphanumeric() || letter == '_' {
+            continue;
+        }
+        if letter == ':' {
+            segment = index + 1;
+        } else {
+            short.push_str(&full[segment..index]);
+            short.push(letter);
+            segment = index + letter.len_utf8();
+        }
+    }
+    short.push_str(&full[segment..]);
+    short
+}
+
+/// A `TypeId` is a hash already.
+#[derive(Default)]
+struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_name;
+
+    #[test]
+    fn a_short_name_has_no_paths_but_keeps_its_parameters() {
+        assert_eq!(short_name("store::actors::Reserve"), "Reserve");
+        assert_eq!(short_name("Reserve"), "Reserve");
+        assert_eq!(short_name("alloc::sync::Arc<store::Reserve>"), "Arc<Reserve>");
+        assert_eq!(short_name("core::result::Result<a::B, (c::D, &e::F)>"), "Result<B, (D, &F)>");
+    }
+}

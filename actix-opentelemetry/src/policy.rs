@@ -1,0 +1,70 @@
+//! What an actor may decide about its spans: each policy is a constant of
+//! [`TracedActor`](crate::TracedActor) with a default that suits most actors.
+
+use std::any::Any;
+
+/// How many tells in a row, without an ask between them, stay in one trace:
+/// [`TracedActor::HOP_LIMIT`](crate::TracedActor::HOP_LIMIT) unless the actor says otherwise.
+pub const DEFAULT_HOP_LIMIT: u32 = 16;
+
+/// Whether a timer or a stream item belongs to the trace of whoever registered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimerPolicy {
+    /// Each firing is the root of a trace of its own, with a link to the registrant. The default:
+    /// an interval registered by a request would otherwise keep that request's trace growing for
+    /// as long as the actor lives.
+    #[default]
+    LinkedRoot,
+    /// Each firing is a child of the registrant's span. For a timer that is one step of the work
+    /// that registered it, such as a retry after a pause.
+    Child,
+}
+
+/// What a message sent outside any trace is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RootPolicy {
+    /// No span; the context (baggage, values) is carried all the same. The default: an actor is
+    /// seldom where a story begins, and roots without one fill a backend with noise.
+    #[default]
+    Carry,
+    /// The root of a new trace, if the sampler agrees. For an actor that is an entry point of the
+    /// process: it reads a socket or a queue, or is driven by timers alone.
+    Start,
+}
+
+/// A reply on its way to the sender, for
+/// [`TracedActor::classify`](crate::TracedActor::classify) to look at.
+///
+/// An actor answers many types of message, so the reply's type is found out here.
+///
+/// ```
+/// use actix_opentelemetry::Reply;
+///
+/// struct OutOfStock;
+///
+/// fn classify(reply: Reply<'_>) -> Option<&'static str> {
+///     reply.err::<u32, OutOfStock>().map(|_| "OutOfStock")
+/// }
+///
+/// assert_eq!(classify(Reply::new(&Err::<u32, _>(OutOfStock))), Some("OutOfStock"));
+/// assert_eq!(classify(Reply::new(&Ok::<u32, OutOfStock>(3))), None);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a>(&'a dyn Any);
+
+impl<'a> Reply<'a> {
+    /// Wraps a reply of any type.
+    pub fn new<R: 'static>(reply: &'a R) -> Self {
+        Self(reply)
+    }
+
+    /// The reply, if it is an `R`.
+    pub fn get<R: 'static>(&self) -> Option<&'a R> {
+        self.0.downcast_ref()
+    }
+
+    /// The error, if the reply is a `Result<T, E>` and failed.
+    pub fn err<T: 'static, E: 'static>(&self) -> Option<&'a E> {
+        self.get::<Result<T, E>>()?.as_ref().err()
+    }
+}

@@ -1,0 +1,86 @@
+//! A future of an actor that carries a context: what `ctx.spawn` and `ctx.wait` run.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use actix::{Actor, ActorFuture};
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, KeyValue};
+use pin_project_lite::pin_project;
+
+use crate::attribute::error_type;
+use crate::reply::Settle;
+use crate::span::panic_message;
+
+pin_project! {
+    /// Makes a context current at each poll of the future, and when the future is dropped.
+    ///
+    /// If the future is the answer to a message (actix sends the answers of `AtomicResponse` and
+    /// its like through `ctx.spawn` and `ctx.wait`), its end settles that message.
+    pub(crate) struct Scoped<F> {
+        #[pin]
+        future: Option<F>,
+        cx: Context,
+        reply: Option<Box<dyn Settle>>,
+    }
+
+    impl<F> PinnedDrop for Scoped<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _guard = this.cx.clone().attach();
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F> Scoped<F> {
+    pub(crate) fn new(future: F, reply: Option<Box<dyn Settle>>) -> Self {
+        Self { future: Some(future), cx: Context::current(), reply }
+    }
+}
+
+impl<A: Actor, F: ActorFuture<A, Output = ()>> ActorFuture<A> for Scoped<F> {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut A::Context,
+        task: &mut std::task::Context<'_>,
+    ) -> Poll<()> {
+        let mut this = self.project();
+        let guard = this.cx.clone().attach();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(actor, ctx, task)));
+        match polled {
+            Ok(poll) => ready!(poll),
+            Err(payload) => {
+                drop(guard);
+                report_panic(this.cx, this.reply.take(), panic_message(&*payload));
+                resume_unwind(payload)
+            }
+        }
+        this.future.set(None);
+        drop(guard);
+        if let Some(reply) = this.reply.take() {
+            reply.settle();
+        }
+        Poll::Ready(())
+    }
+}
+
+/// A panic ends the message that the future answers. Spawned work answers none, so there it is an
+/// event on the span of whoever spawned it, if that is still open.
+fn report_panic(cx: &Context, reply: Option<Box<dyn Settle>>, message: String) {
+    match reply {
+        Some(reply) => reply.panicked(message),
+        None => cx.span().add_event(
+            "exception",
+            vec![
+                KeyValue::new("exception.type", error_type::PANIC),
+                KeyValue::new("exception.message", message),
+            ],
+        ),
+    }
+}

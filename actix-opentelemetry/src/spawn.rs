@@ -1,0 +1,21 @@
+//! Work spawned past the actor, with the context that `actix::spawn` would lose.
+
+use actix_rt::task::JoinHandle;
+use opentelemetry::trace::FutureExt;
+
+/// Spawns a future on the current arbiter, in the current context: [`actix_rt::spawn`] (which is
+/// `actix::spawn`) with the trace, the baggage and the values of whoever spawns.
+///
+/// It makes no span: what the future does (asks, HTTP requests, spans of its own) is recorded under
+/// the span that is current now.
+///
+/// # Panics
+///
+/// Outside an actix system, as [`actix_rt::spawn`] does.
+pub fn spawn_traced<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    actix_rt::spawn(future.with_current_context())
+}

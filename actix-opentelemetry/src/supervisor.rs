@@ -1,0 +1,103 @@
+//! Starting an actor's future, once or again and again.
+
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use actix::dev::ContextFut;
+use actix::{Addr, Supervised};
+use opentelemetry::trace::{Link, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
+
+use crate::actor::TracedActor;
+use crate::attribute;
+use crate::context::TracedContext;
+use crate::operation;
+use crate::origin::{is_outside, is_recorded};
+use crate::policy::RootPolicy;
+use crate::span::{MessageSpan, Outcome};
+
+/// An actor's future, whose first poll (the one that calls `Actor::started`) runs in the context
+/// of whoever started it. Everything polled later has a context of its own.
+pub(crate) struct Started<F> {
+    future: F,
+    starter: Option<Context>,
+}
+
+impl<F> Started<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self { future, starter: Some(Context::current()) }
+    }
+}
+
+impl<F: Future + Unpin> Future for Started<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<F::Output> {
+        let _guard = self.starter.take().map(Context::attach);
+        Pin::new(&mut self.future).poll(task)
+    }
+}
+
+/// Restarts an actor that stopped while it still has addresses, as [`actix::Supervisor`] does.
+///
+/// It does not restart after a panic: actix drops the actor then, supervised or not.
+pub(crate) struct TracedSupervisor<A: TracedActor<Context = TracedContext<A>>> {
+    actor: Started<ContextFut<A, TracedContext<A>>>,
+    restarts: i64,
+}
+
+impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A> {
+    /// Starts the actor on the current arbiter.
+    pub(crate) fn spawn(ctx: TracedContext<A>, actor: A) -> Addr<A> {
+        let future = ctx.into_future(actor);
+        let addr = future.address();
+        drop(actix_rt::spawn(Self { actor: Started::new(future), restarts: 0 }));
+        addr
+    }
+
+    /// Restarts the actor in a span linked to whatever stopped it; false if nobody can reach it
+    /// any more.
+    fn restart(&mut self) -> bool {
+        let future = &mut self.actor.future;
+        if !future.ctx().connected() {
+            return false;
+        }
+        self.restarts += 1;
+        let stopped_in = future.ctx().take_stopped_in().unwrap_or_default();
+        let mut span = restart_span::<A>(&stopped_in, self.restarts);
+        if !span.enter(|| future.restart()) {
+            return false;
+        }
+        self.actor.starter = Some(span.cx().clone());
+        span.end(Outcome::Success);
+        true
+    }
+}
+
+impl<A: TracedActor<Context = TracedContext<A>> + Supervised> Future for TracedSupervisor<A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<()> {
+        loop {
+            ready!(Pin::new(&mut self.actor).poll(task));
+            if !self.restart() {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+fn restart_span<A: TracedActor>(stopped_in: &Context, restarts: i64) -> MessageSpan {
+    let is_wanted =
+        is_recorded(stopped_in) || (A::ROOT == RootPolicy::Start && is_outside(stopped_in));
+    if !is_wanted {
+        return MessageSpan::carry(stopped_in);
+    }
+    let link = Link::with_context(stopped_in.span().span_context().clone());
+    MessageSpan::linked_root(stopped_in, operation::restart_name::<A>(), vec![link], || {
+        vec![
+            KeyValue::new(attribute::ACTOR_NAME, A::NAME),
+            KeyValue::new(attribute::RESTART_COUNT, restarts),
+        ]
+    })
+}

@@ -1,0 +1,62 @@
+//! This crate's tracer, kept for each thread.
+//!
+//! Asking the global provider for a tracer takes a lock and several allocations, so it is done
+//! once a thread, at the first span. A tracer that turns out to make no spans (no provider was set
+//! yet, or the provider has been shut down) is thrown away, so that one set later is found.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use opentelemetry::global::{BoxedSpan, BoxedTracer};
+use opentelemetry::trace::{Span, SpanBuilder, TraceContextExt, Tracer};
+use opentelemetry::{Context, InstrumentationScope, global};
+
+thread_local! {
+    static TRACER: RefCell<Option<Rc<BoxedTracer>>> = const { RefCell::new(None) };
+}
+
+/// Starts a span, or finds that there is no provider to start one with.
+///
+/// The builder is made a second time when the kept tracer belongs to a provider that is gone.
+pub(crate) fn start(builder: impl Fn() -> SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
+    let (tracer, is_fresh) = kept();
+    let span = tracer.build_with_context(builder(), parent);
+    if is_new(&span, parent) {
+        return Some(span);
+    }
+    forget();
+    if is_fresh {
+        return None;
+    }
+    let span = kept().0.build_with_context(builder(), parent);
+    is_new(&span, parent).then_some(span)
+}
+
+/// A tracer without a provider answers with no span, or with the parent's.
+fn is_new(span: &BoxedSpan, parent: &Context) -> bool {
+    let made = span.span_context();
+    made.is_valid() && made.span_id() != parent.span().span_context().span_id()
+}
+
+/// The thread's tracer, and whether it was made just now.
+fn kept() -> (Rc<BoxedTracer>, bool) {
+    TRACER
+        .try_with(|kept| match &mut *kept.borrow_mut() {
+            Some(tracer) => (Rc::clone(tracer), false),
+            empty => (Rc::clone(empty.insert(Rc::new(make()))), true),
+        })
+        // The thread is ending and its locals are gone.
+        .unwrap_or_else(|_| (Rc::new(make()), true))
+}
+
+fn forget() {
+    // A thread that is ending has nothing left to forget.
+    TRACER.try_with(|kept| kept.borrow_mut().take()).ok();
+}
+
+fn make() -> BoxedTracer {
+    let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .build();
+    global::tracer_with_scope(scope)
+}

@@ -1,0 +1,2 @@
+//! One binary for all the tests, to link once.
+mod smoke;
