@@ -10,12 +10,16 @@ mod envelope;
 mod operation;
 mod origin;
 mod policy;
+pub mod registry;
 mod reply;
 mod scoped;
 mod span;
 mod spawn;
 mod stream;
 mod supervisor;
+pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timer;
 mod tracer;
 

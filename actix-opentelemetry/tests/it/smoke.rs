@@ -1,5 +1,6 @@
 //! x
 use actix::prelude::*;
+use actix_opentelemetry::testing::TestTrace;
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart, ask};
 
 struct Till;
@@ -22,6 +23,8 @@ impl Handler<Total> for Till {
 #[actix::test]
 async fn an_ask_is_answered() {
     let till = Till.start_traced();
-    assert_eq!(till.send(Total).await, Ok(7));
-    assert_eq!(ask(&till, Total).await, Ok(7));
+    let trace = TestTrace::start("test");
+    assert_eq!(trace.run(async { till.send(Total).await }).await, Ok(7));
+    assert_eq!(trace.run(async { ask(&till, Total).await }).await, Ok(7));
+    assert_eq!(trace.tree(3).await, "");
 }

@@ -1,0 +1,139 @@
+//! Services: actors that are found by their type, and started when first asked for.
+//!
+//! [`actix::SystemService`] and [`actix::ArbiterService`] are bound to actix's own context; these
+//! are their traced counterparts. A service belongs to no request, so it starts outside any trace,
+//! whoever asks for it first.
+
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use actix::{Addr, Supervised};
+use actix_rt::{ArbiterHandle, System};
+use opentelemetry::Context;
+
+use crate::actor::{TracedActor, TracedStart};
+use crate::context::TracedContext;
+
+/// A supervised actor of which a system has one; the counterpart of [`actix::SystemService`].
+///
+/// ```no_run
+/// use actix::prelude::*;
+/// use actix_opentelemetry::registry::TracedSystemService;
+/// use actix_opentelemetry::{TracedActor, TracedContext};
+///
+/// #[derive(Default)]
+/// struct Clock;
+///
+/// impl Actor for Clock {
+///     type Context = TracedContext<Self>;
+/// }
+/// impl TracedActor for Clock {
+///     const NAME: &'static str = "Clock";
+/// }
+/// impl Supervised for Clock {}
+/// impl TracedSystemService for Clock {}
+///
+/// # async fn example() {
+/// let clock: Addr<Clock> = Clock::from_registry();
+/// # }
+/// ```
+pub trait TracedSystemService:
+    TracedActor<Context = TracedContext<Self>> + Supervised + Default
+{
+    /// Called before the service starts.
+    fn service_started(&mut self, ctx: &mut TracedContext<Self>) {
+        let _ = ctx;
+    }
+
+    /// Starts the service on an arbiter, without the registry.
+    fn start_service(arbiter: &ArbiterHandle) -> Addr<Self> {
+        let _outside = Context::new().attach();
+        Self::supervise_traced_in(arbiter, |ctx| {
+            let mut service = Self::default();
+            service.service_started(ctx);
+            service
+        })
+    }
+
+    /// The current system's service, started on the system's arbiter if it is not running.
+    ///
+    /// # Panics
+    ///
+    /// Outside an actix system.
+    fn from_registry() -> Addr<Self> {
+        let system = System::current();
+        let mut services = SYSTEM_SERVICES.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (system.id(), TypeId::of::<Self>());
+        if let Some(addr) = running::<Self>(services.get(&key).map(|any| &**any as &dyn Any)) {
+            return addr;
+        }
+        let addr = Self::start_service(system.arbiter());
+        services.insert(key, Box::new(addr.clone()));
+        addr
+    }
+
+    /// Makes an actor that is running already the current system's service, for one that is not
+    /// made by `Default`. What was there before goes on running, unregistered.
+    ///
+    /// # Panics
+    ///
+    /// Outside an actix system.
+    fn register(addr: Addr<Self>) {
+        let mut services = SYSTEM_SERVICES.lock().unwrap_or_else(PoisonError::into_inner);
+        services.insert((System::current().id(), TypeId::of::<Self>()), Box::new(addr));
+    }
+}
+
+/// A supervised actor of which each arbiter (thread) has one; the counterpart of
+/// [`actix::ArbiterService`].
+pub trait TracedArbiterService:
+    TracedActor<Context = TracedContext<Self>> + Supervised + Default
+{
+    /// Called before the service starts.
+    fn service_started(&mut self, ctx: &mut TracedContext<Self>) {
+        let _ = ctx;
+    }
+
+    /// Starts the service on the current arbiter, without the registry.
+    fn start_service() -> Addr<Self> {
+        let _outside = Context::new().attach();
+        Self::supervise_traced(|ctx| {
+            let mut service = Self::default();
+            service.service_started(ctx);
+            service
+        })
+    }
+
+    /// The current arbiter's service, started if it is not running.
+    ///
+    /// # Panics
+    ///
+    /// Outside an actix system.
+    fn from_registry() -> Addr<Self> {
+        let key = TypeId::of::<Self>();
+        let found = ARBITER_SERVICES
+            .with_borrow(|services| running::<Self>(services.get(&key).map(|any| &**any)));
+        found.unwrap_or_else(|| {
+            let addr = Self::start_service();
+            ARBITER_SERVICES.with_borrow_mut(|services| {
+                services.insert(key, Box::new(addr.clone()));
+            });
+            addr
+        })
+    }
+}
+
+type SystemServices = HashMap<(usize, TypeId), Box<dyn Any + Send>>;
+
+static SYSTEM_SERVICES: LazyLock<Mutex<SystemServices>> = LazyLock::new(Mutex::default);
+
+thread_local! {
+    static ARBITER_SERVICES: RefCell<HashMap<TypeId, Box<dyn Any>>> = RefCell::default();
+}
+
+/// A registered service, unless it has stopped for good.
+fn running<A: TracedActor>(registered: Option<&dyn Any>) -> Option<Addr<A>> {
+    registered?.downcast_ref::<Addr<A>>().filter(|addr| addr.connected()).cloned()
+}

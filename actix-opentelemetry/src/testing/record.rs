@@ -1,0 +1,90 @@
+//! A span that has ended, as plain text: what a tree is printed from.
+
+use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
+
+use opentelemetry::trace::{SpanId, Status};
+use opentelemetry_sdk::trace::SpanData;
+
+/// A span that has ended.
+///
+/// Plain strings, so that spans from anywhere (decoded OTLP, a query API) can be compared with
+/// those of the SDK.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SpanRecord {
+    /// The trace's id, in hex.
+    pub trace_id: String,
+    /// The span's id, in hex.
+    pub span_id: String,
+    /// The parent's span id, if there is a parent.
+    pub parent: Option<String>,
+    /// `service.name` of the resource.
+    pub service: String,
+    /// The span's name.
+    pub name: String,
+    /// The span's kind in capitals: `INTERNAL`, `SERVER`, ...
+    pub kind: String,
+    /// The span's status.
+    pub status: SpanStatus,
+    /// The spans it links to: trace id and span id, in hex.
+    pub links: Vec<(String, String)>,
+    /// The attributes, each value as text.
+    pub attributes: BTreeMap<String, String>,
+    /// The names of the events, in order.
+    pub events: Vec<String>,
+    /// When it started, in nanoseconds since 1970.
+    pub start_unix_nano: u64,
+    /// When it ended, in nanoseconds since 1970.
+    pub end_unix_nano: u64,
+}
+
+/// The status of a span.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum SpanStatus {
+    /// Nothing was said.
+    #[default]
+    Unset,
+    /// Said to be a success.
+    Ok,
+    /// A failure, with its description.
+    Error(String),
+}
+
+impl SpanRecord {
+    /// What the SDK hands to an exporter, with the name of the service from the resource.
+    pub fn from_sdk(span: &SpanData, service: &str) -> Self {
+        let nanos = |time: std::time::SystemTime| {
+            let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        };
+        Self {
+            trace_id: span.span_context.trace_id().to_string(),
+            span_id: span.span_context.span_id().to_string(),
+            parent: (span.parent_span_id != SpanId::INVALID)
+                .then(|| span.parent_span_id.to_string()),
+            service: service.to_owned(),
+            name: span.name.to_string(),
+            kind: format!("{:?}", span.span_kind).to_uppercase(),
+            status: match &span.status {
+                Status::Unset => SpanStatus::Unset,
+                Status::Ok => SpanStatus::Ok,
+                Status::Error { description } => SpanStatus::Error(description.to_string()),
+            },
+            links: (span.links.iter())
+                .map(|link| &link.span_context)
+                .map(|target| (target.trace_id().to_string(), target.span_id().to_string()))
+                .collect(),
+            attributes: (span.attributes.iter())
+                .map(|pair| (pair.key.to_string(), pair.value.to_string()))
+                .collect(),
+            events: span.events.iter().map(|event| event.name.to_string()).collect(),
+            start_unix_nano: nanos(span.start_time),
+            end_unix_nano: nanos(span.end_time),
+        }
+    }
+
+    /// The value of an attribute, if the span has it.
+    pub fn attribute(&self, key: &str) -> Option<&str> {
+        self.attributes.get(key).map(String::as_str)
+    }
+}
