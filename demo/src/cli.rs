@@ -1,0 +1,90 @@
+//! The command line of `grocery`.
+
+use std::{ffi::OsString, net::SocketAddr, num::NonZeroU64};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::probe::Probe;
+
+/// A grocery store, its shoppers and their traces, in one command.
+///
+/// Without a command it runs all three: the trace viewer, the store and the shopper, each a process
+/// of its own, until Ctrl-C. Exit code 0 when done, 1 when something failed, 2 for wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "grocery", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    /// Run one role only.
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+    #[command(flatten)]
+    pub(crate) together: Together,
+}
+
+/// The roles that can be run alone.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// Run the store alone: HTTP on 127.0.0.1:5000, stock and orders in a database
+    Store(store::Args),
+    /// Run the shopper alone: sends shopping trips to a store and measures them
+    Shopper(shopper::Args),
+    /// Run the trace viewer alone: OTLP in, a Jaeger-compatible API and a web page out
+    Viewer(viewer::Args),
+    /// Ask a role whether it is well, as a container's health check does
+    Probe(Probe),
+}
+
+/// What to run when all roles run together.
+#[derive(Args, Debug)]
+pub(crate) struct Together {
+    /// Trips started per second, whether or not earlier ones are back [default: none, see --every]
+    #[arg(long, env = "GROCERY_RATE", value_name = "TRIPS/S", conflicts_with_all = ["shoppers", "every"])]
+    pub(crate) rate: Option<String>,
+
+    /// Shoppers at work, each on one trip at a time [default: 1]
+    #[arg(long, env = "GROCERY_SHOPPERS", value_name = "N")]
+    pub(crate) shoppers: Option<NonZeroU64>,
+
+    /// Time from the start of one trip of a shopper to the next, such as 500ms [default: 1s]
+    #[arg(long, env = "GROCERY_EVERY", value_name = "DURATION")]
+    pub(crate) every: Option<String>,
+
+    /// Stop after so long, such as 10m [default: never]
+    #[arg(long, env = "GROCERY_DURATION", value_name = "DURATION")]
+    pub(crate) duration: Option<String>,
+
+    /// Stop after so many trips [default: never]
+    #[arg(long, env = "GROCERY_TRIPS", value_name = "N")]
+    pub(crate) trips: Option<NonZeroU64>,
+
+    /// Print every span in this terminal too [default: off]
+    #[arg(long, env = "GROCERY_CONSOLE")]
+    pub(crate) console: bool,
+
+    /// Start no viewer, whoever may receive the spans [default: off]
+    #[arg(long, env = "GROCERY_NO_VIEWER")]
+    pub(crate) no_viewer: bool,
+
+    /// Where the store listens
+    #[arg(long, env = "STORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5000")]
+    pub(crate) store_listen: SocketAddr,
+
+    /// The store's database: sqlite:PATH, sqlite::memory: or postgres://... [default: the store's]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database: Option<OsString>,
+
+    /// Where the viewer's page and query API listen
+    #[arg(long, env = "VIEWER_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:16686")]
+    pub(crate) viewer_listen: SocketAddr,
+
+    /// Where the viewer receives OTLP over HTTP; what listens there already receives the spans
+    #[arg(long, env = "VIEWER_OTLP", value_name = "ADDR", default_value = "127.0.0.1:4318")]
+    pub(crate) otlp: SocketAddr,
+
+    /// Where the viewer receives OTLP over gRPC
+    #[arg(long, env = "VIEWER_OTLP_GRPC", value_name = "ADDR", default_value = "127.0.0.1:4317")]
+    pub(crate) otlp_grpc: SocketAddr,
+
+    /// More flags for the shopper, as `grocery shopper --help` has them: grocery -- --seed 7
+    #[arg(last = true, value_name = "SHOPPER FLAGS")]
+    pub(crate) shopper_flags: Vec<OsString>,
+}
