@@ -1,1 +1,4 @@
 //! The grocery store: an actix-web service whose inventory actors create OpenTelemetry child spans.
+
+pub mod domain;
+pub mod storage;

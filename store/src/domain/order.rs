@@ -1,0 +1,117 @@
+//! Orders on their way into the database, and deliveries that fill the shelves again.
+
+use std::{fmt, str::FromStr, time::SystemTime};
+
+use uuid::Uuid;
+
+use super::{Basket, Fingerprint, IdempotencyKey, ProductId, Quantity};
+
+/// Names an order for ever. Ids grow with time, so an index of them is written at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderId(Uuid);
+
+/// Why a text is not an order id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{input:?} is not an order id: expected a UUID")]
+pub struct OrderIdError {
+    input: String,
+}
+
+/// Names a delivery for ever, so that recording it again does not deliver twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(Uuid);
+
+/// An order that is to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    /// Names the order for ever.
+    pub id: OrderId,
+    /// What is bought.
+    pub basket: Basket,
+    /// By which key the client may repeat the checkout, if by any.
+    pub key: Option<IdempotencyKey>,
+    /// When the order was placed: the clock by which its key expires.
+    pub placed_at: SystemTime,
+}
+
+/// Pieces of one product that fill the shelves again.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// Names the delivery for ever.
+    pub id: DeliveryId,
+    /// Which product.
+    pub product: ProductId,
+    /// How many pieces.
+    pub quantity: Quantity,
+    /// When they arrived.
+    pub delivered_at: SystemTime,
+}
+
+/// A product of which an order asks for more than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// Which product.
+    pub product: ProductId,
+    /// How many pieces the order asks for.
+    pub requested: Quantity,
+    /// How many there are.
+    pub available: u64,
+}
+
+impl NewOrder {
+    /// An order placed at `placed_at`, under an id of its own.
+    pub fn new(basket: Basket, key: Option<IdempotencyKey>, placed_at: SystemTime) -> Self {
+        Self { id: OrderId::new(), basket, key, placed_at }
+    }
+
+    /// What the order's key is bound to.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::from(&self.basket)
+    }
+}
+
+impl Delivery {
+    /// A delivery that arrived at `delivered_at`, under an id of its own.
+    pub fn new(product: ProductId, quantity: Quantity, delivered_at: SystemTime) -> Self {
+        Self { id: DeliveryId(Uuid::now_v7()), product, quantity, delivered_at }
+    }
+}
+
+impl OrderId {
+    /// An id that no other order has.
+    #[expect(clippy::new_without_default, reason = "every call gives another id")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// The id as it goes over the wire.
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl From<Uuid> for OrderId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+impl FromStr for OrderId {
+    type Err = OrderIdError;
+
+    fn from_str(text: &str) -> Result<Self, OrderIdError> {
+        text.parse().map(Self).map_err(|_| OrderIdError { input: text.into() })
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
