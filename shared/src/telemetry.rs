@@ -8,12 +8,16 @@ pub mod config;
 mod error;
 mod exporter;
 mod http_client;
+#[cfg(feature = "jaeger")]
+mod jaeger;
 mod logs;
+mod metrics;
 mod otlp;
 mod pipeline;
 mod processor;
 mod propagation;
 mod resource;
+mod value_length;
 mod zipkin;
 
 pub use accounting::{Accounting, ExporterTotals, Snapshot};
@@ -68,11 +72,14 @@ impl Telemetry {
     /// cannot be set up, or the process has a `tracing` subscriber already.
     pub fn init(service: Service) -> Result<Self, TelemetryError> {
         let config = Config::from_env()?;
-        let pipeline = Pipeline::new(&service, &config)?;
         logs::init(&config.log_filter)?;
+        let pipeline = Pipeline::new(&service, &config)?;
         global::set_text_map_propagator(propagation::composite(&config.propagators));
         if !config.disabled {
-            global::set_tracer_provider(pipeline.provider().clone());
+            global::set_tracer_provider(pipeline.tracers().clone());
+        }
+        if let Some(meters) = pipeline.meters() {
+            global::set_meter_provider(meters.clone());
         }
         Ok(Telemetry { pipeline, shutdown: Once::new() })
     }

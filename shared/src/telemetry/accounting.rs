@@ -12,47 +12,47 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// export them don't slow each other down.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-pub(crate) struct Counter(AtomicU64);
+pub(super) struct Counter(AtomicU64);
 
 impl Counter {
     /// Adds `n` and returns the value before.
-    pub(crate) fn add(&self, n: u64) -> u64 {
+    pub(super) fn add(&self, n: u64) -> u64 {
         self.0.fetch_add(n, Ordering::AcqRel)
     }
 
     /// Takes `n` away.
-    pub(crate) fn sub(&self, n: u64) {
+    pub(super) fn sub(&self, n: u64) {
         self.0.fetch_sub(n, Ordering::AcqRel);
     }
 
     /// The value now.
-    pub(crate) fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
 }
 
 /// The counters of one exporter.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(super) struct Lane {
     /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
-    pub(crate) name: &'static str,
+    pub(super) name: &'static str,
     /// Spans that its queue can hold.
-    pub(crate) capacity: u64,
+    pub(super) capacity: u64,
     /// Spans in its queue: admitted, and not yet handed to the exporter.
-    pub(crate) waiting: Counter,
+    pub(super) waiting: Counter,
     /// Spans that the backend has taken.
-    pub(crate) exported: Counter,
+    pub(super) exported: Counter,
     /// Spans whose export ended in an error.
-    pub(crate) failed: Counter,
+    pub(super) failed: Counter,
     /// Spans that found the queue full.
-    pub(crate) dropped: Counter,
+    pub(super) dropped: Counter,
     /// Set when the exporter has been shut down: what was not delivered by then counts as dropped.
-    pub(crate) closed: AtomicBool,
+    pub(super) closed: AtomicBool,
 }
 
 impl Lane {
     /// The counters of an exporter with a queue for `capacity` spans.
-    pub(crate) fn new(name: &'static str, capacity: usize) -> Self {
+    pub(super) fn new(name: &'static str, capacity: usize) -> Self {
         Lane {
             name,
             capacity: capacity as u64,
@@ -67,22 +67,22 @@ impl Lane {
 
 /// The counters of one pipeline.
 #[derive(Debug)]
-pub(crate) struct Totals {
-    pub(crate) started: Counter,
-    pub(crate) ended: Counter,
-    pub(crate) lanes: Vec<Arc<Lane>>,
+pub(super) struct Totals {
+    pub(super) started: Counter,
+    pub(super) ended: Counter,
+    pub(super) lanes: Vec<Arc<Lane>>,
 }
 
 impl Totals {
     /// Counters for exporters with these lanes.
-    pub(crate) fn new(lanes: Vec<Arc<Lane>>) -> Self {
+    pub(super) fn new(lanes: Vec<Arc<Lane>>) -> Self {
         Totals { started: Counter::default(), ended: Counter::default(), lanes }
     }
 }
 
 /// A live view of where every span of the process went: cheap to keep, clone and ask.
 #[derive(Clone, Debug)]
-pub struct Accounting(pub(crate) Arc<Totals>);
+pub struct Accounting(pub(super) Arc<Totals>);
 
 impl Accounting {
     /// The totals at this moment.

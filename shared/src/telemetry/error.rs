@@ -37,3 +37,12 @@ pub enum TelemetryError {
     #[error("telemetry is set up already: {0}")]
     AlreadyInitialised(#[from] tracing_subscriber::util::TryInitError),
 }
+
+impl TelemetryError {
+    /// An exporter could not be built because of `error`, told with all its causes.
+    pub(super) fn exporter(exporter: &'static str, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        let reason = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        TelemetryError::Exporter { exporter, reason }
+    }
+}

@@ -6,68 +6,90 @@ use futures_util::FutureExt as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+
+/// Delivers batches of spans, and tells how many of one it could not deliver.
+///
+/// Most exporters send a batch whole or not at all: every [`SpanExporter`] is one of these.
+pub(super) trait Deliver: Debug + Send + Sync + 'static {
+    /// Sends a batch.
+    fn deliver(&self, batch: Vec<SpanData>)
+    -> impl Future<Output = Result<(), Undelivered>> + Send;
+
+    /// Says which process the spans come from.
+    fn set_resource(&mut self, resource: &Resource);
+}
+
+/// The part of a batch that was not delivered.
+#[derive(Debug)]
+pub(super) struct Undelivered {
+    pub(super) spans: usize,
+    pub(super) error: OTelSdkError,
+}
+
+impl<E: SpanExporter + 'static> Deliver for E {
+    async fn deliver(&self, batch: Vec<SpanData>) -> Result<(), Undelivered> {
+        let spans = batch.len();
+        self.export(batch).await.map_err(|error| Undelivered { spans, error })
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        SpanExporter::set_resource(self, resource);
+    }
+}
 
 /// Counts the outcome of each batch that it passes on to `inner`.
 ///
 /// It reports success to the batch processor whatever happens, because the processor would log
 /// every failed batch.
 #[derive(Debug)]
-pub(crate) struct AccountingExporter<E> {
-    inner: E,
+pub(super) struct AccountingExporter<D> {
+    inner: D,
     lane: Arc<Lane>,
     outage: Outage,
     /// Set when `inner` panicked: its state is unknown from then on.
     broken: AtomicBool,
 }
 
-impl<E> AccountingExporter<E> {
-    pub(crate) fn new(inner: E, lane: Arc<Lane>) -> Self {
+impl<D: Deliver> AccountingExporter<D> {
+    pub(super) fn new(inner: D, lane: Arc<Lane>) -> Self {
         let outage = Outage::new(lane.name);
         AccountingExporter { inner, lane, outage, broken: AtomicBool::new(false) }
     }
-}
 
-impl<E: SpanExporter> AccountingExporter<E> {
-    /// Exports through `inner`, with a panic there turned into an error: `println!` panics when
+    /// Delivers through `inner`, with a panic there turned into an error: `println!` panics when
     /// stdout is closed, and the exporter's thread would be gone with it.
-    async fn deliver(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+    async fn deliver(&self, batch: Vec<SpanData>) -> Result<(), Undelivered> {
+        let spans = batch.len();
+        let failed = |reason: &str| {
+            Err(Undelivered { spans, error: OTelSdkError::InternalFailure(reason.to_owned()) })
+        };
         if self.broken.load(Ordering::Relaxed) {
-            return Err(OTelSdkError::AlreadyShutdown);
+            return failed("the exporter has panicked before");
         }
-        AssertUnwindSafe(self.inner.export(batch)).catch_unwind().await.unwrap_or_else(|_| {
+        AssertUnwindSafe(self.inner.deliver(batch)).catch_unwind().await.unwrap_or_else(|_| {
             self.broken.store(true, Ordering::Relaxed);
-            Err(OTelSdkError::InternalFailure("the exporter panicked".to_owned()))
+            failed("the exporter panicked")
         })
     }
 }
 
-impl<E: SpanExporter> SpanExporter for AccountingExporter<E> {
+impl<D: Deliver> SpanExporter for AccountingExporter<D> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let count = batch.len() as u64;
-        self.lane.waiting.sub(count);
-        match self.deliver(batch).await {
-            Ok(()) => {
-                self.lane.exported.add(count);
-                self.outage.over();
-            }
-            Err(error) => {
-                self.lane.failed.add(count);
-                self.outage.begin(&error);
-            }
+        let spans = batch.len();
+        self.lane.waiting.sub(spans as u64);
+        let outcome = self.deliver(batch).await;
+        let failed = outcome.as_ref().err().map_or(0, |undelivered| undelivered.spans);
+        self.lane.exported.add((spans - failed) as u64);
+        self.lane.failed.add(failed as u64);
+        // After the accounting line nothing more is said.
+        if !self.lane.closed.load(Ordering::Acquire) {
+            self.outage.observe(outcome.map_err(|undelivered| undelivered.error));
         }
         Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.inner.shutdown_with_timeout(timeout)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.inner.force_flush()
     }
 
     fn set_resource(&mut self, resource: &Resource) {
@@ -77,27 +99,28 @@ impl<E: SpanExporter> SpanExporter for AccountingExporter<E> {
 
 /// Whether a backend is away: one warning when it goes and one when it comes back.
 #[derive(Debug)]
-pub(crate) struct Outage {
+pub(super) struct Outage {
     exporter: &'static str,
     away: AtomicBool,
 }
 
 impl Outage {
-    pub(crate) fn new(exporter: &'static str) -> Self {
+    pub(super) fn new(exporter: &'static str) -> Self {
         Outage { exporter, away: AtomicBool::new(false) }
     }
 
-    /// The backend did not take what it was sent.
-    pub(crate) fn begin(&self, error: &OTelSdkError) {
-        if !self.away.swap(true, Ordering::Relaxed) {
-            tracing::warn!(exporter = self.exporter, %error, "telemetry backend is not taking data");
-        }
-    }
-
-    /// The backend took what it was sent.
-    pub(crate) fn over(&self) {
-        if self.away.swap(false, Ordering::Relaxed) {
-            tracing::warn!(exporter = self.exporter, "telemetry backend is taking data again");
+    /// Notes whether the backend took what it was sent, and warns when that has changed.
+    pub(super) fn observe(&self, outcome: OTelSdkResult) {
+        let was_away = self.away.swap(outcome.is_err(), Ordering::Relaxed);
+        let exporter = self.exporter;
+        match outcome {
+            Err(error) if !was_away => {
+                tracing::warn!(exporter, %error, "telemetry backend does not take what it is sent");
+            }
+            Ok(()) if was_away => {
+                tracing::warn!(exporter, "telemetry backend takes what it is sent again");
+            }
+            _ => {}
         }
     }
 }

@@ -4,6 +4,7 @@ use super::TelemetryError;
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
 use std::fmt;
+use std::io::IsTerminal as _;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::format::{DefaultFields, Writer};
@@ -23,6 +24,7 @@ pub(super) fn init(directives: &str) -> Result<(), TelemetryError> {
     })?;
     let lines = tracing_subscriber::fmt::layer()
         .event_format(WithTrace)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_filter(filter.and(filter_fn(is_said_once)));
     Registry::default().with(lines).try_init()?;

@@ -6,6 +6,7 @@
 //! counts what it turns away.
 
 use super::accounting::{Lane, Totals};
+use super::value_length;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::Span as _;
 use opentelemetry::{Context, Key, KeyValue};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// One exporter's queue, with the gate before it.
 #[derive(Debug)]
-pub(crate) struct Queue {
+pub(super) struct Queue {
     lane: Arc<Lane>,
     batch: Arc<BatchSpanProcessor>,
     overflowed: AtomicBool,
@@ -26,12 +27,12 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Puts a gate before `batch`, whose queue holds `lane.capacity` spans.
-    pub(crate) fn new(lane: Arc<Lane>, batch: BatchSpanProcessor) -> Self {
+    pub(super) fn new(lane: Arc<Lane>, batch: BatchSpanProcessor) -> Self {
         Queue { lane, batch: Arc::new(batch), overflowed: AtomicBool::new(false) }
     }
 
     /// The counters of this queue's exporter.
-    pub(crate) fn lane(&self) -> Arc<Lane> {
+    pub(super) fn lane(&self) -> Arc<Lane> {
         Arc::clone(&self.lane)
     }
 
@@ -57,15 +58,29 @@ impl Queue {
 
 /// Counts, copies chosen baggage onto spans, and feeds the queues.
 #[derive(Debug)]
-pub(crate) struct AccountingProcessor {
+pub(super) struct AccountingProcessor {
     totals: Arc<Totals>,
     queues: Vec<Queue>,
     baggage_keys: Vec<Key>,
+    value_length_limit: Option<usize>,
 }
 
 impl AccountingProcessor {
-    pub(crate) fn new(totals: Arc<Totals>, queues: Vec<Queue>, baggage_keys: Vec<Key>) -> Self {
-        AccountingProcessor { totals, queues, baggage_keys }
+    /// A processor that feeds `queues` and counts into `totals`.
+    pub(super) fn new(totals: Arc<Totals>, queues: Vec<Queue>) -> Self {
+        AccountingProcessor { totals, queues, baggage_keys: Vec::new(), value_length_limit: None }
+    }
+
+    /// Copies the baggage entries with these keys onto every span at its start.
+    pub(super) fn with_baggage_attributes(mut self, keys: &[&'static str]) -> Self {
+        self.baggage_keys = keys.iter().map(|&key| key.into()).collect();
+        self
+    }
+
+    /// Cuts text in attributes down to `limit` characters, which the SDK does not do.
+    pub(super) fn with_value_length_limit(mut self, limit: Option<usize>) -> Self {
+        self.value_length_limit = limit;
+        self
     }
 
     /// Runs `work` for all queues at once, each on a thread of its own, and waits for all of
@@ -107,11 +122,14 @@ impl SpanProcessor for AccountingProcessor {
         }
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
         if !span.span_context.is_sampled() {
             return;
         }
         self.totals.ended.add(1);
+        if let Some(limit) = self.value_length_limit {
+            value_length::truncate(&mut span, limit);
+        }
         let Some((last, others)) = self.queues.split_last() else { return };
         for queue in others {
             if queue.admit() {

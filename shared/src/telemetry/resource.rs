@@ -2,19 +2,33 @@
 
 use super::{Service, config::Config};
 use opentelemetry::KeyValue;
+use opentelemetry_resource_detectors::{
+    HostResourceDetector, OsResourceDetector, ProcessResourceDetector,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 use opentelemetry_semantic_conventions::resource::{
-    SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_VERSION,
+    PROCESS_COMMAND_ARGS, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_VERSION,
 };
 
 /// Describes this process. What the environment says goes before what the program says.
 pub(super) fn describe(service: &Service, config: &Config) -> Resource {
+    let detectors: [&dyn ResourceDetector; 4] = [
+        &TelemetryResourceDetector,
+        &HostResourceDetector::default(),
+        &OsResourceDetector,
+        &ProcessResourceDetector,
+    ];
+    let detected = detectors
+        .iter()
+        .flat_map(|detector| key_values(&detector.detect()))
+        // A command line may hold a password, in the URL of a database for example.
+        .filter(|pair| pair.key.as_str() != PROCESS_COMMAND_ARGS);
     let from_environment =
         config.resource_attributes.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
     let name = config.service_name.clone().map(|name| KeyValue::new(SERVICE_NAME, name));
     Resource::builder_empty()
-        .with_attributes(TelemetryResourceDetector.detect().iter().map(to_key_value))
+        .with_attributes(detected)
         .with_attributes([
             KeyValue::new(SERVICE_NAME, service.name),
             KeyValue::new(SERVICE_VERSION, service.version),
@@ -26,6 +40,11 @@ pub(super) fn describe(service: &Service, config: &Config) -> Resource {
         .build()
 }
 
-fn to_key_value((key, value): (&opentelemetry::Key, &opentelemetry::Value)) -> KeyValue {
-    KeyValue::new(key.clone(), value.clone())
+/// The `service.name` of `resource`.
+pub(super) fn service_name(resource: &Resource) -> String {
+    resource.get(&SERVICE_NAME.into()).map(|name| name.to_string()).unwrap_or_default()
+}
+
+fn key_values(resource: &Resource) -> Vec<KeyValue> {
+    resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect()
 }

@@ -2,9 +2,10 @@
 //!
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
-use super::variables::Variables;
+use super::variables::{Variables, http_url};
 use crate::telemetry::TelemetryError;
 use http::Uri;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How to reach an OTLP receiver.
@@ -20,6 +21,10 @@ pub struct OtlpConfig {
     pub timeout: Duration,
     /// `..._COMPRESSION`: whether bodies are compressed with gzip.
     pub gzip: bool,
+    /// `..._CERTIFICATE`: a PEM file of authorities to trust besides the system's.
+    pub certificate: Option<PathBuf>,
+    /// `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY`: PEM files that say who this client is.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// The encodings and transports of OTLP.
@@ -33,65 +38,82 @@ pub enum Protocol {
     Grpc,
 }
 
-/// The names of one signal's variables, each beside the general one.
-struct Names {
-    protocol: [&'static str; 2],
-    endpoint: [&'static str; 2],
-    headers: [&'static str; 2],
-    timeout: [&'static str; 2],
-    compression: [&'static str; 2],
+/// A signal's own variable, and the general one that holds when it is not set.
+type Names = [&'static str; 2];
+
+/// The variables of one signal.
+struct Signal {
     path: &'static str,
+    certificate: Names,
+    client_certificate: Names,
+    client_key: Names,
+    compression: Names,
+    endpoint: Names,
+    headers: Names,
+    insecure: Names,
+    protocol: Names,
+    timeout: Names,
 }
 
 macro_rules! names {
-    ($signal:literal, $path:literal) => {
-        Names {
-            protocol: names!(@ $signal, "PROTOCOL"),
-            endpoint: names!(@ $signal, "ENDPOINT"),
-            headers: names!(@ $signal, "HEADERS"),
-            timeout: names!(@ $signal, "TIMEOUT"),
-            compression: names!(@ $signal, "COMPRESSION"),
-            path: $path,
-        }
-    };
-    (@ $signal:literal, $what:literal) => {
+    ($signal:literal, $what:literal) => {
         [concat!("OTEL_EXPORTER_OTLP_", $signal, "_", $what), concat!("OTEL_EXPORTER_OTLP_", $what)]
+    };
+}
+
+macro_rules! signal {
+    ($signal:literal, $path:literal) => {
+        Signal {
+            path: $path,
+            certificate: names!($signal, "CERTIFICATE"),
+            client_certificate: names!($signal, "CLIENT_CERTIFICATE"),
+            client_key: names!($signal, "CLIENT_KEY"),
+            compression: names!($signal, "COMPRESSION"),
+            endpoint: names!($signal, "ENDPOINT"),
+            headers: names!($signal, "HEADERS"),
+            insecure: names!($signal, "INSECURE"),
+            protocol: names!($signal, "PROTOCOL"),
+            timeout: names!($signal, "TIMEOUT"),
+        }
     };
 }
 
 impl OtlpConfig {
     /// Where and how spans are sent.
     pub(super) fn traces(vars: &Variables<'_>) -> Result<Self, TelemetryError> {
-        Self::read(vars, &names!("TRACES", "/v1/traces"))
+        Self::read(vars, &signal!("TRACES", "/v1/traces"))
     }
 
     /// Where and how metrics are sent.
     pub(super) fn metrics(vars: &Variables<'_>) -> Result<Self, TelemetryError> {
-        Self::read(vars, &names!("METRICS", "/v1/metrics"))
+        Self::read(vars, &signal!("METRICS", "/v1/metrics"))
     }
 
-    fn read(vars: &Variables<'_>, names: &Names) -> Result<Self, TelemetryError> {
-        let protocol = protocol(vars, names.protocol)?;
-        let timeout = match vars.optional_millis(names.timeout[0])? {
+    fn read(vars: &Variables<'_>, signal: &Signal) -> Result<Self, TelemetryError> {
+        let protocol = protocol(vars, signal.protocol)?;
+        let [of_signal, general] = signal.timeout;
+        let timeout = match vars.optional_millis(of_signal)? {
             Some(timeout) => timeout,
-            None => vars.millis(names.timeout[1], 10_000)?,
+            None => vars.millis(general, 10_000)?,
         };
         Ok(OtlpConfig {
             protocol,
-            endpoint: endpoint(vars, names, protocol)?,
-            headers: headers(vars, names.headers)?,
+            endpoint: endpoint(vars, signal, protocol)?,
+            headers: headers(vars, signal.headers)?,
             timeout,
-            gzip: gzip(vars, names.compression)?,
+            gzip: gzip(vars, signal.compression)?,
+            certificate: first_set(vars, signal.certificate).map(|(_, path)| path.into()),
+            identity: identity(vars, signal)?,
         })
     }
 }
 
 /// The first of `names` that is set, with its value.
-fn first_set(vars: &Variables<'_>, names: [&'static str; 2]) -> Option<(&'static str, String)> {
+fn first_set(vars: &Variables<'_>, names: Names) -> Option<(&'static str, String)> {
     names.into_iter().find_map(|name| Some((name, vars.text(name)?)))
 }
 
-fn protocol(vars: &Variables<'_>, names: [&'static str; 2]) -> Result<Protocol, TelemetryError> {
+fn protocol(vars: &Variables<'_>, names: Names) -> Result<Protocol, TelemetryError> {
     let Some((name, value)) = first_set(vars, names) else { return Ok(Protocol::HttpProtobuf) };
     match value.as_str() {
         "http/protobuf" => Ok(Protocol::HttpProtobuf),
@@ -101,7 +123,7 @@ fn protocol(vars: &Variables<'_>, names: [&'static str; 2]) -> Result<Protocol, 
     }
 }
 
-fn gzip(vars: &Variables<'_>, names: [&'static str; 2]) -> Result<bool, TelemetryError> {
+fn gzip(vars: &Variables<'_>, names: Names) -> Result<bool, TelemetryError> {
     let Some((name, value)) = first_set(vars, names) else { return Ok(false) };
     match value.as_str() {
         "gzip" => Ok(true),
@@ -112,33 +134,52 @@ fn gzip(vars: &Variables<'_>, names: [&'static str; 2]) -> Result<bool, Telemetr
 
 fn endpoint(
     vars: &Variables<'_>,
-    names: &Names,
+    signal: &Signal,
     protocol: Protocol,
 ) -> Result<Uri, TelemetryError> {
-    let [of_signal, general] = names.endpoint;
-    let (name, mut text) = first_set(vars, names.endpoint).unwrap_or_else(|| {
-        let default = match protocol {
-            Protocol::Grpc => "http://localhost:4317",
-            Protocol::HttpProtobuf | Protocol::HttpJson => "http://localhost:4318",
-        };
-        (general, default.to_owned())
+    let [of_signal, general] = signal.endpoint;
+    let (name, mut text) = first_set(vars, signal.endpoint).unwrap_or_else(|| {
+        let port = if protocol == Protocol::Grpc { 4317 } else { 4318 };
+        (general, format!("http://localhost:{port}"))
     });
-    // The general endpoint is a base for every signal; a signal's own is used as it is.
-    if protocol != Protocol::Grpc && name != of_signal {
-        text = format!("{}{}", text.trim_end_matches('/'), names.path);
+    if protocol == Protocol::Grpc {
+        // Only here may the scheme be missing: then the connection is secure unless told otherwise.
+        let insecure = insecure(vars, signal.insecure)?;
+        if !text.contains("://") {
+            text = format!("{}://{text}", if insecure { "http" } else { "https" });
+        }
+    } else if name != of_signal {
+        // The general endpoint is a base for every signal; a signal's own is used as it is.
+        text = format!("{}{}", text.trim_end_matches('/'), signal.path);
     }
-    super::variables::http_url(&text)
-        .ok_or_else(|| vars.invalid(name, "a URL that starts with http:// or https://"))
+    http_url(&text).ok_or_else(|| vars.invalid(name, "a URL that starts with http:// or https://"))
 }
 
-fn headers(
-    vars: &Variables<'_>,
-    names: [&'static str; 2],
-) -> Result<Vec<(String, String)>, TelemetryError> {
+fn insecure(vars: &Variables<'_>, names: Names) -> Result<bool, TelemetryError> {
+    first_set(vars, names).map_or(Ok(false), |(name, _)| vars.boolean(name))
+}
+
+fn headers(vars: &Variables<'_>, names: Names) -> Result<Vec<(String, String)>, TelemetryError> {
     let Some((name, _)) = first_set(vars, names) else { return Ok(Vec::new()) };
     let headers = vars.pairs(name)?;
     let valid = headers.iter().all(|(key, value)| {
         http::HeaderName::try_from(key).is_ok() && http::HeaderValue::try_from(value).is_ok()
     });
     if valid { Ok(headers) } else { Err(vars.invalid(name, "valid HTTP header names and values")) }
+}
+
+fn identity(
+    vars: &Variables<'_>,
+    signal: &Signal,
+) -> Result<Option<(PathBuf, PathBuf)>, TelemetryError> {
+    let certificate = first_set(vars, signal.client_certificate);
+    let key = first_set(vars, signal.client_key);
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some((_, certificate)), Some((_, key))) => Ok(Some((certificate.into(), key.into()))),
+        (Some((name, _)), None) => Err(vars.invalid(name, "the client's key to be set, too")),
+        (None, Some((name, _))) => {
+            Err(vars.invalid(name, "the client's certificate to be set, too"))
+        }
+    }
 }

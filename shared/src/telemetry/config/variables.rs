@@ -21,6 +21,11 @@ impl<'a> Variables<'a> {
         (!value.is_empty()).then_some(value)
     }
 
+    /// Whether `name` is set to nothing.
+    pub(super) fn is_empty(&self, name: &str) -> bool {
+        (self.lookup)(name).is_some_and(|value| value.trim().is_empty())
+    }
+
     /// The error that refuses the value of `name`.
     pub(super) fn invalid(
         &self,
