@@ -1,1 +1,39 @@
-//! The embedded trace viewer: OTLP in, a Jaeger-compatible query API and a web page out.
+//! The embedded trace viewer: OpenTelemetry in, a Jaeger-compatible query API and a web page out,
+//! in one process and in memory. It knows nothing of who sends to it.
+//!
+//! In reading order:
+//!
+//! - `config`: the command line; `server`: the threads and ports, and how they start and stop;
+//!   `role`: the process around them (logs, signals, exit code).
+//! - `otlp`: OTLP over HTTP and gRPC, decoded by `opentelemetry-proto`, every cost known before.
+//! - `ingest`: the bounded way to the store, and its one writer.
+//! - `store`: the traces, bounded by spans and bytes, the oldest going first and whole.
+//! - `query`, `view`, `render`: searching traces, showing what does not add up, writing values.
+//! - `jaeger`: Jaeger's query API, `/api/*` and `/api/v3/*`.
+//! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph.
+//! - `page`: the page's files. `security`: what every answer carries and every request must.
+//!
+//! Deliberately absent: a disk, users, and the OpenTelemetry SDK (the viewer is not traced itself).
+
+mod actor;
+mod api;
+mod config;
+mod error;
+mod ingest;
+mod jaeger;
+mod otlp;
+mod page;
+mod query;
+mod refusals;
+mod render;
+mod role;
+mod security;
+mod server;
+mod stats;
+mod store;
+mod view;
+
+pub use config::{Args, Config};
+pub use error::Error;
+pub use role::run;
+pub use server::{Handle, serve};

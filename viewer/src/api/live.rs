@@ -1,0 +1,148 @@
+//! The live tail: a summary of each trace whenever it has changed, as server-sent events.
+//!
+//! Changes are gathered and told four times a second, so a busy trace is one line a tick however
+//! many spans it gets. A client that does not read has a few ticks waiting and is then let go:
+//! its browser connects again by itself.
+
+use std::cmp::Reverse;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt;
+use serde::Serialize;
+use tokio::sync::mpsc::{Sender, channel};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::summary::Summary;
+use super::totals::totals;
+use super::{State, bad_request, failure};
+use crate::query::filter::Filter;
+use crate::query::params::Params;
+use crate::store::trace::Trace;
+
+/// How often changes are told.
+pub(crate) const TICK: Duration = Duration::from_millis(250);
+/// Ticks between two statistics.
+const TICKS_A_STATS: u64 = 4;
+/// Clients at one time.
+const CLIENTS: usize = 64;
+/// Events that may wait for one client.
+const WAITING: usize = 16;
+/// Summaries in one event.
+const SUMMARIES: usize = 100;
+/// How long a browser waits before it connects again, in milliseconds.
+const RETRY_MS: u64 = 2_000;
+
+/// Everybody who watches.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    clients: Mutex<Vec<Client>>,
+}
+
+#[derive(Debug)]
+struct Client {
+    filter: Filter,
+    events: Sender<Bytes>,
+}
+
+impl Client {
+    /// False when the client is gone, or does not read.
+    fn tell(&self, event: Bytes) -> bool {
+        self.events.try_send(event).is_ok()
+    }
+}
+
+#[derive(Serialize)]
+struct Changed {
+    traces: Vec<Summary>,
+    skipped: usize,
+}
+
+impl Live {
+    /// How many watch.
+    pub(super) fn clients(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Tells everybody what has changed. `tick` counts the calls.
+    pub(crate) fn tell(&self, state: &State, tick: u64) {
+        if self.clients() == 0 {
+            return;
+        }
+        let changes = state.store.write().take_changes();
+        let mut traces: Vec<Arc<Trace>> = {
+            let store = state.store.read();
+            changes.traces.iter().filter_map(|&id| store.trace(id).cloned()).collect()
+        };
+        traces.sort_by_key(|trace| Reverse(trace.start));
+        let stats = tick.is_multiple_of(TICKS_A_STATS).then(|| event("stats", &totals(state)));
+        self.lock().retain(|client| {
+            !client.events.is_closed()
+                && client.tell_traces(&traces, changes.skipped)
+                && stats.as_ref().is_none_or(|stats| client.tell(stats.clone()))
+        });
+        if self.clients() == 0 {
+            state.store.write().forget_changes();
+        }
+    }
+
+    fn add(&self, client: Client) -> bool {
+        let mut clients = self.lock();
+        let room = clients.len() < CLIENTS;
+        if room {
+            clients.push(client);
+        }
+        room
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Client>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Client {
+    fn tell_traces(&self, traces: &[Arc<Trace>], skipped: usize) -> bool {
+        let mut matching = traces.iter().filter(|trace| self.filter.matches(trace));
+        let summaries: Vec<Summary> =
+            matching.by_ref().take(SUMMARIES).map(|trace| Summary::of(trace)).collect();
+        let skipped = skipped + matching.count();
+        if summaries.is_empty() && skipped == 0 {
+            return true;
+        }
+        self.tell(event("traces", &Changed { traces: summaries, skipped }))
+    }
+}
+
+/// `GET /viewer/api/live`: a connection that is told from now on.
+pub(super) async fn subscribe(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let filter = match Params::parse(request.query_string()).filter() {
+        Ok(filter) => filter,
+        Err(error) => return bad_request(&error),
+    };
+    let (events, waiting) = channel(WAITING);
+    let client = Client { filter, events };
+    let hello = event("hello", &serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+    let mut first = format!("retry: {RETRY_MS}\n").into_bytes();
+    first.extend_from_slice(&hello);
+    if !client.tell(first.into()) || !state.live.add(client) {
+        return failure(
+            HttpResponse::ServiceUnavailable(),
+            format!("{CLIENTS} pages watch already, which is as many as can"),
+        );
+    }
+    // From now on changes are remembered, before the first tick as well.
+    state.store.write().watch_changes();
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .streaming(ReceiverStream::new(waiting).map(Ok::<_, actix_web::Error>))
+}
+
+fn event(name: &str, data: &impl Serialize) -> Bytes {
+    // JSON has no line breaks outside its strings, and none unescaped inside them.
+    let json = serde_json::to_string(data).unwrap_or_default();
+    format!("event: {name}\ndata: {json}\n\n").into()
+}

@@ -1,0 +1,17 @@
+//! `viewer`: the trace viewer as a process of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Shows traces: takes OTLP, answers Jaeger's query API, serves a page.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(flatten)]
+    args: viewer::Args,
+}
+
+fn main() -> ExitCode {
+    viewer::run(Cli::parse().args)
+}

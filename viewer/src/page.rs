@@ -1,0 +1,85 @@
+//! The page's files, inside the binary: nothing is read from a disk or fetched from elsewhere.
+//!
+//! `/`, `/search`, `/graph` and `/trace/{id}` are all the one page, which finds its way by the
+//! address; `/assets/NAME` is the file of that name in `web/`.
+
+use actix_web::http::header::{CACHE_CONTROL, ContentType};
+use actix_web::web::{Path, ServiceConfig, get};
+use actix_web::{HttpResponse, Responder};
+
+/// A file: its name, its content type, its bytes.
+type Asset = (&'static str, &'static str, &'static [u8]);
+
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! asset {
+    ($name:literal, $content_type:expr) => {
+        ($name, $content_type, include_bytes!(concat!("../web/", $name)))
+    };
+}
+
+const INDEX: &str = include_str!("../web/index.html");
+
+const ASSETS: &[Asset] = &[
+    asset!("api.js", JS),
+    asset!("app.js", JS),
+    asset!("arrows.js", JS),
+    asset!("axis.js", JS),
+    asset!("bar.js", JS),
+    asset!("colors.js", JS),
+    asset!("dom.js", JS),
+    asset!("feed.js", JS),
+    asset!("format.js", JS),
+    asset!("icon.svg", SVG),
+    asset!("keys.js", JS),
+    asset!("linkline.js", JS),
+    asset!("list.css", CSS),
+    asset!("list.js", JS),
+    asset!("minimap.js", JS),
+    asset!("model.js", JS),
+    asset!("router.js", JS),
+    asset!("rows.js", JS),
+    asset!("scale.js", JS),
+    asset!("scatter.js", JS),
+    asset!("search.js", JS),
+    asset!("stats.js", JS),
+    asset!("style.css", CSS),
+    asset!("theme.css", CSS),
+    asset!("theme.js", JS),
+    asset!("tracerow.js", JS),
+    asset!("waterfall.js", JS),
+];
+
+/// The routes.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    for path in ["/", "/search", "/graph", "/trace/{id}"] {
+        config.route(path, get().to(index));
+    }
+    config
+        .route("/assets/{name}", get().to(asset))
+        .route("/favicon.ico", get().to(async || serve("icon.svg")));
+}
+
+async fn index() -> impl Responder {
+    HttpResponse::Ok()
+        .content_type(ContentType::html())
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .body(INDEX)
+}
+
+async fn asset(name: Path<String>) -> HttpResponse {
+    serve(&name)
+}
+
+fn serve(name: &str) -> HttpResponse {
+    match ASSETS.iter().find(|(known, ..)| *known == name) {
+        Some((_, content_type, bytes)) => HttpResponse::Ok()
+            .content_type(*content_type)
+            // A new version of the viewer has other files under the same names.
+            .insert_header((CACHE_CONTROL, "no-cache"))
+            .body(*bytes),
+        None => HttpResponse::NotFound().finish(),
+    }
+}

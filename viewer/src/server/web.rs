@@ -1,0 +1,126 @@
+//! The two HTTP servers: OTLP, and the page with both query APIs.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, HttpServer, rt};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::api::live::TICK;
+use crate::api::{self, State};
+use crate::error::Error;
+use crate::otlp::http;
+use crate::otlp::receiver::Receiver;
+use crate::security::{Hosts, check_host, headers};
+use crate::{jaeger, page};
+
+/// Workers of each server.
+const WORKERS: usize = 2;
+/// Connections of one worker.
+const CONNECTIONS: usize = 1_024;
+/// Threads of one worker that search.
+const SEARCHES: usize = 4;
+/// The time in which a request's head has to come.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// Ticks of the live tail in a second.
+const TICKS_A_SECOND: u64 = 4;
+
+type Listener = (TcpListener, SocketAddr);
+
+/// Starts both servers on a thread of their own.
+pub(super) fn start(
+    page: Listener,
+    otlp: Listener,
+    receiver: Receiver,
+    state: State,
+) -> Result<(JoinHandle<()>, Vec<ServerHandle>), Error> {
+    let failed = |source| Error::Start { what: "the HTTP servers", source };
+    let (started, handles) = channel();
+    let thread = std::thread::Builder::new()
+        .name(String::from("viewer-http"))
+        .spawn(move || rt::System::new().block_on(run(page, otlp, receiver, state, &started)))
+        .map_err(failed)?;
+    match handles.recv() {
+        Ok(Ok(handles)) => Ok((thread, handles)),
+        Ok(Err(source)) => Err(failed(source)),
+        Err(_) => Err(failed(std::io::Error::other("the thread ended at its start"))),
+    }
+}
+
+async fn run(
+    page: Listener,
+    otlp: Listener,
+    receiver: Receiver,
+    state: State,
+    started: &Sender<std::io::Result<Vec<ServerHandle>>>,
+) {
+    let ticking = rt::spawn(tick(state.clone()));
+    let (state, receiver) = (Data::new(state), Data::new(receiver));
+    let page = server(page, move |config| {
+        config
+            .app_data(Data::clone(&state))
+            .configure(api::routes)
+            .configure(jaeger::routes)
+            .configure(page::routes);
+    });
+    let otlp = server(otlp, move |config| {
+        config.app_data(Data::clone(&receiver)).configure(http::routes);
+    });
+    let servers = page.and_then(|page| Ok((page, otlp?)));
+    match servers {
+        Ok((page, otlp)) => {
+            let handles = vec![page.handle(), otlp.handle()];
+            if started.send(Ok(handles)).is_ok() {
+                for ended in <[_; 2]>::from(futures_util::future::join(page, otlp).await) {
+                    if let Err(error) = ended {
+                        tracing::error!("an HTTP server has ended: {error}");
+                    }
+                }
+            }
+        }
+        // Nobody to tell only if whoever started it is gone.
+        Err(error) => drop(started.send(Err(error))),
+    }
+    ticking.abort();
+}
+
+/// A server that answers what `routes` say.
+fn server(
+    (listener, address): Listener,
+    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> std::io::Result<Server> {
+    let hosts = Data::new(Hosts::of(address));
+    let app = move || {
+        App::new()
+            .app_data(Data::clone(&hosts))
+            .wrap(from_fn(check_host))
+            .wrap(headers())
+            .configure(routes.clone())
+    };
+    let server = HttpServer::new(app)
+        .workers(WORKERS)
+        .worker_max_blocking_threads(SEARCHES)
+        .max_connections(CONNECTIONS)
+        .client_request_timeout(HEAD_TIME)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Tells the live tail what changed, and gathers the rates, until aborted.
+async fn tick(state: State) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for tick in 0.. {
+        ticks.tick().await;
+        state.live.tell(&state, tick);
+        if u64::is_multiple_of(tick, TICKS_A_SECOND) {
+            state.stats.sample();
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What came in and what became of it, by signal. Nothing is dropped without being counted here.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::refusals::Refusals;
+
+/// Counts of one signal: requests, and its items (spans, data points, log records).
+#[derive(Debug, Default)]
+pub(crate) struct SignalCounts {
+    pub(crate) requests: AtomicU64,
+    pub(crate) received: AtomicU64,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+impl SignalCounts {
+    /// Counts a request whose `rejected` items of `received` were bad.
+    pub(crate) fn count(&self, received: u64, rejected: u64) {
+        self.received.fetch_add(received, Relaxed);
+        self.rejected.fetch_add(rejected, Relaxed);
+        self.accepted.fetch_add(received - rejected, Relaxed);
+    }
+
+    /// The counts now.
+    pub(crate) fn snapshot(&self) -> SignalStats {
+        SignalStats {
+            requests: self.requests.load(Relaxed),
+            received: self.received.load(Relaxed),
+            accepted: self.accepted.load(Relaxed),
+            rejected: self.rejected.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+        }
+    }
+}
+
+/// The counts of one signal at one moment, as the API shows them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct SignalStats {
+    requests: u64,
+    received: u64,
+    accepted: u64,
+    rejected: u64,
+    refused: u64,
+}
+
+/// The counts of all signals.
+#[derive(Debug)]
+pub(crate) struct Stats {
+    pub(crate) traces: SignalCounts,
+    pub(crate) metrics: SignalCounts,
+    pub(crate) logs: SignalCounts,
+    pub(crate) refusals: Refusals,
+    started: Instant,
+    /// Spans received, second by second.
+    samples: Mutex<VecDeque<(Instant, u64)>>,
+}
+
+impl Stats {
+    pub(crate) fn new() -> Self {
+        Self {
+            traces: SignalCounts::default(),
+            metrics: SignalCounts::default(),
+            logs: SignalCounts::default(),
+            refusals: Refusals::default(),
+            started: Instant::now(),
+            samples: Mutex::default(),
+        }
+    }
+
+    /// How long the viewer has been running.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// To be called every second: remembers what came in, for the rate.
+    pub(crate) fn sample(&self) {
+        let received = self.traces.received.load(Relaxed);
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.push_back((Instant::now(), received));
+        if samples.len() > RATE_SAMPLES {
+            samples.pop_front();
+        }
+        drop(samples);
+        self.refusals.settle();
+    }
+
+    /// Spans received a second, over the last ten.
+    pub(crate) fn spans_per_second(&self) -> f64 {
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        match (samples.front(), samples.back()) {
+            (Some((first, before)), Some((last, now))) if last > first => {
+                (now - before) as f64 / last.duration_since(*first).as_secs_f64()
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+/// Samples kept: ten seconds and the one they count from.
+const RATE_SAMPLES: usize = 11;

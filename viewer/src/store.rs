@@ -1,0 +1,213 @@
+//! The traces that are held, in memory and bounded: by spans and by bytes, the oldest trace going
+//! first and whole, because half a trace is worth less than none.
+//!
+//! One writer adds spans (see [`ingest`](crate::ingest)); readers take what they want under a
+//! short lock and work on it afterwards, so a slow search never holds up a sender.
+
+pub(crate) mod backlinks;
+pub(crate) mod catalog;
+pub(crate) mod convert;
+pub(crate) mod footprint;
+pub(crate) mod intern;
+pub(crate) mod limits;
+pub(crate) mod model;
+pub(crate) mod trace;
+mod values;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use self::backlinks::{Backlinks, PER_LINK_BYTES};
+use self::catalog::Catalog;
+use self::model::{Span, TraceId};
+use self::trace::{Added, Trace};
+
+/// How much may be held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) spans: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What has happened to spans since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) evicted_traces: u64,
+    pub(crate) evicted_spans: u64,
+    /// Spans that came again, changed or not.
+    pub(crate) duplicates: u64,
+    /// Spans that came when their trace was full.
+    pub(crate) overflow: u64,
+    /// Parts of spans cut by the viewer's limits.
+    pub(crate) cut: u64,
+}
+
+/// The traces that changed since somebody last asked are remembered up to this many.
+const CHANGES: usize = 4_096;
+
+/// The traces held, and what finds them.
+#[derive(Debug)]
+pub(crate) struct Store {
+    bounds: Bounds,
+    traces: HashMap<TraceId, Arc<Trace>>,
+    /// The oldest first.
+    order: VecDeque<TraceId>,
+    pub(crate) catalog: Catalog,
+    pub(crate) backlinks: Backlinks,
+    pub(crate) totals: Totals,
+    spans: usize,
+    trace_bytes: usize,
+    /// What the writer's shared names take.
+    shared_bytes: usize,
+    changes: Option<Changes>,
+}
+
+/// Traces that have changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) traces: HashSet<TraceId>,
+    /// Changes not remembered, because there were too many.
+    pub(crate) skipped: usize,
+}
+
+impl Store {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            traces: HashMap::new(),
+            order: VecDeque::new(),
+            catalog: Catalog::default(),
+            backlinks: Backlinks::default(),
+            totals: Totals::default(),
+            spans: 0,
+            trace_bytes: 0,
+            shared_bytes: 0,
+            changes: None,
+        }
+    }
+
+    /// Adds spans and evicts what no longer fits. `shared_bytes` is what the names take that
+    /// spans share.
+    pub(crate) fn add(
+        &mut self,
+        spans: impl IntoIterator<Item = (TraceId, Arc<Span>)>,
+        shared_bytes: usize,
+    ) {
+        self.shared_bytes = shared_bytes;
+        for (trace, span) in spans {
+            self.add_span(trace, span);
+            self.evict();
+        }
+    }
+
+    /// The trace of that id.
+    pub(crate) fn trace(&self, id: TraceId) -> Option<&Arc<Trace>> {
+        self.traces.get(&id)
+    }
+
+    /// All traces, the newest first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Arc<Trace>> {
+        self.order.iter().rev().filter_map(|id| self.traces.get(id))
+    }
+
+    /// The trace that goes next.
+    pub(crate) fn oldest(&self) -> Option<&Arc<Trace>> {
+        self.order.front().and_then(|id| self.traces.get(id))
+    }
+
+    pub(crate) fn span_count(&self) -> usize {
+        self.spans
+    }
+
+    pub(crate) fn trace_count(&self) -> usize {
+        self.traces.len()
+    }
+
+    /// An estimate of the memory that everything held takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.trace_bytes + self.shared_bytes
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Remembers changes from now on, until [`forget_changes`](Self::forget_changes).
+    pub(crate) fn watch_changes(&mut self) {
+        self.changes.get_or_insert_default();
+    }
+
+    /// The traces that changed since the last call, if they are remembered.
+    pub(crate) fn take_changes(&mut self) -> Changes {
+        self.changes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Stops remembering changes: nobody asks.
+    pub(crate) fn forget_changes(&mut self) {
+        self.changes = None;
+    }
+
+    fn add_span(&mut self, id: TraceId, span: Arc<Span>) {
+        let entry = self.traces.entry(id).or_insert_with(|| {
+            self.order.push_back(id);
+            let trace = Trace::new(id);
+            self.trace_bytes += trace.bytes;
+            Arc::new(trace)
+        });
+        let trace = Arc::make_mut(entry);
+        let before = trace.bytes;
+        let added = trace.add(Arc::clone(&span), self.bounds.spans);
+        self.trace_bytes = self.trace_bytes + trace.bytes - before;
+        self.totals.cut += span.extra.as_ref().map_or(0, |extra| u64::from(extra.cut));
+        match added {
+            Added::New => {
+                self.spans += 1;
+                self.index(id, &span);
+            }
+            Added::Replaced(former) => {
+                self.totals.duplicates += 1;
+                self.unindex(id, &former);
+                self.index(id, &span);
+            }
+            Added::Duplicate => self.totals.duplicates += 1,
+            Added::Overflow => self.totals.overflow += 1,
+        }
+        self.note_change(id);
+    }
+
+    fn index(&mut self, trace: TraceId, span: &Span) {
+        self.catalog.add(span);
+        self.backlinks.add(trace, span);
+        self.trace_bytes += span.links().len() * PER_LINK_BYTES;
+    }
+
+    fn unindex(&mut self, trace: TraceId, span: &Span) {
+        self.catalog.remove(span);
+        self.backlinks.remove(trace, span);
+        self.trace_bytes -= span.links().len() * PER_LINK_BYTES;
+    }
+
+    fn note_change(&mut self, id: TraceId) {
+        if let Some(changes) = &mut self.changes {
+            if changes.traces.len() < CHANGES {
+                changes.traces.insert(id);
+            } else if !changes.traces.contains(&id) {
+                changes.skipped += 1;
+            }
+        }
+    }
+
+    fn evict(&mut self) {
+        while self.spans > self.bounds.spans || self.bytes() > self.bounds.bytes {
+            let Some(oldest) = self.order.pop_front() else { return };
+            let Some(trace) = self.traces.remove(&oldest) else { continue };
+            for span in &trace.spans {
+                self.unindex(oldest, span);
+            }
+            self.spans -= trace.spans.len();
+            self.trace_bytes -= trace.bytes;
+            self.totals.evicted_traces += 1;
+            self.totals.evicted_spans += trace.spans.len() as u64;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! How much of one span is kept. A stranger's span may be as large as its request: what goes past
+//! these limits is cut, counted on the span (`cut`) and in the statistics, and the span is kept.
+//!
+//! The numbers leave room above the limits of OpenTelemetry SDKs (128 attributes, events and
+//! links a span by default).
+
+/// Attributes of one span, event, link, resource or scope, and entries of one nested map or array.
+pub(crate) const ATTRIBUTES: usize = 256;
+/// Events of one span.
+pub(crate) const EVENTS: usize = 512;
+/// Links of one span.
+pub(crate) const LINKS: usize = 512;
+/// Levels of arrays and maps inside an attribute's value.
+pub(crate) const DEPTH: usize = 8;
+/// Bytes of an attribute's key, of a span's, event's or scope's name, of a version or schema URL.
+pub(crate) const NAME_BYTES: usize = 1024;
+/// Bytes of a string or byte string, of a status message, of a trace state.
+pub(crate) const VALUE_BYTES: usize = 16 * 1024;
+/// Values in one attribute, nested ones counted.
+pub(crate) const NESTED_VALUES: usize = 1024;
+
+/// Cuts `text` to at most `bytes`, at a character's boundary; says whether it had to.
+pub(crate) fn shorten(text: &mut String, bytes: usize) -> bool {
+    if text.len() <= bytes {
+        return false;
+    }
+    text.truncate(text.floor_char_boundary(bytes));
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let mut text = String::from("aéé");
+
+        assert!(shorten(&mut text, 4));
+
+        assert_eq!(text, "aé");
+        assert!(!shorten(&mut text, 4));
+    }
+}

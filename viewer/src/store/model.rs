@@ -1,0 +1,271 @@
+//! What the store keeps of a span: every field OTLP carries, in less memory than the decoded
+//! protobuf takes, with ids as integers and every name that repeats kept once.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+/// A string that many spans share: an attribute key, a span name, a service.
+pub(crate) type Name = Arc<str>;
+
+/// A trace id, never zero; shown as 32 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TraceId(pub(crate) u128);
+
+impl TraceId {
+    /// The id in `bytes`, if they are sixteen and not all zero.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let id = u128::from_be_bytes(bytes.try_into().ok()?);
+        (id != 0).then_some(Self(id))
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A span id, never zero; shown as 16 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SpanId(pub(crate) NonZeroU64);
+
+impl SpanId {
+    /// The id in `bytes`, if they are eight and not all zero.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        NonZeroU64::new(u64::from_be_bytes(bytes.try_into().ok()?)).map(Self)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A span's role towards its parent and children, as OTLP numbers them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    #[default]
+    Unspecified,
+    Internal,
+    Server,
+    Client,
+    Producer,
+    Consumer,
+}
+
+impl Kind {
+    /// The kind OTLP numbers so; a number it does not know is "unspecified".
+    pub(crate) fn from_number(number: i32) -> Self {
+        match number {
+            1 => Self::Internal,
+            2 => Self::Server,
+            3 => Self::Client,
+            4 => Self::Producer,
+            5 => Self::Consumer,
+            _ => Self::Unspecified,
+        }
+    }
+
+    /// The kind of that name, in any case.
+    pub(crate) fn from_name(name: &str) -> Self {
+        (1..=5)
+            .map(Self::from_number)
+            .find(|kind| kind.name().eq_ignore_ascii_case(name))
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Internal => "internal",
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
+/// Whether the work succeeded, as far as its author said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Status {
+    #[default]
+    Unset,
+    Ok,
+    Error,
+}
+
+impl Status {
+    /// The status OTLP numbers so; a number it does not know is "unset".
+    pub(crate) fn from_number(number: i32) -> Self {
+        match number {
+            1 => Self::Ok,
+            2 => Self::Error,
+            _ => Self::Unset,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unset => "unset",
+            Self::Ok => "ok",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A double that can be a key: two are equal when their bits are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Double(pub(crate) f64);
+
+impl PartialEq for Double {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Double {}
+
+impl Hash for Double {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+/// An attribute's value, of any of OTLP's types.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Value {
+    Empty,
+    String(Box<str>),
+    Bool(bool),
+    Int(i64),
+    Double(Double),
+    Bytes(Box<[u8]>),
+    Array(Box<[Value]>),
+    Map(Box<[Attribute]>),
+}
+
+/// A key with its value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Attribute {
+    pub(crate) key: Name,
+    pub(crate) value: Value,
+}
+
+/// The value of `key` among `attributes`.
+pub(crate) fn find<'a>(attributes: &'a [Attribute], key: &str) -> Option<&'a Value> {
+    attributes.iter().find(|attribute| &*attribute.key == key).map(|attribute| &attribute.value)
+}
+
+/// Who sent a span: one service instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Resource {
+    pub(crate) service: Name,
+    pub(crate) attributes: Box<[Attribute]>,
+    pub(crate) dropped_attributes: u32,
+    pub(crate) schema_url: Box<str>,
+}
+
+/// The instrumentation that made a span.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Scope {
+    pub(crate) name: Box<str>,
+    pub(crate) version: Box<str>,
+    pub(crate) attributes: Box<[Attribute]>,
+    pub(crate) dropped_attributes: u32,
+    pub(crate) schema_url: Box<str>,
+}
+
+/// Something that happened at one moment of a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Nanoseconds since the epoch.
+    pub(crate) time: u64,
+    pub(crate) name: Name,
+    pub(crate) attributes: Box<[Attribute]>,
+    pub(crate) dropped_attributes: u32,
+}
+
+/// A pointer to another span, usually of another trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) trace: TraceId,
+    pub(crate) span: SpanId,
+    pub(crate) trace_state: Box<str>,
+    pub(crate) flags: u32,
+    pub(crate) attributes: Box<[Attribute]>,
+    pub(crate) dropped_attributes: u32,
+}
+
+/// What most spans do not have, apart, so that those pay one pointer for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extra {
+    pub(crate) status_message: Box<str>,
+    pub(crate) trace_state: Box<str>,
+    pub(crate) events: Box<[Event]>,
+    pub(crate) links: Box<[Link]>,
+    pub(crate) dropped_attributes: u32,
+    pub(crate) dropped_events: u32,
+    pub(crate) dropped_links: u32,
+    /// Links without a valid trace or span id, left out.
+    pub(crate) invalid_links: u32,
+    /// Attributes, values, events and links that the viewer's own limits shortened or left out.
+    pub(crate) cut: u32,
+}
+
+/// One span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) id: SpanId,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) name: Name,
+    pub(crate) kind: Kind,
+    pub(crate) status: Status,
+    pub(crate) flags: u32,
+    /// Nanoseconds since the epoch.
+    pub(crate) start: u64,
+    /// Nanoseconds since the epoch; before `start` when the sender's clock went back.
+    pub(crate) end: u64,
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) attributes: Box<[Attribute]>,
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+impl Span {
+    pub(crate) fn service(&self) -> &Name {
+        &self.resource.service
+    }
+
+    /// Nanoseconds, zero when the end is before the start.
+    pub(crate) fn duration(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.status == Status::Error
+    }
+
+    pub(crate) fn attribute(&self, key: &str) -> Option<&Value> {
+        find(&self.attributes, key)
+    }
+
+    pub(crate) fn events(&self) -> &[Event] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.events)
+    }
+
+    pub(crate) fn links(&self) -> &[Link] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.links)
+    }
+
+    pub(crate) fn status_message(&self) -> &str {
+        self.extra.as_ref().map_or("", |extra| &extra.status_message)
+    }
+
+    pub(crate) fn trace_state(&self) -> &str {
+        self.extra.as_ref().map_or("", |extra| &extra.trace_state)
+    }
+}
