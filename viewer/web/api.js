@@ -1,0 +1,52 @@
+// The viewer's own query API. The only file that knows its addresses.
+
+const BASE = '/viewer/api';
+
+/** What went wrong, with the HTTP status (0: no answer at all). */
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function get(path, signal) {
+  let response;
+  try {
+    response = await fetch(BASE + path, { signal, headers: { accept: 'application/json' } });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'The viewer does not answer. Is it still running?');
+  }
+  if (response.ok) return response.json();
+  const body = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, String(body.error ?? `The viewer answered ${response.status}.`));
+}
+
+/** Traces that match a filter (`URLSearchParams`), newest first. */
+export const searchTraces = (filter, signal) => get(`/traces?${filter}`, signal);
+
+/** One trace, whole. */
+export const fetchTrace = (id, signal) => get(`/traces/${encodeURIComponent(id)}`, signal);
+
+/** Nodes and edges of the last `window` seconds. */
+export const fetchGraph = (window, signal) => get(`/graph?window=${window}`, signal);
+
+/** Services with their operations. */
+export const fetchServices = (signal) => get('/services', signal);
+
+/** What the viewer holds. */
+export const fetchStats = (signal) => get('/stats', signal);
+
+/**
+ * New and changed traces as they come. `handlers`: `hello()` at each connection, `traces({traces,
+ * skipped})`, `lost()` when the connection breaks (it comes back by itself). Returns a function
+ * that ends it.
+ */
+export function liveTraces(filter, handlers) {
+  const source = new EventSource(`${BASE}/live?${filter}`);
+  source.addEventListener('hello', () => handlers.hello());
+  source.addEventListener('traces', (event) => handlers.traces(JSON.parse(event.data)));
+  source.addEventListener('error', () => handlers.lost());
+  return () => source.close();
+}

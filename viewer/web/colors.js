@@ -1,0 +1,16 @@
+// A service keeps its colour for as long as the page is open, wherever it is drawn. Colours go by
+// first sight and not by a hash, so that the first eight services never share one.
+
+const SERIES = 8;
+const known = new Map();
+
+/** The number of a service's colour: for the attribute `data-series`. */
+export function series(service) {
+  if (!known.has(service)) known.set(service, known.size % SERIES);
+  return known.get(service);
+}
+
+/** Gives colours to these services, in their order, before any is drawn. */
+export function learn(services) {
+  for (const service of services) series(service);
+}

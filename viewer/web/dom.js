@@ -1,0 +1,71 @@
+// Making elements. Everything that comes from the network goes through here as a text node or an
+// attribute value and is never parsed as markup: span names and attributes come from strangers.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/**
+ * An HTML element. `props`: `class`, `data-*`, `aria-*` and other attributes by name, listeners as
+ * `onclick: fn`, and `style: { left: '3%' }`, which is set property by property because the
+ * Content-Security-Policy forbids the attribute. Values of null, undefined and false are left out.
+ */
+export function el(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+/** The same for SVG. */
+export function svg(tag, props = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), props, children);
+}
+
+function fill(node, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (name === 'style') setStyle(node, value);
+    else node.setAttribute(name, value === true ? '' : String(value));
+  }
+  node.append(...present(children));
+  return node;
+}
+
+/** Puts these in place of what is in `node`; nulls and falses are left out. */
+export function replace(node, ...children) {
+  node.replaceChildren(...present(children));
+}
+
+function present(children) {
+  return children.flat().filter((child) => child !== null && child !== undefined && child !== false && child !== '');
+}
+
+/** Sets CSS properties and custom properties of an element. */
+export function setStyle(node, style) {
+  for (const [name, value] of Object.entries(style)) node.style.setProperty(name, value);
+}
+
+/** A small drawing that says nothing a screen reader needs. */
+export function icon(text, name) {
+  return el('span', { class: `icon ${name}`, 'aria-hidden': 'true' }, text);
+}
+
+/** Text for screen readers only. */
+export function srOnly(text) {
+  return el('span', { class: 'sr-only' }, text);
+}
+
+/** Says something politely to a screen reader. */
+export function announce(text) {
+  const region = document.getElementById('announce');
+  if (region) region.textContent = text;
+}
+
+/** Runs `fn` once per frame at most, however often the returned function is called. */
+export function perFrame(fn) {
+  let asked = 0;
+  const run = () => {
+    asked = 0;
+    fn();
+  };
+  return () => {
+    asked ||= requestAnimationFrame(run);
+  };
+}

@@ -1,0 +1,89 @@
+// The actor graph as a picture: services and actors as boxes, messages as edges as thick as their
+// rate. What it shows is in the table too, so a screen reader gets the table.
+
+import { series } from './colors.js';
+import { svg } from './dom.js';
+import { duration, percent, rate } from './format.js';
+import { NODE_HEIGHT, NODE_WIDTH, layered } from './layout.js';
+
+const SELF_REACH = 26;
+
+/** Draws `graph` (nodes with `key`) into `picture`. `open(path)` follows a click, `focus` marks an edge. */
+export function drawGraph(picture, graph, host) {
+  const { at, width, height } = layered(graph.nodes, graph.edges.map((edge) => ({ from: edge.source.key, to: edge.target.key })));
+  const top = SELF_REACH;
+  picture.setAttribute('viewBox', `0 ${-top} ${width} ${height + top}`);
+  picture.setAttribute('width', width);
+  picture.setAttribute('height', height + top);
+  const busiest = Math.max(1e-9, ...graph.edges.map((edge) => edge.rate));
+  const ways = graph.edges.map((edge) => ({ edge, way: wayOf(at.get(edge.source.key), at.get(edge.target.key)) }));
+  picture.replaceChildren(
+    heads(),
+    ...ways.map(({ edge, way }) => drawEdge(edge, way, 1.2 + 4 * Math.sqrt(edge.rate / busiest), host)),
+    ...graph.nodes.map((node) => drawNode(node, at.get(node.key), host)),
+    ...spread(ways).map(({ edge, way }) => drawLabel(edge, way, host)));
+}
+
+function heads() {
+  const head = (id) => svg('marker', { id, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: 'userSpaceOnUse', orient: 'auto' },
+    svg('path', { d: 'M0,0L8,4L0,8z', class: id }));
+  return svg('defs', {}, head('edge-head'), head('edge-head-error'), head('edge-head-link'));
+}
+
+/** The path of an edge, and the place of its label. */
+function wayOf(from, to) {
+  const [fy, ty] = [from.y + NODE_HEIGHT / 2, to.y + NODE_HEIGHT / 2];
+  if (from === to) {
+    const [left, right] = [from.x + NODE_WIDTH * 0.35, from.x + NODE_WIDTH * 0.65];
+    return { d: `M${left},${from.y}C${left},${from.y - SELF_REACH} ${right},${from.y - SELF_REACH} ${right},${from.y}`, x: from.x + NODE_WIDTH / 2, y: from.y - SELF_REACH + 4 };
+  }
+  if (to.x > from.x) {
+    const [x1, x2] = [from.x + NODE_WIDTH, to.x];
+    const bend = Math.min(90, (x2 - x1) / 2);
+    return { d: `M${x1},${fy}C${x1 + bend},${fy} ${x2 - bend},${ty} ${x2},${ty}`, x: x2 - Math.min(75, (x2 - x1) / 2), y: ty + (fy - ty) * (x2 - x1 > 160 ? 0.08 : 0.5) };
+  }
+  // Backwards: under the nodes, so that it is not taken for a forward edge.
+  const [x1, x2] = [from.x + NODE_WIDTH * 0.5, to.x + NODE_WIDTH * 0.5];
+  const low = Math.max(from.y, to.y) + NODE_HEIGHT + 30;
+  return { d: `M${x1},${from.y + NODE_HEIGHT}C${x1},${low} ${x2},${low} ${x2},${to.y + NODE_HEIGHT}`, x: (x1 + x2) / 2, y: low - 6 };
+}
+
+/** Labels that would lie on one another move apart. */
+function spread(ways) {
+  const placed = [];
+  for (const entry of [...ways].sort((a, b) => a.way.y - b.way.y)) {
+    const { way } = entry;
+    for (const other of placed) if (Math.abs(other.way.x - way.x) < 130 && way.y - other.way.y < 30) way.y = other.way.y + 30;
+    placed.push(entry);
+  }
+  return placed;
+}
+
+function drawEdge(edge, way, width, host) {
+  const kind = edge.errors ? 'edge-head-error' : edge.kind === 'link' ? 'edge-head-link' : 'edge-head';
+  return svg('g', { class: `edge ${edge.kind}${edge.errors ? ' failing' : ''}`, onclick: () => host.open(edge.path) },
+    svg('path', { class: 'reach', d: way.d }),
+    svg('path', { class: 'way', d: way.d, 'stroke-width': width.toFixed(2), 'marker-end': `url(#${kind})` }),
+    svg('title', {}, edge.words));
+}
+
+function drawLabel(edge, way, host) {
+  const second = edge.kind === 'link' ? 'links' : `${duration(edge.p50_ns)} / ${duration(edge.p99_ns)}`;
+  return svg('g', { class: `edge-label${edge.errors ? ' failing' : ''}`, transform: `translate(${way.x},${way.y})`, onclick: () => host.open(edge.path) },
+    svg('rect', { x: -58, y: -14, width: 116, height: 28, rx: 4 }),
+    svg('text', { y: -2.5 }, rate(edge.rate), edge.errors ? ` ⚠ ${percent(edge.errors, edge.count)}` : ''),
+    svg('text', { y: 9.5, class: 'second' }, second));
+}
+
+function drawNode(node, { x, y }, host) {
+  return svg('g', { class: `node${node.actor ? ' actor' : ''}${node.errors ? ' failing' : ''}`, transform: `translate(${x},${y})`, 'data-series': series(node.service), onclick: () => host.open(node.path) },
+    svg('rect', { width: NODE_WIDTH, height: NODE_HEIGHT, rx: node.actor ? 14 : 5 }),
+    svg('rect', { class: 'edge-mark', x: node.actor ? 10 : 0, y: node.actor ? 12 : 0, width: node.actor ? 5 : 7, height: node.actor ? NODE_HEIGHT - 24 : NODE_HEIGHT, rx: 2 }),
+    svg('text', { x: 22, y: 19, class: 'node-name' }, shorten(node.actor ?? node.service, 21)),
+    svg('text', { x: 22, y: 35, class: 'second' }, shorten(`${node.actor ? `${node.service} · ` : ''}${rate(node.rate)}${node.errors ? ` · ⚠ ${percent(node.errors, node.spans)}` : ''}`, 27)),
+    svg('title', {}, node.words));
+}
+
+function shorten(text, length) {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}

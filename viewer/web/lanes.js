@@ -1,0 +1,162 @@
+// Actors as lanes: who did what when, and who sent it. Bars that overlap in a lane are stacked; an
+// upright arrow goes from the sender to the receiver at the moment the message was sent, and the
+// hatched part of a bar is the time in the mailbox.
+
+import { place } from './bar.js';
+import { series } from './colors.js';
+import { el, perFrame, setStyle, srOnly, svg } from './dom.js';
+import { duration, plural } from './format.js';
+import { lanesOf } from './lanemodel.js';
+
+const ROW = 22;
+const PAD = 5;
+const MOST_BARS = 4000;
+const MOST_ARROWS = 400;
+
+/** The lanes. `host` as for the waterfall. */
+export class Lanes {
+  constructor(host) {
+    this.host = host;
+    Object.assign(this, lanesOf(host.model));
+    this.bars = new Map();
+    this.focusId = host.selected?.id ?? host.model.spans[0]?.id;
+    this.arrows = svg('svg', { class: 'messages', 'aria-hidden': 'true' });
+    this.inner = el('div', { class: 'lanes-inner', role: 'rowgroup' });
+    this.node = el('div', { class: 'lanes', role: 'grid', 'aria-label': 'Actors as lanes', 'aria-rowcount': this.lanes.length }, this.inner);
+    this.refresh = perFrame(() => this.update());
+    this.inner.addEventListener('click', (event) => {
+      const span = this.spanOf(event.target);
+      if (span) host.select(span);
+    });
+    this.inner.addEventListener('dblclick', (event) => {
+      const span = this.spanOf(event.target);
+      if (span) host.scale.fit(span);
+    });
+    this.inner.addEventListener('focusin', (event) => { this.focusId = this.spanOf(event.target)?.id ?? this.focusId; });
+    this.build();
+    this.update();
+  }
+
+  close() {}
+
+  spanOf(target) {
+    const node = target.closest('[data-span]');
+    return node ? this.host.model.byId.get(node.dataset.span) : null;
+  }
+
+  build() {
+    let top = 0;
+    for (const lane of this.lanes) {
+      lane.top = top;
+      lane.height = lane.rows * ROW + 2 * PAD;
+      top += lane.height;
+      lane.track = el('div', { class: 'lane-track', role: 'presentation' });
+      lane.node = el('div', { class: `lane${lane.isActor ? ' actor' : ''}`, role: 'row', style: { height: `${lane.height}px` } },
+        el('div', { class: 'lane-title', role: 'rowheader', 'data-series': series(lane.service) },
+          el('span', { class: 'swatch' }),
+          el('span', { class: 'lane-words' },
+            el('span', { class: 'lane-actor' }, lane.title), lane.instance && el('span', { class: 'instance' }, ` ${lane.instance}`),
+            el('span', { class: 'lane-service' }, `${lane.service}, ${plural(lane.spans.length, 'span')}`))),
+        lane.track);
+      this.inner.append(lane.node);
+    }
+    setStyle(this.arrows, { height: `${top}px` });
+    this.inner.append(this.arrows);
+  }
+
+  update() {
+    const hadFocus = this.inner.contains(document.activeElement);
+    let left = MOST_BARS;
+    this.bars.clear();
+    for (const lane of this.lanes) {
+      const bars = [];
+      for (const span of lane.spans) {
+        if (left <= 0) break;
+        const made = this.bar(span);
+        if (made.length) left -= 1;
+        bars.push(...made);
+      }
+      lane.track.replaceChildren(...bars);
+    }
+    this.drawArrows();
+    if (hadFocus) this.bars.get(this.focusId)?.focus({ preventScroll: true });
+  }
+
+  bar(span) {
+    const { scale, selected, matches } = this.host;
+    const top = `${PAD + this.rowOf.get(span.id) * ROW}px`;
+    const parts = [];
+    const wait = span.wait_ns > 0 ? place(scale, span.sent_ns, span.start_ns) : null;
+    if (wait) parts.push(el('span', { class: 'wait', style: { ...wait, top }, 'data-series': series(span.service) }));
+    const box = place(scale, span.start_ns, span.end_ns);
+    if (!box) return parts;
+    const node = el('button', {
+      type: 'button', role: 'gridcell', tabindex: span.id === this.focusId ? 0 : -1, 'data-span': span.id, 'data-series': series(span.service),
+      class: `lane-bar${span.isError ? ' failed' : ''}${matches && !matches.has(span.id) ? ' dim' : ''}`,
+      'aria-selected': String(selected === span), style: { ...box, top },
+      title: `${span.name}: ${duration(span.duration_ns)}${span.wait_ns ? `, ${duration(span.wait_ns)} in the mailbox` : ''}`,
+    }, span.isError ? '⚠ ' : '', span.name, srOnly(`, ${duration(span.duration_ns)}${span.isError ? ', error' : ''}`));
+    this.bars.set(span.id, node);
+    return [...parts, node];
+  }
+
+  drawArrows() {
+    const { model, selected, scale } = this.host;
+    const messages = model.spans.filter((span) => span.parent && this.laneOf.get(span.id) !== this.laneOf.get(span.parent.id));
+    const isNear = (span) => selected && (span === selected || span.parent === selected);
+    const few = messages.length <= MOST_ARROWS ? messages : messages.filter(isNear);
+    const shown = few.filter((span) => scale.at(span.sent_ns) >= 0 && scale.at(span.sent_ns) <= 1);
+    this.arrows.replaceChildren(
+      svg('defs', {}, svg('marker', { id: 'message-head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: 'auto' },
+        svg('path', { class: 'message-head', d: 'M0,0L8,4L0,8z' }))),
+      ...shown.map((span) => this.arrow(span, isNear(span))));
+  }
+
+  arrow(span, isNear) {
+    const x = `${(100 * this.host.scale.at(span.sent_ns)).toFixed(3)}%`;
+    const [from, to] = [this.middle(span.parent), this.middle(span)];
+    const down = to > from ? 1 : -1;
+    return svg('line', { class: `message${isNear ? ' near' : ''}`, x1: x, x2: x, y1: from + down * 9, y2: to - down * 9, 'marker-end': 'url(#message-head)' });
+  }
+
+  middle(span) {
+    return this.laneOf.get(span.id).top + PAD + (this.rowOf.get(span.id) + 0.5) * ROW - 1;
+  }
+
+  /** Focuses a span's bar. */
+  focus(id) {
+    const node = this.bars.get(id);
+    if (!node) return;
+    const before = this.bars.get(this.focusId);
+    if (before) before.tabIndex = -1;
+    this.focusId = id;
+    node.tabIndex = 0;
+    node.focus({ preventScroll: true });
+    node.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }
+
+  get focused() {
+    const span = this.host.model.byId.get(this.focusId);
+    return span ? { key: span.id, span } : null;
+  }
+
+  /** Up and down: the span nearest in time in the next lane. */
+  move(step) {
+    const span = this.focused?.span;
+    if (!span || !this.inner.contains(document.activeElement)) return this.focus(this.focusId);
+    const at = this.lanes.indexOf(this.laneOf.get(span.id)) + Math.sign(step);
+    const lane = this.lanes[Math.max(0, Math.min(this.lanes.length - 1, at))];
+    const near = (other) => Math.abs(other.start_ns - span.start_ns);
+    const next = lane.spans.filter(({ id }) => this.bars.has(id)).reduce((best, other) => (!best || near(other) < near(best) ? other : best), null);
+    if (next) this.focus(next.id);
+  }
+
+  /** Left and right: earlier and later in the lane. */
+  sideways(direction) {
+    const span = this.focused?.span;
+    if (!span) return;
+    const spans = this.laneOf.get(span.id).spans.filter(({ id }) => this.bars.has(id));
+    const next = spans[spans.indexOf(span) + direction];
+    if (next) this.focus(next.id);
+  }
+}

@@ -1,0 +1,52 @@
+// The line of a linked span below the span that has the link: who it is, where in time it lies if
+// that is known, and a way to go there. arrows.js joins the two.
+
+import { series } from './colors.js';
+import { el, icon } from './dom.js';
+import { duration, shortId } from './format.js';
+import { place } from './bar.js';
+import { tracePath } from './router.js';
+
+/** Draws the line. */
+export function drawLink(node, { span, link }, { model, scale }) {
+  node.className = `line link ${link.direction}`;
+  node.dataset.link = `${link.trace_id}/${link.span_id}`;
+  const target = times(link, model);
+  const ghost = target && place(scale, target.start_ns, target.end_ns);
+  node.replaceChildren(
+    el('div', { class: 'name', role: 'gridcell' },
+      el('span', { class: 'fold leaf' }),
+      el('span', { class: 'way' }, icon(link.direction === 'to' ? '→' : '←', 'way-icon'), link.direction === 'to' ? ' links to' : ' linked from'),
+      link.service && el('span', { class: 'swatch', 'data-series': series(link.service) }),
+      link.service && el('span', { class: 'span-service' }, link.service), ' ',
+      el('a', { href: tracePath(link.trace_id, link.span_id), tabindex: -1, class: 'link-name' }, link.name ?? `span ${link.span_id}`)),
+    el('div', { class: 'time', role: 'gridcell' },
+      ghost && el('span', { class: 'ghost', style: ghost, 'data-series': series(link.service ?? '') }),
+      el('span', { class: 'link-where', style: { left: `calc(${(100 * labelAt(span, target, scale)).toFixed(3)}% + ${target ? 8 : 30}px)` } }, whereOf(link, target, model))));
+}
+
+/** Where an arrow ends on this line: the share of the window, from 0 to 1. */
+export function anchorOf(span, link, { model, scale }) {
+  const target = times(link, model);
+  return clamp(scale.at(target ? target.start_ns : span.start_ns));
+}
+
+/** The linked span's time, from the start of this trace, or null when nobody knows. */
+function times(link, model) {
+  const held = link.trace_id === model.trace_id ? model.byId.get(link.span_id) : null;
+  if (held) return held;
+  if (typeof link.start_ns !== 'number') return null;
+  return { start_ns: link.start_ns, end_ns: link.start_ns + link.duration_ns, duration_ns: link.duration_ns };
+}
+
+function labelAt(span, target, scale) {
+  return Math.min(0.8, clamp(scale.at(target ? target.end_ns : span.start_ns)));
+}
+
+function whereOf(link, target, model) {
+  const trace = link.trace_id === model.trace_id ? 'in this trace' : `in trace ${shortId(link.trace_id)}`;
+  if (!link.held) return `${trace}, not held`;
+  return target ? `${duration(target.duration_ns)} ${trace}` : trace;
+}
+
+const clamp = (share) => Math.max(0, Math.min(1, share));

@@ -1,0 +1,253 @@
+// The list of traces: search, and a live tail that never moves what the reader is looking at.
+
+import { liveTraces, searchTraces } from './api.js';
+import { announce, el, perFrame } from './dom.js';
+import { Feed } from './feed.js';
+import { age, count, plural } from './format.js';
+import { setKeys } from './keys.js';
+import { tracePath } from './router.js';
+import { scatter } from './scatter.js';
+import { filterOf, searchForm } from './search.js';
+import { COLUMNS, drawRow } from './tracerow.js';
+
+let lastOpened = null;
+let lastPath = '/';
+let isLive = true;
+
+/** The address of the list as it was left: where "back" goes. */
+export const lastList = () => lastPath;
+
+/** Opens the list. */
+export function listView(root, { params, go }) {
+  document.title = 'Traces';
+  lastPath = location.pathname + location.search;
+  const view = new List(root, params, go);
+  view.start();
+  return () => view.stop();
+}
+
+class List {
+  constructor(root, params, go) {
+    this.go = go;
+    this.filter = filterOf(params);
+    this.feed = new Feed(Number(this.filter.get('limit')) || 50);
+    this.rows = new Map();
+    this.state = 'loading';
+    this.total = 0;
+    this.form = searchForm(params, go);
+    this.problem = el('div', { role: 'alert' });
+    this.summary = el('span', { class: 'summary' });
+    this.liveButton = el('button', { type: 'button', onclick: () => this.setLive(!isLive) });
+    this.newButton = el('button', { type: 'button', class: 'primary new', hidden: true, onclick: () => this.showNew() });
+    this.scatter = scatter((trace) => this.open(trace.trace_id));
+    this.body = el('div', { role: 'rowgroup', class: 'rows' });
+    this.scroller = el('div', { class: 'grid', role: 'grid', 'aria-label': 'Traces, newest first' },
+      el('div', { role: 'rowgroup', class: 'head-group' },
+        el('div', { role: 'row', class: 'row head' }, COLUMNS.map((name) => el('div', { role: 'columnheader', class: `cell ${name.toLowerCase()}` }, name)))),
+      this.body);
+    this.blank = el('div', { class: 'blank' });
+    this.draw = perFrame(() => this.drawNow());
+    root.append(
+      el('h1', { class: 'sr-only' }, 'Traces'), this.form, this.problem,
+      el('div', { class: 'bar' }, this.summary, this.newButton, this.liveButton),
+      this.scatter.node, this.scroller, this.blank);
+  }
+
+  start() {
+    this.scroller.addEventListener('pointerleave', () => this.relax());
+    this.scroller.addEventListener('focusout', () => this.relax());
+    this.scroller.addEventListener('scroll', () => this.relax(), { passive: true });
+    this.body.addEventListener('click', (event) => this.clicked(event));
+    this.ages = setInterval(() => this.drawAges(), 5000);
+    this.onVisible = () => this.connect();
+    document.addEventListener('visibilitychange', this.onVisible);
+    setKeys(this.keys());
+    this.search();
+    this.connect();
+  }
+
+  stop() {
+    this.abort?.abort();
+    this.disconnect?.();
+    clearInterval(this.ages);
+    document.removeEventListener('visibilitychange', this.onVisible);
+  }
+
+  async search() {
+    this.abort?.abort();
+    this.abort = new AbortController();
+    try {
+      const answer = await searchTraces(this.filter, this.abort.signal);
+      this.total = answer.total;
+      this.state = 'ready';
+      this.problem.replaceChildren();
+      this.feed.take(answer.traces, { hold: this.isEngaged() });
+      this.draw();
+    } catch (error) {
+      if (error.name === 'AbortError') return;
+      this.state = 'failed';
+      this.problem.replaceChildren(el('p', { class: 'notice' }, error.message));
+      this.draw();
+    }
+  }
+
+  /** One connection while the page is visible and live: a browser allows six to a server. */
+  connect() {
+    this.disconnect?.();
+    this.disconnect = null;
+    this.liveButton.setAttribute('aria-pressed', String(isLive));
+    this.liveButton.dataset.state = isLive ? 'live' : 'paused';
+    this.liveButton.textContent = isLive ? 'Live' : 'Paused';
+    this.liveButton.title = isLive ? 'Pause the live tail (p)' : 'Go on with the live tail (p)';
+    if (!isLive || document.hidden) return;
+    let connections = 0;
+    this.disconnect = liveTraces(this.filter, {
+      hello: () => {
+        this.liveButton.dataset.state = 'live';
+        if (connections++) this.search();
+      },
+      traces: ({ traces, skipped }) => this.arrived(traces, skipped),
+      lost: () => { this.liveButton.dataset.state = 'lost'; },
+    });
+  }
+
+  arrived(traces, skipped) {
+    const before = this.feed.waiting;
+    const known = this.feed.shown.size;
+    this.feed.take(traces, { hold: this.isEngaged(), skipped });
+    this.total += Math.max(0, this.feed.shown.size - known) + Math.max(0, this.feed.waiting - before);
+    if (!before && this.feed.waiting) announce('New traces: press n to show them');
+    this.draw();
+  }
+
+  setLive(live) {
+    isLive = live;
+    announce(live ? 'Live' : 'Paused');
+    if (live) this.search();
+    this.connect();
+  }
+
+  isEngaged() {
+    return this.state === 'ready' && this.feed.shown.size > 0
+      && (this.scroller.matches(':hover') || this.scroller.contains(document.activeElement) || this.scroller.scrollTop > 0);
+  }
+
+  relax() {
+    if (!this.feed.waiting || this.isEngaged()) return;
+    this.feed.release();
+    this.draw();
+  }
+
+  showNew() {
+    this.feed.release();
+    this.scroller.scrollTop = 0;
+    this.draw();
+  }
+
+  drawNow() {
+    const traces = this.feed.rows;
+    const longest = Math.max(0, ...traces.map((trace) => trace.duration_ns));
+    for (const [id, entry] of this.rows) {
+      if (!this.feed.shown.has(id)) {
+        entry.row.remove();
+        this.rows.delete(id);
+      }
+    }
+    traces.forEach((trace, i) => {
+      const row = this.rowOf(trace, longest);
+      if (this.body.children[i] !== row) this.body.insertBefore(row, this.body.children[i] ?? null);
+    });
+    this.keepOneStop();
+    this.scatter.draw(traces);
+    this.drawState(traces.length);
+  }
+
+  rowOf(trace, longest) {
+    let entry = this.rows.get(trace.trace_id);
+    if (!entry) {
+      entry = { row: el('div', { role: 'row', class: 'row', tabindex: -1 }) };
+      this.rows.set(trace.trace_id, entry);
+    }
+    if (entry.trace !== trace || entry.longest !== longest) {
+      drawRow(entry.row, trace, longest);
+      Object.assign(entry, { trace, longest });
+    }
+    return entry.row;
+  }
+
+  drawState(shown) {
+    const { waiting } = this.feed;
+    this.newButton.hidden = !waiting;
+    this.newButton.textContent = `↑ ${plural(waiting, 'new trace')}`;
+    this.scroller.hidden = !shown;
+    this.scatter.node.hidden = !shown;
+    this.scroller.setAttribute('aria-rowcount', String(shown + 1));
+    const more = this.total > shown ? ` of ${count(this.total)}` : '';
+    this.summary.textContent = this.state === 'loading' ? 'Searching…' : `${count(shown)}${more} ${shown === 1 && !more ? 'trace' : 'traces'}`;
+    this.blank.replaceChildren(...(shown || this.state !== 'ready' ? [] : [this.nothing()]));
+  }
+
+  nothing() {
+    const isFiltered = [...this.filter.keys()].some((key) => key !== 'limit');
+    return isFiltered
+      ? el('div', { class: 'empty' }, el('h2', {}, 'No trace matches'), el('p', {}, 'Traces that do will appear here as they come.'),
+        el('button', { type: 'button', onclick: () => this.go('/') }, 'Show all traces'))
+      : el('div', { class: 'empty' }, el('h2', {}, 'No traces yet'),
+        el('p', {}, 'Send some by OTLP and they appear here as they come:'),
+        el('pre', {}, `OTEL_EXPORTER_OTLP_ENDPOINT=http://${location.hostname}:4318`));
+  }
+
+  drawAges() {
+    const now = Date.now();
+    for (const time of this.body.querySelectorAll('time')) time.textContent = age(Number(time.dataset.us), now);
+  }
+
+  /** Exactly one row is a tab stop: the focused one, the one last opened, or the first. */
+  keepOneStop() {
+    const last = lastOpened && this.rows.get(lastOpened)?.row;
+    const stop = this.body.contains(document.activeElement) ? document.activeElement.closest('.row') : last ?? this.body.firstElementChild;
+    for (const row of this.body.querySelectorAll('[tabindex="0"]')) if (row !== stop) row.tabIndex = -1;
+    if (stop) stop.tabIndex = 0;
+    if (last && document.activeElement === document.body) last.focus({ preventScroll: false });
+    if (last) lastOpened = null;
+  }
+
+  clicked(event) {
+    const row = event.target.closest('.row');
+    if (row && !event.target.closest('a') && !String(getSelection())) this.open(row.dataset.trace);
+    else if (row) lastOpened = row.dataset.trace;
+  }
+
+  open(id) {
+    lastOpened = id;
+    this.go(tracePath(id));
+  }
+
+  move(step) {
+    const rows = [...this.body.children];
+    const at = rows.indexOf(document.activeElement);
+    const next = rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))];
+    next?.focus();
+    next?.scrollIntoView({ block: 'nearest' });
+    this.keepOneStop();
+  }
+
+  keys() {
+    return [
+      { keys: ['j', 'ArrowDown'], does: 'next trace', run: () => this.move(1) },
+      { keys: ['k', 'ArrowUp'], does: 'previous trace', run: () => this.move(-1) },
+      { keys: ['PageDown'], run: () => this.move(15) },
+      { keys: ['PageUp'], run: () => this.move(-15) },
+      { keys: ['Home'], run: () => this.move(-1e6) },
+      { keys: ['End'], run: () => this.move(1e6) },
+      { keys: ['Enter'], does: 'open the trace', run: () => {
+        const id = document.activeElement?.dataset?.trace;
+        return id ? this.open(id) : false;
+      } },
+      { keys: ['/'], does: 'search by tags', run: () => this.form.elements.tags.focus() },
+      { keys: ['Escape'], inFields: true, does: 'leave the search or the list', run: () => document.activeElement?.blur() },
+      { keys: ['n'], does: 'show the new traces', run: () => this.showNew() },
+      { keys: ['p'], does: 'pause the live tail, or go on', run: () => this.setLive(!isLive) },
+    ];
+  }
+}
