@@ -1,1 +1,7 @@
-//! The shopper: a load generator whose actors send shopping trips to the grocery store, each one trace.
+//! The shopper: a load generator whose actors send shopping trips to the grocery store, each one
+//! trace.
+
+pub mod arrival;
+pub mod outcome;
+pub mod plan;
+pub mod statistics;
