@@ -12,10 +12,12 @@ use actix::{Handler, Message};
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
+use crate::measure;
 use crate::operation::{self, Kind};
 use crate::origin::Origin;
+use crate::outcome::Outcome;
 use crate::reply::respond;
-use crate::span::{MessageSpan, Outcome};
+use crate::span::MessageSpan;
 
 thread_local! {
     /// Whether a message was packed on this thread since the flag was last cleared: how
@@ -35,6 +37,8 @@ pub(crate) struct Parcel<A: TracedActor + Handler<M>, M: Message + 'static> {
     message: Option<M>,
     tx: Option<OneshotSender<M::Result>>,
     origin: Origin,
+    /// Counts it among the messages that wait, until it is taken out.
+    place: Option<measure::Place>,
     actor: PhantomData<fn(A)>,
 }
 
@@ -48,7 +52,13 @@ pub(crate) struct Opened<M: Message> {
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
     pub(crate) fn new(message: M, tx: Option<OneshotSender<M::Result>>) -> Self {
         PACKED.set(true);
-        Self { message: Some(message), tx, origin: Origin::capture::<A>(), actor: PhantomData }
+        Self {
+            message: Some(message),
+            tx,
+            origin: Origin::capture::<A>(),
+            place: measure::Place::take(A::NAME),
+            actor: PhantomData,
+        }
     }
 
     fn kind(&self) -> Kind {
@@ -58,6 +68,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
     /// Starts the message's span. `None` if nobody waits for the answer any more: like actix, an
     /// ask whose sender has gone is not handled.
     pub(crate) fn open(&mut self, actor: &A) -> Option<Opened<M>> {
+        self.place = None;
         if self.tx.as_ref().is_some_and(|tx| tx.is_closed()) {
             self.lose(Outcome::Abandoned);
             return None;
@@ -72,8 +83,9 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
 
     fn lose(&mut self, outcome: Outcome) {
         if self.message.is_some() {
-            let operation = operation::of_message::<A, M>(self.kind());
-            MessageSpan::of_lost::<A>(&self.origin, operation, outcome);
+            let kind = self.kind();
+            let operation = || operation::of_message::<A, M>(kind);
+            MessageSpan::lost::<A>(&self.origin, operation, kind, outcome);
             // Its destructor belongs to whoever sent it.
             MessageSpan::carry(&self.origin.cx).enter(|| self.message = None);
         }

@@ -7,10 +7,15 @@ pub mod attribute;
 mod batch;
 mod context;
 mod envelope;
+mod measure;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod operation;
 mod origin;
+mod outcome;
 mod policy;
 pub mod registry;
+mod relation;
 mod reply;
 mod scoped;
 mod span;

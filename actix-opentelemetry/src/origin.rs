@@ -7,6 +7,7 @@ use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
 
 use crate::actor::TracedActor;
+use crate::measure;
 use crate::policy::RootPolicy;
 
 /// The sender's side of a message, carried with it to the receiver.
@@ -37,7 +38,7 @@ impl Origin {
 }
 
 fn is_timed<A: TracedActor>(cx: &Context) -> bool {
-    is_recorded(cx) || A::ROOT == RootPolicy::Start
+    is_recorded(cx) || measure::is_enabled() || A::ROOT == RootPolicy::Start
 }
 
 /// Whether what happens in this context is being recorded.

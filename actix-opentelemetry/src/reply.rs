@@ -19,7 +19,8 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
-use crate::span::{MessageSpan, Outcome};
+use crate::outcome::Outcome;
+use crate::span::MessageSpan;
 
 /// Sends a handler's return value, and ends the message's span when the reply is ready.
 pub(crate) fn respond<A, M>(

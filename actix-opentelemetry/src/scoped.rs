@@ -10,8 +10,8 @@ use opentelemetry::{Context, KeyValue};
 use pin_project_lite::pin_project;
 
 use crate::attribute::error_type;
+use crate::outcome::panic_message;
 use crate::reply::Settle;
-use crate::span::panic_message;
 
 pin_project! {
     /// Makes a context current at each poll of the future, and when the future is dropped.

@@ -1,33 +1,20 @@
 //! The span of one message, from its handler's start until its reply is ready.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
 use crate::actor::TracedActor;
-use crate::attribute::{self, error_type};
+use crate::attribute;
+use crate::measure::{self, Stopwatch};
 use crate::operation::{Kind, Operation};
-use crate::origin::{Origin, is_outside, is_recorded, rootless};
-use crate::policy::{Reply, RootPolicy, TimerPolicy};
+use crate::origin::{Origin, rootless};
+use crate::outcome::{Outcome, panic_message};
+use crate::policy::Reply;
+use crate::relation::Relation;
 use crate::tracer;
-
-/// How a message ended.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Success,
-    /// The classifier's word for a reply that is a failure.
-    Failure(Cow<'static, str>),
-    /// The panic's message.
-    Panic(String),
-    Abandoned,
-    NoReply,
-    Undelivered,
-}
 
 /// The context in which a message is handled, and its span if there is one.
 ///
@@ -35,18 +22,9 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct MessageSpan {
     cx: Context,
-    is_open: bool,
-}
-
-/// How many tells led here since the last ask or root; a context value, so that it goes wherever
-/// the context goes.
-#[derive(Debug, Clone, Copy)]
-struct Hops(u32);
-
-enum Relation {
-    Child(u32),
-    LinkedRoot,
-    Root,
+    /// Whether the context's span is this message's own, and has not ended.
+    has_span: bool,
+    stopwatch: Option<Stopwatch>,
 }
 
 impl MessageSpan {
@@ -58,47 +36,61 @@ impl MessageSpan {
         operation: impl FnOnce() -> &'static Operation,
         kind: Kind,
     ) -> Self {
-        let cx = &origin.cx;
-        let Some(relation) = relation::<A>(cx, kind) else { return Self::carry(cx) };
+        let relation = Relation::of::<A>(&origin.cx, kind);
+        if relation.is_none() && !measure::is_enabled() {
+            return Self::carry(&origin.cx);
+        }
         let (operation, wait) = (operation(), wait());
+        let mut span = Self::carry(&origin.cx);
+        span.stopwatch = Stopwatch::start(operation, wait);
+        if let Some(relation) = relation {
+            span.record(relation, operation, wait, actor);
+        }
+        span
+    }
+
+    fn record<A: TracedActor>(
+        &mut self,
+        relation: Relation,
+        operation: &'static Operation,
+        wait: Option<Duration>,
+        actor: &A,
+    ) {
         let attributes = || {
-            let mut attributes = Vec::with_capacity(8);
-            push_operation(&mut attributes, operation);
-            if let Some(wait) = wait {
-                attributes.push(KeyValue::new(attribute::MAILBOX_WAIT, wait.as_secs_f64()));
-            }
+            let mut attributes = operation_attributes(operation, wait);
             attributes.extend(actor.attributes());
             attributes
         };
-        let span = start_related(cx, &relation, operation.span_name, attributes);
-        let Some(span) = span else { return Self::carry(cx) };
-        Self { cx: with_hops(cx, &relation).with_span(span), is_open: true }
+        if let Some(span) = relation.start(&self.cx, operation.span_name, attributes) {
+            self.cx = relation.attach_to(&self.cx, span);
+            self.has_span = true;
+        }
     }
 
     /// No span, only the context.
     pub(crate) fn carry(cx: &Context) -> Self {
-        Self { cx: cx.clone(), is_open: false }
+        Self { cx: cx.clone(), has_span: false, stopwatch: None }
     }
 
-    /// The span of a message that never reached its handler. It needs no actor, which may be gone.
-    pub(crate) fn of_lost<A: TracedActor>(
+    /// Records a message that never reached its handler. It needs no actor, which may be gone.
+    pub(crate) fn lost<A: TracedActor>(
         origin: &Origin,
-        operation: &'static Operation,
+        operation: impl FnOnce() -> &'static Operation,
+        kind: Kind,
         outcome: Outcome,
     ) {
-        let Some(relation) = relation::<A>(&origin.cx, operation.kind) else { return };
+        let relation = Relation::of::<A>(&origin.cx, kind);
+        if relation.is_none() && !measure::is_enabled() {
+            return;
+        }
+        let operation = operation();
+        measure::dropped(operation, &outcome);
+        let Some(relation) = relation else { return };
         let wait = origin.wait();
-        let attributes = || {
-            let mut attributes = Vec::with_capacity(6);
-            push_operation(&mut attributes, operation);
-            if let Some(wait) = wait {
-                attributes.push(KeyValue::new(attribute::MAILBOX_WAIT, wait.as_secs_f64()));
-            }
-            attributes
-        };
-        let span = start_related(&origin.cx, &relation, operation.span_name, attributes);
-        if let Some(span) = span {
-            Self { cx: origin.cx.with_span(span), is_open: true }.end(outcome);
+        let attributes = || operation_attributes(operation, wait);
+        if let Some(span) = relation.start(&origin.cx, operation.span_name, attributes) {
+            let cx = origin.cx.with_span(span);
+            Self { cx, has_span: true, stopwatch: None }.end(outcome);
         }
     }
 
@@ -115,7 +107,7 @@ impl MessageSpan {
             builder.with_links(links.clone())
         };
         match tracer::start(builder, &rootless(cx)) {
-            Some(span) => Self { cx: cx.with_span(span), is_open: true },
+            Some(span) => Self { cx: cx.with_span(span), has_span: true, stopwatch: None },
             None => Self::carry(cx),
         }
     }
@@ -125,15 +117,15 @@ impl MessageSpan {
         &self.cx
     }
 
-    /// Whether there is a span that has to be ended.
+    /// Whether anything is to be recorded at the message's end.
     pub(crate) fn is_open(&self) -> bool {
-        self.is_open
+        self.has_span || self.stopwatch.is_some()
     }
 
     /// Runs a piece of the message's code in its context. A panic ends the span and goes on.
     pub(crate) fn enter<R>(&mut self, code: impl FnOnce() -> R) -> R {
         let guard = self.cx.clone().attach();
-        if !self.is_open {
+        if !self.is_open() {
             return code();
         }
         let result = catch_unwind(AssertUnwindSafe(code));
@@ -146,7 +138,7 @@ impl MessageSpan {
 
     /// Ends the span as the actor's classifier judges the reply.
     pub(crate) fn end_with<A: TracedActor, R: 'static>(&mut self, reply: &R) {
-        if self.is_open {
+        if self.is_open() {
             let outcome = A::classify(Reply::new(reply)).map_or(Outcome::Success, Outcome::Failure);
             self.end_now(outcome);
         }
@@ -158,11 +150,18 @@ impl MessageSpan {
     }
 
     fn end_now(&mut self, outcome: Outcome) {
-        if !std::mem::take(&mut self.is_open) {
+        if !self.is_open() {
+            return;
+        }
+        let error = outcome.into_error();
+        if let Some(stopwatch) = self.stopwatch.take() {
+            stopwatch.stop(error.as_ref().map(|(error_type, _)| error_type));
+        }
+        if !std::mem::take(&mut self.has_span) {
             return;
         }
         let span = self.cx.span();
-        if let Some((error_type, description)) = outcome.into_error() {
+        if let Some((error_type, description)) = error {
             span.set_attribute(KeyValue::new(attribute::ERROR_TYPE, error_type));
             span.set_status(Status::error(description));
         }
@@ -176,89 +175,17 @@ impl Drop for MessageSpan {
     }
 }
 
-impl Outcome {
-    /// The `error.type` and the description of the status; nothing for a success.
-    fn into_error(self) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
-        let (error_type, description): (_, Cow<'static, str>) = match self {
-            Self::Success => return None,
-            Self::Failure(word) => (word, "".into()),
-            Self::Panic(message) => (error_type::PANIC.into(), message.into()),
-            Self::Abandoned => (error_type::ABANDONED.into(), "the reply was abandoned".into()),
-            Self::NoReply => (error_type::NO_REPLY.into(), "the handler gave no reply".into()),
-            Self::Undelivered => {
-                (error_type::UNDELIVERED.into(), "the actor went away first".into())
-            }
-        };
-        Some((error_type, description))
-    }
-}
-
-/// What a panic said, when it was said with words.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
-    match payload.downcast_ref::<&'static str>() {
-        Some(message) => (*message).to_owned(),
-        None => payload.downcast_ref::<String>().cloned().unwrap_or_default(),
-    }
-}
-
-/// What the span of a message is to the span of its sender; `None` when there is to be no span.
-fn relation<A: TracedActor>(cx: &Context, kind: Kind) -> Option<Relation> {
-    if is_recorded(cx) {
-        return Some(match kind {
-            Kind::Ask => Relation::Child(0),
-            Kind::Delayed | Kind::Interval | Kind::Stream
-                if A::TIMERS == TimerPolicy::LinkedRoot =>
-            {
-                Relation::LinkedRoot
-            }
-            _ => match hops(cx) {
-                hops if hops >= A::HOP_LIMIT => Relation::LinkedRoot,
-                hops => Relation::Child(hops + 1),
-            },
-        });
-    }
-    (A::ROOT == RootPolicy::Start && is_outside(cx)).then_some(Relation::Root)
-}
-
-fn hops(cx: &Context) -> u32 {
-    cx.get::<Hops>().map_or(0, |hops| hops.0)
-}
-
-fn with_hops(cx: &Context, relation: &Relation) -> Context {
-    let now = match relation {
-        Relation::Child(hops) => *hops,
-        Relation::LinkedRoot | Relation::Root => 0,
-    };
-    // Most messages are asks, and a context that never held a count needs no zero.
-    if hops(cx) == now { cx.clone() } else { cx.with_value(Hops(now)) }
-}
-
-fn start_related(
-    cx: &Context,
-    relation: &Relation,
-    name: &'static str,
-    attributes: impl Fn() -> Vec<KeyValue>,
-) -> Option<BoxedSpan> {
-    let builder = || {
-        let mut builder = SpanBuilder::from_name(name);
-        builder.span_kind = Some(SpanKind::Internal);
-        builder.attributes = Some(attributes());
-        if let Relation::LinkedRoot = relation {
-            builder.links = Some(vec![Link::with_context(cx.span().span_context().clone())]);
-        }
-        builder
-    };
-    match relation {
-        Relation::LinkedRoot => tracer::start(builder, &rootless(cx)),
-        Relation::Child(_) | Relation::Root => tracer::start(builder, cx),
-    }
-}
-
-fn push_operation(attributes: &mut Vec<KeyValue>, operation: &'static Operation) {
+fn operation_attributes(operation: &'static Operation, wait: Option<Duration>) -> Vec<KeyValue> {
+    // Room for the actor's own.
+    let mut attributes = Vec::with_capacity(8);
     attributes.push(KeyValue::new(attribute::ACTOR_NAME, operation.actor));
     if !operation.message.is_empty() {
         attributes.push(KeyValue::new(attribute::MESSAGE_TYPE, operation.message));
     }
     attributes.push(KeyValue::new(attribute::MESSAGE_KIND, operation.kind.as_str()));
     attributes.push(KeyValue::new(attribute::CODE_FUNCTION_NAME, operation.function));
+    if let Some(wait) = wait {
+        attributes.push(KeyValue::new(attribute::MAILBOX_WAIT, wait.as_secs_f64()));
+    }
+    attributes
 }

@@ -11,7 +11,8 @@ use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::operation::{self, Kind};
 use crate::origin::Origin;
-use crate::span::{MessageSpan, Outcome};
+use crate::outcome::Outcome;
+use crate::span::MessageSpan;
 use crate::timer::deliver;
 
 /// How many items actix handles before it lets others run.

@@ -11,10 +11,12 @@ use opentelemetry::{Context, KeyValue};
 use crate::actor::TracedActor;
 use crate::attribute;
 use crate::context::TracedContext;
+use crate::measure;
 use crate::operation;
 use crate::origin::{is_outside, is_recorded};
+use crate::outcome::Outcome;
 use crate::policy::RootPolicy;
-use crate::span::{MessageSpan, Outcome};
+use crate::span::MessageSpan;
 
 /// An actor's future, whose first poll (the one that calls `Actor::started`) runs in the context
 /// of whoever started it. Everything polled later has a context of its own.
@@ -63,6 +65,7 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A
             return false;
         }
         self.restarts += 1;
+        measure::restarted(A::NAME);
         let stopped_in = future.ctx().take_stopped_in().unwrap_or_default();
         let mut span = restart_span::<A>(&stopped_in, self.restarts);
         if !span.enter(|| future.restart()) {

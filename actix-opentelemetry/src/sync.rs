@@ -19,8 +19,9 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::TracedActor;
 use crate::envelope::{Opened, Parcel};
+use crate::outcome::Outcome;
 use crate::reply::{peek, send};
-use crate::span::{MessageSpan, Outcome};
+use crate::span::MessageSpan;
 
 /// Starts `threads` threads, each with an actor made by `factory`, that share one mailbox; the
 /// counterpart of [`actix::SyncArbiter::start`].

@@ -16,8 +16,9 @@ use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::operation::{self, Kind};
 use crate::origin::Origin;
+use crate::outcome::Outcome;
 use crate::reply::respond;
-use crate::span::{MessageSpan, Outcome};
+use crate::span::MessageSpan;
 
 /// A message from `ctx.notify`, on its way.
 pub(crate) struct Notified<A: TracedActor + Handler<M>, M: Message + 'static> {
@@ -59,8 +60,8 @@ where
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Notified<A, M> {
     fn drop(&mut self) {
         if self.message.is_some() {
-            let operation = operation::of_message::<A, M>(Kind::Notify);
-            MessageSpan::of_lost::<A>(&self.origin, operation, Outcome::Undelivered);
+            let operation = || operation::of_message::<A, M>(Kind::Notify);
+            MessageSpan::lost::<A>(&self.origin, operation, Kind::Notify, Outcome::Undelivered);
             MessageSpan::carry(&self.origin.cx).enter(|| self.message = None);
         }
     }

@@ -1,2 +1,16 @@
-//! One binary for all the tests, to link once.
-mod smoke;
+//! What is recorded in every case, as whole trees. One binary for all the tests, to link once.
+
+mod asks;
+mod batches;
+mod failures;
+mod fixture;
+mod metrics;
+mod property;
+mod registry;
+mod replies;
+mod streams;
+mod supervision;
+mod sync_actors;
+mod tells;
+mod timers;
+mod values;

@@ -1,0 +1,57 @@
+//! What the tests share: an actor in three lines, and marks in a trace.
+
+use opentelemetry::trace::Tracer;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry::{Context, global};
+
+/// Makes structs actors with the name of their type, and all policies as they are.
+macro_rules! traced_actors {
+    ($($actor:ident),+ $(,)?) => {$(
+        impl actix::Actor for $actor {
+            type Context = actix_opentelemetry::TracedContext<Self>;
+        }
+
+        impl actix_opentelemetry::TracedActor for $actor {
+            const NAME: &'static str = stringify!($actor);
+        }
+    )+};
+}
+
+/// Makes types of message: `Reserve => u32` is a struct without fields whose reply is a `u32`.
+macro_rules! messages {
+    ($($message:ident => $reply:ty),+ $(,)?) => {$(
+        #[derive(Debug, Clone, Copy)]
+        struct $message;
+
+        impl actix::Message for $message {
+            type Result = $reply;
+        }
+    )+};
+}
+
+pub(crate) use {messages, traced_actors};
+
+/// Makes a span under whatever is current: how a test sees in which context its code ran.
+pub(crate) fn mark(name: &'static str) {
+    global::tracer("test").in_span(name, |_| ());
+}
+
+/// A context value of the user's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tenant(pub(crate) u32);
+
+/// The current context's tenant.
+pub(crate) fn tenant() -> Option<Tenant> {
+    Context::map_current(|cx| cx.get::<Tenant>().copied())
+}
+
+/// A context in a trace that the sampler has refused.
+pub(crate) fn unsampled() -> Context {
+    Context::new().with_remote_span_context(SpanContext::new(
+        TraceId::from(0x5eed),
+        SpanId::from(0x5eed),
+        TraceFlags::NOT_SAMPLED,
+        true,
+        TraceState::NONE,
+    ))
+}

@@ -1,0 +1,1 @@
+//! The metrics, as an exporter gets them.
