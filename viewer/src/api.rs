@@ -86,7 +86,7 @@ async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
         let mut found: Vec<_> = traces.into_iter().filter(|trace| filter.matches(trace)).collect();
         found.sort_by_key(|trace| std::cmp::Reverse(trace.start));
         let traces = found.iter().take(limit).map(|trace| Summary::of(trace)).collect();
-        Found { traces, total: found.len(), limit }
+        to_json(&Found { traces, total: found.len(), limit })
     });
     answer(found.await)
 }
@@ -95,14 +95,13 @@ async fn trace(id: Path<String>, state: Data<State>) -> HttpResponse {
     let Some(id) = trace_id(&id) else {
         return failure(
             HttpResponse::BadRequest(),
-            format!("{id:?} is no trace id: expected 32 hexadecimal digits"),
+            format!("{:?} is no trace id: expected 32 hexadecimal digits", *id),
         );
     };
-    match computed(move || detail::detail(&state.store, id)).await {
-        Ok(json) if json == b"null" => {
-            failure(HttpResponse::NotFound(), format!("trace {id} is not held"))
-        }
-        json => answer(json),
+    let json = computed(move || Some(to_json(&detail::detail(&state.store, id)?))).await;
+    match json.transpose() {
+        Some(json) => answer(json),
+        None => failure(HttpResponse::NotFound(), format!("trace {id} is not held")),
     }
 }
 
@@ -113,7 +112,7 @@ async fn graph(request: HttpRequest, state: Data<State>) -> HttpResponse {
         Err(error) => return bad_request(&error),
     };
     let window = window.unsigned_abs();
-    answer(computed(move || graph::graph(&state.store, window, now())).await)
+    answer(computed(move || to_json(&graph::graph(&state.store, window, now()))).await)
 }
 
 #[derive(Serialize)]
@@ -144,22 +143,28 @@ async fn stats(state: Data<State>) -> HttpResponse {
     HttpResponse::Ok().json(totals::totals(&state))
 }
 
-/// The JSON that `work` makes, on a thread where it does not hold up this one's live connections.
-pub(crate) async fn computed<T: Serialize>(
+/// What `work` makes, on a thread where it does not hold up this one's live connections.
+///
+/// # Errors
+///
+/// When `work` panics, in words.
+pub(crate) async fn computed<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<Vec<u8>, HttpResponse> {
-    let json = block(move || serde_json::to_vec(&work())).await;
-    json.map_err(|error| error.to_string())
-        .and_then(|json| json.map_err(|error| error.to_string()))
-        .map_err(|error| failure(HttpResponse::InternalServerError(), error))
+) -> Result<T, String> {
+    block(work).await.map_err(|error| error.to_string())
 }
 
-/// The answer of a handler whose JSON is `computed`.
-fn answer(json: Result<Vec<u8>, HttpResponse>) -> HttpResponse {
-    json.map_or_else(
-        |failed| failed,
-        |json| HttpResponse::Ok().content_type(ContentType::json()).body(json),
-    )
+/// The answer of a handler whose JSON was [`computed`].
+fn answer(json: Result<Vec<u8>, String>) -> HttpResponse {
+    match json {
+        Ok(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
+        Err(error) => failure(HttpResponse::InternalServerError(), error),
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    // Numbers, strings and lists: nothing that JSON could not hold.
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 fn bad_request(error: &ParamError) -> HttpResponse {

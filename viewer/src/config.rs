@@ -2,6 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+/// What is logged unless told otherwise; actix says much at its start.
+const DEFAULT_LOG: &str = "info,actix_server=warn";
+
 /// The arguments of the viewer.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +31,7 @@ pub struct Args {
     pub max_bytes: usize,
 
     /// What is logged on stderr, as tracing filters write it
-    #[arg(long, env = "VIEWER_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "VIEWER_LOG", value_name = "FILTER", default_value = DEFAULT_LOG)]
     pub log: String,
 
     /// Stop when stdin ends: whoever started the viewer is gone

@@ -86,11 +86,10 @@ pub(super) fn graph(store: &SharedStore, window_s: u64, now: u64) -> Graph {
             spans += 1;
             nodes.count(places[at], span);
             let parent = span.parent.and_then(|parent| trace.position(parent));
-            if let Some(parent) = parent.map(|parent| places[parent]) {
-                if parent != places[at] || actor::is_message(span) {
-                    let edge = (parent, places[at], EdgeKind::Message);
-                    tallies.entry(edge).or_default().add(span);
-                }
+            let parent = parent.map(|parent| places[parent]);
+            if let Some(from) = parent.filter(|&from| from != places[at] || actor::is_message(span))
+            {
+                tallies.entry((from, places[at], EdgeKind::Message)).or_default().add(span);
             }
             for source in linked(store, span) {
                 let from = nodes.place_of(&source);

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span as OtlpSpan};
 use super::intern::Interner;
 use super::limits::{self, shorten};
 use super::model::{
-    Event, Extra, Kind, Link, Name, Resource, Scope, Span, SpanId, Status, TraceId, Value,
+    Event, Extra, Kind, Link, Name, Resource, Scope, Span, SpanId, Status, TraceId,
 };
 use super::values::{Cutter, attributes};
 
@@ -232,13 +232,5 @@ impl AsRef<Resource> for Resource {
 impl AsRef<Scope> for Scope {
     fn as_ref(&self) -> &Scope {
         self
-    }
-}
-
-/// The text of a value, when it is one.
-pub(crate) fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
     }
 }

@@ -2,6 +2,7 @@
 //! another clock. Jaeger corrects that only when told to, and otherwise says by how much it would;
 //! so does this.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::Seen;
@@ -13,11 +14,14 @@ use crate::store::model::{Resource, SpanId, Value, find};
 pub(super) fn remark(spans: &mut [Seen]) {
     let mut places: HashMap<SpanId, usize> = HashMap::new();
     for (place, seen) in spans.iter_mut().enumerate() {
-        if places.contains_key(&seen.id) {
-            let duplicate = "duplicate span IDs; skipping clock skew adjustment";
-            seen.warnings.push(duplicate.into());
-        } else {
-            places.insert(seen.id, place);
+        match places.entry(seen.id) {
+            Entry::Occupied(_) => {
+                let duplicate = "duplicate span IDs; skipping clock skew adjustment";
+                seen.warnings.push(duplicate.into());
+            }
+            Entry::Vacant(free) => {
+                free.insert(place);
+            }
         }
     }
     let (roots, children) = tree(spans, &places);
