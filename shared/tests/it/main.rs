@@ -1,5 +1,7 @@
 //! What `shared::telemetry` sends, refuses, counts and survives, shown from outside.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 mod accounting;
 mod config;
 mod global;
