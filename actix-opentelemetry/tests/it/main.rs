@@ -4,7 +4,6 @@ mod asks;
 mod batches;
 mod failures;
 mod fixture;
-mod metrics;
 mod property;
 mod registry;
 mod replies;

@@ -143,5 +143,7 @@ async fn perform(plans: Vec<Vec<Step>>) {
             format!("trip INTERNAL\n  ask Player Perform INTERNAL\n{below}")
         );
     }
-    arbiters.iter().for_each(|arbiter| drop(arbiter.stop()));
+    for arbiter in arbiters {
+        arbiter.stop();
+    }
 }

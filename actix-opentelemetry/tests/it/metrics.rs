@@ -1,1 +1,0 @@
-//! The metrics, as an exporter gets them.
