@@ -1,0 +1,301 @@
+//! An aisle of the store: owns the view of its products' stock, reserves and releases.
+//!
+//! The view is there to say a fast no; the database has the last word. So an aisle reads its stock
+//! again every few seconds, and at once when the database had less than the view.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use actix::{
+    Actor, ActorFutureExt as _, ActorResponse, AsyncContext as _, Handler, Message, WrapFuture as _,
+};
+use actix_opentelemetry::{Reply, TracedActor, TracedContext};
+use opentelemetry::{Context, KeyValue};
+use shared::wire::{Product, Shortage};
+
+use super::{
+    Failure, RestockPolicy,
+    kept::Kept,
+    ledger::{Ledger, ReadStock, Reading},
+    reservation::Reservation,
+    restocker::{LowStock, Restocker},
+    shelf::{BatchNumber, Shelf},
+    trouble::Trouble,
+};
+use crate::domain::{BasketLine, CatalogueProduct, ProductId};
+
+/// How long an aisle trusts its view: as long as replicas may disagree.
+const READ_EVERY: Duration = Duration::from_secs(3);
+
+/// One aisle.
+pub(crate) struct Aisle {
+    name: Arc<str>,
+    shelves: Vec<Shelf>,
+    ledger: Arc<Kept<Ledger>>,
+    restocker: Arc<Kept<Restocker>>,
+    policy: RestockPolicy,
+    is_reading: bool,
+}
+
+/// What does the aisle have?
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Product>, Failure>")]
+pub(crate) struct ListProducts;
+
+/// What is there of one product?
+#[derive(Message)]
+#[rtype(result = "Result<Product, Failure>")]
+pub(crate) struct ShowProduct(pub(crate) ProductId);
+
+/// Set aside all of these, or nothing.
+#[derive(Message)]
+#[rtype(result = "Result<Reservation, Failure>")]
+pub(crate) struct Reserve(pub(crate) Vec<BasketLine>);
+
+/// Put back what was set aside.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Release {
+    pub(crate) lines: Vec<BasketLine>,
+}
+
+/// What was set aside is sold.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Settle {
+    pub(crate) lines: Vec<BasketLine>,
+    pub(crate) batch: BatchNumber,
+    /// The context of the sale.
+    pub(crate) sale: Context,
+}
+
+/// The view was wrong: read the stock again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Reread;
+
+/// A delivery has been written to the database.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Restocked {
+    pub(crate) reading: Reading,
+    pub(crate) product: ProductId,
+    pub(crate) delivered: u64,
+}
+
+impl Aisle {
+    /// The aisle in which all of these stand, with the pieces that there were at the beginning.
+    pub(super) fn new(
+        products: &[(CatalogueProduct, u64)],
+        ledger: Arc<Kept<Ledger>>,
+        restocker: Arc<Kept<Restocker>>,
+        policy: RestockPolicy,
+    ) -> Self {
+        let shelf = |(product, on_hand): &(CatalogueProduct, u64)| {
+            Shelf::new(product.clone(), *on_hand, policy.below)
+        };
+        let shelves: Vec<_> = products.iter().map(shelf).collect();
+        let name =
+            shelves.first().map_or_else(Arc::default, |shelf| Arc::clone(&shelf.product().aisle));
+        Self { name, shelves, ledger, restocker, policy, is_reading: false }
+    }
+
+    fn shelf(&mut self, product: ProductId) -> Option<&mut Shelf> {
+        self.shelves.iter_mut().find(|shelf| shelf.product().id == product)
+    }
+
+    fn list(&self) -> Vec<Product> {
+        self.shelves.iter().map(Shelf::to_wire).collect()
+    }
+
+    fn show(&mut self, product: ProductId) -> Result<Product, Failure> {
+        self.shelf(product).map(|shelf| shelf.to_wire()).ok_or(Failure::NoSuchProduct(product))
+    }
+
+    fn reserve(
+        &mut self,
+        lines: Vec<BasketLine>,
+        ctx: &TracedContext<Self>,
+    ) -> Result<Reservation, Failure> {
+        let mut short = Vec::new();
+        for line in &lines {
+            let shelf = self.shelf(line.product).ok_or(Failure::NoSuchProduct(line.product))?;
+            if shelf.available() < u64::from(line.quantity.get()) {
+                short.push(Shortage {
+                    id: line.product.to_string(),
+                    name: shelf.product().name.to_string(),
+                    requested: line.quantity.get(),
+                    available: shelf.available(),
+                });
+            }
+        }
+        if !short.is_empty() {
+            return Err(Failure::OutOfStock(short));
+        }
+        self.each_shelf(&lines, |shelf, pieces| shelf.reserve(pieces));
+        Ok(Reservation::new(ctx.address(), lines))
+    }
+
+    fn each_shelf(&mut self, lines: &[BasketLine], change: impl Fn(&mut Shelf, u64)) {
+        for line in lines {
+            if let Some(shelf) = self.shelf(line.product) {
+                change(shelf, u64::from(line.quantity.get()));
+            }
+        }
+    }
+
+    /// Has everything delivered that is low and was not when last looked at.
+    fn report_low_stock(&mut self, ctx: &TracedContext<Self>) {
+        for shelf in &mut self.shelves {
+            if shelf.has_become_low() {
+                let product = shelf.product().id;
+                self.restocker.tell(LowStock { product, aisle: ctx.address() });
+            }
+        }
+    }
+
+    /// Answers when whatever the request asked for is over, which is nearly always at once.
+    fn after_trouble<T: 'static>(
+        &mut self,
+        ctx: &mut TracedContext<Self>,
+        work: impl FnOnce(&mut Self, &TracedContext<Self>) -> Result<T, Failure> + 'static,
+    ) -> ActorResponse<Self, Result<T, Failure>> {
+        let trouble = Trouble::of_aisle(&self.name);
+        if trouble.is_none() {
+            return ActorResponse::reply(work(self, ctx));
+        }
+        trouble.stall(self, ctx);
+        ActorResponse::r#async(
+            trouble
+                .endure()
+                .into_actor(self)
+                .map(|endured, aisle, ctx| endured.and_then(|()| work(aisle, ctx))),
+        )
+    }
+
+    fn take_over(&mut self, reading: &Reading) {
+        for level in &reading.levels {
+            if let Some(shelf) = self.shelf(level.product) {
+                shelf.read(level.on_hand, reading.as_of);
+            }
+        }
+    }
+
+    /// Reads the stock in the current context, unless that is under way.
+    fn read(&mut self, ctx: &mut TracedContext<Self>) {
+        if !std::mem::replace(&mut self.is_reading, true) {
+            let reading = self.reading();
+            ctx.spawn(reading);
+        }
+    }
+
+    fn reading(&self) -> impl actix::ActorFuture<Self, Output = ()> + use<> {
+        let products = self.shelves.iter().map(|shelf| shelf.product().id).collect();
+        self.ledger.ask(ReadStock(products)).into_actor(self).map(|reading, aisle, ctx| {
+            aisle.is_reading = false;
+            match reading {
+                Ok(reading) => {
+                    aisle.take_over(&reading);
+                    aisle.report_low_stock(ctx);
+                }
+                Err(failure) => {
+                    tracing::warn!(aisle = %aisle.name, %failure, "the stock could not be read");
+                }
+            }
+        })
+    }
+}
+
+/// Runs housekeeping that nobody asked for, which is no trace.
+fn untraced<R>(work: impl FnOnce() -> R) -> R {
+    let _guard = Context::new().with_telemetry_suppressed().attach();
+    work()
+}
+
+impl Actor for Aisle {
+    type Context = TracedContext<Self>;
+
+    /// Reads the stock before the first message: an aisle that takes over from one that panicked
+    /// knows only what there was at the beginning.
+    fn started(&mut self, ctx: &mut Self::Context) {
+        untraced(|| {
+            ctx.wait(self.reading());
+            ctx.run_interval(READ_EVERY, |aisle, ctx| aisle.read(ctx));
+        });
+    }
+}
+
+impl TracedActor for Aisle {
+    const NAME: &'static str = "Aisle";
+
+    fn attributes(&self) -> impl IntoIterator<Item = KeyValue> {
+        [KeyValue::new("grocery.aisle", Arc::clone(&self.name))]
+    }
+
+    fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
+        Failure::classify::<Reservation>(reply)
+            .or_else(|| Failure::classify::<Vec<Product>>(reply))
+            .or_else(|| Failure::classify::<Product>(reply))
+    }
+}
+
+impl Handler<ListProducts> for Aisle {
+    type Result = ActorResponse<Self, Result<Vec<Product>, Failure>>;
+
+    fn handle(&mut self, _: ListProducts, ctx: &mut Self::Context) -> Self::Result {
+        self.after_trouble(ctx, |aisle, _| Ok(aisle.list()))
+    }
+}
+
+impl Handler<ShowProduct> for Aisle {
+    type Result = ActorResponse<Self, Result<Product, Failure>>;
+
+    fn handle(&mut self, message: ShowProduct, ctx: &mut Self::Context) -> Self::Result {
+        self.after_trouble(ctx, move |aisle, _| aisle.show(message.0))
+    }
+}
+
+impl Handler<Reserve> for Aisle {
+    type Result = ActorResponse<Self, Result<Reservation, Failure>>;
+
+    fn handle(&mut self, message: Reserve, ctx: &mut Self::Context) -> Self::Result {
+        self.after_trouble(ctx, |aisle, ctx| aisle.reserve(message.0, ctx))
+    }
+}
+
+impl Handler<Release> for Aisle {
+    type Result = ();
+
+    fn handle(&mut self, message: Release, _: &mut Self::Context) {
+        self.each_shelf(&message.lines, |shelf, pieces| shelf.release(pieces));
+    }
+}
+
+impl Handler<Settle> for Aisle {
+    type Result = ();
+
+    fn handle(&mut self, message: Settle, ctx: &mut Self::Context) {
+        self.each_shelf(&message.lines, |shelf, pieces| shelf.settle(pieces, message.batch));
+        let _guard = message.sale.attach();
+        self.report_low_stock(ctx);
+    }
+}
+
+impl Handler<Reread> for Aisle {
+    type Result = ();
+
+    fn handle(&mut self, _: Reread, ctx: &mut Self::Context) {
+        self.read(ctx);
+    }
+}
+
+impl Handler<Restocked> for Aisle {
+    type Result = ();
+
+    fn handle(&mut self, message: Restocked, _: &mut Self::Context) {
+        self.take_over(&message.reading);
+        let low_mark = self.policy.low_mark(message.delivered);
+        if let Some(shelf) = self.shelf(message.product) {
+            shelf.set_low_mark(low_mark);
+        }
+    }
+}

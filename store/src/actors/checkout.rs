@@ -1,0 +1,130 @@
+//! The checkout: reserves in all aisles concerned at once, then has the order recorded.
+//!
+//! An order is whole or not at all: every way out before it is recorded releases what was reserved,
+//! and once the ledger has it nothing here can stop it.
+
+use std::{borrow::Cow, sync::Arc};
+
+use actix::{Actor, Handler, Message, ResponseFuture};
+use actix_opentelemetry::{Reply, TracedActor, TracedContext};
+use shared::{
+    fault::FaultyActor,
+    wire::{Receipt, Shortage},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    Failure,
+    admission::Admission,
+    floor::Floor,
+    kept::Kept,
+    ledger::{Ledger, Record, Recorded},
+    reservation::Reservation,
+    trouble::Trouble,
+};
+use crate::{domain::NewOrder, storage::RecordOutcome};
+
+/// The checkout.
+pub(crate) struct Checkout {
+    desk: Arc<Desk>,
+    admission: Admission,
+}
+
+/// Sell this, unless that takes too long.
+#[derive(Message)]
+#[rtype(result = "Result<Receipt, Failure>")]
+pub(crate) struct PlaceOrder {
+    pub(crate) order: NewOrder,
+    /// When whoever asks will have gone.
+    pub(crate) deadline: Instant,
+}
+
+/// Whom the checkout asks.
+struct Desk {
+    floor: Arc<Floor>,
+    ledger: Arc<Kept<Ledger>>,
+}
+
+impl Checkout {
+    /// A checkout between the aisles and the ledger.
+    pub(super) fn new(floor: Arc<Floor>, ledger: Arc<Kept<Ledger>>, admission: Admission) -> Self {
+        Self { desk: Arc::new(Desk { floor, ledger }), admission }
+    }
+}
+
+impl Desk {
+    async fn place(&self, message: PlaceOrder) -> Result<Receipt, Failure> {
+        let PlaceOrder { order, deadline } = message;
+        let reserved = timeout_at(deadline, self.floor.reserve(&order.basket))
+            .await
+            .map_err(|_| Failure::DeadlineMissed(Checkout::NAME))?;
+        let reservations = match reserved {
+            // The key may have been used for a sale that emptied the shelf: the database knows.
+            Err(Failure::OutOfStock(_)) if order.key.is_some() => Vec::new(),
+            reserved => reserved?,
+        };
+        let basket = order.basket.clone();
+        let recorded = self.ledger.ask(Record { order, deadline }).await?;
+        self.conclude(recorded, reservations).inspect_err(|failure| {
+            if let Failure::OutOfStock(_) = failure {
+                self.floor.reread(&basket);
+            }
+        })
+    }
+
+    fn conclude(
+        &self,
+        recorded: Recorded,
+        reservations: Vec<Reservation>,
+    ) -> Result<Receipt, Failure> {
+        match recorded.outcome {
+            RecordOutcome::Recorded(receipt) => {
+                for reservation in reservations {
+                    reservation.settle(recorded.batch);
+                }
+                Ok(receipt)
+            }
+            RecordOutcome::Replayed(receipt) => Ok(receipt),
+            RecordOutcome::KeyReused => Err(Failure::KeyReused),
+            RecordOutcome::Short(shortages) => {
+                let to_wire = |shortage: &crate::domain::Shortage| Shortage {
+                    id: shortage.product.to_string(),
+                    name: self.floor.name_of(shortage.product).to_string(),
+                    requested: shortage.requested.get(),
+                    available: shortage.available,
+                };
+                Err(Failure::OutOfStock(shortages.iter().map(to_wire).collect()))
+            }
+        }
+    }
+}
+
+impl Actor for Checkout {
+    type Context = TracedContext<Self>;
+}
+
+impl TracedActor for Checkout {
+    const NAME: &'static str = "Checkout";
+
+    fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
+        Failure::classify::<Receipt>(reply)
+    }
+}
+
+impl Handler<PlaceOrder> for Checkout {
+    type Result = ResponseFuture<Result<Receipt, Failure>>;
+
+    fn handle(&mut self, message: PlaceOrder, ctx: &mut Self::Context) -> Self::Result {
+        let trouble = Trouble::of(FaultyActor::Checkout);
+        trouble.stall(self, ctx);
+        let admitted = self.admission.admit(self, ctx);
+        let desk = Arc::clone(&self.desk);
+        // It runs to its end whether or not anybody still waits for it, and even if this actor is
+        // gone: the receipt of a recorded order may be lost on the way, its reservations not.
+        Box::pin(async move {
+            let _admitted = admitted;
+            trouble.endure().await?;
+            desk.place(message).await
+        })
+    }
+}

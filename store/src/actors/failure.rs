@@ -1,0 +1,82 @@
+//! Why an actor could not do what it was asked.
+
+use std::{borrow::Cow, sync::Arc};
+
+use actix_opentelemetry::{AskError, Reply};
+use shared::wire::Shortage;
+
+use crate::{domain::ProductId, storage::StorageError};
+
+/// Why an actor could not do what it was asked. HTTP handlers turn it into a problem document, and
+/// the actors' spans have [`kind`](Self::kind) as their `error.type`.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// There is too little of these products: HTTP status 409.
+    #[error("{}", list_shortages(.0))]
+    OutOfStock(Vec<Shortage>),
+    /// The store does not sell this product: HTTP status 422.
+    #[error("the store has no product \"{0}\": expected an id that GET /whats-in-store lists")]
+    NoSuchProduct(ProductId),
+    /// The idempotency key belongs to another basket: HTTP status 422.
+    #[error("the idempotency key was used before, for another basket: expected a new key")]
+    KeyReused,
+    /// There is more to do than fits the actor's mailbox or queue: HTTP status 503.
+    #[error("{0} has more to do than it can: try again later")]
+    Overloaded(&'static str),
+    /// The actor stopped before it answered; another one takes over: HTTP status 503.
+    #[error("{0} stopped before it answered: try again")]
+    Stopped(&'static str),
+    /// The time given to the request was over first: HTTP status 504.
+    #[error("{0} did not answer within the time that a request may take")]
+    DeadlineMissed(&'static str),
+    /// The database did not do it: HTTP status 503 or 500.
+    #[error(transparent)]
+    Storage(Arc<StorageError>),
+    /// The request itself asked for this: HTTP status 500.
+    #[error("{0} failed because the request asked for it with the fault {1:?}")]
+    Fault(&'static str, String),
+}
+
+impl Failure {
+    /// What it means that the actor of this name gave no reply.
+    pub(crate) fn no_reply(actor: &'static str, error: AskError) -> Self {
+        match error {
+            AskError::Full => Self::Overloaded(actor),
+            AskError::Timeout => Self::DeadlineMissed(actor),
+            _ => Self::Stopped(actor),
+        }
+    }
+
+    /// The kind of failure, one of a few words, for `error.type`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::OutOfStock(_) => "OutOfStock",
+            Self::NoSuchProduct(_) => "NoSuchProduct",
+            Self::KeyReused => "KeyReused",
+            Self::Overloaded(_) => "Overloaded",
+            Self::Stopped(_) => "Stopped",
+            Self::DeadlineMissed(_) => "DeadlineMissed",
+            Self::Storage(error) => error.kind(),
+            Self::Fault(..) => "Fault",
+        }
+    }
+
+    /// The failure in a reply, if the reply is a `Result<T, Failure>` and failed.
+    pub(crate) fn classify<T: 'static>(reply: Reply<'_>) -> Option<Cow<'static, str>> {
+        reply.err::<T, Self>().map(|failure| failure.kind().into())
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}
+
+fn list_shortages(shortages: &[Shortage]) -> String {
+    let one = |shortage: &Shortage| {
+        let Shortage { id, name, requested, available } = shortage;
+        format!("{available} of {requested} {name} (product {id})")
+    };
+    format!("too little in stock: {}", shortages.iter().map(one).collect::<Vec<_>>().join(", "))
+}

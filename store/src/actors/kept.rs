@@ -1,0 +1,106 @@
+//! Actors that come back: after a panic actix drops an actor, and here the next one is started.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use actix::{Addr, Handler, Message, dev::ToEnvelope};
+use actix_opentelemetry::{Ask, TracedActor, ask};
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
+
+use super::Failure;
+
+/// The address of an actor that is started anew when it has stopped.
+///
+/// What was in its mailbox is lost and answered as [`Failure::Stopped`]; whoever asks next finds
+/// another one there. All senders share the one address, so that the mailbox holds as many messages
+/// as it should: to actix every clone of an address is worth one more.
+pub(crate) struct Kept<A: TracedActor> {
+    addr: RwLock<Addr<A>>,
+    start: Box<dyn Fn() -> Addr<A> + Send + Sync>,
+}
+
+impl<A: TracedActor> Kept<A> {
+    /// Starts the actor, now and whenever it has stopped.
+    pub(crate) fn new(start: impl Fn() -> Addr<A> + Send + Sync + 'static) -> Self {
+        Self { addr: RwLock::new(start()), start: Box::new(start) }
+    }
+
+    /// Asks the actor; fails at once when its mailbox is full.
+    pub(crate) fn ask<M, T>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<T, Failure>> + use<A, M, T>
+    where
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message<Result = Result<T, Failure>> + Send + 'static,
+        T: Send + 'static,
+    {
+        flatten(self.request(message))
+    }
+
+    /// Asks the actor, and waits for its reply until `deadline`.
+    pub(crate) fn ask_until<M, T>(
+        &self,
+        deadline: Instant,
+        message: M,
+    ) -> impl Future<Output = Result<T, Failure>> + use<A, M, T>
+    where
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message<Result = Result<T, Failure>> + Send + 'static,
+        T: Send + 'static,
+    {
+        flatten(self.request(message).timeout(deadline.saturating_duration_since(Instant::now())))
+    }
+
+    /// Tells the actor something that must not be lost: there is always room for it.
+    pub(crate) fn tell<M>(&self, message: M)
+    where
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        self.addr().do_send(message);
+    }
+
+    fn request<M>(&self, message: M) -> Ask<A, M>
+    where
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        ask(&self.addr(), message).fail_when_full()
+    }
+
+    fn addr(&self) -> RwLockReadGuard<'_, Addr<A>> {
+        let addr = self.addr.read().unwrap_or_else(PoisonError::into_inner);
+        if addr.connected() {
+            return addr;
+        }
+        drop(addr);
+        self.restart();
+        self.addr.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn restart(&self) {
+        let mut addr = self.addr.write().unwrap_or_else(PoisonError::into_inner);
+        // Another sender may have been first.
+        if !addr.connected() {
+            tracing::warn!(actor = A::NAME, "the actor had stopped and is started again");
+            *addr = (self.start)();
+        }
+    }
+}
+
+fn flatten<A, M, T>(request: Ask<A, M>) -> impl Future<Output = Result<T, Failure>> + use<A, M, T>
+where
+    A: TracedActor + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message<Result = Result<T, Failure>> + Send + 'static,
+    T: Send + 'static,
+{
+    request.map(|reply| reply.unwrap_or_else(|error| Err(Failure::no_reply(A::NAME, error))))
+}
