@@ -1,22 +1,45 @@
 //! The database, which is the authority on stock and orders, and the only place with SQL.
+//!
+//! SQLite or PostgreSQL, with one schema and, but for a few words, one set of statements. Actors
+//! call [`Storage`] and nothing else. Every call's statements are spans, children of the context
+//! that is current where it is first polled.
 
 mod audit;
+mod clock;
+mod database;
 mod database_url;
+mod deliver;
 mod error;
+mod read;
+mod record;
+mod sale;
+mod session;
+mod span;
+mod statement;
+mod sweep;
+mod write;
 
-pub use audit::Audit;
+pub use audit::{Audit, ProductCount};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StorageError;
+
+use std::sync::Arc;
 
 use shared::wire::Receipt;
 
 use crate::domain::{
-    CatalogueProduct, Delivery, NewOrder, OrderId, ProductId, Shortage, StockLevel,
+    CATALOGUE, CatalogueEntry, CatalogueProduct, Delivery, NewOrder, OrderId, ProductId, Shortage,
+    StockLevel,
 };
+use database::Database;
+use sweep::Sweep;
 
 /// The database of the store; clones share its connections.
 #[derive(Clone, Debug)]
-pub struct Storage {}
+pub struct Storage {
+    database: Arc<Database>,
+    sweep: Arc<Sweep>,
+}
 
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +61,20 @@ impl Storage {
     /// [`StorageError::Open`] when there is no database to be had at `url`,
     /// [`StorageError::Migrate`] when its schema cannot be brought up to date.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StorageError> {
-        todo!("{url}")
+        Self::open_with(url, &CATALOGUE).await
+    }
+
+    /// Opens the database like [`Storage::open`], with another catalogue. Products that are on the
+    /// shelves already stay as they are.
+    ///
+    /// # Errors
+    /// Those of [`Storage::open`].
+    pub async fn open_with(
+        url: &DatabaseUrl,
+        catalogue: &[CatalogueEntry],
+    ) -> Result<Self, StorageError> {
+        let database = Arc::new(Database::open(url, catalogue).await?);
+        Ok(Self { database, sweep: Arc::default() })
     }
 
     /// Everything the store sells, with the pieces on hand, in the order of ids.
@@ -46,7 +82,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn catalogue(&self) -> Result<Vec<(CatalogueProduct, u64)>, StorageError> {
-        todo!()
+        read::catalogue(&self.database).await
     }
 
     /// The pieces on hand of `products`, in the order of ids; unknown ones are left out.
@@ -54,18 +90,28 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn stock(&self, products: &[ProductId]) -> Result<Vec<StockLevel>, StorageError> {
-        todo!("{products:?}")
+        read::stock(&self.database, products).await
     }
 
     /// Records `orders` in one transaction and says of each, in the same order, what became of it.
     ///
-    /// An order short of stock fails alone. After an error nothing is recorded, or, when the
-    /// connection was lost during the commit, all of it: to find out, use the orders' keys again.
+    /// An order short of stock fails alone. After an error nothing is recorded; only after
+    /// [`StorageError::CommitUnknown`] it may be all of it: to find out, use the orders' keys again.
     ///
     /// # Errors
     /// [`StorageError`] when the transaction failed, and failed again where a retry can help.
     pub async fn record(&self, orders: &[NewOrder]) -> Result<Vec<RecordOutcome>, StorageError> {
-        todo!("{orders:?}")
+        let Some(now) = orders.iter().map(|order| order.placed_at).max() else {
+            return Ok(Vec::new());
+        };
+        let outcomes = record::record(&self.database, orders).await?;
+        if self.sweep.is_due(now)
+            && let Err(error) = sweep::sweep(&self.database, now).await
+        {
+            // The orders are recorded; the keys wait for the next time.
+            tracing::warn!(%error, "cannot forget expired idempotency keys");
+        }
+        Ok(outcomes)
     }
 
     /// Puts `deliveries` on the shelves, each once, and says what is on hand of their products.
@@ -73,7 +119,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the transaction failed, and failed again where a retry can help.
     pub async fn deliver(&self, deliveries: &[Delivery]) -> Result<Vec<StockLevel>, StorageError> {
-        todo!("{deliveries:?}")
+        deliver::deliver(&self.database, deliveries).await
     }
 
     /// The receipt of an order, or `None` if there is no such order.
@@ -81,7 +127,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn order(&self, id: OrderId) -> Result<Option<Receipt>, StorageError> {
-        todo!("{id}")
+        read::order(&self.database, id).await
     }
 
     /// Asks the database for a sign of life.
@@ -89,7 +135,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn ping(&self) -> Result<(), StorageError> {
-        todo!()
+        read::ping(&self.database).await
     }
 
     /// Counts everything again from the beginning.
@@ -97,11 +143,11 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn audit(&self) -> Result<Audit, StorageError> {
-        todo!()
+        audit::audit(&self.database).await
     }
 
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
-        todo!()
+        self.database.close().await;
     }
 }

@@ -1,9 +1,11 @@
 //! What the store sells when it opens for the first time.
 
+use serde::Serialize;
+
 use super::ProductId;
 
 /// A product of the catalogue, and how many pieces of it the store opens with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CatalogueEntry {
     /// Names the product for ever.
     pub id: ProductId,

@@ -2,10 +2,12 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use serde::Serialize;
 use shared::money::Money;
 
 /// Names a product for ever: a positive whole number, on the wire as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct ProductId(u32);
 
 /// Why a text is not a product id.

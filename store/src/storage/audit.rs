@@ -1,26 +1,216 @@
 //! Counts everything again from the beginning, to show that nothing was lost or sold twice.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use shared::money::Money;
+use sqlx::{Any, FromRow, Transaction};
+
+use super::{
+    StorageError,
+    database::Database,
+    session::{NO_ROWS, Session},
+    statement::Statement,
+};
+
+/// How long counting one table may take.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+/// Everything is counted as of one moment, while the store goes on selling.
+const BEGIN: Statement =
+    Statement::each("BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+
+/// PostgreSQL gives a statement of a customer's order less time than counting takes.
+const TAKE_TIME: Statement = Statement::each("SET", "SELECT 1", "SET LOCAL statement_timeout = 0");
+
+const COUNT_PRODUCTS: Statement = Statement::same(
+    "SELECT products deliveries order_lines",
+    "SELECT products.id, products.name, products.initial_stock AS initial, products.on_hand, \
+     CAST(COALESCE(delivered.quantity, 0) AS BIGINT) AS delivered, \
+     CAST(COALESCE(sold.quantity, 0) AS BIGINT) AS sold \
+     FROM products \
+     LEFT JOIN (SELECT product_id, SUM(quantity) AS quantity FROM deliveries \
+     GROUP BY product_id) AS delivered ON delivered.product_id = products.id \
+     LEFT JOIN (SELECT product_id, SUM(quantity) AS quantity FROM order_lines \
+     GROUP BY product_id) AS sold ON sold.product_id = products.id \
+     ORDER BY products.id",
+);
+
+const COUNT_ORDERS: Statement = Statement::same(
+    "SELECT orders idempotency_keys",
+    "SELECT COUNT(*) AS orders, CAST(COALESCE(SUM(total_cents), 0) AS BIGINT) AS total_cents, \
+     (SELECT COUNT(*) FROM idempotency_keys) AS keys FROM orders",
+);
+
+const WRONG_TOTALS: Statement = Statement::same(
+    "SELECT orders order_lines",
+    "SELECT orders.id, orders.total_cents AS expected, \
+     CAST(COALESCE(SUM(order_lines.quantity * order_lines.unit_price_cents), -1) AS BIGINT) \
+     AS counted \
+     FROM orders LEFT JOIN order_lines ON order_lines.order_id = orders.id \
+     GROUP BY orders.id, orders.total_cents \
+     HAVING COALESCE(SUM(order_lines.quantity * order_lines.unit_price_cents), -1) \
+     <> orders.total_cents ORDER BY orders.id LIMIT 20",
+);
+
+/// A key's fingerprint is written as `Fingerprint` writes it, from the lines of its order.
+const WRONG_KEYS: Statement = Statement::same(
+    "SELECT idempotency_keys order_lines",
+    "SELECT idempotency_keys.key, idempotency_keys.order_id \
+     FROM idempotency_keys LEFT JOIN order_lines \
+     ON order_lines.order_id = idempotency_keys.order_id \
+     GROUP BY idempotency_keys.key, idempotency_keys.order_id, idempotency_keys.fingerprint \
+     HAVING COALESCE(string_agg(CAST(order_lines.quantity AS TEXT) || 'x' \
+     || CAST(order_lines.product_id AS TEXT), ',' ORDER BY order_lines.line), '') \
+     <> idempotency_keys.fingerprint ORDER BY idempotency_keys.key LIMIT 20",
+);
 
 /// What counting everything again came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// What is wrong, one line each, at most [`Audit::MAX_VIOLATIONS`] of a kind.
+    /// Every product, in the order of ids.
+    pub products: Vec<ProductCount>,
+    /// Orders ever recorded.
+    pub orders: u64,
+    /// What all orders cost together.
+    pub takings: Money,
+    /// Idempotency keys that are remembered.
+    pub keys: u64,
+    /// What is wrong, one line each; at most 20 orders and 20 keys are named.
     pub violations: Vec<String>,
 }
 
-impl Audit {
-    /// The most violations of one kind that are listed.
-    pub const MAX_VIOLATIONS: usize = 20;
+/// The pieces of one product, from the day the store opened.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct ProductCount {
+    /// The product's id.
+    pub id: i64,
+    /// What it is called.
+    pub name: String,
+    /// Pieces when the store opened.
+    pub initial: i64,
+    /// Pieces delivered since.
+    pub delivered: i64,
+    /// Pieces sold since, by the lines of all orders.
+    pub sold: i64,
+    /// Pieces on hand, by the shelf.
+    pub on_hand: i64,
+}
 
+#[derive(FromRow)]
+struct OrderCounts {
+    orders: i64,
+    total_cents: i64,
+    keys: i64,
+}
+
+#[derive(FromRow)]
+struct WrongTotal {
+    id: String,
+    expected: i64,
+    counted: i64,
+}
+
+#[derive(FromRow)]
+struct WrongKey {
+    key: String,
+    order_id: String,
+}
+
+/// Counts everything again.
+pub(super) async fn audit(database: &Database) -> Result<Audit, StorageError> {
+    let mut session = database.reader().await?.with_patience(PATIENCE);
+    let result = async {
+        let mut transaction = session.begin(&BEGIN).await?;
+        let audit = count(&mut transaction).await;
+        transaction.finish(audit).await
+    }
+    .await;
+    session.release(result)
+}
+
+async fn count(transaction: &mut Session<'_, Transaction<'_, Any>>) -> Result<Audit, StorageError> {
+    transaction.run(&TAKE_TIME, NO_ROWS).await?;
+    let products: Vec<ProductCount> = transaction.fetch(&COUNT_PRODUCTS, NO_ROWS).await?;
+    let counts: Vec<OrderCounts> = transaction.fetch(&COUNT_ORDERS, NO_ROWS).await?;
+    let totals: Vec<WrongTotal> = transaction.fetch(&WRONG_TOTALS, NO_ROWS).await?;
+    let keys: Vec<WrongKey> = transaction.fetch(&WRONG_KEYS, NO_ROWS).await?;
+
+    let mut violations: Vec<String> = products.iter().filter_map(ProductCount::violation).collect();
+    violations.extend(totals.iter().map(WrongTotal::violation));
+    violations.extend(keys.iter().map(WrongKey::violation));
+    let counts = counts.first();
+    let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
+    Ok(Audit {
+        products,
+        orders: counts.map_or(0, |counts| unsigned(counts.orders)),
+        takings: counts
+            .and_then(|counts| Money::from_cents(unsigned(counts.total_cents)))
+            .unwrap_or_default(),
+        keys: counts.map_or(0, |counts| unsigned(counts.keys)),
+        violations,
+    })
+}
+
+impl Audit {
     /// Whether nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.violations.is_empty()
     }
 }
 
+impl ProductCount {
+    fn violation(&self) -> Option<String> {
+        let Self { id, name, initial, delivered, sold, on_hand } = self;
+        let expected = i128::from(*initial) + i128::from(*delivered) - i128::from(*sold);
+        (expected != i128::from(*on_hand) || *on_hand < 0).then(|| {
+            format!(
+                "product {id} ({name}): {initial} initial + {delivered} delivered - {sold} sold \
+                 = {expected}, but {on_hand} on hand"
+            )
+        })
+    }
+}
+
+impl WrongTotal {
+    fn violation(&self) -> String {
+        let Self { id, expected, counted } = self;
+        if *counted < 0 {
+            return format!("order {id}: it has no lines");
+        }
+        format!("order {id}: its lines sum to {counted} cents, but its total is {expected} cents")
+    }
+}
+
+impl WrongKey {
+    fn violation(&self) -> String {
+        let Self { key, order_id } = self;
+        format!("idempotency key {key:?}: its order {order_id} has another basket")
+    }
+}
+
 impl fmt::Display for Audit {
+    /// The figures as a table, then what is wrong.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} violations", self.violations.len())
+        writeln!(
+            f,
+            "{:>10} {:<20} {:>10} {:>10} {:>10} {:>10}",
+            "product", "name", "initial", "delivered", "sold", "on hand"
+        )?;
+        for ProductCount { id, name, initial, delivered, sold, on_hand } in &self.products {
+            writeln!(
+                f,
+                "{id:>10} {name:<20} {initial:>10} {delivered:>10} {sold:>10} {on_hand:>10}"
+            )?;
+        }
+        let Self { orders, takings, keys, .. } = self;
+        writeln!(f, "{orders} orders, {takings} taken, {keys} idempotency keys remembered")?;
+        for violation in &self.violations {
+            writeln!(f, "violation: {violation}")?;
+        }
+        match self.violations.len() {
+            0 => f.write_str("clean: initial + delivered - sold = on hand for every product"),
+            1 => f.write_str("1 violation"),
+            count => write!(f, "{count} violations"),
+        }
     }
 }

@@ -1,4 +1,6 @@
-//! Why the database could not do what was asked.
+//! Why the database could not do what was asked, and whether asking again can help.
+
+use std::borrow::Cow;
 
 use super::DatabaseUrl;
 
@@ -24,6 +26,10 @@ pub enum StorageError {
     /// The database does not answer, or has no connection to spare: HTTP status 503.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
+    /// The connection was lost during a commit, so all of it or nothing is recorded: HTTP status
+    /// 503. An order's key finds out which.
+    #[error("the database went away during a commit: {0}")]
+    CommitUnknown(#[source] sqlx::Error),
     /// The database refused a statement: HTTP status 500.
     #[error("the database refused a statement: {0}")]
     Refused(#[source] sqlx::Error),
@@ -39,8 +45,131 @@ impl StorageError {
             Self::Open { .. } => "open",
             Self::Migrate { .. } => "migrate",
             Self::Unavailable(_) => "unavailable",
+            Self::CommitUnknown(_) => "commit_unknown",
             Self::Refused(_) => "refused",
             Self::Corrupt(_) => "corrupt",
         }
+    }
+
+    /// Whether the database may do the same when it is asked again later: HTTP status 503.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::CommitUnknown(_))
+    }
+
+    /// Whether a whole new transaction may succeed right now: this one was sacrificed to another,
+    /// or lost its connection before its commit.
+    pub(super) fn retry_helps(&self) -> bool {
+        match self {
+            Self::Unavailable(error) => match code(error) {
+                Some(code) => is_conflict(&code) || is_disconnect(&code),
+                None => matches!(error, sqlx::Error::Io(error) if !is_timeout(error)),
+            },
+            _ => false,
+        }
+    }
+
+    /// What an error during a commit means: unless the database itself says that the transaction
+    /// failed, nobody knows.
+    pub(super) fn from_commit(error: sqlx::Error) -> Self {
+        match code(&error) {
+            Some(code) if !is_disconnect(&code) => error.into(),
+            _ => Self::CommitUnknown(error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        let temporary = match code(&error) {
+            Some(code) => {
+                is_conflict(&code) || is_disconnect(&code) || is_short_of_resources(&code)
+            }
+            None => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+                    | sqlx::Error::BeginFailed
+            ),
+        };
+        if temporary { Self::Unavailable(error) } else { Self::Refused(error) }
+    }
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::TimedOut
+}
+
+/// The database's code for an error: five characters in PostgreSQL, a decimal number in SQLite.
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
+}
+
+/// The kind of a SQLite error, which is the lowest byte of its code:
+/// <https://www.sqlite.org/rescode.html>. None of them has five digits, as PostgreSQL's do.
+fn sqlite_kind(code: &str) -> Option<u8> {
+    let code = code.parse::<u32>().ok().filter(|_| code.len() < 5)?;
+    Some(code.to_le_bytes()[0])
+}
+
+/// The transaction was sacrificed to another one. PostgreSQL: serialization failure, deadlock;
+/// SQLite: BUSY, LOCKED. See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn is_conflict(code: &str) -> bool {
+    matches!(code, "40001" | "40P01") || matches!(sqlite_kind(code), Some(5 | 6))
+}
+
+/// PostgreSQL ended the connection: class 08, shutdown, crash, start-up.
+fn is_disconnect(code: &str) -> bool {
+    (code.len() == 5 && code.starts_with("08")) || matches!(code, "57P01" | "57P02" | "57P03")
+}
+
+/// PostgreSQL: out of disk, memory or connections, statement or lock timeout, read-only replica.
+/// SQLite: read-only, I/O error, disk full, cannot open.
+fn is_short_of_resources(code: &str) -> bool {
+    match sqlite_kind(code) {
+        Some(kind) => matches!(kind, 8 | 10 | 13 | 14),
+        None => code.starts_with("53") || matches!(code, "57014" | "55P03" | "25006" | "25P03"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_whether_a_retry_helps() {
+        for (code, conflict, disconnect, resources) in [
+            ("40001", true, false, false),
+            ("40P01", true, false, false),
+            ("5", true, false, false),
+            ("517", true, false, false),
+            ("262", true, false, false),
+            ("57P01", false, true, false),
+            ("08006", false, true, false),
+            ("53300", false, false, true),
+            ("55P03", false, false, true),
+            ("13", false, false, true),
+            ("2570", false, false, true),
+            ("23505", false, false, false),
+            ("275", false, false, false),
+        ] {
+            assert_eq!(is_conflict(code), conflict, "{code}");
+            assert_eq!(is_disconnect(code), disconnect, "{code}");
+            assert_eq!(is_short_of_resources(code), resources, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_full_pool_is_temporary_and_no_reason_to_try_again_at_once() {
+        let error = StorageError::from(sqlx::Error::PoolTimedOut);
+        assert!(error.is_temporary() && !error.retry_helps());
+        let lost = || sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        assert!(StorageError::from(lost()).retry_helps());
+        let error = StorageError::from_commit(lost());
+        assert!(error.is_temporary() && !error.retry_helps());
+        let error = StorageError::from(sqlx::Error::RowNotFound);
+        assert!(!error.is_temporary() && !error.retry_helps());
     }
 }

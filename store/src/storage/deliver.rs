@@ -1,0 +1,117 @@
+//! Puts deliveries on the shelves, each once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use sqlx::{Any, FromRow, Transaction};
+
+use super::{
+    StorageError,
+    clock::milliseconds,
+    database::Database,
+    read, record,
+    session::Session,
+    statement::{Statement, reading_rows},
+};
+use crate::domain::{Delivery, ProductId, StockLevel};
+
+/// Answers only those that were not there yet, so a repeated delivery is counted once.
+const INSERT_DELIVERIES: Statement = reading_rows!(
+    "INSERT deliveries",
+    "INSERT INTO deliveries (id, product_id, quantity, delivered_at_ms) \
+     SELECT input.value->>'id', CAST(input.value->>'product_id' AS BIGINT), \
+     CAST(input.value->>'quantity' AS BIGINT), \
+     CAST(input.value->>'delivered_at_ms' AS BIGINT) FROM ",
+    input,
+    " WHERE true ON CONFLICT (id) DO NOTHING RETURNING product_id, quantity",
+)
+.batched("BATCH INSERT deliveries");
+
+const UPDATE_PRODUCTS: Statement = reading_rows!(
+    "UPDATE products",
+    "UPDATE products SET on_hand = on_hand + CAST(input.value->>'delivered' AS BIGINT) FROM ",
+    input,
+    " WHERE products.id = CAST(input.value->>'id' AS BIGINT)",
+)
+.batched("BATCH UPDATE products");
+
+#[derive(Serialize)]
+struct DeliveryRow {
+    id: String,
+    product_id: u32,
+    quantity: u32,
+    delivered_at_ms: i64,
+}
+
+#[derive(FromRow)]
+struct NewRow {
+    product_id: i64,
+    quantity: i64,
+}
+
+#[derive(Serialize)]
+struct DeliveredRow {
+    id: i64,
+    delivered: i64,
+}
+
+/// Records the deliveries, once more if the first transaction was sacrificed or cut off.
+pub(super) async fn deliver(
+    database: &Database,
+    deliveries: &[Delivery],
+) -> Result<Vec<StockLevel>, StorageError> {
+    match deliver_once(database, deliveries).await {
+        Err(error) if error.retry_helps() => deliver_once(database, deliveries).await,
+        result => result,
+    }
+}
+
+async fn deliver_once(
+    database: &Database,
+    deliveries: &[Delivery],
+) -> Result<Vec<StockLevel>, StorageError> {
+    let mut session = database.writer().await?;
+    let result = async {
+        let mut transaction = session.begin(&record::BEGIN).await?;
+        let levels = deliver_in(&mut transaction, deliveries).await;
+        transaction.finish(levels).await
+    }
+    .await;
+    session.release(result)
+}
+
+async fn deliver_in(
+    transaction: &mut Session<'_, Transaction<'_, Any>>,
+    deliveries: &[Delivery],
+) -> Result<Vec<StockLevel>, StorageError> {
+    let products: BTreeSet<ProductId> = deliveries.iter().map(|one| one.product).collect();
+    let shelves = record::lock_products(transaction, products).await?;
+    // What the store does not sell has no shelf to stand on.
+    let known = deliveries.iter().filter(|one| shelves.contains_key(&one.product));
+    let rows: Vec<_> = known.map(DeliveryRow::from).collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let new: Vec<NewRow> = transaction.fetch(&INSERT_DELIVERIES, &rows).await?;
+    let mut delivered: BTreeMap<i64, i64> = BTreeMap::new();
+    for row in new {
+        *delivered.entry(row.product_id).or_default() += row.quantity;
+    }
+    let delivered: Vec<_> =
+        delivered.into_iter().map(|(id, delivered)| DeliveredRow { id, delivered }).collect();
+    if !delivered.is_empty() {
+        transaction.run(&UPDATE_PRODUCTS, &delivered).await?;
+    }
+    read::stock_in(transaction, &shelves.into_keys().collect::<Vec<_>>()).await
+}
+
+impl From<&Delivery> for DeliveryRow {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            id: delivery.id.to_string(),
+            product_id: delivery.product.get(),
+            quantity: delivery.quantity.get(),
+            delivered_at_ms: milliseconds(delivery.delivered_at),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The span of each statement, by the stable conventions for database clients:
+//! <https://opentelemetry.io/docs/specs/semconv/db/database-spans/>.
+
+use opentelemetry::{
+    Context, InstrumentationScope, KeyValue,
+    global::{self, BoxedSpan, BoxedTracer},
+    trace::{Span, SpanBuilder, SpanKind, Status, Tracer},
+};
+use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as semconv};
+
+use super::statement::{Dialect, Statement};
+
+/// The name of the span that covers the wait for a connection of the pool.
+pub(super) const ACQUIRE: &str = "acquire connection";
+
+/// Makes the spans of one database.
+#[derive(Debug)]
+pub(super) struct Instrument {
+    tracer: BoxedTracer,
+    dialect: Dialect,
+    /// What all spans of the database have in common.
+    attributes: Vec<KeyValue>,
+}
+
+/// Where a database is, for its spans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    /// `db.namespace`: SQLite's file; PostgreSQL's database and schema, as `database|schema`.
+    pub(super) namespace: String,
+    /// `server.address` and `server.port`, of a database that is a server.
+    pub(super) server: Option<(String, u16)>,
+}
+
+impl Instrument {
+    pub(super) fn new(dialect: Dialect, endpoint: Endpoint) -> Self {
+        let scope = InstrumentationScope::builder("store.storage")
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .with_schema_url(SCHEMA_URL)
+            .build();
+        let mut attributes = vec![
+            KeyValue::new(semconv::DB_SYSTEM_NAME, dialect.system_name()),
+            shared(semconv::DB_NAMESPACE, endpoint.namespace),
+        ];
+        if let Some((address, port)) = endpoint.server {
+            attributes.push(shared(semconv::SERVER_ADDRESS, address));
+            attributes.push(KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
+        }
+        Self { tracer: global::tracer_with_scope(scope), dialect, attributes }
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Starts the span of a statement that takes `rows` input rows.
+    pub(super) fn statement(&self, cx: &Context, statement: &Statement, rows: usize) -> OpenSpan {
+        let batch = statement.batch_summary.filter(|_| rows >= 2);
+        let summary = batch.unwrap_or(statement.summary);
+        let mut attributes = Vec::with_capacity(self.attributes.len() + 3);
+        attributes.extend_from_slice(&self.attributes);
+        attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, summary));
+        attributes.push(KeyValue::new(semconv::DB_QUERY_TEXT, statement.text(self.dialect)));
+        if batch.is_some() {
+            let size = i64::try_from(rows).unwrap_or(i64::MAX);
+            attributes.push(KeyValue::new(semconv::DB_OPERATION_BATCH_SIZE, size));
+        }
+        self.start(cx, summary, SpanKind::Client, attributes)
+    }
+
+    /// Starts the span of the wait for a connection, which is no call to the database.
+    pub(super) fn acquire(&self, cx: &Context) -> OpenSpan {
+        self.start(cx, ACQUIRE, SpanKind::Internal, self.attributes.clone())
+    }
+
+    fn start(
+        &self,
+        cx: &Context,
+        name: &'static str,
+        kind: SpanKind,
+        attributes: Vec<KeyValue>,
+    ) -> OpenSpan {
+        let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes);
+        OpenSpan(self.tracer.build_with_context(builder, cx))
+    }
+}
+
+/// The span of something that the database is doing; a dropped one ends without a status.
+pub(super) struct OpenSpan(BoxedSpan);
+
+impl OpenSpan {
+    /// Ends the span, with what went wrong if anything did.
+    pub(super) fn end<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        if let Err(error) = &result {
+            let code = error.as_database_error().and_then(|error| error.code());
+            let kind = code.as_deref().unwrap_or_else(|| client_error_type(error)).to_owned();
+            self.0.set_attribute(KeyValue::new(semconv::ERROR_TYPE, kind));
+            if let Some(code) = code {
+                let code = code.into_owned();
+                self.0.set_attribute(KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code));
+            }
+            self.0.set_status(Status::error(error.to_string()));
+        }
+        self.0.end();
+        result
+    }
+}
+
+/// `error.type` of an error that the database has given no code for.
+fn client_error_type(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::PoolTimedOut => "pool_timeout",
+        sqlx::Error::PoolClosed => "pool_closed",
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => "timeout",
+        sqlx::Error::Io(_) => "io",
+        sqlx::Error::Tls(_) => "tls",
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => "decode",
+        _ => "_OTHER",
+    }
+}
+
+/// An attribute whose value is cheap to copy onto every span.
+fn shared(key: &'static str, value: String) -> KeyValue {
+    KeyValue::new(key, std::sync::Arc::<str>::from(value))
+}
