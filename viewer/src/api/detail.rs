@@ -62,7 +62,7 @@ pub(super) fn detail(store: &SharedStore, id: TraceId) -> Option<Detail> {
         .collect();
     for (spans, seen) in spans.iter_mut().zip(&view.spans) {
         // A lock for each span: a trace with very many links must not keep the writer waiting.
-        spans.connect(&store.read(), id, &seen.span);
+        spans.connect(&store.read(), id, trace.start, &seen.span);
     }
     spans.sort_by(SpanDetail::by_start);
     let top = trace.root().or_else(|| trace.spans.iter().min_by_key(|span| span.start));

@@ -57,13 +57,16 @@ struct LinkDetail {
     attributes: Vec<Attr>,
 }
 
-/// A span elsewhere; its name and service when it is held.
+/// A span elsewhere; what it is and when it was (from the start of the trace shown), when it is
+/// held.
 #[derive(Debug, Serialize)]
 struct PlaceDetail {
     trace_id: String,
     span_id: String,
     name: Option<String>,
     service: Option<String>,
+    start_ns: Option<i64>,
+    duration_ns: Option<u64>,
 }
 
 impl SpanDetail {
@@ -106,14 +109,15 @@ impl SpanDetail {
     }
 
     /// Adds the links of `span` and those to it, with what the store knows of their other ends.
-    pub(super) fn connect(&mut self, store: &Store, trace: TraceId, span: &Span) {
-        self.links = span.links().iter().map(|link| LinkDetail::new(link, store)).collect();
+    pub(super) fn connect(&mut self, store: &Store, trace: TraceId, trace_start: u64, span: &Span) {
+        self.links =
+            span.links().iter().map(|link| LinkDetail::new(link, trace_start, store)).collect();
         if let Some(sources) = store.backlinks.to(trace, span.id) {
             self.backlink_count = sources.count;
             self.backlinks = sources
                 .listed
                 .iter()
-                .map(|&(trace, id)| PlaceDetail::new(trace, id, store))
+                .map(|&(trace, id)| PlaceDetail::new(trace, id, trace_start, store))
                 .collect();
         }
     }
@@ -126,11 +130,9 @@ impl SpanDetail {
 
 impl EventDetail {
     fn new(event: &Event, trace_start: u64) -> Self {
-        let offset = i128::from(event.time) - i128::from(trace_start);
-        let most = i128::from(MAX_NUMBER);
         Self {
             name: event.name.to_string(),
-            at_ns: i64::try_from(offset.clamp(-most, most)).unwrap_or_default(),
+            at_ns: offset(event.time, trace_start),
             attributes: attrs(&event.attributes),
             dropped_attributes: event.dropped_attributes,
         }
@@ -138,8 +140,8 @@ impl EventDetail {
 }
 
 impl LinkDetail {
-    fn new(link: &Link, store: &Store) -> Self {
-        let target = PlaceDetail::new(link.trace, link.span, store);
+    fn new(link: &Link, trace_start: u64, store: &Store) -> Self {
+        let target = PlaceDetail::new(link.trace, link.span, trace_start, store);
         Self {
             trace_held: store.trace(link.trace).is_some(),
             span_held: target.name.is_some(),
@@ -150,13 +152,22 @@ impl LinkDetail {
 }
 
 impl PlaceDetail {
-    fn new(trace: TraceId, id: SpanId, store: &Store) -> Self {
+    fn new(trace: TraceId, id: SpanId, trace_start: u64, store: &Store) -> Self {
         let span = store.trace(trace).and_then(|trace| trace.span(id));
         Self {
             trace_id: trace.to_string(),
             span_id: id.to_string(),
             name: span.map(|span| span.name.to_string()),
             service: span.map(|span| span.service().to_string()),
+            start_ns: span.map(|span| offset(span.start, trace_start)),
+            duration_ns: span.map(|span| span.duration().min(MAX_NUMBER)),
         }
     }
+}
+
+/// A time from the start of the trace, in nanoseconds; before it, if it is another trace's.
+fn offset(time: u64, trace_start: u64) -> i64 {
+    let most = i128::from(MAX_NUMBER);
+    let offset = i128::from(time) - i128::from(trace_start);
+    i64::try_from(offset.clamp(-most, most)).unwrap_or_default()
 }
