@@ -1,0 +1,146 @@
+//! Figures as people read them: durations, rates, shares, counts and sizes with their units.
+//!
+//! One module for the live view, the text, the page and the assertions, so that one figure looks
+//! the same wherever it stands.
+
+use std::time::Duration;
+
+/// A duration with three significant digits: `870 µs`, `1.42 ms`, `12.3 s`, `2m 05s`.
+pub(crate) fn duration(duration: Duration) -> String {
+    micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// The same, of a whole number of microseconds.
+pub(crate) fn micros(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..999_500 => format!("{} ms", significant(us as f64 / 1e3)),
+        999_500..119_950_000 => format!("{} s", significant(us as f64 / 1e6)),
+        _ => clock(Duration::from_micros(us)),
+    }
+}
+
+/// How long something has run: `07s`, `2m 05s`, `1h 02m 05s`.
+pub(crate) fn clock(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds:02}s"),
+        (0, _) => format!("{minutes}m {seconds:02}s"),
+        _ => format!("{hours}h {minutes:02}m {seconds:02}s"),
+    }
+}
+
+/// A rate: `0.5/s`, `199.8/s`, `12 345/s`.
+pub(crate) fn rate(per_second: f64) -> String {
+    if per_second < 10_000.0 {
+        format!("{}/s", trim(format!("{per_second:.1}")))
+    } else {
+        format!("{}/s", count(per_second.round() as u64))
+    }
+}
+
+/// A share of one as a percentage: `0%`, `0.02%`, `12.5%`.
+pub(crate) fn share(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent != 0.0 && percent < 0.01 {
+        return "<0.01%".to_owned();
+    }
+    format!(
+        "{}%",
+        trim(if percent < 1.0 { format!("{percent:.2}") } else { format!("{percent:.1}") })
+    )
+}
+
+/// A count, its thousands apart: `1 234 567`.
+pub(crate) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A count with its noun, in the plural where it belongs: `1 trip`, `2 trips`.
+pub(crate) fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// A size: `512 B`, `1.5 KiB`, `3.25 GiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1023.5 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", significant(size), UNITS[unit])
+}
+
+/// Three significant digits, without an exponent.
+fn significant(value: f64) -> String {
+    if value < 9.995 {
+        format!("{value:.2}")
+    } else if value < 99.95 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+/// Without the zeros that end a decimal fraction.
+fn trim(number: String) -> String {
+    if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_keep_three_digits_in_the_unit_that_fits() {
+        let shown = [0, 999, 1_000, 9_994, 9_995, 99_960, 999_499, 999_500, 1_500_000, 119_000_000]
+            .map(micros);
+        assert_eq!(
+            shown,
+            [
+                "0 µs", "999 µs", "1.00 ms", "9.99 ms", "9.99 ms", "100 ms", "999 ms", "1.00 s",
+                "1.50 s", "119 s"
+            ]
+        );
+        assert_eq!(micros(125_000_000), "2m 05s");
+        assert_eq!(duration(Duration::MAX), micros(u64::MAX));
+    }
+
+    #[test]
+    fn clocks_rates_shares_counts_and_sizes_have_one_form_each() {
+        assert_eq!(
+            [7, 125, 3_725].map(|s| clock(Duration::from_secs(s))),
+            ["07s", "2m 05s", "1h 02m 05s"]
+        );
+        assert_eq!([0.0, 0.5, 199.84, 12_345.4].map(rate), ["0/s", "0.5/s", "199.8/s", "12 345/s"]);
+        assert_eq!(
+            [0.0, 0.00001, 0.0002, 0.125, 1.0].map(share),
+            ["0%", "<0.01%", "0.02%", "12.5%", "100%"]
+        );
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!([1, 2].map(|n| counted(n, "trip")), ["1 trip", "2 trips"]);
+        assert_eq!(
+            [0, 1_023, 1_536, 1 << 20, 3_489_660_928].map(bytes),
+            ["0 B", "1023 B", "1.50 KiB", "1.00 MiB", "3.25 GiB"]
+        );
+        assert!(bytes(u64::MAX).ends_with(" PiB"));
+    }
+}
