@@ -2,6 +2,8 @@
 //! trace.
 
 pub mod arrival;
+pub mod live;
 pub mod outcome;
 pub mod plan;
+pub mod report;
 pub mod statistics;

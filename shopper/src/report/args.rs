@@ -21,6 +21,7 @@ pub struct ReportArgs {
     #[arg(long, env = "SHOPPER_COMPARE", value_name = "OLD.json")]
     pub compare: Option<PathBuf>,
 
+    #[expect(missing_docs, reason = "its help is made of the list of metrics")]
     #[arg(long, env = "SHOPPER_ASSERT", value_name = "LIST", help = assert_help())]
     pub assert: Option<Assertions>,
 
@@ -37,6 +38,10 @@ pub struct ReportArgs {
     /// 10 s elsewhere
     #[arg(short, long, env = "SHOPPER_QUIET")]
     pub quiet: bool,
+
+    /// Kind of the terminal; one that is `dumb` gets lines instead of the live view
+    #[arg(long, env = "TERM", hide = true)]
+    pub term: Option<String>,
 }
 
 /// A form of the report.

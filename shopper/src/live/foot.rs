@@ -1,0 +1,120 @@
+//! The foot of a terminal: rows that stay in place while everything else scrolls above them.
+//!
+//! The terminal does it, by its scrolling region (DECSTBM, as `apt` uses it for its progress bar):
+//! logs, console spans and whatever other processes write to the same terminal need not know of
+//! the view and are never torn by it, since each drawing is one write that puts the cursor back.
+
+use super::panel::{Panel, rows_for};
+use crossterm::cursor::{MoveTo, MoveUp, RestorePosition, SavePosition};
+use crossterm::terminal::{Clear, ClearType};
+use crossterm::{Command, QueueableCommand as _};
+use ratatui::backend::{Backend as _, CrosstermBackend};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+use std::fmt;
+use std::io::{self, Write};
+
+/// The rows at the foot of a terminal.
+pub(super) struct Foot<W: Write> {
+    terminal: W,
+    /// The size that the rows were drawn for; none while they are closed.
+    size: Size,
+    rows: u16,
+}
+
+impl<W: Write> Foot<W> {
+    /// The foot of `terminal`, closed.
+    pub(super) fn new(terminal: W) -> Self {
+        Foot { terminal, size: Size::ZERO, rows: 0 }
+    }
+
+    /// The size of the terminal when the foot was drawn; nothing when it is closed.
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Draws the panel, in as many rows as a terminal of this size has for it.
+    pub(super) fn show(&mut self, panel: &Panel, size: Size) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        if size != self.size {
+            self.release(&mut bytes)?;
+            self.rows = rows_for(size);
+            self.size = size;
+            self.make_room(&mut bytes)?;
+        }
+        if self.rows > 0 {
+            let mut frame = Buffer::empty(Rect::new(0, 0, size.width, self.rows));
+            panel.draw(&mut frame);
+            self.draw(&mut bytes, &frame)?;
+        }
+        self.write(&bytes)
+    }
+
+    /// Takes the rows away and gives the whole terminal back.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        self.release(&mut bytes)?;
+        self.write(&bytes)
+    }
+
+    /// Ends the region and clears what is below the cursor, which never is below the region.
+    fn release(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if self.rows > 0 {
+            bytes.queue(SavePosition)?.queue(ScrollingRegion::Whole)?.queue(RestorePosition)?;
+            bytes.queue(Clear(ClearType::FromCursorDown))?;
+        }
+        (self.size, self.rows) = (Size::ZERO, 0);
+        Ok(())
+    }
+
+    /// Scrolls up what stands where the rows will be.
+    fn make_room(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if self.rows > 0 {
+            bytes.extend(std::iter::repeat_n(b'\n', usize::from(self.rows)));
+            bytes.queue(MoveUp(self.rows))?;
+        }
+        Ok(())
+    }
+
+    fn draw(&self, bytes: &mut Vec<u8>, frame: &Buffer) -> io::Result<()> {
+        let top = self.size.height - self.rows;
+        bytes.queue(SavePosition)?;
+        // Said each time: a terminal forgets its region when it is resized or reset.
+        bytes.queue(ScrollingRegion::Above(top))?.queue(MoveTo(0, top))?;
+        let cells = frame.content().iter().enumerate().map(|(index, cell)| {
+            let (x, y) = frame.pos_of(index);
+            (x, top + y, cell)
+        });
+        CrosstermBackend::new(&mut *bytes).draw(cells)?;
+        bytes.queue(RestorePosition)?;
+        Ok(())
+    }
+
+    /// One write, so that nothing that others write can come between.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.terminal.write_all(bytes)?;
+        self.terminal.flush()
+    }
+}
+
+impl<W: Write> Drop for Foot<W> {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no restoring.
+        self.close().ok();
+    }
+}
+
+/// Which rows of the terminal scroll. The cursor goes to the first row.
+enum ScrollingRegion {
+    Whole,
+    Above(u16),
+}
+
+impl Command for ScrollingRegion {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            ScrollingRegion::Whole => f.write_str("\x1b[r"),
+            ScrollingRegion::Above(row) => write!(f, "\x1b[1;{row}r"),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The live view itself: what it shows, in which rows, at which size.
+
+use super::line::{fitting, last_rate, lost};
+use crate::report::trace_url;
+use crate::report::units::{clock, count, duration, rate, share};
+use crate::statistics::{Second, Snapshot};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+use ratatui::style::{Color, Style, Stylize as _};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Sparkline, Widget as _};
+use shared::telemetry;
+use std::time::Duration;
+
+/// Below this many columns, or rows, there is no room for more than the one-line status.
+const FULL: Size = Size { width: 64, height: 18 };
+
+/// Below this there is no room for anything.
+const SMALLEST: Size = Size { width: 20, height: 4 };
+
+/// Rows of the whole view without the slowest trips.
+const ROWS: u16 = 7;
+
+/// Columns of the labels on the left.
+const LABEL: usize = 10;
+
+/// How many rows of a terminal of this size the view takes.
+pub(super) fn rows_for(size: Size) -> u16 {
+    if size.width < SMALLEST.width || size.height < SMALLEST.height {
+        0
+    } else if size.width < FULL.width || size.height < FULL.height {
+        1
+    } else {
+        ROWS + slowest_for(size.height)
+    }
+}
+
+/// How many of the slowest trips a terminal of this height has room for.
+fn slowest_for(height: u16) -> u16 {
+    if height < 24 { 1 } else { 3 }
+}
+
+/// The figures of one moment.
+#[derive(Debug)]
+pub(super) struct Panel {
+    pub(super) snapshot: Snapshot,
+    pub(super) spans: telemetry::Snapshot,
+    pub(super) ui_url: String,
+}
+
+impl Panel {
+    /// Draws into the whole of `frame`, which has as many rows as [`rows_for`] said.
+    pub(super) fn draw(&self, frame: &mut Buffer) {
+        let area = *frame.area();
+        if area.height < ROWS {
+            let status = fitting(&self.snapshot, &self.spans, area.width);
+            frame.set_line(0, 0, &Line::from(status), area.width);
+            return;
+        }
+        let mut lines = vec![
+            self.title(area.width),
+            self.trips(),
+            heads(),
+            self.last_second(),
+            self.run(),
+            labelled("p99 each s", Vec::new()),
+            self.spans(),
+        ];
+        lines.extend(self.slowest(area.width).take(usize::from(area.height - ROWS)));
+        for (row, line) in (0..).zip(&lines) {
+            frame.set_line(0, row, line, area.width);
+        }
+        self.sparkline(
+            Rect { x: LABEL as u16 + 2, y: 5, width: area.width - LABEL as u16 - 2, height: 1 },
+            frame,
+        );
+    }
+
+    fn title(&self, width: u16) -> Line<'static> {
+        let title = format!("── shopping for {} ", clock(self.snapshot.elapsed));
+        let rest = usize::from(width).saturating_sub(title.chars().count());
+        Line::from(format!("{title}{}", "─".repeat(rest))).dim()
+    }
+
+    fn trips(&self) -> Line<'static> {
+        let trips = &self.snapshot.trips;
+        let now = last_rate(&self.snapshot);
+        let mut parts = vec![Span::from(rate(now)).bold()];
+        if let Some(target) = self.snapshot.target_rate {
+            // A Poisson schedule is never quite on its target within one second.
+            let late = now < target * 0.7;
+            let colour = if late { Color::Yellow } else { Color::Green };
+            parts.push(Span::styled(format!(" of {}", rate(target)), colour));
+        }
+        parts.push(format!("   in flight {}   ", count(trips.in_flight)).into());
+        let failed = trips.failed as f64 / trips.started.max(1) as f64;
+        parts.push(alarming(
+            format!("failed {} ({})", count(trips.failed), share(failed)),
+            trips.failed,
+            Color::Red,
+        ));
+        parts.push("   ".into());
+        parts.push(alarming(
+            format!("missed {}", count(trips.missed)),
+            trips.missed,
+            Color::Yellow,
+        ));
+        labelled("trips", parts)
+    }
+
+    fn last_second(&self) -> Line<'static> {
+        let Second { p50, p90, p99, max, .. } = self.snapshot.last_second;
+        let times = [Some(p50), Some(p90), Some(p99), None, Some(max)];
+        let ended = max > Duration::ZERO;
+        labelled("last 1 s", columns(times.map(|time| time.filter(|_| ended))))
+    }
+
+    fn run(&self) -> Line<'static> {
+        let latency = &self.snapshot.latency.corrected;
+        let times = [50.0, 90.0, 99.0, 99.9, 100.0].map(|percent| {
+            let us = latency.value_at_percentile(percent);
+            (!latency.is_empty()).then(|| Duration::from_micros(us))
+        });
+        labelled("whole run", columns(times))
+    }
+
+    /// The 99th percentile of the last seconds, the newest at the right end.
+    fn sparkline(&self, area: Rect, frame: &mut Buffer) {
+        let timeline = &self.snapshot.timeline;
+        let first = timeline.len().saturating_sub(usize::from(area.width));
+        let micros = timeline[first..].iter().map(|s| s.p99.as_micros() as u64);
+        let style = Style::new().fg(Color::Cyan);
+        Sparkline::default().data(micros.collect::<Vec<_>>()).style(style).render(area, frame);
+    }
+
+    fn spans(&self) -> Line<'static> {
+        let mut parts = Vec::new();
+        for exporter in &self.spans.exporters {
+            let gap = if parts.is_empty() { "" } else { "   " };
+            parts.push(
+                format!("{gap}{} {} exported", exporter.name, count(exporter.exported)).into(),
+            );
+            let lost = exporter.failed + exporter.dropped;
+            let text =
+                format!(", {} failed, {} dropped", count(exporter.failed), count(exporter.dropped));
+            parts.push(alarming(text, lost, Color::Red));
+        }
+        if parts.is_empty() {
+            parts.push("not exported".into());
+        }
+        labelled(if lost(&self.spans) > 0 { "spans lost" } else { "spans" }, parts)
+    }
+
+    fn slowest(&self, width: u16) -> impl Iterator<Item = Line<'static>> {
+        let room = usize::from(width).saturating_sub(LABEL + 12);
+        self.snapshot.slowest.iter().enumerate().map(move |(index, trip)| {
+            let link = match trip.trace_id {
+                // Half a link leads nowhere: what has no room for it shows the id alone.
+                Some(id) if trace_url(&self.ui_url, id).len() <= room => {
+                    trace_url(&self.ui_url, id)
+                }
+                Some(id) => id.to_string(),
+                None => "not sampled".to_owned(),
+            };
+            let latency = format!("{:>9}  ", duration(trip.latency));
+            let link = Span::from(link).cyan();
+            labelled(if index == 0 { "slowest" } else { "" }, vec![latency.into(), link])
+        })
+    }
+}
+
+fn heads() -> Line<'static> {
+    let heads = ["p50", "p90", "p99", "p99.9", "max"].map(|head| format!("{head:>10}"));
+    labelled("latency", vec![Span::from(heads.concat()).dim()])
+}
+
+fn columns(times: [Option<Duration>; 5]) -> Vec<Span<'static>> {
+    times.map(|time| format!("{:>10}", time.map(duration).unwrap_or_default()).into()).into()
+}
+
+fn labelled(label: &'static str, parts: Vec<Span<'static>>) -> Line<'static> {
+    let mut spans = vec![Span::from(format!("{label:<LABEL$}  ")).dim()];
+    spans.extend(parts);
+    Line::from(spans)
+}
+
+/// Coloured when its count is not 0.
+fn alarming(text: String, count: u64, colour: Color) -> Span<'static> {
+    if count > 0 { Span::styled(text, colour) } else { Span::from(text) }
+}
