@@ -4,6 +4,7 @@
 //! uses the OpenTelemetry API and finds here what it needs at the end: where each span went.
 
 mod accounting;
+mod b3;
 pub mod config;
 mod error;
 mod exporter;

@@ -12,7 +12,7 @@ mod tracing;
 mod variables;
 
 pub use exporters::{JaegerConfig, MetricExporterConfig, SpanExporterConfig, ZipkinConfig};
-pub use otlp::{OtlpConfig, Protocol};
+pub use otlp::{Identity, OtlpConfig, Protocol};
 
 use super::TelemetryError;
 use opentelemetry_sdk::trace::{Sampler, SpanLimits};

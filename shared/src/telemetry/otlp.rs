@@ -78,7 +78,7 @@ fn with_tonic<B: WithExportConfig + WithTonicConfig>(
         .with_timeout(config.timeout)
         .with_metadata(MetadataMap::from_headers(headers));
     if config.endpoint.scheme_str() == Some("https") {
-        builder = builder.with_tls_config(tls::grpc(config)?);
+        builder = builder.with_tls_config(tls::grpc(config));
     }
     Ok(if config.gzip { builder.with_compression(Compression::Gzip) } else { builder })
 }

@@ -1,26 +1,15 @@
-//! Zipkin's formats: the exporter and the B3 headers.
-#![expect(deprecated, reason = "the crate is deprecated, and has no successor for these formats")]
+//! The way to a Zipkin server.
+#![expect(deprecated, reason = "the crate is deprecated, in favour of OTLP")]
 
 use super::TelemetryError;
 use super::config::ZipkinConfig;
 use super::http_client;
 use async_trait::async_trait;
 use http::{Request, Response};
-use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
-use opentelemetry_zipkin::{B3Encoding, Propagator, ZipkinExporter};
+use opentelemetry_zipkin::ZipkinExporter;
 use reqwest::blocking::Client;
 use serde_json::Value;
-
-/// The propagator for the single header `b3`.
-pub(super) fn b3_propagator() -> Box<dyn TextMapPropagator + Send + Sync> {
-    Box::new(Propagator::with_encoding(B3Encoding::SingleHeader))
-}
-
-/// The propagator for the headers `X-B3-*`.
-pub(super) fn b3_multi_propagator() -> Box<dyn TextMapPropagator + Send + Sync> {
-    Box::new(Propagator::with_encoding(B3Encoding::MultipleHeader))
-}
 
 /// Builds the exporter for the spans of `service`.
 pub(super) fn spans(

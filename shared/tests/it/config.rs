@@ -78,8 +78,6 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", millis),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0", millis),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "gzip or none"),
-        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "k.pem", "the client's certificate to be set, too"),
-        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "c.pem", "the client's key to be set, too"),
     ];
     for (variable, value, expected) in rows {
         let error = config(&[(variable, value)]).expect_err(variable).to_string();
@@ -141,6 +139,41 @@ fn wrong_values_of_chosen_exporters_and_samplers_are_refused() {
         let start = format!("{variable}={value:?} is not valid: expected ");
         assert!(error.starts_with(&start) && error.ends_with(expected), "{error}");
     }
+}
+
+#[test]
+fn certificates_and_keys_are_read_and_refused_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.to_str().expect("a path in UTF-8").to_owned()
+    };
+    let certificate =
+        file("c.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let key = file("k.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    let other = file("other.pem", "potato");
+    let certificates = "a file with certificates as PEM";
+    let missing = format!("{certificates}, but: No such file or directory (os error 2)");
+    let rows = [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere", &missing[..]),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &other, certificates),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &key, certificates),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &certificate, "a file with a private key as PEM"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key, "the client's certificate to be set, too"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate, "the client's key to be set, too"),
+    ];
+    for (variable, value, expected) in rows {
+        let error = config(&[(variable, value)]).expect_err(variable).to_string();
+        assert_eq!(error, format!("{variable}={value:?} is not valid: expected {expected}"));
+    }
+    let otlp = otlp(&[
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &certificate),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate),
+        ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", &key),
+    ]);
+    assert!(otlp.authorities.is_some() && otlp.identity.is_some());
+    assert!(!format!("{otlp:?}").contains("PRIVATE KEY"), "a key does not get into a log");
 }
 
 #[test]

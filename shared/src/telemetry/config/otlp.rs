@@ -5,7 +5,9 @@
 use super::variables::{Variables, http_url};
 use crate::telemetry::TelemetryError;
 use http::Uri;
-use std::path::PathBuf;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::fmt;
 use std::time::Duration;
 
 /// How to reach an OTLP receiver.
@@ -21,10 +23,27 @@ pub struct OtlpConfig {
     pub timeout: Duration,
     /// `..._COMPRESSION`: whether bodies are compressed with gzip.
     pub gzip: bool,
-    /// `..._CERTIFICATE`: a PEM file of authorities to trust besides the system's.
-    pub certificate: Option<PathBuf>,
-    /// `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY`: PEM files that say who this client is.
-    pub identity: Option<(PathBuf, PathBuf)>,
+    /// What is in the file that `..._CERTIFICATE` names: authorities to trust, as PEM.
+    pub authorities: Option<Vec<u8>>,
+    /// What is in the files that `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` name: who this
+    /// client is, as PEM.
+    pub identity: Option<Identity>,
+}
+
+/// A certificate and its private key, as PEM.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Identity {
+    /// The certificate, and those that lead from it to an authority.
+    pub certificate: Vec<u8>,
+    /// The private key.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A private key must not get into a log.
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
 }
 
 /// The encodings and transports of OTLP.
@@ -102,7 +121,7 @@ impl OtlpConfig {
             headers: headers(vars, signal.headers)?,
             timeout,
             gzip: gzip(vars, signal.compression)?,
-            certificate: first_set(vars, signal.certificate).map(|(_, path)| path.into()),
+            authorities: certificates(vars, signal.certificate)?,
             identity: identity(vars, signal)?,
         })
     }
@@ -168,18 +187,38 @@ fn headers(vars: &Variables<'_>, names: Names) -> Result<Vec<(String, String)>, 
     if valid { Ok(headers) } else { Err(vars.invalid(name, "valid HTTP header names and values")) }
 }
 
-fn identity(
-    vars: &Variables<'_>,
-    signal: &Signal,
-) -> Result<Option<(PathBuf, PathBuf)>, TelemetryError> {
-    let certificate = first_set(vars, signal.client_certificate);
-    let key = first_set(vars, signal.client_key);
+fn certificates(vars: &Variables<'_>, names: Names) -> Result<Option<Vec<u8>>, TelemetryError> {
+    pem(vars, names, "a file with certificates as PEM", |pem| {
+        let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
+        certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
+    })
+}
+
+fn identity(vars: &Variables<'_>, signal: &Signal) -> Result<Option<Identity>, TelemetryError> {
+    let certificate = certificates(vars, signal.client_certificate)?;
+    let key = pem(vars, signal.client_key, "a file with a private key as PEM", |pem| {
+        PrivateKeyDer::from_pem_slice(pem).is_ok()
+    })?;
+    let alone = |names, expected| match first_set(vars, names) {
+        Some((name, _)) => Err(vars.invalid(name, expected)),
+        None => Ok(None),
+    };
     match (certificate, key) {
-        (None, None) => Ok(None),
-        (Some((_, certificate)), Some((_, key))) => Ok(Some((certificate.into(), key.into()))),
-        (Some((name, _)), None) => Err(vars.invalid(name, "the client's key to be set, too")),
-        (None, Some((name, _))) => {
-            Err(vars.invalid(name, "the client's certificate to be set, too"))
-        }
+        (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
+        (None, _) => alone(signal.client_key, "the client's certificate to be set, too"),
+        (_, None) => alone(signal.client_certificate, "the client's key to be set, too"),
     }
+}
+
+/// What is in the file that the first of `names` names, if `check` accepts it.
+fn pem(
+    vars: &Variables<'_>,
+    names: Names,
+    expected: &'static str,
+    check: impl FnOnce(&[u8]) -> bool,
+) -> Result<Option<Vec<u8>>, TelemetryError> {
+    let Some((name, path)) = first_set(vars, names) else { return Ok(None) };
+    let pem = std::fs::read(path)
+        .map_err(|error| vars.invalid(name, format!("{expected}, but: {error}")))?;
+    if check(&pem) { Ok(Some(pem)) } else { Err(vars.invalid(name, expected)) }
 }
