@@ -1,0 +1,109 @@
+//! The store as a shopper sees it: four requests, each traced, timed out and repeated where that
+//! is safe.
+//!
+//! One client serves all shoppers of a thread: an awc client belongs to its thread, and its
+//! connections are kept and reused.
+
+mod availability;
+mod exchange;
+mod retry;
+
+pub(crate) use availability::Availability;
+pub(crate) use exchange::{Answer, Call};
+
+use std::{cell::RefCell, num::NonZeroU32, sync::Arc, time::Duration};
+
+use awc::{Client, Connector};
+use opentelemetry::Context;
+
+use crate::{config::HttpConfig, outcome::Failure, statistics::Traffic};
+use exchange::Unanswered;
+use retry::{Budget, pause_before_retry};
+
+/// How long a connection is kept: the store may close it earlier.
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// What a thread's shoppers reach the store by.
+pub(crate) struct StoreClient {
+    http: Client,
+    retries: u32,
+    budget: RefCell<Budget>,
+    availability: Arc<Availability>,
+}
+
+impl StoreClient {
+    /// A client with room for as many connections as trips can be under way.
+    pub(crate) fn new(
+        config: &HttpConfig,
+        connections: NonZeroU32,
+        availability: Arc<Availability>,
+    ) -> Self {
+        let connector = Connector::new()
+            .timeout(config.connect_timeout)
+            .limit(connections.get() as usize)
+            .conn_lifetime(CONNECTION_LIFETIME);
+        let http = Client::builder()
+            .connector(connector)
+            .timeout(config.request_timeout)
+            .disable_redirects()
+            .add_default_header((
+                awc::http::header::USER_AGENT,
+                concat!("grocery-shopper/", env!("CARGO_PKG_VERSION")),
+            ))
+            .finish();
+        let budget = RefCell::new(Budget::new(config.retry_budget.fraction()));
+        Self { http, retries: config.retries, budget, availability }
+    }
+
+    /// Makes a request, as a span of its own in `cx`, and repeats it as long as that may help and
+    /// the budget lasts: every request that a shopper makes is safe to repeat.
+    ///
+    /// # Errors
+    /// How the last attempt failed.
+    pub(crate) async fn request(
+        &self,
+        cx: &Context,
+        call: &Call,
+        traffic: &mut Traffic,
+    ) -> Result<Answer, Failure> {
+        self.budget.borrow_mut().first_attempt();
+        let mut resend_count = 0;
+        loop {
+            traffic.requests += 1;
+            traffic.sent_bytes += call.body_bytes();
+            match exchange::attempt(&self.http, cx, call, resend_count).await {
+                Ok(answer) => {
+                    traffic.received_bytes += answer.body.len() as u64;
+                    self.availability.reached();
+                    return Ok(answer);
+                }
+                Err(unanswered) => {
+                    traffic.received_bytes += unanswered.received_bytes;
+                    self.note(&unanswered);
+                    let pause = self.pause(&unanswered, resend_count);
+                    let Some(pause) = pause else { return Err(unanswered.failure) };
+                    tokio::time::sleep(pause).await;
+                    resend_count += 1;
+                    traffic.retries += 1;
+                }
+            }
+        }
+    }
+
+    /// How long to wait before the request is repeated; `None` if it is not.
+    fn pause(&self, unanswered: &Unanswered, resend_count: u32) -> Option<Duration> {
+        if resend_count >= self.retries || !unanswered.is_transient() {
+            return None;
+        }
+        let pause = pause_before_retry(resend_count, unanswered.retry_after, &mut rand::rng())?;
+        self.budget.borrow_mut().retry().then_some(pause)
+    }
+
+    fn note(&self, unanswered: &Unanswered) {
+        match (unanswered.failure, &unanswered.reason) {
+            (Failure::Connect, Some(reason)) => self.availability.unreachable(reason),
+            (Failure::Status(_), _) => self.availability.reached(),
+            _ => {}
+        }
+    }
+}

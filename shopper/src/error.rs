@@ -1,0 +1,24 @@
+//! Why a run could not be made.
+
+use std::io;
+
+use shared::telemetry::TelemetryError;
+
+use crate::trip::StoreUrlError;
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ShopperError {
+    /// The store's address cannot be used.
+    #[error(transparent)]
+    StoreUrl(#[from] StoreUrlError),
+    /// Telemetry cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+    /// Signals cannot be received.
+    #[error("cannot listen to signals: {0}")]
+    Signals(#[source] io::Error),
+}
