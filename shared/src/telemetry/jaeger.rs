@@ -49,7 +49,7 @@ impl JaegerExporter {
             }
             JaegerConfig::Collector { endpoint, credentials, timeout } => Target::Collector {
                 endpoint: endpoint.to_string(),
-                client: CollectorClient::new(credentials.clone(), *timeout)?,
+                client: CollectorClient::new(endpoint, credentials.clone(), *timeout)?,
             },
         };
         Ok(JaegerExporter {

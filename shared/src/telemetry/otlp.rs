@@ -48,7 +48,9 @@ fn with_http<B: WithExportConfig + WithHttpConfig>(
     builder: B,
     config: &OtlpConfig,
 ) -> Result<B, TelemetryError> {
-    let client = http_client::build("otlp", config.timeout, |client| tls::http(client, config))?;
+    let client = http_client::build("otlp", &config.endpoint, config.timeout, |client| {
+        tls::http(client, config)
+    })?;
     let builder = builder
         .with_http_client(client)
         .with_protocol(match config.protocol {

@@ -16,7 +16,7 @@ pub(super) fn spans(
     config: &ZipkinConfig,
     service: String,
 ) -> Result<ZipkinExporter, TelemetryError> {
-    let client = http_client::build("zipkin", config.timeout, Ok)?;
+    let client = http_client::build("zipkin", &config.endpoint, config.timeout, Ok)?;
     let client = NamingClient { client, service };
     let endpoint = config.endpoint.to_string();
     // Its builder makes a blocking client before it can be given another one.

@@ -121,6 +121,20 @@ fn a_disabled_sdk_makes_no_spans() {
 }
 
 #[test]
+fn plain_http_needs_no_certificates_of_the_system() {
+    let receiver = HttpReceiver::answering(200);
+    let mut process = Process::start(&[
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_DIR", "/nonexistent"),
+    ]);
+    process.order("spans 1");
+    let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0";
+    assert_eq!(process.end().last().map(String::as_str), Some(expected));
+}
+
+#[test]
 fn a_wrong_variable_stops_the_start() {
     let mut process = Process::start(&[("OTEL_TRACES_SAMPLER", "sometimes")]);
     let refusal = process.order("spans 1");

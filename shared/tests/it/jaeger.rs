@@ -1,11 +1,11 @@
 //! Jaeger's own protocol carries what OTLP carries, to agents and to collectors.
-#![cfg(feature = "jaeger")]
 
 use crate::support::http::HttpReceiver;
 use crate::support::span::{Span, sorted};
-use crate::support::{assert_balanced, jaeger, otlp, pipeline, shutdown, story};
+use crate::support::{assert_balanced, config, jaeger, otlp, pipeline, shutdown, story};
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
+use shared::telemetry::config::{JaegerConfig, SpanExporterConfig};
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -129,4 +129,22 @@ fn an_agent_whose_name_is_unknown_fails_the_spans_and_not_the_start() {
     let totals = shutdown(pipeline);
     assert_balanced(&totals);
     assert_eq!(totals.exporters[0].exported, 0, "{totals}");
+}
+
+#[test]
+fn jaeger_is_an_agent_unless_an_endpoint_is_set() {
+    let jaeger = |variables: &[(&str, &str)]| {
+        let variables = [&[("OTEL_TRACES_EXPORTER", "jaeger")], variables].concat();
+        let config = config(&variables).expect("the variables are right");
+        let Some(SpanExporterConfig::Jaeger(jaeger)) = config.exporters.first() else {
+            panic!("no Jaeger")
+        };
+        jaeger.clone()
+    };
+    let agent = |host: &str, port| JaegerConfig::Agent { host: host.to_owned(), port };
+    assert_eq!(jaeger(&[]), agent("localhost", 6831));
+    let host = ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "agent");
+    assert_eq!(jaeger(&[host, ("OTEL_EXPORTER_JAEGER_AGENT_PORT", "1")]), agent("agent", 1));
+    let endpoint = ("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:14268/api/traces");
+    assert!(matches!(jaeger(&[host, endpoint]), JaegerConfig::Collector { credentials: None, .. }));
 }

@@ -5,10 +5,12 @@
 mod accounting;
 mod config;
 mod global;
+#[cfg(feature = "jaeger")]
 mod jaeger;
 mod metrics;
 mod otlp;
 mod outage;
+mod refusals;
 mod sampling;
 mod support;
 mod zipkin;

@@ -2,6 +2,7 @@
 
 pub(crate) mod grpc;
 pub(crate) mod http;
+#[cfg(feature = "jaeger")]
 pub(crate) mod jaeger;
 pub(crate) mod otlp;
 pub(crate) mod process;

@@ -23,7 +23,8 @@ pub struct OtlpConfig {
     pub timeout: Duration,
     /// `..._COMPRESSION`: whether bodies are compressed with gzip.
     pub gzip: bool,
-    /// What is in the file that `..._CERTIFICATE` names: authorities to trust, as PEM.
+    /// What is in the file that `..._CERTIFICATE` names: authorities to trust in place
+    /// of the system's, as PEM.
     pub authorities: Option<Vec<u8>>,
     /// What is in the files that `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` name: who this
     /// client is, as PEM.

@@ -2,6 +2,7 @@
 
 use crate::telemetry::{TelemetryError, http_client};
 use async_trait::async_trait;
+use http::Uri;
 use opentelemetry_http_0_12::{Bytes, HttpClient, HttpError, Request, Response};
 use reqwest::blocking::Client;
 use std::time::Duration;
@@ -14,12 +15,14 @@ pub(super) struct CollectorClient {
 }
 
 impl CollectorClient {
-    /// A client that gives up on a request after `timeout`.
+    /// A client for `endpoint` that gives up on a request after `timeout`.
     pub(super) fn new(
+        endpoint: &Uri,
         credentials: Option<(String, String)>,
         timeout: Duration,
     ) -> Result<Self, TelemetryError> {
-        Ok(CollectorClient { client: http_client::build("jaeger", timeout, Ok)?, credentials })
+        let client = http_client::build("jaeger", endpoint, timeout, Ok)?;
+        Ok(CollectorClient { client, credentials })
     }
 }
 
