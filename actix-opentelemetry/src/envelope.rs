@@ -14,7 +14,7 @@ use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::measure;
 use crate::operation::{self, Kind};
-use crate::origin::Origin;
+use crate::origin::{Origin, within};
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
@@ -76,8 +76,8 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
         let kind = self.kind();
         let message = self.message.take()?;
         let operation = || operation::of_message::<A, M>(kind);
-        let wait = || self.origin.wait();
-        let span = MessageSpan::start(actor, &self.origin, wait, operation, kind);
+        let cx = std::mem::take(&mut self.origin.cx);
+        let span = MessageSpan::start(actor, cx, kind, operation, || self.origin.arrive());
         Some(Opened { message, tx: self.tx.take(), span })
     }
 
@@ -87,7 +87,8 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
             let operation = || operation::of_message::<A, M>(kind);
             MessageSpan::lost::<A>(&self.origin, operation, kind, outcome);
             // Its destructor belongs to whoever sent it.
-            MessageSpan::carry(&self.origin.cx).enter(|| self.message = None);
+            let Self { message, origin, .. } = self;
+            within(&origin.cx, || *message = None);
         }
     }
 }
@@ -104,9 +105,12 @@ where
     M: Message + 'static,
 {
     fn handle(&mut self, actor: &mut A, ctx: &mut TracedContext<A>) {
-        let Some(Opened { message, tx, mut span }) = self.open(actor) else { return };
-        let response = span.enter(|| actor.handle(message, ctx));
-        respond::<A, M>(response, span, ctx, tx);
+        let Some(Opened { message, tx, span }) = self.open(actor) else { return };
+        span.run(
+            ctx,
+            |ctx| actor.handle(message, ctx),
+            |response, span, ctx| respond::<A, M>(response, span, ctx, tx),
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a message comes from: the sender's context and the time, captured on the sender's side.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
@@ -11,30 +11,50 @@ use crate::measure;
 use crate::policy::RootPolicy;
 
 /// The sender's side of a message, carried with it to the receiver.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Origin {
     pub(crate) cx: Context,
     /// Read only when something will be recorded: the clock is a large part of a message's cost.
-    sent: Option<Instant>,
+    /// The clock is the one that spans are timed by, so that the wait ends where the span begins.
+    sent: Option<SystemTime>,
+}
+
+/// When a message came to be handled, and how long it had waited until then.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Arrival {
+    /// Left to the SDK when nothing was timed.
+    pub(crate) time: Option<SystemTime>,
+    pub(crate) wait: Option<Duration>,
+}
+
+impl Arrival {
+    /// A timer's, which is as late as this.
+    pub(crate) fn late(by: Duration) -> Self {
+        Self { time: None, wait: Some(by) }
+    }
 }
 
 impl Origin {
     /// Captures the current context on behalf of a message to an `A`.
     pub(crate) fn capture<A: TracedActor>() -> Self {
         let cx = Context::current();
-        let sent = is_timed::<A>(&cx).then(Instant::now);
+        let sent = is_timed::<A>(&cx).then(SystemTime::now);
         Self { cx, sent }
     }
 
-    /// The same for a message that is not sent now but made later, by a timer or a stream.
-    pub(crate) fn without_time() -> Self {
-        Self { cx: Context::current(), sent: None }
+    /// The message arrives now.
+    pub(crate) fn arrive(&self) -> Arrival {
+        let Some(sent) = self.sent else { return Arrival::default() };
+        let now = SystemTime::now();
+        // A clock that was set back makes it no wait.
+        Arrival { time: Some(now), wait: Some(now.duration_since(sent).unwrap_or_default()) }
     }
+}
 
-    /// How long the message has been on its way.
-    pub(crate) fn wait(&self) -> Option<Duration> {
-        self.sent.map(|sent| sent.elapsed())
-    }
+/// Runs code in a context.
+pub(crate) fn within<R>(cx: &Context, code: impl FnOnce() -> R) -> R {
+    let _guard = cx.clone().attach();
+    code()
 }
 
 fn is_timed<A: TracedActor>(cx: &Context) -> bool {

@@ -1,6 +1,8 @@
 //! What the span of a message is to the span of its sender: its child, or the root of a trace of
 //! its own with a link back.
 
+use std::time::SystemTime;
+
 use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
@@ -52,11 +54,13 @@ impl Relation {
         self,
         cx: &Context,
         name: &'static str,
+        start_time: Option<SystemTime>,
         attributes: impl Fn() -> Vec<KeyValue>,
     ) -> Option<BoxedSpan> {
         let builder = || {
             let mut builder = SpanBuilder::from_name(name);
             builder.span_kind = Some(SpanKind::Internal);
+            builder.start_time = start_time;
             builder.attributes = Some(attributes());
             if let Self::LinkedRoot = self {
                 builder.links = Some(vec![Link::with_context(cx.span().span_context().clone())]);

@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Poll, ready};
 
@@ -14,18 +15,21 @@ use actix::{
     ActorFuture, ActorResponse, AtomicResponse, Handler, Message, MessageResult, ResponseActFuture,
     ResponseFuture,
 };
+use opentelemetry::Context;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
-use crate::outcome::Outcome;
+use crate::origin::within;
+use crate::outcome::{Outcome, panic_message};
 use crate::span::MessageSpan;
 
-/// Sends a handler's return value, and ends the message's span when the reply is ready.
+/// Sends a handler's return value, and ends the message's span, if it has one, when the reply is
+/// ready. The message's context is current.
 pub(crate) fn respond<A, M>(
     response: A::Result,
-    mut span: MessageSpan,
+    span: Option<MessageSpan>,
     ctx: &mut TracedContext<A>,
     tx: Option<OneshotSender<M::Result>>,
 ) where
@@ -34,12 +38,15 @@ pub(crate) fn respond<A, M>(
 {
     let response = match downcast::<_, ResponseFuture<M::Result>>(response) {
         Ok(future) => {
+            let span = span.unwrap_or_else(|| Context::map_current(MessageSpan::carry));
             // actix would spawn it past the context; the handle is of no use to anyone.
             drop(actix_rt::spawn(Answer::<A, M, _>::new(future, span, tx)));
             return;
         }
         Err(response) => response,
     };
+    // With nothing to record, it is enough that `ctx.spawn` and `ctx.wait` carry the context.
+    let Some(mut span) = span else { return response.handle(ctx, tx) };
     let response = match downcast::<_, ResponseActFuture<A, M::Result>>(response) {
         Ok(future) => {
             ctx.spawn_answer(Answer::<A, M, _>::new(future, span, tx));
@@ -47,12 +54,9 @@ pub(crate) fn respond<A, M>(
         }
         Err(response) => response,
     };
-    if !span.is_open() {
-        // Nothing waits for the reply, and `ctx.spawn` and `ctx.wait` carry the context.
-        span.enter(|| response.handle(ctx, tx));
-    } else if let Some(reply) = peek::<A, M>(&response) {
+    if let Some(reply) = peek::<A, M>(&response) {
         span.end_with::<A, _>(reply);
-        span.enter(|| response.handle(ctx, tx));
+        response.handle(ctx, tx);
     } else {
         forward::<A, M>(response, span, ctx, tx);
     }
@@ -137,8 +141,8 @@ impl<A: TracedActor, M: Message> ActorFuture<A> for Answer<A, M, ResponseActFutu
 impl<A, M: Message, F> Drop for Answer<A, M, F> {
     fn drop(&mut self) {
         if self.future.is_some() {
-            let _guard = self.span.cx().clone().attach();
-            self.future = None;
+            let Self { future, span, .. } = self;
+            within(span.cx(), || *future = None);
         }
     }
 }
@@ -170,15 +174,19 @@ fn forward<A, M>(
     M: Message + 'static,
 {
     let (inner, rx) = oneshot::channel();
-    let mut carried = MessageSpan::carry(span.cx());
     let reply: Box<dyn Settle> = Box::new(Forward::<A, _> { span, rx, tx, actor: PhantomData });
     if !is_one_actor_future::<A, M>(&response) {
-        carried.enter(|| response.handle(ctx, Some(inner)));
-        reply.settle();
-        return;
+        let handled = catch_unwind(AssertUnwindSafe(|| response.handle(ctx, Some(inner))));
+        return match handled {
+            Ok(()) => reply.settle(),
+            Err(payload) => {
+                reply.panicked(panic_message(&*payload));
+                resume_unwind(payload)
+            }
+        };
     }
     ctx.offer_reply(reply);
-    carried.enter(|| response.handle(ctx, Some(inner)));
+    response.handle(ctx, Some(inner));
     // Still there if the response was a value after all.
     if let Some(reply) = ctx.withdraw_reply() {
         reply.settle();

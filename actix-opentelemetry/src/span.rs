@@ -1,5 +1,6 @@
 //! The span of one message, from its handler's start until its reply is ready.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::actor::TracedActor;
 use crate::attribute;
 use crate::measure::{self, Stopwatch};
 use crate::operation::{Kind, Operation};
-use crate::origin::{Origin, rootless};
+use crate::origin::{Arrival, Origin, rootless};
 use crate::outcome::{Outcome, panic_message};
 use crate::policy::Reply;
 use crate::relation::Relation;
@@ -31,37 +32,33 @@ impl MessageSpan {
     /// Starts the span of a message that has reached its actor.
     pub(crate) fn start<A: TracedActor>(
         actor: &A,
-        origin: &Origin,
-        wait: impl FnOnce() -> Option<Duration>,
-        operation: impl FnOnce() -> &'static Operation,
+        cx: Context,
         kind: Kind,
+        operation: impl FnOnce() -> &'static Operation,
+        arrive: impl FnOnce() -> Arrival,
     ) -> Self {
-        let relation = Relation::of::<A>(&origin.cx, kind);
+        let relation = Relation::of::<A>(&cx, kind);
+        let mut span = Self { cx, has_span: false, stopwatch: None };
         if relation.is_none() && !measure::is_enabled() {
-            return Self::carry(&origin.cx);
+            return span;
         }
-        let (operation, wait) = (operation(), wait());
-        let mut span = Self::carry(&origin.cx);
-        span.stopwatch = Stopwatch::start(operation, wait);
+        let (operation, arrival) = (operation(), arrive());
+        span.stopwatch = Stopwatch::start(operation, arrival.wait);
         if let Some(relation) = relation {
-            span.record(relation, operation, wait, actor);
+            let attributes = || operation_attributes(operation, arrival.wait, actor.attributes());
+            span.record(relation, operation.span_name, arrival, attributes);
         }
         span
     }
 
-    fn record<A: TracedActor>(
+    fn record(
         &mut self,
         relation: Relation,
-        operation: &'static Operation,
-        wait: Option<Duration>,
-        actor: &A,
+        name: &'static str,
+        arrival: Arrival,
+        attributes: impl Fn() -> Vec<KeyValue>,
     ) {
-        let attributes = || {
-            let mut attributes = operation_attributes(operation, wait);
-            attributes.extend(actor.attributes());
-            attributes
-        };
-        if let Some(span) = relation.start(&self.cx, operation.span_name, attributes) {
+        if let Some(span) = relation.start(&self.cx, name, arrival.time, attributes) {
             self.cx = relation.attach_to(&self.cx, span);
             self.has_span = true;
         }
@@ -86,12 +83,12 @@ impl MessageSpan {
         let operation = operation();
         measure::dropped(operation, &outcome);
         let Some(relation) = relation else { return };
-        let wait = origin.wait();
-        let attributes = || operation_attributes(operation, wait);
-        if let Some(span) = relation.start(&origin.cx, operation.span_name, attributes) {
-            let cx = origin.cx.with_span(span);
-            Self { cx, has_span: true, stopwatch: None }.end(outcome);
-        }
+        let arrival = origin.arrive();
+        let attributes = || operation_attributes(operation, arrival.wait, []);
+        let mut span = Self::carry(&origin.cx);
+        // It begins where it ends: all of its time is its wait.
+        span.record(relation, operation.span_name, arrival, attributes);
+        span.end(outcome);
     }
 
     /// A root with links and a name of its own: a batch, a restart.
@@ -122,18 +119,40 @@ impl MessageSpan {
         self.has_span || self.stopwatch.is_some()
     }
 
-    /// Runs a piece of the message's code in its context. A panic ends the span and goes on.
+    /// Handles the message in its context, and responds in it too. A panic ends the span and goes
+    /// on.
+    ///
+    /// The response is given the span, if anything is still to be recorded.
+    pub(crate) fn run<C, R>(
+        mut self,
+        ctx: &mut C,
+        handle: impl FnOnce(&mut C) -> R,
+        respond: impl FnOnce(R, Option<Self>, &mut C),
+    ) {
+        if !self.is_open() {
+            let _guard = std::mem::take(&mut self.cx).attach();
+            let response = handle(ctx);
+            return respond(response, None, ctx);
+        }
+        let _guard = self.cx.clone().attach();
+        match catch_unwind(AssertUnwindSafe(|| handle(ctx))) {
+            Ok(response) => respond(response, Some(self), ctx),
+            Err(payload) => self.panicked(payload),
+        }
+    }
+
+    /// Runs a later piece of the message's code in its context. A panic ends the span and goes on.
     pub(crate) fn enter<R>(&mut self, code: impl FnOnce() -> R) -> R {
-        let guard = self.cx.clone().attach();
+        let _guard = self.cx.clone().attach();
         if !self.is_open() {
             return code();
         }
-        let result = catch_unwind(AssertUnwindSafe(code));
-        drop(guard);
-        result.unwrap_or_else(|payload| {
-            self.end_now(Outcome::Panic(panic_message(&*payload)));
-            resume_unwind(payload)
-        })
+        catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| self.panicked(payload))
+    }
+
+    fn panicked(&mut self, payload: Box<dyn Any + Send>) -> ! {
+        self.end_now(Outcome::Panic(panic_message(&*payload)));
+        resume_unwind(payload)
     }
 
     /// Ends the span as the actor's classifier judges the reply.
@@ -175,9 +194,13 @@ impl Drop for MessageSpan {
     }
 }
 
-fn operation_attributes(operation: &'static Operation, wait: Option<Duration>) -> Vec<KeyValue> {
-    // Room for the actor's own.
-    let mut attributes = Vec::with_capacity(8);
+fn operation_attributes(
+    operation: &'static Operation,
+    wait: Option<Duration>,
+    own: impl IntoIterator<Item = KeyValue>,
+) -> Vec<KeyValue> {
+    let own = own.into_iter();
+    let mut attributes = Vec::with_capacity(5 + own.size_hint().0);
     attributes.push(KeyValue::new(attribute::ACTOR_NAME, operation.actor));
     if !operation.message.is_empty() {
         attributes.push(KeyValue::new(attribute::MESSAGE_TYPE, operation.message));
@@ -187,5 +210,6 @@ fn operation_attributes(operation: &'static Operation, wait: Option<Duration>) -
     if let Some(wait) = wait {
         attributes.push(KeyValue::new(attribute::MAILBOX_WAIT, wait.as_secs_f64()));
     }
+    attributes.extend(own);
     attributes
 }

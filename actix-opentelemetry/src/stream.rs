@@ -5,15 +5,15 @@ use std::task::{Context, Poll, ready};
 
 use actix::{ActorFuture, AsyncContext, Handler, Message, StreamHandler};
 use futures_util::Stream;
+use opentelemetry::Context as OtelContext;
 use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::operation::{self, Kind};
-use crate::origin::Origin;
-use crate::outcome::Outcome;
+use crate::origin::{Arrival, within};
 use crate::span::MessageSpan;
-use crate::timer::deliver;
+use crate::timer::{deliver, end};
 
 /// How many items actix handles before it lets others run.
 const ITEMS_AT_ONCE: usize = 16;
@@ -24,13 +24,13 @@ pin_project! {
         #[pin]
         stream: S,
         has_started: bool,
-        origin: Origin,
+        cx: OtelContext,
     }
 }
 
 impl<S> StreamItems<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, has_started: false, origin: Origin::without_time() }
+        Self { stream, has_started: false, cx: OtelContext::current() }
     }
 }
 
@@ -48,20 +48,18 @@ where
         task: &mut Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();
-        let mut registrant = MessageSpan::carry(&this.origin.cx);
         if !std::mem::replace(this.has_started, true) {
-            registrant.enter(|| <A as StreamHandler<S::Item>>::started(actor, ctx));
+            within(this.cx, || <A as StreamHandler<S::Item>>::started(actor, ctx));
         }
         for _ in 0..ITEMS_AT_ONCE {
-            let next = registrant.enter(|| this.stream.as_mut().poll_next(task));
+            let next = within(this.cx, || this.stream.as_mut().poll_next(task));
             let Some(item) = ready!(next) else {
-                registrant.enter(|| <A as StreamHandler<S::Item>>::finished(actor, ctx));
+                within(this.cx, || <A as StreamHandler<S::Item>>::finished(actor, ctx));
                 return Poll::Ready(());
             };
-            let operation = || operation::of_item::<A, S::Item>();
-            let mut span = MessageSpan::start(actor, this.origin, || None, operation, Kind::Stream);
-            span.enter(|| <A as StreamHandler<S::Item>>::handle(actor, item, ctx));
-            span.end(Outcome::Success);
+            let (cx, operation) = (this.cx.clone(), operation::of_item::<A, S::Item>);
+            let span = MessageSpan::start(actor, cx, Kind::Stream, operation, Arrival::default);
+            span.run(ctx, |ctx| <A as StreamHandler<S::Item>>::handle(actor, item, ctx), end);
             if ctx.waiting() {
                 return Poll::Pending;
             }
@@ -76,13 +74,13 @@ pin_project! {
     pub(crate) struct MessageItems<S> {
         #[pin]
         stream: S,
-        origin: Origin,
+        cx: OtelContext,
     }
 }
 
 impl<S> MessageItems<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, origin: Origin::without_time() }
+        Self { stream, cx: OtelContext::current() }
     }
 }
 
@@ -101,11 +99,10 @@ where
         task: &mut Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();
-        let mut registrant = MessageSpan::carry(&this.origin.cx);
         loop {
-            let next = registrant.enter(|| this.stream.as_mut().poll_next(task));
+            let next = within(this.cx, || this.stream.as_mut().poll_next(task));
             let Some(message) = ready!(next) else { return Poll::Ready(()) };
-            deliver(actor, ctx, message, this.origin, || None, Kind::Stream);
+            deliver(actor, ctx, message, this.cx, Kind::Stream, Arrival::default);
             if ctx.waiting() {
                 return Poll::Pending;
             }

@@ -130,21 +130,21 @@ where
     M::Result: Send,
 {
     fn handle(&mut self, actor: &mut A, ctx: &mut TracedSyncContext<A>) {
-        let Some(Opened { message, tx, mut span }) = self.0.open(actor) else { return };
-        let response = span.enter(|| actor.handle(message, ctx));
-        if !span.is_open() {
-            span.enter(|| response.handle(ctx, tx));
-        } else if let Some(reply) = peek::<A, M>(&response) {
-            span.end_with::<A, _>(reply);
-            span.enter(|| response.handle(ctx, tx));
-        } else {
-            forward::<A, M>(response, span, ctx, tx);
-        }
+        let Some(Opened { message, tx, span }) = self.0.open(actor) else { return };
+        span.run(
+            ctx,
+            |ctx| actor.handle(message, ctx),
+            |response, span, ctx| match span {
+                None => response.handle(ctx, tx),
+                Some(span) => respond::<A, M>(response, span, ctx, tx),
+            },
+        );
     }
 }
 
-/// Looks at a reply of a type that is not known, and passes it on.
-fn forward<A, M>(
+/// Sends a handler's return value; one of a type that is not known through a channel of this
+/// crate's own, whose answer is looked at and passed on.
+fn respond<A, M>(
     response: A::Result,
     mut span: MessageSpan,
     ctx: &mut TracedSyncContext<A>,
@@ -154,8 +154,12 @@ fn forward<A, M>(
     M: Message + 'static,
     M::Result: Send,
 {
+    if let Some(reply) = peek::<A, M>(&response) {
+        span.end_with::<A, _>(reply);
+        return response.handle(ctx, tx);
+    }
     let (inner, mut rx) = oneshot::channel();
-    MessageSpan::carry(span.cx()).enter(|| response.handle(ctx, Some(inner)));
+    response.handle(ctx, Some(inner));
     match rx.try_recv() {
         Ok(reply) => {
             span.end_with::<A, _>(&reply);

@@ -10,12 +10,13 @@ use std::time::Duration;
 use actix::prelude::{IntervalFunc, TimerFunc};
 use actix::{ActorFuture, ActorStreamExt, Handler, Message};
 use actix_rt::time::{Instant, Sleep, sleep_until};
+use opentelemetry::Context as OtelContext;
 use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::operation::{self, Kind};
-use crate::origin::Origin;
+use crate::origin::{Arrival, Origin, within};
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
@@ -50,8 +51,8 @@ where
         _: &mut Context<'_>,
     ) -> Poll<()> {
         if let Some(message) = self.message.take() {
-            let wait = || self.origin.wait();
-            deliver(actor, ctx, message, &self.origin, wait, Kind::Notify);
+            let origin = std::mem::take(&mut self.origin);
+            deliver(actor, ctx, message, &origin.cx, Kind::Notify, || origin.arrive());
         }
         Poll::Ready(())
     }
@@ -62,7 +63,8 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Notified<A, M> 
         if self.message.is_some() {
             let operation = || operation::of_message::<A, M>(Kind::Notify);
             MessageSpan::lost::<A>(&self.origin, operation, Kind::Notify, Outcome::Undelivered);
-            MessageSpan::carry(&self.origin.cx).enter(|| self.message = None);
+            let Self { message, origin, .. } = self;
+            within(&origin.cx, || *message = None);
         }
     }
 }
@@ -71,7 +73,7 @@ pin_project! {
     /// A message from `ctx.notify_later`, waiting for its time.
     pub(crate) struct Delayed<M> {
         message: Option<M>,
-        origin: Origin,
+        cx: OtelContext,
         #[pin]
         timer: Sleep,
     }
@@ -81,7 +83,7 @@ impl<M> Delayed<M> {
     pub(crate) fn new(message: M, after: Duration) -> Self {
         Self {
             message: Some(message),
-            origin: Origin::without_time(),
+            cx: OtelContext::current(),
             timer: sleep_until(Instant::now() + after),
         }
     }
@@ -103,8 +105,8 @@ where
         let mut this = self.project();
         ready!(this.timer.as_mut().poll(task));
         if let Some(message) = this.message.take() {
-            let late = || Some(this.timer.deadline().elapsed());
-            deliver(actor, ctx, message, this.origin, late, Kind::Delayed);
+            let late = || Arrival::late(this.timer.deadline().elapsed());
+            deliver(actor, ctx, message, this.cx, Kind::Delayed, late);
         }
         Poll::Ready(())
     }
@@ -116,14 +118,13 @@ where
     A: TracedActor<Context = TracedContext<A>>,
     F: FnOnce(&mut A, &mut TracedContext<A>) + 'static,
 {
-    let origin = Origin::without_time();
+    let cx = OtelContext::current();
     let due = Instant::now() + after;
     TimerFunc::new(after, move |actor, ctx| {
         let operation = || operation::of_closure::<A, F>(Kind::Delayed);
-        let late = || Some(due.elapsed());
-        let mut span = MessageSpan::start(actor, &origin, late, operation, Kind::Delayed);
-        span.enter(|| task(actor, ctx));
-        span.end(Outcome::Success);
+        let late = || Arrival::late(due.elapsed());
+        let span = MessageSpan::start(actor, cx, Kind::Delayed, operation, late);
+        span.run(ctx, |ctx| task(actor, ctx), end);
     })
 }
 
@@ -137,15 +138,14 @@ where
     A: TracedActor<Context = TracedContext<A>>,
     F: FnMut(&mut A, &mut TracedContext<A>) + 'static,
 {
-    let origin = Origin::without_time();
+    let cx = OtelContext::current();
     let mut due = start;
     let tick = move |actor: &mut A, ctx: &mut TracedContext<A>| {
         let operation = || operation::of_closure::<A, F>(Kind::Interval);
-        let late = || Some(due.elapsed());
-        let mut span = MessageSpan::start(actor, &origin, late, operation, Kind::Interval);
+        let late = || Arrival::late(due.elapsed());
+        let span = MessageSpan::start(actor, cx.clone(), Kind::Interval, operation, late);
         due += interval;
-        span.enter(|| task(actor, ctx));
-        span.end(Outcome::Success);
+        span.run(ctx, |ctx| task(actor, ctx), end);
     };
     IntervalFunc::new_at(start, interval, tick).finish()
 }
@@ -155,15 +155,25 @@ pub(crate) fn deliver<A, M>(
     actor: &mut A,
     ctx: &mut TracedContext<A>,
     message: M,
-    origin: &Origin,
-    wait: impl FnOnce() -> Option<Duration>,
+    cx: &OtelContext,
     kind: Kind,
+    arrive: impl FnOnce() -> Arrival,
 ) where
     A: TracedActor<Context = TracedContext<A>> + Handler<M>,
     M: Message + 'static,
 {
     let operation = || operation::of_message::<A, M>(kind);
-    let mut span = MessageSpan::start(actor, origin, wait, operation, kind);
-    let response = span.enter(|| actor.handle(message, ctx));
-    respond::<A, M>(response, span, ctx, None);
+    let span = MessageSpan::start(actor, cx.clone(), kind, operation, arrive);
+    span.run(
+        ctx,
+        |ctx| actor.handle(message, ctx),
+        |response, span, ctx| respond::<A, M>(response, span, ctx, None),
+    );
+}
+
+/// Ends the span of code that gives no reply.
+pub(crate) fn end<C>((): (), span: Option<MessageSpan>, _: &mut C) {
+    if let Some(span) = span {
+        span.end(Outcome::Success);
+    }
 }

@@ -1,6 +1,8 @@
 //! The metrics, as an exporter gets them. A binary of its own: once there is a meter, every actor
 //! of the process is measured.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! What is recorded in every case, as whole trees. One binary for all the tests, to link once.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod asks;
 mod batches;
 mod failures;

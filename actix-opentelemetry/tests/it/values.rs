@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_opentelemetry::testing::TestTrace;
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart, spawn_traced};
+use actix_rt::time::Instant;
 use futures_util::stream;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::FutureExt;
@@ -92,9 +93,9 @@ impl Handler<Go> for Courier {
         ctx.address().do_send(Told);
         ctx.notify_later(Delayed, Duration::ZERO);
         ctx.run_later(Duration::ZERO, |actor, _| actor.report("later"));
-        ctx.run_interval(Duration::from_millis(1), |actor, ctx| {
+        // Once now, and not again before the test is over.
+        ctx.run_interval_at(Instant::now(), Duration::from_secs(3600), |actor, _| {
             actor.report("interval");
-            ctx.cancel_future(ctx.handle());
         });
         ctx.add_stream(stream::iter([1]));
         ctx.add_message_stream(stream::iter([Streamed]));
