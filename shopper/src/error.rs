@@ -4,7 +4,7 @@ use std::io;
 
 use shared::telemetry::TelemetryError;
 
-use crate::trip::StoreUrlError;
+use crate::{report::ReportError, trip::StoreUrlError};
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum ShopperError {
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
-    /// Signals cannot be received.
-    #[error("cannot listen to signals: {0}")]
-    Signals(#[source] io::Error),
+    /// The report could not be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
 }

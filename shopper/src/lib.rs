@@ -3,7 +3,7 @@
 //!
 //! Modules in reading order:
 //!
-//! - [`config`]: what a run is to do;
+//! - [`Args`] and [`config`]: the command line, and what it asks for;
 //! - [`arrival`] and `pace`: when trips start, in the open and in the closed model;
 //! - [`plan`]: what a trip will be, by the seed alone;
 //! - `pacer`: the thread that starts the trips, each with a `ticket` that counts it once;
@@ -11,24 +11,32 @@
 //! - `trip`: one trip, the root of one trace;
 //! - `client`: the store's HTTP interface, with time limits and retries;
 //! - [`outcome`] and [`statistics`]: how trips ended, and what they took;
-//! - [`run`](mod@run): all of it together.
+//! - [`drive`]: one run, all of the above together;
+//! - [`live`] and [`report`]: what is shown of it, while it goes on and at its end;
+//! - [`run`]: the whole process.
 
 mod actors;
 pub mod arrival;
+mod cli;
 mod client;
 mod clock;
 pub mod config;
+mod drive;
 mod error;
+pub mod live;
 pub mod outcome;
 mod pace;
 mod pacer;
 pub mod plan;
-pub mod run;
+mod process;
+pub mod report;
 pub mod share;
 pub mod statistics;
 mod ticket;
 mod trip;
 
+pub use cli::Args;
+pub use drive::{STOP_GRACE, drive};
 pub use error::ShopperError;
-pub use run::drive;
+pub use process::run;
 pub use trip::StoreUrlError;

@@ -1,0 +1,272 @@
+//! The command line of the shopper. Its comments are its help.
+
+use std::{
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
+
+use clap::ArgGroup;
+use url::Url;
+
+use crate::{
+    arrival::{Arrivals, Rate, Stages},
+    config::{Config, HttpConfig, Load, Think},
+    plan::{FaultShare, Mix},
+    report::ReportArgs,
+    share::Share,
+    trip::{Itinerary, StoreUrlError},
+};
+
+/// Sends shoppers to the grocery store, each trip a trace
+///
+/// There are two models of load. In the closed model (--shoppers, --every) a fixed number of
+/// shoppers each think between two trips: a slow store slows them down, as it would a fixed group
+/// of users. In the open model (--rate or --stages) trips start when a schedule says, whether or
+/// not earlier ones are back, as strangers come to a shop: a slow store fills up. Trips that could
+/// not start, because --max-shoppers were under way, are counted as missed, never delayed. In both,
+/// latency counts from the moment a trip should have started.
+///
+/// Without options one shopper makes a trip, thinks a second, and goes on for ever.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    group = ArgGroup::new("open").args(["rate", "stages"]).multiple(true),
+    group = ArgGroup::new("closed").args(["shoppers", "every", "think"]).multiple(true)
+        .conflicts_with("open"),
+)]
+pub struct Args {
+    /// Address of the store: http://HOST[:PORT]
+    #[arg(
+        long,
+        env = "STORE_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:5000",
+        value_parser = store_url,
+    )]
+    pub store_url: Url,
+
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+
+    #[command(flatten)]
+    pub(crate) trips: TripArgs,
+
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
+
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+
+    /// Stop at the end of standard input: when the parent process is gone
+    #[arg(long, hide = true)]
+    pub(crate) parent_pipe: bool,
+}
+
+/// When trips start, and when the run ends.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Load")]
+pub(crate) struct LoadArgs {
+    /// Closed model: how many shoppers there are
+    #[arg(long, env = "SHOPPER_SHOPPERS", value_name = "N", default_value = "1")]
+    shoppers: NonZeroU32,
+
+    /// Closed model: think time of a shopper between two trips, such as 500ms or 2s
+    #[arg(
+        long,
+        env = "SHOPPER_EVERY",
+        value_name = "DURATION",
+        default_value = "1s",
+        value_parser = humantime::parse_duration,
+    )]
+    every: Duration,
+
+    /// Closed model: whether think times are all the same or exponentially distributed
+    #[arg(long, env = "SHOPPER_THINK", value_enum, default_value = "fixed")]
+    think: Think,
+
+    /// Open model: trips per second; with --stages the rate that the first stage begins at
+    #[arg(long, env = "SHOPPER_RATE", value_name = "RATE", value_parser = rate_above_zero)]
+    rate: Option<Rate>,
+
+    /// Open model: ramps, one after the other, each from the rate before (0 at first, or --rate)
+    /// to its own, in trips per second: 30s@100,2m@500. The run ends with the last
+    #[arg(
+        long,
+        env = "SHOPPER_STAGES",
+        value_name = "DURATION@RATE,...",
+        conflicts_with = "duration"
+    )]
+    stages: Option<Stages>,
+
+    /// Open model: at random, as strangers come, or at equal distances
+    #[arg(
+        long,
+        env = "SHOPPER_ARRIVALS",
+        value_enum,
+        default_value = "poisson",
+        requires = "open"
+    )]
+    arrivals: Arrivals,
+
+    /// Open model: the most trips under way at once; those beyond are missed
+    #[arg(
+        long,
+        env = "SHOPPER_MAX_SHOPPERS",
+        value_name = "N",
+        default_value = "1000",
+        requires = "open"
+    )]
+    max_shoppers: NonZeroU32,
+
+    /// Threads that make trips, each with connections of its own
+    #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
+
+    /// End after so many trips, missed ones included [default: no limit]
+    #[arg(long, env = "SHOPPER_TRIPS", value_name = "N")]
+    trips: Option<NonZeroU64>,
+
+    /// Start no trips after this time, such as 30s or 10m [default: no limit]
+    #[arg(long, env = "SHOPPER_DURATION", value_name = "DURATION", value_parser = some_time)]
+    duration: Option<Duration>,
+}
+
+/// What trips are like.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Trips")]
+pub(crate) struct TripArgs {
+    /// Decides when trips start and what they are: the same seed gives the same sequence
+    /// [default: another one in each run]
+    #[arg(long, env = "SHOPPER_SEED", value_name = "N")]
+    seed: Option<u64>,
+
+    /// Kinds of trip and their weights. Kinds: browse-only, quick-buy, big-basket, hesitant (fills
+    /// a basket and leaves), impatient (gives up after --patience)
+    #[arg(
+        long,
+        env = "SHOPPER_MIX",
+        value_name = "KIND=WEIGHT,...",
+        default_value = "quick-buy=80,big-basket=20"
+    )]
+    mix: Mix,
+
+    /// How long an impatient shopper waits for the whole trip, such as 500ms
+    #[arg(
+        long,
+        env = "SHOPPER_PATIENCE",
+        visible_alias = "deadline",
+        value_name = "DURATION",
+        default_value = "500ms",
+        value_parser = some_time,
+    )]
+    patience: Duration,
+
+    /// A fault that all trips, or a share of them, ask the store for; may be given several times.
+    /// Faults: slow-aisle=produce:200ms, panic=Checkout, error=Ledger:5%, stall=Aisle:1s
+    #[arg(
+        long = "fault",
+        env = "SHOPPER_FAULT",
+        value_name = "FAULT[@SHARE]",
+        value_delimiter = ';'
+    )]
+    faults: Vec<FaultShare>,
+}
+
+/// How requests are made.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Requests")]
+pub(crate) struct HttpArgs {
+    /// The longest time to make a connection, such as 500ms or 1s
+    #[arg(
+        long,
+        env = "SHOPPER_CONNECT_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "1s",
+        value_parser = some_time,
+    )]
+    connect_timeout: Duration,
+
+    /// The longest time from a request to the end of its answer, such as 500ms or 5s
+    #[arg(
+        long,
+        env = "SHOPPER_REQUEST_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "5s",
+        value_parser = some_time,
+    )]
+    request_timeout: Duration,
+
+    /// How often a request is repeated at most, with growing pauses at random, when the store
+    /// cannot be reached, breaks off, is too slow or overloaded
+    #[arg(long, env = "SHOPPER_RETRIES", value_name = "N", default_value = "2")]
+    retries: u32,
+
+    /// How many requests may be repetitions, as a share of the others: retries never add more load
+    /// than that
+    #[arg(long, env = "SHOPPER_RETRY_BUDGET", value_name = "SHARE", default_value = "20%")]
+    retry_budget: Share,
+}
+
+impl Args {
+    /// What the run is to do.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config {
+            store_url: self.store_url.clone(),
+            load: self.load.model(),
+            threads: self.load.threads,
+            trips: self.load.trips,
+            duration: self.load.duration,
+            seed: self.trips.seed.unwrap_or_else(rand::random),
+            mix: self.trips.mix.clone(),
+            patience: self.trips.patience,
+            faults: self.trips.faults.clone(),
+            http: HttpConfig {
+                connect_timeout: self.http.connect_timeout,
+                request_timeout: self.http.request_timeout,
+                retries: self.http.retries,
+                retry_budget: self.http.retry_budget,
+            },
+        }
+    }
+}
+
+impl LoadArgs {
+    fn model(&self) -> Load {
+        if self.rate.is_none() && self.stages.is_none() {
+            let Self { shoppers, every, think, .. } = *self;
+            return Load::Closed { shoppers, every, think };
+        }
+        Load::Open {
+            rate: self.rate,
+            stages: self.stages.clone(),
+            arrivals: self.arrivals,
+            max_shoppers: self.max_shoppers,
+        }
+    }
+}
+
+fn store_url(text: &str) -> Result<Url, String> {
+    let url = text.parse::<Url>().map_err(|error| {
+        format!("{error}; expected http://HOST[:PORT], such as http://127.0.0.1:5000")
+    })?;
+    Itinerary::new(&url).map_err(|error: StoreUrlError| error.to_string())?;
+    Ok(url)
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("expected a duration above zero, such as 500ms or 30s".into()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; expected a duration such as 500ms or 30s")),
+    }
+}
+
+fn rate_above_zero(text: &str) -> Result<Rate, String> {
+    match text.parse::<Rate>().map_err(|error| error.to_string())? {
+        Rate::ZERO => Err("expected trips per second above zero, such as 100 or 0.5".into()),
+        rate => Ok(rate),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use clap::{CommandFactory, Parser, error::ErrorKind};
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Shopper {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn parse(line: &str) -> Result<Args, clap::Error> {
+    let words = std::iter::once("shopper").chain(line.split_whitespace());
+    Shopper::try_parse_from(words).map(|shopper| shopper.args)
+}
+
+fn config(line: &str) -> Config {
+    parse(line).unwrap().config()
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Shopper::command().debug_assert();
+}
+
+#[test]
+fn without_options_one_shopper_thinks_a_second_between_trips_for_ever() {
+    let config = config("");
+    let Load::Closed { shoppers, every, think } = config.load else { panic!("{config:?}") };
+    assert_eq!((shoppers.get(), every, think), (1, Duration::from_secs(1), Think::Fixed));
+    assert_eq!(config.store_url.as_str(), "http://127.0.0.1:5000/");
+    assert_eq!((config.trips, config.duration), (None, None));
+}
+
+#[test]
+fn a_rate_or_stages_make_the_model_open() {
+    for line in ["--rate 200", "--stages 30s@100,2m@500", "--rate 5 --stages 1m@10 --arrivals even"]
+    {
+        assert!(matches!(config(line).load, Load::Open { .. }), "{line}");
+    }
+}
+
+#[test]
+fn seeds_are_kept_and_differ_when_none_is_given() {
+    assert_eq!(config("--seed 7").seed, 7);
+    assert_ne!(config("").seed, config("").seed);
+}
+
+#[test]
+fn faults_may_be_given_several_times() {
+    let config = config("--fault panic=Checkout@5% --fault stall=Aisle:1s;error=Ledger:5%@0.5");
+    let faults: Vec<_> = config.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(faults, ["panic=Checkout@5%", "stall=Aisle:1s@100%", "error=Ledger:5%@50%"]);
+}
+
+#[test]
+fn contradictions_are_refused() {
+    for line in [
+        "--rate 5 --shoppers 2",
+        "--rate 5 --every 1s",
+        "--stages 1s@5 --think exponential",
+        "--stages 1s@5 --duration 1m",
+    ] {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{line}: {error}");
+    }
+    for line in ["--arrivals even", "--max-shoppers 5"] {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument, "{line}: {error}");
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused_by_name() {
+    for (flag, value) in [
+        ("--shoppers", "0"),
+        ("--rate", "0"),
+        ("--rate", "fast"),
+        ("--threads", "0"),
+        ("--trips", "0"),
+        ("--duration", "0s"),
+        ("--duration", "soon"),
+        ("--mix", "nobody=1"),
+        ("--fault", "panic=Nobody"),
+        ("--retry-budget", "200%"),
+        ("--store-url", "https://shop.example"),
+        ("--store-url", "127.0.0.1:5000"),
+        ("--stages", "30s"),
+    ] {
+        let error = parse(&format!("{flag} {value}")).unwrap_err().to_string();
+        assert!(error.contains(flag) && error.contains(value), "{error}");
+    }
+}
+
+#[test]
+fn every_option_names_its_variable_and_says_what_it_is() {
+    for arg in Shopper::command().get_arguments().filter(|arg| !arg.is_hide_set()) {
+        let id = arg.get_id().as_str();
+        if id == "help" {
+            continue;
+        }
+        assert!(arg.get_env().is_some(), "{id} has no variable");
+        assert!(arg.get_help().is_some(), "{id} has no help");
+    }
+}
