@@ -16,6 +16,7 @@ mod ledger;
 mod reservation;
 mod restocker;
 mod shelf;
+mod staff;
 mod trouble;
 
 pub(crate) use checkout::PlaceOrder;
@@ -25,4 +26,5 @@ pub(crate) use failure::Failure;
 pub(crate) use inventory::{FindProduct, WhatsInStore};
 pub(crate) use ledger::{Book, FindOrder, Ping};
 pub use restocker::RestockPolicy;
+pub(crate) use staff::Staff;
 pub(crate) use trouble::Faults;

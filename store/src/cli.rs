@@ -1,0 +1,180 @@
+//! The store as a process: its command line, and its life from start to end.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    num::{NonZeroU16, NonZeroU32},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::value_parser;
+use shared::{
+    signal,
+    telemetry::{Service, Telemetry},
+};
+
+use crate::{
+    actors::{CrewConfig, RestockPolicy},
+    server::{self, Config},
+    storage::{DatabaseUrl, Storage},
+};
+
+/// Run the grocery store: an HTTP service with actors and a database inside.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Address and port to listen on; port 0 takes any free port.
+    #[arg(long, env = "STORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5000")]
+    pub listen: SocketAddr,
+
+    /// Where stock and orders are kept: `sqlite:PATH`, `sqlite::memory:` or
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite:grocery-data/store.db",
+        hide_env_values = true
+    )]
+    pub database: DatabaseUrl,
+
+    /// Threads that serve HTTP [default: as many as there are cores].
+    #[arg(long, env = "STORE_WORKERS", value_name = "THREADS")]
+    pub workers: Option<NonZeroU16>,
+
+    /// Threads that the actors run on.
+    #[arg(long, env = "STORE_ACTOR_THREADS", value_name = "THREADS", default_value = "1")]
+    pub actor_threads: NonZeroU16,
+
+    /// Messages that wait in an actor's mailbox before it is overloaded.
+    #[arg(long, env = "STORE_MAILBOX", value_name = "MESSAGES", default_value = "1024")]
+    pub mailbox: NonZeroU16,
+
+    /// Requests that `Inventory` and `Checkout` each work on at a time; others wait in the mailbox.
+    #[arg(long, env = "STORE_CONCURRENCY", value_name = "REQUESTS", default_value = "512")]
+    pub concurrency: NonZeroU16,
+
+    /// Orders that wait for the next transaction before `Ledger` is overloaded.
+    #[arg(long, env = "STORE_LEDGER_QUEUE", value_name = "ORDERS", default_value = "1024")]
+    pub ledger_queue: NonZeroU16,
+
+    /// How long a request may take before it is answered with 504, such as 500ms or 10s.
+    #[arg(
+        long,
+        env = "STORE_REQUEST_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "10s",
+        value_parser = humantime::parse_duration
+    )]
+    pub request_timeout: Duration,
+
+    /// A product of which fewer pieces than this are left is delivered again.
+    #[arg(long, env = "STORE_RESTOCK_BELOW", value_name = "PIECES", default_value = "100")]
+    pub restock_below: u32,
+
+    /// Pieces that one delivery brings; more if a product keeps selling faster than that.
+    #[arg(long, env = "STORE_RESTOCK_QUANTITY", value_name = "PIECES", default_value = "500")]
+    pub restock_quantity: NonZeroU32,
+
+    /// How long a delivery takes.
+    #[arg(
+        long,
+        env = "STORE_RESTOCK_DELAY",
+        value_name = "DURATION",
+        default_value = "2s",
+        value_parser = humantime::parse_duration
+    )]
+    pub restock_delay: Duration,
+
+    /// Honour the faults that requests ask for in the baggage entry `grocery.fault`, such as
+    /// `slow-aisle=produce:200ms`, `panic=Checkout`, `error=Ledger:5%` or `stall=Aisle:1s`
+    /// [default: off].
+    #[arg(long, env = "STORE_ALLOW_FAULTS", value_parser = value_parser!(bool),
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true)]
+    pub allow_faults: bool,
+
+    /// Do not open the store: check that stock and orders in the database add up, print the
+    /// figures, and fail if they do not.
+    #[arg(long)]
+    pub audit: bool,
+
+    /// Stop at the end of standard input: the process that started this one holds the other end.
+    #[arg(long, hide = true)]
+    pub parent_pipe: bool,
+}
+
+/// Runs the store until it is told to stop, or audits it; 0 is done, 1 is failed.
+pub fn run(args: Args) -> ExitCode {
+    let done = if args.audit { audit(&args.database) } else { open(&args) };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell when stderr is closed.
+            writeln!(io::stderr(), "grocery store: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Opens the store, and flushes its telemetry on every way out.
+fn open(args: &Args) -> anyhow::Result<ExitCode> {
+    let telemetry = Telemetry::init(Service {
+        name: "grocery-store",
+        version: env!("CARGO_PKG_VERSION"),
+        baggage_attributes: &[shared::fault::SHOPPER_KIND],
+    })?;
+    let served = actix_rt::System::new().block_on(serve(args));
+    if let Err(error) = &served {
+        writeln!(io::stderr(), "grocery store: {error:#}").ok();
+    }
+    telemetry.shutdown();
+    Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn serve(args: &Args) -> anyhow::Result<()> {
+    let parent_pipe = args.parent_pipe;
+    let store = server::serve(args.config(), async move {
+        match signal::shutdown(parent_pipe).await {
+            Ok(reason) => tracing::info!(reason, "the store is closing"),
+            Err(error) => tracing::error!(%error, "the store cannot hear signals, so it closes"),
+        }
+    })
+    .await?;
+    writeln!(io::stderr(), "grocery store: open on http://{}", store.addr()).ok();
+    Ok(store.stopped().await?)
+}
+
+fn audit(database: &DatabaseUrl) -> anyhow::Result<ExitCode> {
+    let audit = actix_rt::System::new().block_on(async {
+        let storage = Storage::open(database).await?;
+        let audit = storage.audit().await;
+        storage.close().await;
+        audit
+    })?;
+    writeln!(io::stdout(), "{audit}")?;
+    Ok(if audit.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Args {
+    fn config(&self) -> Config {
+        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        Config {
+            listen: self.listen,
+            database: self.database.clone(),
+            http_threads: self.workers.map_or(cores, |workers| workers.get().into()),
+            actor_threads: self.actor_threads.get().into(),
+            crew: CrewConfig {
+                mailbox: self.mailbox.get().into(),
+                concurrency: self.concurrency.get().into(),
+                ledger_queue: self.ledger_queue.get().into(),
+                restock: RestockPolicy {
+                    below: self.restock_below.into(),
+                    quantity: self.restock_quantity,
+                    delay: self.restock_delay,
+                },
+            },
+            request_timeout: self.request_timeout,
+            allow_faults: self.allow_faults,
+        }
+    }
+}

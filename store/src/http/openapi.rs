@@ -1,0 +1,40 @@
+//! `GET /openapi.json`: this interface, described from the types that the handlers use.
+
+use std::sync::LazyLock;
+
+use actix_web::{HttpResponse, http::header::ContentType, web::Bytes};
+use utoipa::OpenApi;
+
+use super::{checkout, health, orders, products, welcome, whats_in_store};
+
+/// The description of the store's interface.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "The grocery store"),
+    paths(
+        welcome::welcome,
+        whats_in_store::whats_in_store,
+        products::product,
+        checkout::checkout,
+        orders::order,
+        health::healthz,
+        health::readyz,
+        openapi
+    )
+)]
+struct Description;
+
+static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| {
+    // Serialising plain data into memory cannot fail; an empty document would say so if it did.
+    Description::openapi().to_json().unwrap_or_default().into()
+});
+
+/// Describes this interface as OpenAPI 3.1.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    responses((status = 200, description = "This document", content_type = "application/json"))
+)]
+pub(super) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::json()).body(DESCRIPTION.clone())
+}

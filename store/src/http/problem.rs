@@ -1,0 +1,206 @@
+//! Every error as a problem document, with the trace in which it happened.
+//!
+//! See <https://www.rfc-editor.org/rfc/rfc9457>.
+
+use std::fmt;
+
+use actix_web::{
+    HttpRequest, HttpResponse, Responder, ResponseError,
+    body::BoxBody,
+    http::{
+        Method, StatusCode,
+        header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
+    },
+};
+use opentelemetry::{Context, trace::TraceContextExt as _};
+use shared::wire::{PROBLEM_JSON, Problem, Shortage};
+
+use crate::{actors::Failure, domain::BasketError};
+
+/// After how many seconds it may be tried again: about as long as an actor or a batch needs.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// A request that was refused or failed, on its way to becoming a [`Problem`].
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    /// The end of the problem's `type`; nothing where the status says it all.
+    kind: Option<&'static str>,
+    title: &'static str,
+    detail: String,
+    short: Vec<Shortage>,
+    /// The methods that are possible instead.
+    allowed: Option<&'static str>,
+}
+
+/// The answers that any route may give instead of its own.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it only describes, for the OpenAPI document")]
+pub(super) enum Unavailable {
+    /// The store failed.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Failed(Problem),
+    /// The store cannot do it now: try again after the seconds in `Retry-After`.
+    #[response(status = 503, content_type = "application/problem+json")]
+    NotNow(Problem),
+    /// The time that a request may take was over first.
+    #[response(status = 504, content_type = "application/problem+json")]
+    TooLate(Problem),
+}
+
+impl Refusal {
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl ToString,
+    ) -> Self {
+        let detail = detail.to_string();
+        Self { status, kind: Some(kind), title, detail, short: Vec::new(), allowed: None }
+    }
+
+    /// A refusal of which the status says everything.
+    fn plain(status: StatusCode, detail: impl ToString) -> Self {
+        let title = status.canonical_reason().unwrap_or_default();
+        Self { kind: None, ..Self::new(status, "", title, detail) }
+    }
+
+    pub(super) fn not_found(detail: impl ToString) -> Self {
+        Self::plain(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(super) fn method_not_allowed(method: &Method, allowed: &'static str) -> Self {
+        let detail = format!("{method} is not possible here: expected {allowed}");
+        Self { allowed: Some(allowed), ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, detail) }
+    }
+
+    pub(super) fn unsupported_media_type() -> Self {
+        let detail = "the body is not of the type application/json";
+        Self::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+    }
+
+    pub(super) fn body_too_large(limit: usize) -> Self {
+        let detail = format!("the body is too large: expected at most {limit} bytes");
+        Self::plain(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
+    pub(super) fn body_too_slow() -> Self {
+        let detail = "the body did not arrive within the time that a request may take";
+        Self::plain(StatusCode::REQUEST_TIMEOUT, detail)
+    }
+
+    pub(super) fn malformed_body(error: impl fmt::Display) -> Self {
+        let detail = format!("the body cannot be read as JSON: {error}");
+        Self::new(StatusCode::BAD_REQUEST, "malformed-body", "Malformed body", detail)
+    }
+
+    pub(super) fn bad_idempotency_key(error: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "idempotency-key", "Unusable idempotency key", error)
+    }
+
+    pub(super) fn impossible_basket(error: impl ToString) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self::new(status, "impossible-basket", "Impossible basket", error)
+    }
+
+    fn unavailable(kind: &'static str, title: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail)
+    }
+
+    fn problem(&self) -> Problem {
+        let trace_id = Context::map_current(|cx| {
+            let span = cx.span();
+            let span = span.span_context();
+            span.is_valid().then(|| span.trace_id().to_string())
+        });
+        Problem {
+            kind: self.kind.map_or("about:blank".into(), |kind| format!("/problems/{kind}")),
+            title: self.title.into(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            trace_id,
+            short: self.short.clone(),
+        }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::OutOfStock(ref short) => {
+                let short = short.clone();
+                Self {
+                    short,
+                    ..Self::new(StatusCode::CONFLICT, "out-of-stock", "Out of stock", failure)
+                }
+            }
+            Failure::NoSuchProduct(_) => Self::impossible_basket(failure),
+            Failure::KeyReused => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Self::new(status, "idempotency-key-reused", "Idempotency key reused", failure)
+            }
+            Failure::Overloaded(_) => Self::unavailable("overloaded", "Overloaded", failure),
+            Failure::Stopped(_) => Self::unavailable("actor-stopped", "Actor stopped", failure),
+            Failure::DeadlineMissed(_) => {
+                let status = StatusCode::GATEWAY_TIMEOUT;
+                Self::new(status, "deadline-missed", "Deadline missed", failure)
+            }
+            // What a database says is for the log, not for strangers.
+            Failure::Storage(error) if error.is_temporary() => {
+                let detail = "the database does not answer: try again later";
+                Self::unavailable("database-unavailable", "Database unavailable", detail)
+            }
+            Failure::Storage(_) => {
+                Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "the database failed")
+            }
+            Failure::Fault(..) => {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Self::new(status, "injected-fault", "Injected fault", failure)
+            }
+        }
+    }
+}
+
+impl From<BasketError> for Refusal {
+    fn from(error: BasketError) -> Self {
+        Self::impossible_basket(error)
+    }
+}
+
+impl From<actix_web::error::PathError> for Refusal {
+    fn from(error: actix_web::error::PathError) -> Self {
+        Self::not_found(error)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.detail.fmt(f)
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((CONTENT_TYPE, PROBLEM_JSON));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        if let Some(allowed) = self.allowed {
+            response.insert_header((ALLOW, allowed));
+        }
+        response.json(self.problem())
+    }
+}
+
+impl Responder for Refusal {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.error_response()
+    }
+}

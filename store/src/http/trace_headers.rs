@@ -1,0 +1,182 @@
+//! What of a stranger's trace headers is to be ignored, by the W3C rules.
+//!
+//! The propagators read only the first header of a name and forgive what the rules do not, such as
+//! short ids. So what the rules say to ignore is taken away before they look, and what they say to
+//! join is joined. The headers of nearly every request are left as they are.
+//!
+//! See <https://www.w3.org/TR/trace-context/> and <https://www.w3.org/TR/baggage/>.
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// The most entries of a `tracestate`; one with more is ignored as a whole.
+/// See <https://www.w3.org/TR/trace-context/#list>.
+const MAX_TRACESTATE_MEMBERS: usize = 32;
+
+/// The most of either header that is read, in bytes. A `baggage` of this size must be carried, and
+/// nothing says that a larger one must: <https://www.w3.org/TR/baggage/#limits>.
+const MAX_BYTES: usize = 8192;
+
+/// Makes the trace headers such that what is read of them is what the rules say.
+pub(crate) fn tidy(headers: &mut HeaderMap) {
+    if !has_one_valid_traceparent(headers) {
+        headers.remove(TRACEPARENT);
+        // Without a parent it means nothing.
+        headers.remove(TRACESTATE);
+    }
+    if !is_one(headers, &TRACESTATE, is_short_list) {
+        replace(headers, TRACESTATE, |joined| is_short_list(&joined).then_some(joined));
+    }
+    if !is_one(headers, &BAGGAGE, is_plain) {
+        replace(headers, BAGGAGE, |joined| Some(encode_values(&joined)));
+    }
+}
+
+fn has_one_valid_traceparent(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(TRACEPARENT);
+    match (values.next(), values.next()) {
+        (Some(value), None) => is_traceparent(value.as_bytes()),
+        _ => false,
+    }
+}
+
+/// Whether this is `version-traceid-parentid-flags`, in lower-case hexadecimal digits of exactly
+/// these lengths; later versions may have more after a further dash.
+fn is_traceparent(value: &[u8]) -> bool {
+    const LENGTH: usize = 55;
+    let Some((known, rest)) = value.split_at_checked(LENGTH) else { return false };
+    let is_in_form = known.iter().enumerate().all(|(index, byte)| match index {
+        2 | 35 | 52 => *byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    });
+    let is_known_length = match &known[..2] {
+        b"00" => rest.is_empty(),
+        b"ff" => false,
+        _ => rest.is_empty() || rest.starts_with(b"-"),
+    };
+    is_in_form && is_known_length
+}
+
+/// Whether there is at most one header of this name, and it can be left as it is.
+fn is_one(headers: &HeaderMap, name: &HeaderName, is_in_order: fn(&str) -> bool) -> bool {
+    let mut values = headers.get_all(name);
+    let Some(first) = values.next() else { return true };
+    let is_in_order = |text: &str| text.len() <= MAX_BYTES && is_in_order(text);
+    values.next().is_none() && first.to_str().is_ok_and(is_in_order)
+}
+
+/// Joins what was sent in several headers, and puts in its place what `tidied` makes of it.
+fn replace(headers: &mut HeaderMap, name: HeaderName, tidied: fn(String) -> Option<String>) {
+    let values: Option<Vec<_>> = headers.get_all(&name).map(|value| value.to_str().ok()).collect();
+    let joined = values.map(|values| values.join(",")).filter(|joined| joined.len() <= MAX_BYTES);
+    headers.remove(&name);
+    let tidied = joined.and_then(tidied).and_then(|value| HeaderValue::try_from(value).ok());
+    if let Some(value) = tidied {
+        headers.insert(name, value);
+    }
+}
+
+fn is_short_list(tracestate: &str) -> bool {
+    let members = tracestate.split(',').filter(|member| !member.trim().is_empty()).count();
+    members <= MAX_TRACESTATE_MEMBERS
+}
+
+/// Whether no value holds an equals sign. It may, but the propagator reads only up to it.
+fn is_plain(baggage: &str) -> bool {
+    baggage.split(',').all(|member| value(member).is_none_or(|value| !value.contains('=')))
+}
+
+/// Percent-encodes the equals signs in values, which means the same.
+fn encode_values(baggage: &str) -> String {
+    let encode = |member| match value(member) {
+        Some(value) => member.replacen(value, &value.replace('=', "%3D"), 1),
+        None => member.to_owned(),
+    };
+    baggage.split(',').map(encode).collect::<Vec<_>>().join(",")
+}
+
+/// The value in `key=value;properties`.
+fn value(member: &str) -> Option<&str> {
+    let entry = member.split(';').next()?;
+    entry.split_once('=').map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn tidied(headers: &[(&'static str, &str)]) -> Vec<String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        tidy(&mut map);
+        let mut lines: Vec<_> = map
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn what_is_in_order_is_left_as_it_is() {
+        let headers = [("traceparent", VALID), ("tracestate", "a=1,b=2"), ("baggage", "k=v;p=1")];
+        let mut expected: Vec<_> = headers.map(|(name, value)| format!("{name}: {value}")).into();
+        expected.sort();
+        assert_eq!(tidied(&headers), expected);
+    }
+
+    #[test]
+    fn a_traceparent_that_breaks_the_rules_is_ignored_with_its_tracestate() {
+        for traceparent in [
+            "",
+            "garbage",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01more",
+        ] {
+            let left = tidied(&[("traceparent", traceparent), ("tracestate", "a=1")]);
+            assert_eq!(left, [""; 0], "{traceparent}");
+        }
+        assert_eq!(tidied(&[("traceparent", VALID), ("traceparent", VALID)]), [""; 0]);
+    }
+
+    #[test]
+    fn a_later_version_may_say_more() {
+        let later = format!("01{}-more", &VALID[2..]);
+        assert_eq!(tidied(&[("traceparent", &later)]), [format!("traceparent: {later}")]);
+    }
+
+    #[test]
+    fn a_tracestate_in_several_headers_is_one_of_at_most_32_entries() {
+        let parent = format!("traceparent: {VALID}");
+        let state = |values: &[&'static str]| {
+            let headers = values.iter().map(|value| ("tracestate", *value));
+            tidied(&[("traceparent", VALID)].into_iter().chain(headers).collect::<Vec<_>>())
+        };
+        assert_eq!(state(&["a=1", "b=2"]), [parent.clone(), "tracestate: a=1,b=2".into()]);
+        let many: String = (0..33).map(|n| format!("k{n}=1,")).collect();
+        assert_eq!(state(&[many.leak()]), [parent.clone()]);
+        assert_eq!(state(&["k=v,".repeat(3000).leak()]), [parent]);
+    }
+
+    #[test]
+    fn baggage_is_joined_and_its_equals_signs_are_kept() {
+        assert_eq!(
+            tidied(&[("baggage", "a=1"), ("baggage", "grocery.fault=panic=Checkout;p=1")]),
+            ["baggage: a=1,grocery.fault=panic%3DCheckout;p=1"]
+        );
+        assert_eq!(tidied(&[("baggage", &"x".repeat(8193))]), [""; 0]);
+    }
+}

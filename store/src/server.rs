@@ -1,0 +1,155 @@
+//! Wires the store together: database, actors, HTTP; and takes it apart again in that order.
+
+use std::{future, io, net::SocketAddr, time::Duration};
+
+use actix_rt::Arbiter;
+use actix_web::{App, HttpServer, dev::Service as _, middleware::from_fn, web};
+use actix_web_opentelemetry::RequestTracing;
+use tokio::time::timeout;
+
+use crate::{
+    actors::{Book, CrewConfig, Premises, Staff},
+    http::{self, Shop},
+    storage::{DatabaseUrl, Storage, StorageError},
+};
+
+/// How long a store that is to stop finishes what it has begun.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a store is to be like.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens; port 0 is any free port.
+    pub listen: SocketAddr,
+    /// Where its database is.
+    pub database: DatabaseUrl,
+    /// Threads that serve HTTP.
+    pub http_threads: usize,
+    /// Threads that the actors run on.
+    pub actor_threads: usize,
+    /// How much the actors take on.
+    pub crew: CrewConfig,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// Whether requests may ask for faults.
+    pub allow_faults: bool,
+}
+
+/// Why a store does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot listen there.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// Where it was to listen.
+        listen: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// It has no database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// It stopped serving by itself.
+    #[error("the store stopped serving: {0}")]
+    Serve(#[source] io::Error),
+}
+
+/// A store that runs.
+#[derive(Debug)]
+pub struct Running {
+    addr: SocketAddr,
+    done: actix_rt::task::JoinHandle<Result<(), Error>>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Lasts until the store has stopped and everything it had begun is done.
+    ///
+    /// # Errors
+    /// [`Error::Serve`] if it was not told to stop.
+    pub async fn stopped(self) -> Result<(), Error> {
+        self.done.await.unwrap_or_else(|error| Err(Error::Serve(io::Error::other(error))))
+    }
+}
+
+/// Opens a store in the actix system that is running, until `shutdown` is done.
+///
+/// # Errors
+/// [`Error::Storage`] if its database cannot be opened, [`Error::Listen`] if it cannot listen.
+pub async fn serve(
+    config: Config,
+    shutdown: impl Future<Output = ()> + 'static,
+) -> Result<Running, Error> {
+    let storage = Storage::open(&config.database).await?;
+    let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
+    let premises = Premises {
+        storage: storage.clone(),
+        book: Book::default(),
+        catalogue: storage.catalogue().await?,
+        arbiters: arbiters.iter().map(Arbiter::handle).collect(),
+        config: config.crew,
+    };
+    let staff = Staff::start(premises);
+    let shop = web::Data::new(Shop::new(staff, config.request_timeout, config.allow_faults));
+    let (server, addr) = listen(&config, shop.clone())?;
+    let done = actix_rt::spawn(async move {
+        let handle = server.handle();
+        let stop = async move {
+            shutdown.await;
+            handle.stop(true).await;
+            future::pending::<()>().await;
+        };
+        let served = tokio::select! { served = server => served, () = stop => Ok(()) };
+        close(&shop, &storage, arbiters).await;
+        served.map_err(Error::Serve)
+    });
+    Ok(Running { addr, done })
+}
+
+fn listen(
+    config: &Config,
+    shop: web::Data<Shop>,
+) -> Result<(actix_web::dev::Server, SocketAddr), Error> {
+    let listen = config.listen;
+    let failed = |source| Error::Listen { listen, source };
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shop.clone())
+            .configure(http::routes)
+            .wrap(from_fn(http::in_trace))
+            .wrap(RequestTracing::new())
+            .wrap_fn(|mut request, service| {
+                http::tidy(request.headers_mut());
+                service.call(request)
+            })
+    })
+    .workers(config.http_threads)
+    .disable_signals()
+    .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
+    .bind(listen)
+    .map_err(failed)?;
+    let addr = server.addrs().first().copied().unwrap_or(listen);
+    Ok((server.run(), addr))
+}
+
+/// Lets the actors finish what they have begun, then ends them and closes the database.
+async fn close(shop: &Shop, storage: &Storage, arbiters: Vec<Arbiter>) {
+    let closing = async {
+        shop.staff().idle().await;
+        let ended = actix_rt::task::spawn_blocking(move || {
+            for arbiter in arbiters {
+                arbiter.stop();
+                arbiter.join().ok();
+            }
+        });
+        ended.await.ok();
+        storage.close().await;
+    };
+    if timeout(SHUTDOWN_TIMEOUT, closing).await.is_err() {
+        tracing::warn!("the store stopped before everything was done that it had begun");
+    }
+}
