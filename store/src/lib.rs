@@ -15,6 +15,8 @@ pub mod domain;
 mod http;
 mod server;
 pub mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use actors::{CrewConfig, RestockPolicy};
 pub use cli::{Args, run};

@@ -1,0 +1,3 @@
+//! Tests of the store from outside: over its storage and over HTTP.
+
+mod storage;

@@ -1,0 +1,124 @@
+//! A database of each test's own, and short ways to fill baskets.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use shared::wire::{BasketItem, CheckoutRequest, Receipt};
+use sqlx::{AnyConnection, Connection};
+use store::{
+    domain::{Basket, CATALOGUE, CatalogueEntry, NewOrder, ProductId},
+    storage::{DatabaseUrl, RecordOutcome, Storage},
+    testing::postgres::{self, Postgres},
+};
+use tempfile::TempDir;
+
+/// Runs each of these tests twice: on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::storage::fixture::TestDatabase::sqlite()).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                if let Some(database) = $crate::storage::fixture::TestDatabase::postgres() {
+                    super::$test(database).await;
+                }
+            })+
+        }
+    };
+}
+
+pub(super) use on_both;
+
+/// A database that nobody else uses, empty until it is opened.
+pub(super) struct TestDatabase {
+    pub(super) url: DatabaseUrl,
+    _folder: Option<TempDir>,
+}
+
+impl TestDatabase {
+    pub(super) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
+        Self { url, _folder: Some(folder) }
+    }
+
+    pub(super) fn postgres() -> Option<Self> {
+        postgres::shared().map(Self::on)
+    }
+
+    pub(super) fn on(server: &Postgres) -> Self {
+        Self { url: server.database(), _folder: None }
+    }
+
+    /// The address for sqlx itself: these tests' addresses have no password to leave out.
+    pub(super) fn connect_string(&self) -> String {
+        self.url.to_string()
+    }
+
+    /// Changes the database behind the storage's back.
+    pub(super) async fn tamper(&self, statements: &[&str]) {
+        let mut connection = AnyConnection::connect(&self.connect_string()).await.unwrap();
+        for statement in statements {
+            let statement = sqlx::AssertSqlSafe(statement.to_string());
+            sqlx::query(statement).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    }
+
+    /// Opens it, the first time with so many pieces of the products with these ids.
+    pub(super) async fn open<const N: usize>(&self, stock: [(u32, u32); N]) -> Storage {
+        // Before the storage takes its tracer.
+        actix_opentelemetry::testing::recorder();
+        Storage::open_with(&self.url, &stock.map(entry)).await.unwrap()
+    }
+}
+
+fn entry((id, initial_stock): (u32, u32)) -> CatalogueEntry {
+    let entry = CATALOGUE.iter().find(|entry| entry.id.get() == id).unwrap();
+    CatalogueEntry { initial_stock, ..*entry }
+}
+
+pub(super) fn product(id: u32) -> ProductId {
+    ProductId::new(id).unwrap()
+}
+
+/// The time at which these tests place their orders.
+pub(super) fn noon() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(1_769_860_800_250)
+}
+
+/// An order for so many pieces of each product.
+pub(super) fn order<const N: usize>(lines: [(u32, u32); N]) -> NewOrder {
+    let items = lines.map(|(id, quantity)| BasketItem { id: id.to_string(), quantity });
+    let basket = Basket::try_from(&CheckoutRequest { items: items.into() }).unwrap();
+    NewOrder::new(basket, None, noon())
+}
+
+/// The same with an idempotency key.
+pub(super) fn keyed<const N: usize>(key: &str, lines: [(u32, u32); N]) -> NewOrder {
+    NewOrder { key: Some(key.parse().unwrap()), ..order(lines) }
+}
+
+/// The receipt of an order that is expected to be recorded just now.
+pub(super) fn recorded(outcome: &RecordOutcome) -> &Receipt {
+    match outcome {
+        RecordOutcome::Recorded(receipt) => receipt,
+        other => panic!("expected a recorded order, but got {other:?}"),
+    }
+}
+
+/// Pieces on hand of all products, in the order of ids.
+pub(super) async fn on_hand(storage: &Storage) -> Vec<u64> {
+    storage.catalogue().await.unwrap().iter().map(|(_, on_hand)| *on_hand).collect()
+}
+
+/// The audit's report, which is expected to find nothing wrong.
+pub(super) async fn clean_audit(storage: &Storage) -> store::storage::Audit {
+    let audit = storage.audit().await.unwrap();
+    assert!(audit.is_clean(), "{audit}");
+    audit
+}

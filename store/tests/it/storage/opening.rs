@@ -1,0 +1,93 @@
+//! Opening: what is made, what is kept, and what is said when there is no database to be had.
+
+use sqlx::{AnyConnection, Connection, Row};
+use store::storage::{DatabaseUrl, Storage, StorageError};
+
+use super::fixture::{TestDatabase, on_both, on_hand, order};
+
+on_both!(
+    opening_again_keeps_what_is_on_the_shelves,
+    the_whole_catalogue_is_there_the_first_time,
+    a_schema_from_the_future_is_refused,
+);
+
+async fn opening_again_keeps_what_is_on_the_shelves(database: TestDatabase) {
+    let storage = database.open([(1, 10)]).await;
+    storage.record(&[order([(1, 4)])]).await.unwrap();
+    storage.close().await;
+    let reopened = database.open([(1, 10), (2, 5)]).await;
+    assert_eq!(on_hand(&reopened).await, [6, 5]);
+}
+
+async fn the_whole_catalogue_is_there_the_first_time(database: TestDatabase) {
+    let storage = Storage::open(&database.url).await.unwrap();
+    let catalogue = storage.catalogue().await.unwrap();
+    let aisles: std::collections::BTreeSet<_> =
+        catalogue.iter().map(|(product, _)| product.aisle.clone()).collect();
+    assert!(catalogue.len() >= 30 && aisles.len() >= 6);
+}
+
+async fn a_schema_from_the_future_is_refused(database: TestDatabase) {
+    database.open([]).await.close().await;
+    database
+        .tamper(&["INSERT INTO _sqlx_migrations \
+            (version, description, success, checksum, execution_time) \
+            SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations"])
+        .await;
+    let error = Storage::open(&database.url).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot migrate the database {}: migration 9999 was previously applied but is \
+             missing in the resolved migrations",
+            database.url
+        )
+    );
+}
+
+#[tokio::test]
+async fn the_folder_of_a_sqlite_file_is_made_whatever_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new folder/100% Ä/grocery.db");
+    let url: DatabaseUrl = format!("sqlite:{}", path.display()).parse().unwrap();
+    Storage::open(&url).await.unwrap().close().await;
+    assert!(path.is_file());
+}
+
+#[tokio::test]
+async fn a_sqlite_file_is_written_ahead() {
+    let database = TestDatabase::sqlite();
+    let storage = database.open([(1, 1)]).await;
+    let mut connection = AnyConnection::connect(&database.connect_string()).await.unwrap();
+    let row = sqlx::query("PRAGMA journal_mode").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(row.get::<String, _>(0), "wal");
+    storage.close().await;
+}
+
+#[tokio::test]
+async fn a_memory_is_a_database_of_its_own_that_lasts() {
+    let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
+    let (one, other) = (Storage::open(&url).await.unwrap(), Storage::open(&url).await.unwrap());
+    one.record(&[order([(1, 4)])]).await.unwrap();
+    assert_eq!(on_hand(&one).await[0] + 4, on_hand(&other).await[0]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_said_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().display();
+    std::fs::write(format!("{folder}/file"), "no database, only text").unwrap();
+    for (url, reason) in [
+        (format!("sqlite:{folder}"), "unable to open database file"),
+        (format!("sqlite:{folder}/file/grocery.db"), "cannot make the folder"),
+        (format!("sqlite:{folder}/file"), "file is not a database"),
+        (format!("postgres://ann:secret@%2F{folder}/x"), "No such file or directory"),
+    ] {
+        let url: DatabaseUrl = url.parse().unwrap();
+        let error = Storage::open(&url).await.unwrap_err();
+        assert!(matches!(error, StorageError::Open { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("cannot open the database {url}: ")), "{text}");
+        assert!(text.contains(reason) && !text.contains("secret"), "{text}");
+    }
+}

@@ -1,0 +1,35 @@
+//! A database that goes away: said at once, and over as soon as it is back.
+
+use store::{
+    storage::{RecordOutcome, StorageError},
+    testing::postgres::Postgres,
+};
+
+use super::fixture::{TestDatabase, clean_audit, keyed, on_hand, order, recorded};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storage_outlives_its_postgres() {
+    let Some(mut server) = Postgres::start(&[]) else { return };
+    let database = TestDatabase::on(&server);
+    let storage = database.open([(1, 10)]).await;
+    let first = storage.record(&[keyed("k", [(1, 1)])]).await.unwrap();
+
+    tokio::task::block_in_place(|| server.stop());
+
+    for error in [
+        storage.record(&[order([(1, 1)])]).await.unwrap_err(),
+        storage.stock(&[]).await.and(storage.ping().await).unwrap_err(),
+        storage.catalogue().await.unwrap_err(),
+    ] {
+        assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+    }
+
+    tokio::task::block_in_place(|| server.start_again());
+
+    storage.ping().await.unwrap();
+    let again = storage.record(&[keyed("k", [(1, 1)]), order([(1, 2)])]).await.unwrap();
+    assert_eq!(again[0], RecordOutcome::Replayed(recorded(&first[0]).clone()));
+    recorded(&again[1]);
+    assert_eq!(on_hand(&storage).await, [7]);
+    clean_audit(&storage).await;
+}
