@@ -16,10 +16,13 @@ pub mod document;
 mod error;
 mod html;
 mod metric;
+#[cfg(test)]
+pub(crate) mod sample;
 mod text;
 pub(crate) mod units;
 
 pub use args::{Format, ReportArgs};
+pub use assertion::Assertions;
 pub use comparison::compare;
 pub use document::{Document, SCHEMA};
 pub use error::ReportError;

@@ -162,3 +162,6 @@ fn parse_bound(measure: Measure, text: &str) -> Option<Bound> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

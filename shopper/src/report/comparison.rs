@@ -91,3 +91,6 @@ fn other_settings(earlier: &Settings, now: &Settings) -> Vec<String> {
     .flatten()
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ mod course;
 mod draw_up;
 mod judgement;
 mod latency;
+#[cfg(test)]
+mod tests;
 
 pub use course::{Point, SlowTrip, Trace};
 pub use judgement::{Comparison, Difference, Direction, Unit, Verdict};

@@ -9,6 +9,8 @@ mod distribution;
 mod scale;
 mod summary;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use super::document::Document;

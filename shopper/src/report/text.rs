@@ -171,18 +171,23 @@ fn comparison(comparison: &Comparison) -> String {
 fn difference(difference: &Difference) -> [String; 6] {
     let Difference { metric, unit, before, after, percent, direction } = difference;
     let sign = if after < before { "-" } else { "+" };
-    let change = if direction == &Direction::Same {
-        "0".to_owned()
-    } else {
-        format!("{sign}{}", unit.show((after - before).abs()))
+    let change = (after - before).abs();
+    let (change, percent) = match (direction, unit) {
+        (Direction::Same, _) => ("0".to_owned(), String::new()),
+        // The difference of two percentages is no percentage.
+        (_, Unit::Share) => (format!("{sign}{:.2} points", change * 100.0), signed(*percent)),
+        _ => (format!("{sign}{}", unit.show(change)), signed(*percent)),
     };
-    let percent = percent.map(|percent| format!("{percent:+.1}%")).unwrap_or_default();
     let direction = match direction {
         Direction::Better => "better",
         Direction::Same => "same",
         Direction::Worse => "worse",
     };
     [metric.clone(), unit.show(*before), unit.show(*after), change, percent, direction.to_owned()]
+}
+
+fn signed(percent: Option<f64>) -> String {
+    percent.map(|percent| format!("{percent:+.1}%")).unwrap_or_default()
 }
 
 impl Unit {
@@ -227,3 +232,6 @@ fn labelled(rows: &[[String; 2]]) -> String {
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub struct Point {
 pub struct SlowTrip {
     /// Its latency from the intended start, in microseconds.
     pub latency_us: u64,
-    /// When it was due, in seconds from the start of the run.
+    /// When it ended, in seconds from the start of the run.
     pub offset_s: f64,
     /// Its kind.
     pub kind: String,

@@ -112,7 +112,7 @@ pub(super) fn slowest(document: &Document) -> Markup {
             table {
                 thead {
                     tr {
-                        th class="number" { "latency" } th class="number" { "due at" }
+                        th class="number" { "latency" } th class="number" { "ended at" }
                         th { "kind" } th { "failure" } th { "trace" }
                     }
                 }
