@@ -164,7 +164,8 @@ async fn an_ask_across_arbiters_stays_in_its_trace() {
     sum INTERNAL
 "
     );
-    (near.stop(), far.stop());
+    near.stop();
+    far.stop();
 }
 
 #[actix::test]

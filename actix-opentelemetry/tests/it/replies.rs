@@ -319,7 +319,8 @@ async fn messages_that_interleave_in_one_actor_never_see_each_others_context() {
     };
     let ((one, two), ()) = join(join(one, two), release).await;
 
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     assert_eq!(
         first.tree(4).await,
         "first INTERNAL
