@@ -1,0 +1,264 @@
+//! What the page asks: summaries, traces in full, the actor graph.
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use serde_json::{Value as Json, json};
+
+use crate::support::Backend;
+use crate::support::spans::{Trace, attribute, error, of_service, request, text};
+
+/// A batch that links to two orders of other traces, none of them with anything else.
+struct Batch {
+    backend: Backend,
+    orders: [Trace; 2],
+    batch: Trace,
+}
+
+fn batch() -> Batch {
+    let backend = Backend::viewer();
+    let (orders, batch) = ([Trace::new(), Trace::new()], Trace::new());
+    let mut written = batch.span(7, 0, "process Ledger batch", 0..900);
+    written.links = vec![orders[0].link(1), orders[1].link(1), Trace::new().link(1)];
+    // The batch first: a link often comes before what it points to.
+    backend.send(&request([of_service("store", vec![written])]));
+    for order in orders {
+        let mut span = order.span(1, 0, "ask Ledger Record", 0..1_000);
+        span.attributes = vec![
+            text("actix.actor.name", "Ledger"),
+            text("actix.message.kind", "ask"),
+            attribute("actix.mailbox.wait", Value::DoubleValue(0.000_25)),
+        ];
+        backend.send(&request([of_service("store", vec![span])]));
+    }
+    backend.stats_when_stored(3);
+    Batch { backend, orders, batch }
+}
+
+fn detail(backend: &Backend, trace: Trace) -> Json {
+    backend.get(&format!("/viewer/api/traces/{}", trace.hex())).1
+}
+
+#[test]
+fn a_batch_shows_its_orders() {
+    let Batch { backend, orders, batch } = batch();
+
+    let detail = detail(&backend, batch);
+
+    let links: Vec<Json> = detail["spans"][0]["links"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|link| json!([link["trace_id"], link["name"], link["span_held"], link["trace_held"]]))
+        .collect();
+    assert_eq!(
+        links[..2],
+        [
+            json!([orders[0].hex(), "ask Ledger Record", true, true]),
+            json!([orders[1].hex(), "ask Ledger Record", true, true]),
+        ]
+    );
+    let unheld = json!([null, false, false]);
+    assert_eq!(json!([links[2][1], links[2][2], links[2][3]]), unheld);
+}
+
+#[test]
+fn an_order_shows_its_batch() {
+    let Batch { backend, orders, batch } = batch();
+
+    let detail = detail(&backend, orders[1]);
+
+    let span = &detail["spans"][0];
+    assert_eq!(
+        json!([span["actor"], span["wait_ns"], span["backlink_count"], span["backlinks"]]),
+        json!(["Ledger", 250_000, 1, [{
+            "trace_id": batch.hex(), "span_id": "0000000000000007",
+            "name": "process Ledger batch", "service": "store",
+            "start_ns": (batch.start_us - orders[1].start_us) * 1_000, "duration_ns": 900_000,
+        }]])
+    );
+}
+
+#[test]
+fn a_trace_is_told_in_full() {
+    let backend = Backend::viewer();
+    let trace = Trace::new();
+    let mut child = trace.span(2, 1, "child", 2_000..3_000);
+    child.status = error("no");
+    child.attributes = vec![text("error.type", "OutOfStock")];
+    let orphan = trace.span(3, 99, "orphan", 1_000..4_000);
+    let root = trace.span(1, 0, "root", 0..5_000);
+    backend.send(&request([of_service("a", vec![child]), of_service("b", vec![orphan, root])]));
+    backend.stats_when_stored(3);
+
+    let mut detail = detail(&backend, trace);
+
+    let spans = detail["spans"].take();
+    assert_eq!(
+        detail,
+        json!({
+            "trace_id": trace.hex(), "start_unix_ns": format!("{}000", trace.start_us),
+            "start_us": trace.start_us, "duration_ns": 5_000_000,
+            "span_count": 3, "error_count": 1, "root_name": "root", "root_service": "b",
+            "resources": [resource("a"), resource("b")],
+            "scopes": [{"name": "tests", "version": "1.0", "attributes": []}],
+            "spans": null,
+            "warnings": ["1 spans have a parent that is not held"],
+        })
+    );
+    let told: Vec<Json> = spans
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|span| {
+            json!([
+                span["name"],
+                span["parent"],
+                span["parent_held"],
+                span["start_ns"],
+                span["duration_ns"],
+                span["status"],
+                span["error_type"],
+                span["resource"],
+            ])
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            json!(["root", null, false, 0, 5_000_000, "unset", null, 1]),
+            json!(["orphan", "0000000000000063", false, 1_000_000, 3_000_000, "unset", null, 1]),
+            json!([
+                "child",
+                "0000000000000001",
+                true,
+                2_000_000,
+                1_000_000,
+                "error",
+                "OutOfStock",
+                0
+            ]),
+        ]
+    );
+}
+
+fn resource(service: &str) -> Json {
+    json!({
+        "service": service, "dropped_attributes": 0,
+        "attributes": [
+            {"key": "service.name", "type": "string", "value": service},
+            {"key": "zone", "type": "string", "value": "north"},
+        ],
+    })
+}
+
+#[test]
+fn the_search_sums_traces_up_and_understands_logfmt() {
+    let Batch { backend, orders, .. } = batch();
+
+    let tags = "tags=actix.message.kind%3Dask%20zone%3D%22north%22&limit=1";
+    let (_, answer) = backend.get(&format!("/viewer/api/traces?service=store&{tags}"));
+
+    assert_eq!((&answer["total"], &answer["limit"]), (&json!(2), &json!(1)));
+    let first = &answer["traces"][0];
+    let order = orders.iter().find(|order| order.hex() == first["trace_id"]);
+    assert_eq!(
+        *first,
+        json!({
+            "trace_id": order.map(|order| order.hex()), "root_name": "ask Ledger Record",
+            "root_service": "store", "root_held": true,
+            "start_us": order.map(|order| order.start_us), "duration_ns": 1_000_000,
+            "span_count": 1, "error_count": 0, "link_count": 0,
+            "services": [{"name": "store", "spans": 1, "errors": 0}],
+        })
+    );
+}
+
+#[test]
+fn the_graph_has_actors_as_nodes_and_their_messages_as_edges() {
+    let backend = Backend::viewer();
+    let trace = Trace::new();
+    let ask = |id, actor: &str, us: std::ops::Range<u64>, wait| {
+        let mut span = trace.span(id, 1, &format!("ask {actor}"), us);
+        span.attributes = vec![
+            text("actix.actor.name", actor),
+            text("actix.message.kind", "ask"),
+            attribute("actix.mailbox.wait", Value::DoubleValue(wait)),
+        ];
+        span
+    };
+    let mut failing = ask(4, "Aisle", 0..4_000, 0.003);
+    failing.status = error("no");
+    // A span without an actor of its own belongs to the actor that made it.
+    let query = trace.span(5, 4, "SELECT", 0..100);
+    backend.send(&request([
+        of_service("shopper", vec![trace.span(9, 0, "trip", 0..9_000)]),
+        of_service(
+            "store",
+            vec![
+                trace.span(1, 9, "GET /", 0..8_000),
+                ask(2, "Aisle", 0..1_000, 0.001),
+                ask(3, "Aisle", 0..2_000, 0.002),
+                failing,
+                query,
+            ],
+        ),
+    ]));
+    backend.stats_when_stored(6);
+
+    let (_, graph) = backend.get("/viewer/api/graph?window=60");
+
+    let name = |id: &Json| {
+        let node =
+            &graph["nodes"][id.as_u64().and_then(|id| usize::try_from(id).ok()).unwrap_or(99)];
+        match node["actor"].as_str() {
+            Some(actor) => format!("{}/{actor}", node["service"].as_str().unwrap_or_default()),
+            None => node["service"].as_str().unwrap_or_default().to_owned(),
+        }
+    };
+    let mut edges: Vec<Json> = graph["edges"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|edge| {
+            json!([
+                name(&edge["from"]),
+                name(&edge["to"]),
+                edge["count"],
+                edge["errors"],
+                edge["p50_ns"],
+                edge["p99_ns"],
+                edge["wait_p50_ns"],
+                edge["wait_p99_ns"],
+            ])
+        })
+        .collect();
+    edges.sort_by_key(Json::to_string);
+    assert_eq!(
+        edges,
+        [
+            json!(["shopper", "store", 1, 0, 8_000_000, 8_000_000, null, null]),
+            json!(["store", "store/Aisle", 3, 1, 2_000_000, 4_000_000, 2_000_000, 3_000_000]),
+        ]
+    );
+    let spans = |node: &Json| json!([name(&node["id"]), node["spans"], node["errors"]]);
+    let mut nodes: Vec<Json> = graph["nodes"].as_array().into_iter().flatten().map(spans).collect();
+    nodes.sort_by_key(Json::to_string);
+    assert_eq!(
+        nodes,
+        [json!(["shopper", 1, 0]), json!(["store", 1, 0]), json!(["store/Aisle", 4, 1])]
+    );
+}
+
+#[test]
+fn what_is_no_trace_and_what_is_not_held_are_told_apart() {
+    let backend = Backend::viewer();
+
+    assert_eq!(
+        backend.get("/viewer/api/traces/xyz"),
+        (400, json!({"error": "\"xyz\" is no trace id: expected 32 hexadecimal digits"}))
+    );
+    let id = "f".repeat(32);
+    assert_eq!(
+        backend.get(&format!("/viewer/api/traces/{id}")),
+        (404, json!({"error": format!("trace {id} is not held")}))
+    );
+}

@@ -1,0 +1,100 @@
+//! Strangers: what they send cannot crash the viewer, grow it, or reach anybody's browser as more
+//! than text.
+
+mod fuzz;
+mod limits;
+
+use reqwest::blocking::RequestBuilder;
+
+use crate::support::Backend;
+use crate::support::spans::{Trace, of_service, request, text};
+
+fn status(request: RequestBuilder) -> u16 {
+    request.send().expect("an answer").status().as_u16()
+}
+
+#[test]
+fn every_answer_forbids_what_the_page_does_not_need() {
+    let backend = Backend::viewer();
+
+    for path in ["/", "/trace/1", "/assets/app.js", "/viewer/api/stats", "/api/services", "/none"] {
+        let answer = backend.query(path).send().expect("an answer");
+
+        let header = |name: &str| answer.headers()[name].to_str().expect("ASCII").to_owned();
+        assert_eq!(
+            header("content-security-policy"),
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+             img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
+            "{path}"
+        );
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    }
+}
+
+#[test]
+fn a_name_that_is_rebound_to_this_machine_is_refused() {
+    let backend = Backend::viewer();
+
+    for host in ["evil.example", "evil.example:16686", "127.0.0.1.evil.example"] {
+        assert_eq!(status(backend.query("/api/services").header("host", host)), 403, "{host}");
+        let post = backend.otlp("/v1/traces").header("host", host).body("{}");
+        assert_eq!(status(post.header("content-type", "application/json")), 403, "{host}");
+    }
+    for host in ["localhost:16686", "127.0.0.1", "[::1]:1"] {
+        assert_eq!(status(backend.query("/api/services").header("host", host)), 200, "{host}");
+    }
+}
+
+#[test]
+fn another_sites_page_cannot_send_spans() {
+    let backend = Backend::viewer();
+
+    // What a page may send elsewhere without asking first.
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
+        let post = backend.otlp("/v1/traces").header("content-type", content_type).body("{}");
+        assert_eq!(status(post), 415, "{content_type}");
+    }
+}
+
+#[test]
+fn a_script_in_every_field_comes_out_as_json_text() {
+    let backend = Backend::viewer();
+    let script = "</script><script>alert(1)</script>";
+    let trace = Trace::new();
+    let mut span = trace.span(1, 0, script, 0..10);
+    span.attributes = vec![text(script, script)];
+    span.trace_state = script.into();
+    backend.send(&request([of_service(script, vec![span])]));
+    backend.stats_when_stored(1);
+    let id = trace.hex();
+
+    for path in [
+        format!("/viewer/api/traces/{id}"),
+        format!("/api/traces/{id}"),
+        format!("/api/v3/traces/{id}"),
+        "/viewer/api/services".into(),
+        "/viewer/api/graph".into(),
+    ] {
+        let answer = backend.query(&path).send().expect("an answer");
+
+        let content_type = answer.headers()["content-type"].to_str().expect("ASCII").to_owned();
+        let json: Result<serde_json::Value, _> =
+            serde_json::from_str(&answer.text().expect("a text"));
+        assert_eq!(content_type, "application/json", "{path}");
+        assert!(json.is_ok_and(|json| json.to_string().contains(script)), "{path}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let backend = Backend::viewer();
+    let taken = backend.handle().otlp();
+
+    let refused = viewer::serve(viewer::Config { otlp: taken, ..viewer::Config::on_free_ports() });
+
+    let error = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    let expected = format!("cannot listen on {taken} for OTLP over HTTP (--otlp): ");
+    assert!(error.starts_with(&expected), "{error}");
+}

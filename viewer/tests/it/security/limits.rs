@@ -1,0 +1,131 @@
+//! Limits on one request and on one span.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
+use prost::Message;
+use serde_json::json;
+use viewer::Config;
+
+use crate::support::Backend;
+use crate::support::spans::{Trace, attribute, of_service, request, text};
+
+const PROTOBUF: &str = "application/x-protobuf";
+
+fn small_requests() -> Backend {
+    Backend::with(Config { max_request_bytes: 100_000, ..Config::on_free_ports() })
+}
+
+#[test]
+fn a_request_that_is_too_large_is_refused() {
+    let backend = small_requests();
+
+    let refused = backend.post("/v1/traces", PROTOBUF, vec![0; 100_001]);
+
+    assert_eq!(refused.status(), 413);
+    let status = tonic_types::Status::decode(refused.bytes().expect("a body")).expect("a status");
+    assert_eq!(status.message, "a request may have 100000 bytes at most, unpacked too");
+}
+
+#[test]
+fn a_request_that_unpacks_to_too_much_is_refused() {
+    let backend = small_requests();
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
+    bomb.write_all(&vec![0; 50_000_000]).expect("memory");
+    let bomb = bomb.finish().expect("memory");
+    assert!(bomb.len() < 100_000);
+
+    let post = backend.otlp("/v1/traces").header("content-type", PROTOBUF);
+    let refused = post.header("content-encoding", "gzip").body(bomb).send().expect("an answer");
+
+    assert_eq!(refused.status(), 413);
+}
+
+#[test]
+fn a_small_request_that_decodes_to_too_much_is_refused() {
+    let backend = Backend::with(Config { max_waiting_bytes: 3 << 20, ..Config::on_free_ports() });
+    let spans = vec![Span::default(); 20_000];
+    let protobuf = request([of_service("a", spans)]).encode_to_vec();
+    assert!(protobuf.len() < 50_000);
+    let json = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}{{}}]}}]}}]}}"#,
+        "{},".repeat(20_000)
+    );
+
+    let protobuf = backend.post("/v1/traces", PROTOBUF, protobuf);
+    let json = backend.post("/v1/traces", "application/json", json);
+
+    assert_eq!([protobuf.status().as_u16(), json.status().as_u16()], [413, 413]);
+}
+
+#[test]
+fn a_value_that_nests_without_end_is_refused_and_nothing_overflows() {
+    let backend = Backend::viewer();
+    let mut value = AnyValue::default();
+    for _ in 0..200 {
+        let values = vec![value];
+        value = AnyValue { value: Some(Value::ArrayValue(ArrayValue { values })) };
+    }
+    let mut span = Trace::new().span(1, 0, "deep", 0..10);
+    span.attributes =
+        vec![attribute("deep", Value::ArrayValue(ArrayValue { values: vec![value] }))];
+    let body = request([of_service("a", vec![span])]).encode_to_vec();
+    let json = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+
+    assert_eq!(backend.post("/v1/traces", PROTOBUF, body).status(), 400);
+    assert_eq!(backend.post("/v1/traces", "application/json", json).status(), 400);
+}
+
+#[test]
+fn an_oversized_span_is_cut_and_the_cuts_are_counted() {
+    let backend = Backend::viewer();
+    let trace = Trace::new();
+    let mut span = trace.span(1, 0, &"n".repeat(5_000), 0..10);
+    let many = |count: usize| (0..count).map(|number| text(&format!("k{number}"), "v"));
+    span.attributes = many(300).collect();
+    span.attributes[0] = text("a long one", &"v".repeat(100_000));
+    span.events = vec![Event { name: "e".into(), ..Event::default() }; 600];
+    span.links = (1..=600).map(|id| trace.link(id)).collect();
+
+    backend.send(&request([of_service("a", vec![span])]));
+
+    let stats = backend.stats_when_stored(1);
+    let (_, detail) = backend.get(&format!("/viewer/api/traces/{}", trace.hex()));
+    let span = &detail["spans"][0];
+    let length = |name: &str| span[name].as_array().map_or(0, Vec::len);
+    // The name, the long value, 44 attributes, 88 events, 88 links.
+    assert_eq!(json!([stats["cut"], span["cut"]]), json!([222, 222]));
+    assert_eq!([length("attributes"), length("events"), length("links")], [256, 512, 512]);
+    assert_eq!(span["name"].as_str().map(str::len), Some(1_024));
+    assert_eq!(span["attributes"][0]["value"].as_str().map(str::len), Some(16_384));
+    assert_eq!(detail["warnings"], json!(["1 spans were cut by the viewer's limits"]));
+}
+
+#[test]
+fn there_is_an_end_to_the_services_and_operations_listed() {
+    let backend = Backend::viewer();
+    let services = (0..1_100).map(|number| {
+        let name = format!("service-{number:04}");
+        of_service(&name, vec![Trace::new().span(1, 0, "once", 0..10)])
+    });
+    let trace = Trace::new();
+    let operations =
+        (1..=10_100).map(|id| trace.span(id, 0, &format!("operation {id}"), 0..10)).collect();
+    backend.send(&request([of_service("aaa", operations)]));
+    backend.send(&request(services));
+
+    backend.stats_when_stored(11_200);
+
+    let (_, listed) = backend.get("/viewer/api/services");
+    let services = listed["services"].as_array().cloned().unwrap_or_default();
+    assert_eq!(services.len(), 1_000);
+    assert_eq!(services[0]["operations"].as_array().map(Vec::len), Some(10_000));
+    // What is not listed is held all the same.
+    let (_, found) = backend.get("/viewer/api/traces?service=service-1099");
+    assert_eq!(found["total"], 1);
+}
