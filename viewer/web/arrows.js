@@ -25,12 +25,20 @@ function arrow(waterfall, i, width, top) {
   const x = Math.min(width - 30, own * width) + 5;
   const y = (index.get(span.id) + 0.5) * LINE - top + 7;
   const farY = (i + 0.5) * LINE - top;
-  const far = anchorOf(span, link, host) * width;
-  const farX = Math.abs(far - own * width) < 24 ? x + 18 : far;
-  const corner = farX > x ? 5 : -5;
-  const out = `M${x},${y}V${farY - 5}q0,5 ${corner},5H${farX - Math.sign(corner) * 2}`;
-  const back = `M${farX},${farY}H${x + corner}q${-corner},0 ${-corner},-5V${y + 2}`;
-  return svg('path', { class: `arrow ${link.direction}`, d: link.direction === 'to' ? out : back, 'marker-end': 'url(#head)' });
+  const anchor = anchorOf(link, host);
+  const d = route({ x, y }, { x: anchor === null ? x + 18 : anchor * width, y: farY }, link.direction === 'to');
+  return svg('path', { class: `arrow ${link.direction}`, d, 'marker-end': 'url(#head)' });
+}
+
+/** Down along the span's own time, then across to the other's; straight where the two are close. */
+function route(own, far, isOut) {
+  if (Math.abs(far.x - own.x) < 12) {
+    return isOut ? `M${own.x},${own.y}V${far.y - 7}` : `M${own.x},${far.y - 7}V${own.y + 2}`;
+  }
+  const corner = far.x > own.x ? 5 : -5;
+  return isOut
+    ? `M${own.x},${own.y}V${far.y - 5}q0,5 ${corner},5H${far.x - Math.sign(corner) * 2}`
+    : `M${far.x},${far.y}H${own.x + corner}q${-corner},0 ${-corner},-5V${own.y + 2}`;
 }
 
 function heads() {

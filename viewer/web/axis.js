@@ -8,12 +8,13 @@ const NARROWEST = 120;
 /** `node` goes above the chart, `lines` behind it; `draw()` after a zoom or a resize. */
 export function timeAxis(scale, panes) {
   const ticks = el('div', { class: 'ticks' });
-  const lines = el('div', { class: 'gridlines', 'aria-hidden': 'true' });
+  const rules = el('div', {});
+  const lines = el('div', { class: 'gridlines', 'aria-hidden': 'true' }, rules);
   const node = el('div', { class: 'axis' }, el('div', { class: 'axis-name' }, 'Span', divider(panes)), ticks);
   const draw = () => {
     const marks = scale.ticks(Math.floor(ticks.clientWidth / LABEL_PX)).filter(({ at }) => at < 0.97);
     ticks.replaceChildren(...marks.map(({ at, label }) => el('span', { class: 'tick num', style: { left: `${100 * at}%` } }, label)));
-    lines.replaceChildren(...marks.map(({ at }) => el('span', { class: 'gridline', style: { left: `${100 * at}%` } })));
+    rules.replaceChildren(...marks.map(({ at }) => el('span', { class: 'gridline', style: { left: `${100 * at}%` } })));
   };
   return { node, lines, draw };
 }

@@ -1,7 +1,8 @@
 // A service keeps its colour for as long as the page is open, wherever it is drawn. Colours go by
-// first sight and not by a hash, so that the first eight services never share one.
+// first sight and not by a hash, so that no two of the first sixteen services look alike.
 
-const SERIES = 8;
+// Eight colours, each with a square and then with a round mark.
+const SERIES = 16;
 const known = new Map();
 
 /** The number of a service's colour: for the attribute `data-series`. */

@@ -4,7 +4,7 @@ import { fetchGraph } from './api.js';
 import { series } from './colors.js';
 import { announce, el, icon, svg } from './dom.js';
 import { count, duration, percent, plural, rate } from './format.js';
-import { drawGraph } from './graphpicture.js';
+import { MOST_EDGES, drawGraph } from './graphpicture.js';
 import { setKeys } from './keys.js';
 import { searchPath, tagText } from './router.js';
 
@@ -30,7 +30,7 @@ export function graphView(root, { go }) {
     el('div', { class: 'picture', tabindex: 0, role: 'region', 'aria-label': 'Picture of the graph; the table below says the same' }, picture),
     el('div', { class: 'table-scroll' }, table));
   root.append(el('h1', { class: 'sr-only' }, 'Actor graph'),
-    el('div', { class: 'bar' }, summary, chosen, el('span', { class: 'soft key' }, el('span', { class: 'shape service-key' }), 'service ', el('span', { class: 'shape actor-key' }), 'actor; on an edge: messages a second, p50 / p99 of their handling'), pause),
+    el('div', { class: 'headline' }, summary, chosen, el('span', { class: 'soft key' }, el('span', { class: 'shape service-key' }), 'service ', el('span', { class: 'shape actor-key' }), 'actor; on an edge: messages a second, p50 / p99 of their handling and of their mailbox wait'), pause),
     content, blank);
 
   const update = async () => {
@@ -39,7 +39,7 @@ export function graphView(root, { go }) {
       const graph = prepare(await fetchGraph(chosen.value, closing.signal));
       content.hidden = !graph.nodes.length;
       blank.replaceChildren(...(graph.nodes.length ? [] : [el('div', { class: 'empty' }, el('h2', {}, 'Nothing in this time'), el('p', {}, 'Services, actors and their messages appear here as spans come.'))]));
-      summary.textContent = `${plural(graph.nodes.length, 'node')}, ${plural(graph.edges.length, 'edge')}, ${plural(graph.spans, 'span')}${graph.sampled ? ' (the newest of many)' : ''}`;
+      summary.textContent = `${plural(graph.nodes.length, 'node')}, ${plural(graph.edges.length, 'edge')}, ${plural(graph.spans, 'span')}${graph.sampled ? ' (the newest of many)' : ''}${graph.edges.length > MOST_EDGES ? `; drawn: the ${MOST_EDGES} busiest edges` : ''}`;
       if (graph.nodes.length) drawGraph(picture, graph, { open: go });
       drawTable(body, graph);
     } catch (error) {

@@ -2,21 +2,29 @@
 // rate. What it shows is in the table too, so a screen reader gets the table.
 
 import { series } from './colors.js';
-import { svg } from './dom.js';
+import { setStyle, svg } from './dom.js';
 import { duration, percent, rate } from './format.js';
 import { NODE_HEIGHT, NODE_WIDTH, layered } from './layout.js';
 
-const SELF_REACH = 26;
+const SELF_REACH = 34;
+// Below this the words cannot be read: rather scroll.
+const SMALLEST = 0.62;
+const LABEL_HEIGHT = 46;
+
+/** Edges drawn at most, the busiest; the table has all. */
+export const MOST_EDGES = 60;
 
 /** Draws `graph` (nodes with `key`) into `picture`. `open(path)` follows a click, `focus` marks an edge. */
-export function drawGraph(picture, graph, host) {
+export function drawGraph(picture, whole, host) {
+  const graph = { ...whole, edges: [...whole.edges].sort((a, b) => b.count - a.count).slice(0, MOST_EDGES).sort((a, b) => whole.edges.indexOf(a) - whole.edges.indexOf(b)) };
   const { at, width, height } = layered(graph.nodes, graph.edges.map((edge) => ({ from: edge.source.key, to: edge.target.key })));
   const top = SELF_REACH;
   picture.setAttribute('viewBox', `0 ${-top} ${width} ${height + top}`);
   picture.setAttribute('width', width);
   picture.setAttribute('height', height + top);
+  setStyle(picture, { 'min-width': `${Math.round(width * SMALLEST)}px` });
   const busiest = Math.max(1e-9, ...graph.edges.map((edge) => edge.rate));
-  const ways = graph.edges.map((edge) => ({ edge, way: wayOf(at.get(edge.source.key), at.get(edge.target.key)) }));
+  const ways = graph.edges.map((edge) => ({ edge, way: wayOf(at.get(edge.source.key), at.get(edge.target.key), labelShare(edge, graph.edges)) }));
   picture.replaceChildren(
     heads(),
     ...ways.map(({ edge, way }) => drawEdge(edge, way, 1.2 + 4 * Math.sqrt(edge.rate / busiest), host)),
@@ -30,17 +38,26 @@ function heads() {
   return svg('defs', {}, head('edge-head'), head('edge-head-error'), head('edge-head-link'));
 }
 
+/** How far along its edge a label stands: where the edge has parted from its like. */
+function labelShare(edge, edges) {
+  const others = (end) => edges.some((other) => other !== edge && other.source !== other.target && other[end] === edge[end]);
+  const [fansOut, fansIn] = [others('source'), others('target')];
+  if (fansOut === fansIn) return 0.5;
+  return fansOut ? 0.66 : 0.34;
+}
+
 /** The path of an edge, and the place of its label. */
-function wayOf(from, to) {
+function wayOf(from, to, share) {
   const [fy, ty] = [from.y + NODE_HEIGHT / 2, to.y + NODE_HEIGHT / 2];
   if (from === to) {
     const [left, right] = [from.x + NODE_WIDTH * 0.35, from.x + NODE_WIDTH * 0.65];
-    return { d: `M${left},${from.y}C${left},${from.y - SELF_REACH} ${right},${from.y - SELF_REACH} ${right},${from.y}`, x: from.x + NODE_WIDTH / 2, y: from.y - SELF_REACH + 4 };
+    return { d: `M${left},${from.y}C${left},${from.y - SELF_REACH} ${right},${from.y - SELF_REACH} ${right},${from.y}`, x: from.x + NODE_WIDTH / 2, y: from.y - SELF_REACH * 0.75 - 8 };
   }
   if (to.x > from.x) {
     const [x1, x2] = [from.x + NODE_WIDTH, to.x];
     const bend = Math.min(90, (x2 - x1) / 2);
-    return { d: `M${x1},${fy}C${x1 + bend},${fy} ${x2 - bend},${ty} ${x2},${ty}`, x: x2 - Math.min(75, (x2 - x1) / 2), y: ty + (fy - ty) * (x2 - x1 > 160 ? 0.08 : 0.5) };
+    const rise = share * share * (3 - 2 * share);
+    return { d: `M${x1},${fy}C${x1 + bend},${fy} ${x2 - bend},${ty} ${x2},${ty}`, x: x1 + share * (x2 - x1), y: fy + rise * (ty - fy) };
   }
   // Backwards: under the nodes, so that it is not taken for a forward edge.
   const [x1, x2] = [from.x + NODE_WIDTH * 0.5, to.x + NODE_WIDTH * 0.5];
@@ -53,7 +70,7 @@ function spread(ways) {
   const placed = [];
   for (const entry of [...ways].sort((a, b) => a.way.y - b.way.y)) {
     const { way } = entry;
-    for (const other of placed) if (Math.abs(other.way.x - way.x) < 130 && way.y - other.way.y < 30) way.y = other.way.y + 30;
+    for (const other of placed) if (Math.abs(other.way.x - way.x) < 130 && way.y - other.way.y < LABEL_HEIGHT) way.y = other.way.y + LABEL_HEIGHT;
     placed.push(entry);
   }
   return placed;
@@ -68,19 +85,21 @@ function drawEdge(edge, way, width, host) {
 }
 
 function drawLabel(edge, way, host) {
-  const second = edge.kind === 'link' ? 'links' : `${duration(edge.p50_ns)} / ${duration(edge.p99_ns)}`;
+  const lines = edge.kind === 'link'
+    ? ['links']
+    : [`${duration(edge.p50_ns)} / ${duration(edge.p99_ns)}`, edge.wait_p50_ns !== null && `wait ${duration(edge.wait_p50_ns)} / ${duration(edge.wait_p99_ns)}`].filter(Boolean);
   return svg('g', { class: `edge-label${edge.errors ? ' failing' : ''}`, transform: `translate(${way.x},${way.y})`, onclick: () => host.open(edge.path) },
-    svg('rect', { x: -58, y: -14, width: 116, height: 28, rx: 4 }),
-    svg('text', { y: -2.5 }, rate(edge.rate), edge.errors ? ` ⚠ ${percent(edge.errors, edge.count)}` : ''),
-    svg('text', { y: 9.5, class: 'second' }, second));
+    svg('text', { y: -6 }, rate(edge.rate), edge.errors ? ` ⚠ ${percent(edge.errors, edge.count)}` : ''),
+    ...lines.map((line, i) => svg('text', { y: 13 + 12.5 * i, class: 'second' }, line)));
 }
 
 function drawNode(node, { x, y }, host) {
   return svg('g', { class: `node${node.actor ? ' actor' : ''}${node.errors ? ' failing' : ''}`, transform: `translate(${x},${y})`, 'data-series': series(node.service), onclick: () => host.open(node.path) },
     svg('rect', { width: NODE_WIDTH, height: NODE_HEIGHT, rx: node.actor ? 14 : 5 }),
     svg('rect', { class: 'edge-mark', x: node.actor ? 10 : 0, y: node.actor ? 12 : 0, width: node.actor ? 5 : 7, height: node.actor ? NODE_HEIGHT - 24 : NODE_HEIGHT, rx: 2 }),
-    svg('text', { x: 22, y: 19, class: 'node-name' }, shorten(node.actor ?? node.service, 21)),
-    svg('text', { x: 22, y: 35, class: 'second' }, shorten(`${node.actor ? `${node.service} · ` : ''}${rate(node.rate)}${node.errors ? ` · ⚠ ${percent(node.errors, node.spans)}` : ''}`, 27)),
+    svg('text', { x: 22, y: 20, class: 'node-name' }, shorten(node.actor ?? node.service, 21)),
+    svg('text', { x: 22, y: 34, class: 'second' }, node.actor ? shorten(node.service, 26) : 'service'),
+    svg('text', { x: 22, y: 49, class: 'second figures' }, `${rate(node.rate)}${node.errors ? ` ⚠ ${percent(node.errors, node.spans)}` : ''}`),
     svg('title', {}, node.words));
 }
 

@@ -20,7 +20,7 @@ export class Lanes {
     Object.assign(this, lanesOf(host.model));
     this.bars = new Map();
     this.focusId = host.selected?.id ?? host.model.spans[0]?.id;
-    this.arrows = svg('svg', { class: 'messages', 'aria-hidden': 'true' });
+    this.arrows = svg('svg', { class: 'sendings', 'aria-hidden': 'true' });
     this.inner = el('div', { class: 'lanes-inner', role: 'rowgroup' });
     this.node = el('div', { class: 'lanes', role: 'grid', 'aria-label': 'Actors as lanes', 'aria-rowcount': this.lanes.length }, this.inner);
     this.refresh = perFrame(() => this.update());
@@ -95,7 +95,7 @@ export class Lanes {
       class: `lane-bar${span.isError ? ' failed' : ''}${matches && !matches.has(span.id) ? ' dim' : ''}`,
       'aria-selected': String(selected === span), style: { ...box, top },
       title: `${span.name}: ${duration(span.duration_ns)}${span.wait_ns ? `, ${duration(span.wait_ns)} in the mailbox` : ''}`,
-    }, span.isError ? '⚠ ' : '', span.name, srOnly(`, ${duration(span.duration_ns)}${span.isError ? ', error' : ''}`));
+    }, span.isError ? '⚠ ' : '', shortName(span), srOnly(`, ${duration(span.duration_ns)}${span.isError ? ', error' : ''}`));
     this.bars.set(span.id, node);
     return [...parts, node];
   }
@@ -107,8 +107,8 @@ export class Lanes {
     const few = messages.length <= MOST_ARROWS ? messages : messages.filter(isNear);
     const shown = few.filter((span) => scale.at(span.sent_ns) >= 0 && scale.at(span.sent_ns) <= 1);
     this.arrows.replaceChildren(
-      svg('defs', {}, svg('marker', { id: 'message-head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: 'auto' },
-        svg('path', { class: 'message-head', d: 'M0,0L8,4L0,8z' }))),
+      svg('defs', {}, svg('marker', { id: 'sending-head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: 'auto' },
+        svg('path', { class: 'sending-head', d: 'M0,0L8,4L0,8z' }))),
       ...shown.map((span) => this.arrow(span, isNear(span))));
   }
 
@@ -116,7 +116,7 @@ export class Lanes {
     const x = `${(100 * this.host.scale.at(span.sent_ns)).toFixed(3)}%`;
     const [from, to] = [this.middle(span.parent), this.middle(span)];
     const down = to > from ? 1 : -1;
-    return svg('line', { class: `message${isNear ? ' near' : ''}`, x1: x, x2: x, y1: from + down * 9, y2: to - down * 9, 'marker-end': 'url(#message-head)' });
+    return svg('line', { class: `sending${isNear ? ' near' : ''}`, x1: x, x2: x, y1: from + down * 9, y2: to - down * 9, 'marker-end': 'url(#sending-head)' });
   }
 
   middle(span) {
@@ -159,4 +159,11 @@ export class Lanes {
     const next = spans[spans.indexOf(span) + direction];
     if (next) this.focus(next.id);
   }
+}
+
+/** In the lane of its actor a message needs no more than its own name. */
+function shortName(span) {
+  const words = span.name.split(' ');
+  const isOfActor = span.actor && words.length > 2 && words[1] === span.actor;
+  return isOfActor ? words.slice(2).join(' ') : span.name;
 }

@@ -2,12 +2,13 @@
 // text, after Sugiyama. Hand-written because the graphs are small (a node an actor kind) and have
 // to lie still: the same nodes and edges always give the same picture.
 
-export const NODE_WIDTH = 172;
-export const NODE_HEIGHT = 46;
-const LAYER_GAP = 150;
-const NODE_GAP = 34;
+export const NODE_WIDTH = 168;
+export const NODE_HEIGHT = 58;
+const LAYER_GAP = 196;
+const NODE_GAP = 62;
 const MARGIN = 24;
 const SWEEPS = 8;
+const MOST_LAYERS = 9;
 
 /** Places `nodes` (`{ key }`) joined by `edges` (`{ from, to }`, keys). `{ at: Map(key, {x, y}), width, height }`. */
 export function layered(nodes, edges) {
@@ -42,8 +43,16 @@ function withoutCircles(keys, edges) {
   return kept;
 }
 
-/** Longest path from a source decides the layer. */
+/** Longest path from a source decides the layer; shortest where that would make a long thin band. */
 function group(keys, edges) {
+  const longest = longestPaths(keys, edges);
+  const depth = Math.max(...longest.values()) < MOST_LAYERS ? longest : shortestPaths(keys, edges);
+  const layers = [];
+  for (const key of keys) (layers[depth.get(key)] ??= []).push(key);
+  return layers.filter(Boolean);
+}
+
+function longestPaths(keys, edges) {
   const depth = new Map(keys.map((key) => [key, 0]));
   for (let round = 0, moved = true; moved && round <= keys.length; round += 1) {
     moved = false;
@@ -53,9 +62,16 @@ function group(keys, edges) {
       moved = true;
     }
   }
-  const layers = [];
-  for (const key of keys) (layers[depth.get(key)] ??= []).push(key);
-  return layers.filter(Boolean);
+  return depth;
+}
+
+function shortestPaths(keys, edges) {
+  const targets = new Set(edges.map(({ to }) => to));
+  const depth = new Map(keys.filter((key) => !targets.has(key)).map((key) => [key, 0]));
+  for (const key of depth.keys()) {
+    for (const { from, to } of edges) if (from === key && !depth.has(to)) depth.set(to, depth.get(key) + 1);
+  }
+  return depth;
 }
 
 /** Sorts each layer by the middle of its neighbours in the layer before (or after). */

@@ -12,7 +12,9 @@ export function drawLink(node, { span, link }, { model, scale }) {
   node.className = `line link ${link.direction}`;
   node.dataset.link = `${link.trace_id}/${link.span_id}`;
   const target = times(link, model);
-  const ghost = target && place(scale, target.start_ns, target.end_ns);
+  const seen = inSight(target, scale);
+  const ghost = seen && place(scale, seen.start_ns, seen.end_ns);
+  const label = Math.min(0.75, clamp(scale.at(seen ? seen.end_ns : span.start_ns)));
   node.replaceChildren(
     el('div', { class: 'name', role: 'gridcell' },
       el('span', { class: 'fold leaf' }),
@@ -22,13 +24,13 @@ export function drawLink(node, { span, link }, { model, scale }) {
       el('a', { href: tracePath(link.trace_id, link.span_id), tabindex: -1, class: 'link-name' }, link.name ?? `span ${link.span_id}`)),
     el('div', { class: 'time', role: 'gridcell' },
       ghost && el('span', { class: 'ghost', style: ghost, 'data-series': series(link.service ?? '') }),
-      el('span', { class: 'link-where', style: { left: `calc(${(100 * labelAt(span, target, scale)).toFixed(3)}% + ${target ? 8 : 30}px)` } }, whereOf(link, target, model))));
+      el('span', { class: 'link-where', style: { left: `calc(${(100 * label).toFixed(3)}% + ${seen ? 8 : 30}px)` } }, whereOf(span, link, target, model))));
 }
 
-/** Where an arrow ends on this line: the share of the window, from 0 to 1. */
-export function anchorOf(span, link, { model, scale }) {
-  const target = times(link, model);
-  return clamp(scale.at(target ? target.start_ns : span.start_ns));
+/** Where an arrow ends on this line, as a share of the window; null when that time is not in it. */
+export function anchorOf(link, { model, scale }) {
+  const target = inSight(times(link, model), scale);
+  return target && clamp(scale.at(target.start_ns));
 }
 
 /** The linked span's time, from the start of this trace, or null when nobody knows. */
@@ -39,14 +41,16 @@ function times(link, model) {
   return { start_ns: link.start_ns, end_ns: link.start_ns + link.duration_ns, duration_ns: link.duration_ns };
 }
 
-function labelAt(span, target, scale) {
-  return Math.min(0.8, clamp(scale.at(target ? target.end_ns : span.start_ns)));
+function inSight(target, scale) {
+  return target && scale.at(target.end_ns) >= 0 && scale.at(target.start_ns) <= 1 ? target : null;
 }
 
-function whereOf(link, target, model) {
+function whereOf(span, link, target, model) {
   const trace = link.trace_id === model.trace_id ? 'in this trace' : `in trace ${shortId(link.trace_id)}`;
   if (!link.held) return `${trace}, not held`;
-  return target ? `${duration(target.duration_ns)} ${trace}` : trace;
+  if (!target) return trace;
+  const before = span.start_ns - target.start_ns;
+  return `${duration(target.duration_ns)}, ${duration(Math.abs(before))} ${before > 0 ? 'before' : 'after'}, ${trace}`;
 }
 
 const clamp = (share) => Math.max(0, Math.min(1, share));

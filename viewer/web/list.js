@@ -49,7 +49,7 @@ class List {
     this.draw = perFrame(() => this.drawNow());
     root.append(
       el('h1', { class: 'sr-only' }, 'Traces'), this.form, this.problem,
-      el('div', { class: 'bar' }, this.summary, this.newButton, this.liveButton),
+      el('div', { class: 'headline' }, this.summary, this.newButton, this.liveButton),
       this.scatter.node, this.scroller, this.blank);
   }
 

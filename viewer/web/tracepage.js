@@ -4,7 +4,7 @@
 import { timeAxis } from './axis.js';
 import { series } from './colors.js';
 import { drawDetails } from './details.js';
-import { announce, el, icon, perFrame } from './dom.js';
+import { announce, el, icon, perFrame, setStyle } from './dom.js';
 import { exportDialog } from './export.js';
 import { count, dateTime, duration, plural } from './format.js';
 import { setKeys } from './keys.js';
@@ -86,6 +86,7 @@ export class TracePage {
   }
 
   zoomed() {
+    setStyle(this.chart, { '--gutter': `${this.view.node.offsetWidth - this.view.node.clientWidth}px` });
     this.axis.draw();
     this.map.draw();
     this.tools.draw();
@@ -109,6 +110,7 @@ export class TracePage {
     this.panel.scrollTop = 0;
     history.replaceState({}, '', `${tracePath(this.model.trace_id, span?.id)}${this.mode === 'lanes' ? `${span ? '&' : '?'}view=lanes` : ''}`);
     this.view.refresh();
+    if (this.covered()) this.view.focus(span.id);
   }
 
   /** Brings a span into sight, selects and focuses it. */
@@ -118,6 +120,12 @@ export class TracePage {
     this.view.reflow?.();
     this.select(span);
     this.view.focus(span.id);
+  }
+
+  /** How much of the chart the details lie over: on a narrow screen. */
+  covered() {
+    const isOver = !this.panel.hidden && getComputedStyle(this.panel).position === 'fixed';
+    return isOver ? Math.max(0, this.chart.getBoundingClientRect().bottom - this.panel.getBoundingClientRect().top) : 0;
   }
 
   detailsHost() {

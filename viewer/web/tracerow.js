@@ -34,7 +34,8 @@ function name(trace) {
 }
 
 function durationBar(trace, longest) {
-  const share = longest ? (100 * trace.duration_ns) / longest : 0;
+  // Logarithmic, three decades: one slow trace must not make all others look alike.
+  const share = longest ? 100 * Math.max(0.01, 1 + Math.log10(Math.max(1, trace.duration_ns) / longest) / 3) : 0;
   return [
     el('span', { class: 'track', 'aria-hidden': 'true' },
       el('span', { class: 'fill', 'data-series': series(trace.root_service), style: { width: `${share.toFixed(2)}%` } })),

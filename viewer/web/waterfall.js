@@ -129,7 +129,7 @@ export class Waterfall {
       el('div', { class: 'name', role: 'gridcell', 'data-series': series(span.service) },
         el('span', { class: `fold${span.children.length ? '' : ' leaf'}`, 'data-do': 'fold', 'aria-hidden': 'true' }, span.children.length ? (folding.closed.has(span.id) ? '▸' : '▾') : ''),
         el('span', { class: 'swatch' }),
-        el('span', { class: 'span-service' }, span.service), ' ',
+        el('span', { class: `span-service${span.parent?.service === span.service ? ' same' : ''}` }, span.service), ' ',
         el('span', { class: 'span-name' }, span.name || '(no name)'),
         span.instance && el('span', { class: 'instance' }, ` ${span.instance}`),
         span.isError && el('span', { class: 'bad flag' }, icon('⚠', 'error'), srOnly('error'), span.error_type ? ` ${span.error_type}` : ''),
@@ -188,7 +188,7 @@ export class Waterfall {
     const before = this.drawn.get(this.index.get(this.focusKey));
     if (before) before.node.tabIndex = -1;
     this.focusKey = key;
-    const [top, height] = [i * LINE, this.node.clientHeight];
+    const [top, height] = [i * LINE, this.node.clientHeight - this.host.covered()];
     if (top < this.node.scrollTop) this.node.scrollTop = top;
     else if (top + LINE > this.node.scrollTop + height) this.node.scrollTop = top + LINE - height;
     this.update();
