@@ -76,7 +76,7 @@ impl Database {
         catalogue: &[CatalogueEntry],
     ) -> Result<Self, StorageError> {
         sqlx::any::install_default_drivers();
-        let open_error = |reason| StorageError::Open { url: url.clone(), reason };
+        let open_error = |reason| StorageError::Open { url: Box::new(url.clone()), reason };
         let (dialect, writer, reader) = match url.place() {
             Place::Memory => {
                 // Every connection to a memory would be a database of its own.
@@ -86,22 +86,26 @@ impl Database {
             }
             Place::File(path) => {
                 let options = file_options(path).map_err(open_error)?;
+                try_once(&options, SQLITE_SETTINGS).await.map_err(open_error)?;
                 let pool = |size| sqlite_pool(size).connect_lazy_with(options.clone());
                 (Dialect::Sqlite, pool(1), pool(SQLITE_READERS))
             }
             Place::Server(url) => {
-                let options = server_options(url).await.map_err(open_error)?;
+                let options = server_options(url).map_err(open_error)?;
+                try_once(&options, POSTGRES_SETTINGS).await.map_err(open_error)?;
                 let pool = postgres_pool().connect_lazy_with(options);
                 (Dialect::Postgres, pool.clone(), pool)
             }
         };
         let mut connection =
             writer.acquire().await.map_err(|error| open_error(error.to_string()))?;
-        MIGRATIONS
-            .run(&mut *connection)
-            .await
-            .map_err(|source| StorageError::Migrate { url: url.clone(), source })?;
-        query(INSERT_PRODUCTS.text(dialect), catalogue)?.execute(&mut *connection).await?;
+        MIGRATIONS.run(&mut *connection).await.map_err(|source| StorageError::Migrate {
+            url: Box::new(url.clone()),
+            source: Box::new(source),
+        })?;
+        if !catalogue.is_empty() {
+            query(INSERT_PRODUCTS.text(dialect), catalogue)?.execute(&mut *connection).await?;
+        }
         let endpoint = endpoint(url, &mut connection).await?;
         drop(connection);
         Ok(Self { writer, reader, instrument: Instrument::new(dialect, endpoint) })
@@ -171,20 +175,26 @@ fn file_options(path: &Path) -> Result<AnyConnectOptions, String> {
     AnyConnectOptions::from_url(&url).map_err(|error| error.to_string())
 }
 
-/// How to connect to a server, tried once: a pool would hide the reason behind a timeout.
-async fn server_options(url: &Url) -> Result<AnyConnectOptions, String> {
+/// How to connect to a server.
+fn server_options(url: &Url) -> Result<AnyConnectOptions, String> {
     let mut url = url.clone();
     if !url.query_pairs().any(|(key, _)| key == "application_name") {
         url.query_pairs_mut().append_pair("application_name", "grocery-store");
     }
-    let options = AnyConnectOptions::from_url(&url).map_err(|error| error.to_string())?;
-    let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect())
+    AnyConnectOptions::from_url(&url).map_err(|error| error.to_string())
+}
+
+/// Connects once without a pool, which would hide the reason behind a timeout.
+async fn try_once(options: &AnyConnectOptions, settings: &'static str) -> Result<(), String> {
+    let connect = async {
+        let mut connection = options.connect().await?;
+        set_up(&mut connection, settings).await?;
+        connection.close().await
+    };
+    tokio::time::timeout(ACQUIRE_TIMEOUT, connect)
         .await
         .map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))?
-        .map_err(|error| error.to_string())?;
-    // The server notices by itself if the goodbye is lost.
-    connection.close().await.ok();
-    Ok(options)
+        .map_err(|error| error.to_string())
 }
 
 /// What the spans of the database say of where it is.

@@ -11,7 +11,7 @@ pub enum StorageError {
     #[error("cannot open the database {url}: {reason}")]
     Open {
         /// The address, without its password.
-        url: DatabaseUrl,
+        url: Box<DatabaseUrl>,
         /// What the database or the operating system says.
         reason: String,
     },
@@ -19,9 +19,9 @@ pub enum StorageError {
     #[error("cannot migrate the database {url}: {source}")]
     Migrate {
         /// The address, without its password.
-        url: DatabaseUrl,
+        url: Box<DatabaseUrl>,
         /// What went wrong.
-        source: sqlx::migrate::MigrateError,
+        source: Box<sqlx::migrate::MigrateError>,
     },
     /// The database does not answer, or has no connection to spare: HTTP status 503.
     #[error("the database is unavailable: {0}")]
@@ -120,9 +120,11 @@ fn is_conflict(code: &str) -> bool {
     matches!(code, "40001" | "40P01") || matches!(sqlite_kind(code), Some(5 | 6))
 }
 
-/// PostgreSQL ended the connection: class 08, shutdown, crash, start-up.
+/// PostgreSQL ended the connection: class 08 but for a protocol violation, shutdown, crash,
+/// start-up.
 fn is_disconnect(code: &str) -> bool {
-    (code.len() == 5 && code.starts_with("08")) || matches!(code, "57P01" | "57P02" | "57P03")
+    let broken = code.len() == 5 && code.starts_with("08") && code != "08P01";
+    broken || matches!(code, "57P01" | "57P02" | "57P03")
 }
 
 /// PostgreSQL: out of disk, memory or connections, statement or lock timeout, read-only replica.
@@ -148,6 +150,7 @@ mod tests {
             ("262", true, false, false),
             ("57P01", false, true, false),
             ("08006", false, true, false),
+            ("08P01", false, false, false),
             ("53300", false, false, true),
             ("55P03", false, false, true),
             ("13", false, false, true),

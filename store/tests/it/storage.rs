@@ -1,5 +1,7 @@
 //! The database, each test on SQLite and on PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod audit;
 mod conservation;
 mod deliveries;

@@ -105,7 +105,7 @@ async fn reading_and_delivering_are_spans_too() {
     trace.run(storage.ping()).await.unwrap();
 
     assert_eq!(
-        tree(&trace.spans(16).await, &["db.system.name"]),
+        tree(&trace.spans(14).await, &["db.system.name"]),
         "a day INTERNAL
   acquire connection INTERNAL {db.system.name=sqlite}
   SELECT products CLIENT {db.system.name=sqlite}
