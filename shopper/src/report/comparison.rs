@@ -1,10 +1,12 @@
 //! `--compare OLD.json`: how this run differs from an earlier one.
 
-use super::document::{Comparison, Difference, Direction, Document, SCHEMA, Settings, Step};
+use super::document::{Comparison, Difference, Direction, Document, SCHEMA, Settings, Step, Unit};
 use super::error::ReportError;
 use super::metric::{Better, METRICS, Measure, Reading, percentile};
+use super::units;
 use serde::Deserialize;
 use std::cmp::Ordering;
+use std::fmt;
 use std::path::Path;
 
 /// The document in the file at `path`.
@@ -72,6 +74,42 @@ fn difference(
         _ => Direction::Worse,
     };
     Difference { metric, unit: measure.unit(), before, after, percent, direction }
+}
+
+impl Difference {
+    /// How much more or less it is now, with its unit, and the same in percent of what it was.
+    pub(super) fn shown(&self) -> [String; 2] {
+        let sign = if self.after < self.before { '-' } else { '+' };
+        let change = (self.after - self.before).abs();
+        let change = match (self.direction, self.unit) {
+            (Direction::Same, _) => return ["0".to_owned(), String::new()],
+            // The difference of two percentages is no percentage.
+            (_, Unit::Share) => format!("{sign}{:.2} points", change * 100.0),
+            (_, unit) => format!("{sign}{}", unit.show(change)),
+        };
+        [change, self.percent.map(|percent| format!("{percent:+.1}%")).unwrap_or_default()]
+    }
+}
+
+impl Unit {
+    /// A figure of this unit.
+    pub(super) fn show(self, value: f64) -> String {
+        match self {
+            Unit::Us => units::micros(value.round() as u64),
+            Unit::PerS => units::rate(value),
+            Unit::Share => units::share(value),
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Direction::Better => "better",
+            Direction::Same => "same",
+            Direction::Worse => "worse",
+        })
+    }
 }
 
 /// `model: open, 100/s -> open, 200/s`, for each setting that may explain a difference.

@@ -6,6 +6,7 @@
 
 mod chart;
 mod distribution;
+mod judgement;
 mod scale;
 mod summary;
 mod tables;
@@ -41,7 +42,7 @@ pub fn page(document: &Document) -> String {
                 (summary::header(document))
                 main {
                     (summary::tiles(document))
-                    (tables::assertions(document))
+                    (judgement::assertions(document))
                     div class="charts" {
                         (timeline::rates(&points))
                         (timeline::latencies(&points))
@@ -54,7 +55,7 @@ pub fn page(document: &Document) -> String {
                         (tables::endings(document))
                     }
                     (tables::slowest(document))
-                    (tables::comparison(document))
+                    (judgement::comparison(document))
                     (tables::spans(document))
                 }
                 footer {

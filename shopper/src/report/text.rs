@@ -3,7 +3,7 @@
 mod table;
 
 use super::document::{
-    Comparison, Difference, Direction, Document, Exporter, Latencies, Percentiles, SlowTrip, Unit,
+    Comparison, Difference, Document, Exporter, Latencies, Percentiles, SlowTrip,
 };
 use super::units::{self, counted};
 use std::collections::BTreeMap;
@@ -169,36 +169,9 @@ fn comparison(comparison: &Comparison) -> String {
 }
 
 fn difference(difference: &Difference) -> [String; 6] {
-    let Difference { metric, unit, before, after, percent, direction } = difference;
-    let sign = if after < before { "-" } else { "+" };
-    let change = (after - before).abs();
-    let (change, percent) = match (direction, unit) {
-        (Direction::Same, _) => ("0".to_owned(), String::new()),
-        // The difference of two percentages is no percentage.
-        (_, Unit::Share) => (format!("{sign}{:.2} points", change * 100.0), signed(*percent)),
-        _ => (format!("{sign}{}", unit.show(change)), signed(*percent)),
-    };
-    let direction = match direction {
-        Direction::Better => "better",
-        Direction::Same => "same",
-        Direction::Worse => "worse",
-    };
-    [metric.clone(), unit.show(*before), unit.show(*after), change, percent, direction.to_owned()]
-}
-
-fn signed(percent: Option<f64>) -> String {
-    percent.map(|percent| format!("{percent:+.1}%")).unwrap_or_default()
-}
-
-impl Unit {
-    /// A figure of this unit.
-    pub(super) fn show(self, value: f64) -> String {
-        match self {
-            Unit::Us => units::micros(value.round() as u64),
-            Unit::PerS => units::rate(value),
-            Unit::Share => units::share(value),
-        }
-    }
+    let Difference { metric, unit, before, after, direction, .. } = difference;
+    let [change, percent] = difference.shown();
+    [metric.clone(), unit.show(*before), unit.show(*after), change, percent, direction.to_string()]
 }
 
 fn counted_retries(retries: u64) -> String {

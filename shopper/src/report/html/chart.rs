@@ -43,7 +43,7 @@ impl Chart<'_> {
                     @for tick in &self.x.0.ticks {
                         @let x = round(self.x_at(*tick));
                         line class="tick" x1=(x) x2=(x) y1=(bottom) y2=(bottom + 4.0) {}
-                        text x=(x) y=(bottom + 17.0) text-anchor="middle" { ((self.x_tick)(*tick)) }
+                        text x=(x) y=(bottom + 17.0) text-anchor=(anchor(x)) { ((self.x_tick)(*tick)) }
                     }
                     text class="axis" x=((LEFT + right) / 2.0) y=(HEIGHT - 6.0) text-anchor="middle" {
                         (self.x.1)
@@ -108,6 +108,11 @@ impl Chart<'_> {
     fn y_at(&self, value: f64) -> f64 {
         HEIGHT - BOTTOM - self.y.place(value) * (HEIGHT - BOTTOM - TOP)
     }
+}
+
+/// A label at the right edge ends there, or it would be cut off.
+fn anchor(x: f64) -> &'static str {
+    if x > WIDTH - 2.0 * RIGHT { "end" } else { "middle" }
 }
 
 /// A tenth of a pixel is enough, and keeps the page small.

@@ -49,7 +49,7 @@ impl Scale {
         let ticks = (below.log10().floor() as i32..=above.log10().ceil() as i32)
             .flat_map(|decade| STEPS.map(|step| step * 10_f64.powi(decade)))
             // Over many decades only their beginnings have room.
-            .filter(|tick| decades < 3.0 || tick.log10().fract().abs() < 1e-9)
+            .filter(|tick| decades < 3.5 || tick.log10().fract().abs() < 1e-9)
             .filter(|tick| (below..=above).contains(tick))
             .collect();
         Scale { low: below, high: above, logarithmic: true, ticks }

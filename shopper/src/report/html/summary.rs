@@ -12,13 +12,13 @@ pub(super) fn header(document: &Document) -> Markup {
             h1 { "Going to the grocery store" }
             p { (run.model) }
             dl {
-                dt { "started" } dd { (run.started_at) }
-                dt { "ran for" } dd { (run.elapsed_s) " s" }
-                dt { "store" } dd { (run.store_url) }
-                dt { "mix" } dd { (run.mix) }
-                dt { "seed" } dd { (run.seed) }
-                dt { "threads" } dd { (run.threads) }
-                @if !run.faults.is_empty() { dt { "faults" } dd { (run.faults.join(" ")) } }
+                div { dt { "started" } dd { (run.started_at) } }
+                div { dt { "ran for" } dd { (run.elapsed_s) " s" } }
+                div { dt { "store" } dd { (run.store_url) } }
+                div { dt { "mix" } dd { (run.mix) } }
+                div { dt { "seed" } dd { (run.seed) } }
+                div { dt { "threads" } dd { (run.threads) } }
+                @if !run.faults.is_empty() { div { dt { "faults" } dd { (run.faults.join(" ")) } } }
             }
         }
     }
@@ -33,7 +33,7 @@ pub(super) fn tiles(document: &Document) -> Markup {
     let missed = share(trips.missed, trips.scheduled);
     html! {
         section class="tiles" aria-label="Summary" {
-            (tile("trips", &units::rate(document.rate.started_per_s), &target.unwrap_or_default(), false))
+            (tile("started", &units::rate(document.rate.started_per_s), &target.unwrap_or_default(), false))
             (tile("p50", &time(latency.p50_us), "", false))
             (tile("p99", &time(latency.p99_us), "", false))
             (tile("p99.9", &time(latency.p99_9_us), &format!("max {}", time(latency.max_us)), false))

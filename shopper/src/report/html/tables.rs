@@ -1,7 +1,7 @@
 //! The tables of the page: every figure that a chart shows, and those that no chart can.
 
 use super::summary::share;
-use crate::report::document::{Direction, Document, Latencies, Percentiles, SlowTrip};
+use crate::report::document::{Document, Latencies, Percentiles, SlowTrip};
 use crate::report::units::{self, count};
 use maud::{Markup, html};
 
@@ -142,68 +142,6 @@ fn slow_trip(trip: &SlowTrip) -> Markup {
     }
 }
 
-/// What was asserted.
-pub(super) fn assertions(document: &Document) -> Markup {
-    if document.assertions.is_empty() {
-        return Markup::default();
-    }
-    section(
-        "Assertions",
-        &html! {
-            table {
-                tbody {
-                    @for verdict in &document.assertions {
-                        tr {
-                            td class=(if verdict.passed { "text good" } else { "text bad" }) {
-                                (if verdict.passed { "holds" } else { "failed" })
-                            }
-                            th scope="row" { (verdict.assertion) }
-                            td class="text" { "measured " (verdict.measured) }
-                        }
-                    }
-                }
-            }
-        },
-    )
-}
-
-/// How this run differs from an earlier one.
-pub(super) fn comparison(document: &Document) -> Markup {
-    let Some(comparison) = &document.comparison else { return Markup::default() };
-    section(
-        "Compared with the earlier run",
-        &html! {
-            p { "That run started at " (comparison.earlier_started_at) "." }
-            @for setting in &comparison.settings { p { "Other " (setting) } }
-            table {
-                thead {
-                    tr {
-                        th { "metric" }
-                        @for head in ["before", "now", "change"] { th class="number" { (head) } }
-                        th {}
-                    }
-                }
-                tbody {
-                    @for difference in &comparison.differences {
-                        @let percent = difference.percent.map(|percent| format!("{percent:+.1}%"));
-                        tr {
-                            th scope="row" { (difference.metric) }
-                            td { (difference.unit.show(difference.before)) }
-                            td { (difference.unit.show(difference.after)) }
-                            td { (percent.unwrap_or_default()) }
-                            @match difference.direction {
-                                Direction::Better => td class="text good" { "better" },
-                                Direction::Same => td class="text" { "same" },
-                                Direction::Worse => td class="text bad" { "worse" },
-                            }
-                        }
-                    }
-                }
-            }
-        },
-    )
-}
-
 /// What became of the spans.
 pub(super) fn spans(document: &Document) -> Markup {
     section(
@@ -232,6 +170,7 @@ pub(super) fn spans(document: &Document) -> Markup {
     )
 }
 
-fn section(title: &str, content: &Markup) -> Markup {
+/// A part of the page with a title; what is too wide for it scrolls by itself.
+pub(super) fn section(title: &str, content: &Markup) -> Markup {
     html! { section { h2 { (title) } div class="scroll" tabindex="0" { (content) } } }
 }

@@ -19,7 +19,7 @@ pub(super) fn rates(points: &[Point]) -> Markup {
     });
     let chart = Chart {
         label: "Trips per second over the run, against the target",
-        x: (time_axis(points), "time"),
+        x: (time_axis(points), ""),
         y: Scale::from_zero(most.fold(0.0, f64::max)),
         x_tick: clock,
         y_tick: units::rate,
@@ -42,7 +42,12 @@ pub(super) fn rates(points: &[Point]) -> Markup {
     let mut legend = vec![("started", "started")];
     legend.extend(has_target.then_some(("target", "target")));
     legend.extend([("bar-failed", "failed"), ("bar-missed", "missed")]);
-    figure("Trips per second", &legend, "Bars stand on each other.", &chart.draw(&marks))
+    figure(
+        "Trips per second",
+        &legend,
+        "The bars are trips that failed and, on top of them, trips that never started.",
+        &chart.draw(&marks),
+    )
 }
 
 /// The median, the 99th percentile and the slowest of each second.
@@ -52,7 +57,7 @@ pub(super) fn latencies(points: &[Point]) -> Markup {
     let high = busy().map(|point| point.max_us).max().unwrap_or(1);
     let chart = Chart {
         label: "Latency of each second over the run",
-        x: (time_axis(points), "time"),
+        x: (time_axis(points), ""),
         y: Scale::logarithmic(low as f64, high as f64),
         x_tick: clock,
         y_tick: short_micros,
