@@ -100,11 +100,11 @@ class List {
     this.liveButton.textContent = isLive ? 'Live' : 'Paused';
     this.liveButton.title = isLive ? 'Pause the live tail (p)' : 'Go on with the live tail (p)';
     if (!isLive || document.hidden) return;
-    let connections = 0;
     this.disconnect = liveTraces(this.filter, {
       hello: () => {
         this.liveButton.dataset.state = 'live';
-        if (connections++) this.search();
+        // What came before the connection and after the last search was told to nobody.
+        this.search();
       },
       traces: ({ traces, skipped }) => this.arrived(traces, skipped),
       lost: () => { this.liveButton.dataset.state = 'lost'; },
@@ -123,7 +123,6 @@ class List {
   setLive(live) {
     isLive = live;
     announce(live ? 'Live' : 'Paused');
-    if (live) this.search();
     this.connect();
   }
 
