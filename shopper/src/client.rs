@@ -26,6 +26,7 @@ const CONNECTION_LIFETIME: Duration = Duration::from_secs(3600);
 /// What a thread's shoppers reach the store by.
 pub(crate) struct StoreClient {
     http: Client,
+    request_timeout: Duration,
     retries: u32,
     budget: RefCell<Budget>,
     availability: Arc<Availability>,
@@ -52,7 +53,13 @@ impl StoreClient {
             ))
             .finish();
         let budget = RefCell::new(Budget::new(config.retry_budget.fraction()));
-        Self { http, retries: config.retries, budget, availability }
+        Self {
+            http,
+            request_timeout: config.request_timeout,
+            retries: config.retries,
+            budget,
+            availability,
+        }
     }
 
     /// Makes a request, as a span of its own in `cx`, and repeats it as long as that may help and
@@ -71,7 +78,8 @@ impl StoreClient {
         loop {
             traffic.requests += 1;
             traffic.sent_bytes += call.body_bytes();
-            match exchange::attempt(&self.http, cx, call, resend_count).await {
+            match exchange::attempt(&self.http, self.request_timeout, cx, call, resend_count).await
+            {
                 Ok(answer) => {
                     traffic.received_bytes += answer.body.len() as u64;
                     self.availability.reached();

@@ -120,7 +120,8 @@ impl fmt::Display for Load {
                     Think::Fixed => "",
                     Think::Exponential => " on average",
                 };
-                write!(f, "closed: {shoppers} shoppers, each thinks {every}{think} between trips")
+                let plural = if shoppers.get() == 1 { "" } else { "s" };
+                write!(f, "closed: {shoppers} shopper{plural}, {every}{think} between trips")
             }
             Self::Open { rate, stages, arrivals, max_shoppers } => {
                 f.write_str("open: ")?;

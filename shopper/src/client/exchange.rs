@@ -1,6 +1,6 @@
 //! One request and its answer, or why there is none.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::error::ParseError;
 use actix_web_opentelemetry::ClientExt;
@@ -9,7 +9,7 @@ use awc::{
     error::{ConnectError, PayloadError, SendRequestError},
     http::{
         Method, StatusCode, Uri,
-        header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
     },
 };
 use opentelemetry::{Context, KeyValue};
@@ -58,9 +58,10 @@ pub(super) struct Unanswered {
     pub(super) received_bytes: u64,
 }
 
-/// Sends a request once, as a CLIENT span named by its method in `cx`.
+/// Sends a request once, as a CLIENT span named by its method in `cx`, and reads its answer.
 pub(super) async fn attempt(
     http: &Client,
+    timeout: Duration,
     cx: &Context,
     call: &Call,
     resend_count: u32,
@@ -79,12 +80,18 @@ pub(super) async fn attempt(
         request = request
             .with_attributes([KeyValue::new(HTTP_REQUEST_RESEND_COUNT, i64::from(resend_count))]);
     }
-    let mut response = match call {
+    let began = Instant::now();
+    let response = match call {
         Call::Get(_) => request.send().await?,
         Call::Checkout { body, .. } => request.send_body(body.clone()).await?,
     };
     let status = response.status();
+    // The client's own time limit ends with the head of the answer.
+    let mut response = response.timeout(timeout.saturating_sub(began.elapsed()));
     let body = response.body().limit(MAX_ANSWER_BYTES).await?;
+    if content_length(response.headers()).is_some_and(|length| body.len() < length) {
+        return Err(Failure::Disconnect.into());
+    }
     if status.is_success() || call.expects(status) {
         return Ok(Answer { status, body });
     }
@@ -156,6 +163,11 @@ impl From<PayloadError> for Unanswered {
 
 fn method_of(request: &ClientRequest) -> String {
     request.get_method().to_string()
+}
+
+/// How long the body was to be: the client takes a connection's end for the body's.
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The pause in seconds that the store asked for; its other form, a date, is not read.

@@ -1,0 +1,193 @@
+//! A store that answers as a test says, and remembers what it was asked.
+
+use std::{
+    future::pending,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    http::StatusCode,
+    web::{self, Bytes},
+};
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::Semaphore,
+};
+
+/// What the stub was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) line: String,
+    pub(crate) body: String,
+    headers: Vec<(String, String)>,
+    /// How often the same line was asked before.
+    pub(crate) before: usize,
+}
+
+impl Asked {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let header = self.headers.iter().find(|(other, _)| other == name);
+        header.map_or("", |(_, value)| value)
+    }
+
+    /// An entry of the baggage, still encoded.
+    pub(crate) fn baggage(&self, key: &str) -> Option<&str> {
+        let entries = self.header("baggage").split(',');
+        entries.filter_map(|entry| entry.split_once('=')).find(|(k, _)| *k == key).map(|(_, v)| v)
+    }
+}
+
+/// How the stub answers.
+pub(crate) enum Reply {
+    /// As the store's contract says.
+    Proper,
+    /// With this status.
+    Status(u16),
+    /// With a success and this body.
+    Body(&'static str),
+    /// Never.
+    Never,
+    /// With the beginning of a body, and never its end.
+    NeverEnding,
+    /// Properly, once there is a permit.
+    Held(Arc<Semaphore>),
+}
+
+type Answer = dyn Fn(&Asked) -> Reply + Send + Sync;
+
+/// A store that answers as a test says.
+pub(crate) struct Stub {
+    pub(crate) url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    server: ServerHandle,
+}
+
+impl Stub {
+    pub(crate) fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let answer: Arc<Answer> = Arc::new(answer);
+        let asked = Arc::<Mutex<Vec<Asked>>>::default();
+        let remembered = Arc::clone(&asked);
+        let server = HttpServer::new(move || {
+            let (answer, asked) = (Arc::clone(&answer), Arc::clone(&remembered));
+            App::new().default_service(web::to(move |request: HttpRequest, body: String| {
+                serve(Arc::clone(&answer), Arc::clone(&asked), request, body)
+            }))
+        })
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(0)
+        .bind(("127.0.0.1", 0))
+        .unwrap();
+        let url = url(server.addrs()[0]);
+        let server = server.run();
+        let handle = server.handle();
+        drop(actix_web::rt::spawn(server));
+        Self { url, asked, server: handle }
+    }
+
+    /// A store that does all as the contract says.
+    pub(crate) fn proper() -> Self {
+        Self::start(|_| Reply::Proper)
+    }
+
+    /// Everything that was asked so far, in order.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        drop(actix_web::rt::spawn(self.server.stop(false)));
+    }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+async fn serve(
+    answer: Arc<Answer>,
+    all: Arc<Mutex<Vec<Asked>>>,
+    request: HttpRequest,
+    body: String,
+) -> HttpResponse {
+    let line = format!("{} {}", request.method(), request.path());
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+    let asked = {
+        let mut all = all.lock().unwrap();
+        let before = all.iter().filter(|asked| asked.line == line).count();
+        let asked = Asked { line, body, headers: headers.collect(), before };
+        all.push(asked.clone());
+        asked
+    };
+    match answer(&asked) {
+        Reply::Proper => proper(&asked),
+        Reply::Status(code) => {
+            let status = StatusCode::from_u16(code).unwrap();
+            HttpResponse::build(status).json(json!({"title": "as the test says"}))
+        }
+        Reply::Body(body) => HttpResponse::Ok().body(body),
+        Reply::Never => pending().await,
+        Reply::NeverEnding => {
+            let first = stream::iter([Ok::<_, actix_web::Error>(Bytes::from_static(b"{"))]);
+            HttpResponse::Ok().streaming(first.chain(stream::pending()))
+        }
+        Reply::Held(permits) => {
+            permits.acquire().await.unwrap().forget();
+            proper(&asked)
+        }
+    }
+}
+
+/// Thirty products, and a receipt for whatever is bought.
+fn proper(asked: &Asked) -> HttpResponse {
+    let product = |id: usize| {
+        json!({
+            "id": id.to_string(), "name": format!("product {id}"), "price": 0.99,
+            "aisle": "produce", "in_stock": 100,
+        })
+    };
+    match asked.line.as_str() {
+        "GET /" => HttpResponse::Ok().body(shared::wire::WELCOME),
+        "GET /whats-in-store" => {
+            let products: Vec<_> = (1..=30).map(product).collect();
+            HttpResponse::Ok().json(json!({"inventory": {"products": products}}))
+        }
+        "POST /checkout" => HttpResponse::Created().json(json!({
+            "order_id": "018f4d1e-0000-7000-8000-000000000000", "lines": [], "total": 0.00,
+            "placed_at": "2026-01-31T09:30:00.000Z",
+        })),
+        line => match line.strip_prefix("GET /products/").map(str::parse) {
+            Some(Ok(id)) => HttpResponse::Ok().json(product(id)),
+            _ => HttpResponse::NotFound().finish(),
+        },
+    }
+}
+
+/// A store that answers every connection's first request with these bytes, and hangs up.
+pub(crate) async fn blunt(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = url(listener.local_addr().unwrap());
+    drop(actix_web::rt::spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            connection.read(&mut [0; 4096]).await.unwrap();
+            connection.write_all(answer).await.unwrap();
+        }
+    }));
+    url
+}
+
+/// Where nobody listens.
+pub(crate) fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    url(listener.local_addr().unwrap())
+}
