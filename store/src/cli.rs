@@ -17,7 +17,7 @@ use shared::{
 use crate::{
     actors::{CrewConfig, RestockPolicy},
     server::{self, Config},
-    storage::{DatabaseUrl, Storage},
+    storage::{self, DatabaseUrl},
 };
 
 /// Run the grocery store: an HTTP service with actors and a database inside.
@@ -145,12 +145,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
 }
 
 fn audit(database: &DatabaseUrl) -> anyhow::Result<ExitCode> {
-    let audit = actix_rt::System::new().block_on(async {
-        let storage = Storage::open(database).await?;
-        let audit = storage.audit().await;
-        storage.close().await;
-        audit
-    })?;
+    let audit = actix_rt::System::new().block_on(storage::audit(database))?;
     writeln!(io::stdout(), "{audit}")?;
     Ok(if audit.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

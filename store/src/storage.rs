@@ -10,6 +10,7 @@ mod database;
 mod database_url;
 mod deliver;
 mod error;
+mod pool;
 mod read;
 mod record;
 mod sale;
@@ -52,6 +53,18 @@ pub enum RecordOutcome {
     Short(Vec<Shortage>),
     /// Its key was used before, for another basket; nothing was sold.
     KeyReused,
+}
+
+/// Counts everything in a database again from the beginning, and changes nothing in it.
+///
+/// # Errors
+/// [`StorageError::Open`] when there is no database to be had at `url`, otherwise those of
+/// [`Storage::audit`].
+pub async fn audit(url: &DatabaseUrl) -> Result<Audit, StorageError> {
+    let database = Database::open_as_it_is(url).await?;
+    let audit = audit::audit(&database).await;
+    database.close().await;
+    audit
 }
 
 impl Storage {

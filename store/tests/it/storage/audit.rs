@@ -1,8 +1,14 @@
 //! The audit: it finds what somebody else has done to the database.
 
+use store::storage;
+
 use super::fixture::{TestDatabase, clean_audit, keyed, on_both, order};
 
-on_both!(a_clean_audit_prints_its_figures, an_audit_finds_what_does_not_add_up);
+on_both!(
+    a_clean_audit_prints_its_figures,
+    an_audit_changes_nothing,
+    an_audit_finds_what_does_not_add_up
+);
 
 async fn a_clean_audit_prints_its_figures(database: TestDatabase) {
     let storage = database.open([(1, 10), (2, 5)]).await;
@@ -15,6 +21,24 @@ async fn a_clean_audit_prints_its_figures(database: TestDatabase) {
 2 orders, 4.96 taken, 1 idempotency keys remembered
 clean: initial + delivered - sold = on hand for every product"
     );
+}
+
+async fn an_audit_changes_nothing(database: TestDatabase) {
+    let storage = database.open([(1, 10)]).await;
+    storage.close().await;
+    // Opening would put the whole catalogue on the shelves.
+    let audit = storage::audit(&database.url).await.unwrap();
+    assert!(audit.is_clean() && audit.products.len() == 1, "{audit}");
+}
+
+#[tokio::test]
+async fn an_audit_of_no_database_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nothing.db");
+    let url = format!("sqlite:{}", path.display()).parse().unwrap();
+    let error = storage::audit(&url).await.unwrap_err();
+    assert_eq!(error.kind(), "open", "{error}");
+    assert!(!path.exists());
 }
 
 async fn an_audit_finds_what_does_not_add_up(database: TestDatabase) {
