@@ -12,7 +12,11 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tokio::{net::TcpStream, process, time};
+use tokio::{
+    net::TcpStream,
+    process::{self, ChildStdin},
+    time,
+};
 
 /// How long a role may take from its start until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,6 +35,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 pub(crate) struct Child {
     role: &'static str,
     process: process::Child,
+    /// Held until the role has ended. Not left in `process`: waiting for a process closes it.
+    _parent_pipe: Option<ChildStdin>,
 }
 
 impl Child {
@@ -44,7 +50,7 @@ impl Child {
         variables: &[(&str, OsString)],
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let process = process::Command::new(program)
+        let mut process = process::Command::new(program)
             .args([OsStr::new(role), OsStr::new("--parent-pipe")])
             .args(args)
             .envs(variables.iter().map(|(name, value)| (name, value)))
@@ -53,7 +59,8 @@ impl Child {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start the {role}"))?;
-        Ok(Self { role, process })
+        let parent_pipe = process.stdin.take();
+        Ok(Self { role, process, _parent_pipe: parent_pipe })
     }
 
     /// Waits until the role listens on `addr`.

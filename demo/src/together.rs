@@ -27,6 +27,7 @@ pub(crate) fn run(options: Together) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_all(options: Together, shopper_args: Vec<OsString>) -> anyhow::Result<()> {
+    let stop = shared::signal::shutdown(false)?;
     let environment = Environment::read();
     if listens(options.store_listen).await {
         bail!(
@@ -41,8 +42,8 @@ async fn run_all(options: Together, shopper_args: Vec<OsString>) -> anyhow::Resu
     let mut running = Vec::new();
     let outcome = tokio::select! {
         outcome = shop(&options, &environment, &receiver, shopper_args, &mut running) => outcome,
-        signal = shared::signal::shutdown(false) => {
-            eprintln!("\ngrocery: {}, stopping", signal?);
+        reason = stop => {
+            eprintln!("\ngrocery: {reason}, stopping");
             Ok(())
         }
     };

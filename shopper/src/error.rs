@@ -18,6 +18,9 @@ pub enum ShopperError {
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
+    /// The signals that end a run cannot be received.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -53,12 +53,10 @@ fn shop(args: &Args, report: &Report) -> Result<bool, ShopperError> {
         telemetry.accounting(),
     );
     let driven = actix::System::new().block_on(async {
-        let stop = shared::signal::shutdown(args.parent_pipe);
+        let stop = shared::signal::shutdown(args.parent_pipe).map_err(ShopperError::Signals)?;
         drive(&config, &statistics, async {
-            match stop.await {
-                Ok(reason) => tracing::info!("stopping: {reason}"),
-                Err(error) => tracing::error!("stopping: signals cannot be received: {error}"),
-            }
+            let reason = stop.await;
+            tracing::info!("stopping: {reason}");
         })
         .await
     });

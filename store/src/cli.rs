@@ -132,12 +132,10 @@ fn open(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: &Args) -> anyhow::Result<()> {
-    let parent_pipe = args.parent_pipe;
+    let shutdown = signal::shutdown(args.parent_pipe)?;
     let store = server::serve(args.config(), async move {
-        match signal::shutdown(parent_pipe).await {
-            Ok(reason) => tracing::info!(reason, "the store is closing"),
-            Err(error) => tracing::error!(%error, "the store cannot hear signals, so it closes"),
-        }
+        let reason = shutdown.await;
+        tracing::info!(reason, "the store is closing");
     })
     .await?;
     writeln!(io::stderr(), "grocery store: open on http://{}", store.addr()).ok();
