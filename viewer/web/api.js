@@ -1,6 +1,7 @@
 // The viewer's own query API. The only file that knows its addresses.
 
 const BASE = '/viewer/api';
+const RETRY_MS = 5000;
 
 /** What went wrong, with the HTTP status (0: no answer at all). */
 export class ApiError extends Error {
@@ -44,9 +45,21 @@ export const fetchStats = (signal) => get('/stats', signal);
  * that ends it.
  */
 export function liveTraces(filter, handlers) {
-  const source = new EventSource(`${BASE}/live?${filter}`);
-  source.addEventListener('hello', () => handlers.hello());
-  source.addEventListener('traces', (event) => handlers.traces(JSON.parse(event.data)));
-  source.addEventListener('error', () => handlers.lost());
-  return () => source.close();
+  let source = null;
+  let timer = 0;
+  const connect = () => {
+    source = new EventSource(`${BASE}/live?${filter}`);
+    source.addEventListener('hello', () => handlers.hello());
+    source.addEventListener('traces', (event) => handlers.traces(JSON.parse(event.data)));
+    source.addEventListener('error', () => {
+      handlers.lost();
+      // An answer that is no event stream (too many clients) ends it: only then is it ours to retry.
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(connect, RETRY_MS);
+    });
+  };
+  connect();
+  return () => {
+    clearTimeout(timer);
+    source.close();
+  };
 }

@@ -5,18 +5,23 @@ import { el, setStyle } from './dom.js';
 const LABEL_PX = 110;
 const NARROWEST = 120;
 
-/** `node` goes above the chart, `lines` behind it; `draw()` after a zoom or a resize. */
+/**
+ * `node` goes above the chart, `lines` behind it; `draw()` after a zoom or a resize; `call(what)`
+ * names what the lines are.
+ */
 export function timeAxis(scale, panes) {
   const ticks = el('div', { class: 'ticks' });
   const rules = el('div', {});
   const lines = el('div', { class: 'gridlines', 'aria-hidden': 'true' }, rules);
-  const node = el('div', { class: 'axis' }, el('div', { class: 'axis-name' }, 'Span', divider(panes)), ticks);
+  const name = el('span', {});
+  const node = el('div', { class: 'axis' }, el('div', { class: 'axis-name' }, name, divider(panes)), ticks);
   const draw = () => {
     const marks = scale.ticks(Math.floor(ticks.clientWidth / LABEL_PX)).filter(({ at }) => at < 0.97);
     ticks.replaceChildren(...marks.map(({ at, label }) => el('span', { class: 'tick num', style: { left: `${100 * at}%` } }, label)));
     rules.replaceChildren(...marks.map(({ at }) => el('span', { class: 'gridline', style: { left: `${100 * at}%` } })));
   };
-  return { node, lines, draw };
+  const call = (what) => { name.textContent = what; };
+  return { node, lines, draw, call };
 }
 
 function divider(panes) {

@@ -57,7 +57,7 @@ function wayOf(from, to, share) {
     const [x1, x2] = [from.x + NODE_WIDTH, to.x];
     const bend = Math.min(90, (x2 - x1) / 2);
     const rise = share * share * (3 - 2 * share);
-    return { d: `M${x1},${fy}C${x1 + bend},${fy} ${x2 - bend},${ty} ${x2},${ty}`, x: x1 + share * (x2 - x1), y: fy + rise * (ty - fy) };
+    return { d: `M${x1},${fy}C${x1 + bend},${fy} ${x2 - bend},${ty} ${x2},${ty}`, x: x1 + share * (x2 - x1), y: fy + rise * (ty - fy), isFlat: Math.abs(ty - fy) < 20 };
   }
   // Backwards: under the nodes, so that it is not taken for a forward edge.
   const [x1, x2] = [from.x + NODE_WIDTH * 0.5, to.x + NODE_WIDTH * 0.5];
@@ -89,8 +89,15 @@ function drawLabel(edge, way, host) {
     ? ['links']
     : [`${duration(edge.p50_ns)} / ${duration(edge.p99_ns)}`, edge.wait_p50_ns !== null && `wait ${duration(edge.wait_p50_ns)} / ${duration(edge.wait_p99_ns)}`].filter(Boolean);
   return svg('g', { class: `edge-label${edge.errors ? ' failing' : ''}`, transform: `translate(${way.x},${way.y})`, onclick: () => host.open(edge.path) },
+    way.isFlat ? null : backing(lines),
     svg('text', { y: -6 }, rate(edge.rate), edge.errors ? ` ⚠ ${percent(edge.errors, edge.count)}` : ''),
     ...lines.map((line, i) => svg('text', { y: 13 + 12.5 * i, class: 'second' }, line)));
+}
+
+/** Hides the slanting edge behind its words; a level one passes between them. */
+function backing(lines) {
+  const width = 6.2 * Math.max(10, ...lines.map((line) => line.length)) + 8;
+  return svg('rect', { class: 'backing', x: -width / 2, y: -18, width, height: 26 + 12.5 * lines.length, rx: 4 });
 }
 
 function drawNode(node, { x, y }, host) {

@@ -7,6 +7,7 @@ import { series } from './colors.js';
 import { el, perFrame, setStyle, srOnly, svg } from './dom.js';
 import { duration, plural } from './format.js';
 import { lanesOf } from './lanemodel.js';
+import { linkCount } from './rows.js';
 
 const ROW = 22;
 const PAD = 5;
@@ -34,7 +35,6 @@ export class Lanes {
     });
     this.inner.addEventListener('focusin', (event) => { this.focusId = this.spanOf(event.target)?.id ?? this.focusId; });
     this.build();
-    this.update();
   }
 
   close() {}
@@ -95,7 +95,7 @@ export class Lanes {
       class: `lane-bar${span.isError ? ' failed' : ''}${matches && !matches.has(span.id) ? ' dim' : ''}`,
       'aria-selected': String(selected === span), style: { ...box, top },
       title: `${span.name}: ${duration(span.duration_ns)}${span.wait_ns ? `, ${duration(span.wait_ns)} in the mailbox` : ''}`,
-    }, span.isError ? '⚠ ' : '', shortName(span), srOnly(`, ${duration(span.duration_ns)}${span.isError ? ', error' : ''}`));
+    }, span.isError ? '⚠ ' : '', shortName(span), linkCount(span) > 0 && ' ⇄', srOnly(`, ${duration(span.duration_ns)}${span.isError ? ', error' : ''}`));
     this.bars.set(span.id, node);
     return [...parts, node];
   }
@@ -107,7 +107,7 @@ export class Lanes {
     const few = messages.length <= MOST_ARROWS ? messages : messages.filter(isNear);
     const shown = few.filter((span) => scale.at(span.sent_ns) >= 0 && scale.at(span.sent_ns) <= 1);
     this.arrows.replaceChildren(
-      svg('defs', {}, svg('marker', { id: 'sending-head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: 'auto' },
+      svg('defs', {}, svg('marker', { id: 'sending-head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, markerUnits: 'userSpaceOnUse', orient: 'auto' },
         svg('path', { class: 'sending-head', d: 'M0,0L8,4L0,8z' }))),
       ...shown.map((span) => this.arrow(span, isNear(span))));
   }

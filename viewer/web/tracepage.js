@@ -81,16 +81,22 @@ export class TracePage {
     this.view = mode === 'lanes' ? new Lanes(this) : new Waterfall(this);
     this.chart.replaceChildren(this.axis.node, el('div', { class: 'plot' }, this.axis.lines, this.view.node));
     this.chart.dataset.mode = mode;
-    this.tools.draw();
-    this.zoomed();
+    this.axis.call(mode === 'lanes' ? 'Actor' : 'Span');
+    this.drawAround();
+    this.view.update();
   }
 
   zoomed() {
+    this.drawAround();
+    this.view.refresh();
+  }
+
+  /** What stands around the chart and depends on the stretch of time or on the mode. */
+  drawAround() {
     setStyle(this.chart, { '--gutter': `${this.view.node.offsetWidth - this.view.node.clientWidth}px` });
     this.axis.draw();
     this.map.draw();
     this.tools.draw();
-    this.view.refresh();
   }
 
   wheel(event) {
