@@ -8,6 +8,8 @@ mod foot;
 mod interruption;
 mod line;
 mod panel;
+#[cfg(test)]
+mod tests;
 
 use crate::report::ReportArgs;
 use crate::statistics::Snapshot;

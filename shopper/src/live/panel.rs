@@ -124,13 +124,22 @@ impl Panel {
         labelled("whole run", columns(times))
     }
 
-    /// The 99th percentile of the last seconds, the newest at the right end.
+    /// The 99th percentile of the last seconds, the newest at the right end, by its logarithm: a
+    /// stall must not press all else to the ground.
     fn sparkline(&self, area: Rect, frame: &mut Buffer) {
         let timeline = &self.snapshot.timeline;
         let first = timeline.len().saturating_sub(usize::from(area.width));
-        let micros = timeline[first..].iter().map(|s| s.p99.as_micros() as u64);
+        let micros = || timeline[first..].iter().map(|second| second.p99.as_micros() as f64);
+        let lowest = micros().filter(|us| *us > 0.0).fold(f64::INFINITY, f64::min);
+        let level = |us: f64| (us > 0.0).then(|| 100.0 * (us / lowest).log10());
+        let highest = micros().filter_map(level).fold(100.0, f64::max);
+        // An eighth of the row for the lowest, all of it for the highest.
+        let floor = highest / 7.0;
+        let heights: Vec<u64> =
+            micros().map(|us| level(us).map_or(0, |level| (floor + level) as u64)).collect();
+        let highest = (floor + highest) as u64;
         let style = Style::new().fg(Color::Cyan);
-        Sparkline::default().data(micros.collect::<Vec<_>>()).style(style).render(area, frame);
+        Sparkline::default().data(heights).max(highest).style(style).render(area, frame);
     }
 
     fn spans(&self) -> Line<'static> {

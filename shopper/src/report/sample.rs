@@ -34,10 +34,12 @@ pub(crate) fn snapshot() -> Snapshot {
             recorder.finished(&trip(n));
         }
         recorder.missed();
+        if second == 19 {
+            // One that has not come back.
+            recorder.started();
+        }
         statistics.tick(Duration::from_secs(second + 1), Some(10.0));
     }
-    recorder.started();
-    statistics.tick(Duration::from_secs(20), Some(10.0));
     statistics.snapshot()
 }
 
