@@ -51,7 +51,7 @@ pub(crate) struct Return {
 /// When trips start.
 pub(crate) enum Pace {
     /// When a schedule says.
-    Open(Peekable<Enumerate<Schedule>>),
+    Open(Box<Peekable<Enumerate<Schedule>>>),
     /// When shoppers have thought long enough.
     Closed(Shoppers),
 }
@@ -71,7 +71,7 @@ impl Pace {
     pub(crate) fn new(load: &Load, seed: u64) -> Self {
         match (load, load.profile()) {
             (Load::Open { arrivals, .. }, Some(profile)) => {
-                Self::Open(Schedule::new(profile, *arrivals, seed).enumerate().peekable())
+                Self::Open(Box::new(Schedule::new(profile, *arrivals, seed).enumerate().peekable()))
             }
             (Load::Closed { shoppers, every, think }, _) => {
                 Self::Closed(Shoppers::new(*shoppers, *every, *think, seed))
