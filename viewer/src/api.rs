@@ -5,7 +5,7 @@
 //! | `GET /viewer/api/traces?…` | the [summaries](summary) of the traces that a search finds: `{"traces":[…],"total":57,"limit":20}`, the newest start first |
 //! | `GET /viewer/api/traces/{id}` | one trace [in full](detail): resources and scopes once each, spans in a flat list by start with links in both directions |
 //! | `GET /viewer/api/live?…` | [server-sent events](live): `hello`, `traces` with the summaries of traces that changed, `stats` every second |
-//! | `GET /viewer/api/graph?window=60` | the [actor graph](graph) of the last seconds |
+//! | `GET /viewer/api/graph?window=60` | the [actor graph](mod@graph) of the last seconds |
 //! | `GET /viewer/api/services` | services with their operations |
 //! | `GET /viewer/api/stats` | [what is held](totals), what came in, what became of it |
 //!

@@ -1,5 +1,6 @@
 //! The viewer as a process: logs, signals, exit code.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -58,7 +59,10 @@ fn start_logs(filter: &str) {
         Ok(filter) => (filter, None),
         Err(fault) => (EnvFilter::new("info"), Some(fault)),
     };
-    let logs = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let logs = tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter);
     // Whoever runs the viewer inside another process may have set up logs already.
     drop(logs.try_init());
     if let Some(fault) = fault {

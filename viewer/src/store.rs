@@ -4,6 +4,7 @@
 //! One writer adds spans (see [`ingest`](crate::ingest)); readers take what they want under a
 //! short lock and work on it afterwards, so a slow search never holds up a sender.
 
+mod attribute;
 pub(crate) mod backlinks;
 pub(crate) mod catalog;
 pub(crate) mod convert;
