@@ -43,7 +43,7 @@ function labelShare(edge, edges) {
   const others = (end) => edges.some((other) => other !== edge && other.source !== other.target && other[end] === edge[end]);
   const [fansOut, fansIn] = [others('source'), others('target')];
   if (fansOut === fansIn) return 0.5;
-  return fansOut ? 0.66 : 0.34;
+  return fansOut ? 0.57 : 0.43;
 }
 
 /** The path of an edge, and the place of its label. */
@@ -51,7 +51,7 @@ function wayOf(from, to, share) {
   const [fy, ty] = [from.y + NODE_HEIGHT / 2, to.y + NODE_HEIGHT / 2];
   if (from === to) {
     const [left, right] = [from.x + NODE_WIDTH * 0.35, from.x + NODE_WIDTH * 0.65];
-    return { d: `M${left},${from.y}C${left},${from.y - SELF_REACH} ${right},${from.y - SELF_REACH} ${right},${from.y}`, x: from.x + NODE_WIDTH / 2, y: from.y - SELF_REACH * 0.75 - 8 };
+    return { d: `M${left},${from.y}C${left},${from.y - SELF_REACH} ${right},${from.y - SELF_REACH} ${right},${from.y}`, x: from.x + NODE_WIDTH / 2, y: from.y - SELF_REACH * 0.75 - 8, isFlat: true };
   }
   if (to.x > from.x) {
     const [x1, x2] = [from.x + NODE_WIDTH, to.x];
@@ -96,7 +96,7 @@ function drawLabel(edge, way, host) {
 
 /** Hides the slanting edge behind its words; a level one passes between them. */
 function backing(lines) {
-  const width = 6.2 * Math.max(10, ...lines.map((line) => line.length)) + 8;
+  const width = 6.4 * Math.max(10, ...lines.map((line) => line.length)) + 8;
   return svg('rect', { class: 'backing', x: -width / 2, y: -18, width, height: 26 + 12.5 * lines.length, rx: 4 });
 }
 

@@ -2,13 +2,13 @@
 // text, after Sugiyama. Hand-written because the graphs are small (a node an actor kind) and have
 // to lie still: the same nodes and edges always give the same picture.
 
-export const NODE_WIDTH = 168;
+export const NODE_WIDTH = 160;
 export const NODE_HEIGHT = 58;
-const LAYER_GAP = 196;
+const LAYER_GAP = 206;
 const NODE_GAP = 62;
 const MARGIN = 24;
 const SWEEPS = 8;
-const MOST_LAYERS = 9;
+const MOST_LAYERS = 5;
 
 /** Places `nodes` (`{ key }`) joined by `edges` (`{ from, to }`, keys). `{ at: Map(key, {x, y}), width, height }`. */
 export function layered(nodes, edges) {

@@ -14,7 +14,6 @@ export function drawLink(node, { span, link }, { model, scale }) {
   const target = times(link, model);
   const seen = inSight(target, scale);
   const ghost = seen && place(scale, seen.start_ns, seen.end_ns);
-  const label = Math.min(0.75, clamp(scale.at(seen ? seen.end_ns : span.start_ns)));
   node.replaceChildren(
     el('div', { class: 'name', role: 'gridcell' },
       el('span', { class: 'fold leaf' }),
@@ -24,7 +23,16 @@ export function drawLink(node, { span, link }, { model, scale }) {
       el('a', { href: tracePath(link.trace_id, link.span_id), tabindex: -1, class: 'link-name' }, link.name ?? `span ${link.span_id}`)),
     el('div', { class: 'time', role: 'gridcell' },
       ghost && el('span', { class: 'ghost', style: ghost, 'data-series': series(link.service ?? '') }),
-      el('span', { class: 'link-where', style: { left: `calc(${(100 * label).toFixed(3)}% + ${seen ? 8 : 30}px)` } }, whereOf(span, link, target, model))));
+      el('span', { class: 'link-where', style: wordsAt(span, seen, scale) }, whereOf(span, link, target, model))));
+}
+
+/** The words stand after the linked span's bar, or before it, wherever there is room. */
+function wordsAt(span, seen, scale) {
+  if (!seen) return { left: `calc(${(100 * Math.min(0.7, clamp(scale.at(span.start_ns)))).toFixed(3)}% + 30px)` };
+  const [start, end] = [clamp(scale.at(seen.start_ns)), clamp(scale.at(seen.end_ns))];
+  if (start === 0 && end === 1) return { left: '40%' };
+  if (end < 0.7 || start < 0.35) return { left: `calc(${(100 * Math.min(0.7, end)).toFixed(3)}% + 8px)` };
+  return { right: `calc(${(100 * (1 - start)).toFixed(3)}% + 8px)` };
 }
 
 /** Where an arrow ends on this line, as a share of the window; null when that time is not in it. */
