@@ -1,0 +1,203 @@
+//! Limits and bad input: what strangers send, too much of everything, and too slowly.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use actix_web::rt;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::{EXPERIMENT, TestStore};
+
+#[actix_web::test]
+async fn a_body_that_is_not_json_is_a_bad_request() {
+    let store = TestStore::open().await;
+    for body in ["", "{", "{\"items\":[}", "nonsense", "{\"items\":[]} trailing", "\u{0}"] {
+        let request = store.checkout_json(&json!(null)).body(body);
+        let problem = request.send().await.problem(400);
+        assert_eq!(problem.kind, "/problems/malformed-body", "{body}");
+    }
+}
+
+#[actix_web::test]
+async fn json_that_is_no_basket_that_can_be_sold_is_refused_by_what_is_wrong_with_it() {
+    let store = TestStore::open().await;
+    let line = |id: &str, quantity: i64| json!({ "id": id, "quantity": quantity });
+    let lines: Vec<_> = (1..=101).map(|id| line(&id.to_string(), 1)).collect();
+    for (body, expected) in [
+        (json!(null), "invalid type: null"),
+        (json!([]), "expected struct CheckoutRequest"),
+        (json!({}), "missing field `items`"),
+        (json!({ "items": 7 }), "expected a sequence"),
+        (json!({ "items": [], "coupon": 1 }), "unknown field `coupon`"),
+        (json!({ "items": [{ "id": "1", "quantity": 1, "price": 0 }] }), "unknown field `price`"),
+        (json!({ "items": [{ "id": 1, "quantity": 1 }] }), "expected a string"),
+        (json!({ "items": [{ "id": "1", "quantity": "1" }] }), "expected u32"),
+        (json!({ "items": [{ "id": "1", "quantity": 1.5 }] }), "expected u32"),
+        (json!({ "items": [line("1", -1)] }), "expected u32"),
+        (json!({ "items": [line("1", 4_294_967_296)] }), "expected u32"),
+        (json!({ "items": [] }), "the basket is empty"),
+        (json!({ "items": [line("1", 0)] }), "the quantity of product 1 is 0"),
+        (json!({ "items": [line("1", 1), line("1", 1)] }), "product 1 is in the basket twice"),
+        (json!({ "items": [line("potato", 1)] }), "\"potato\" is not a product id"),
+        (json!({ "items": [line("999", 1)] }), "the store has no product \"999\""),
+        (json!({ "items": lines }), "the basket has 101 lines"),
+    ] {
+        let problem = store.checkout_json(&body).send().await.problem(422);
+        assert_eq!(problem.kind, "/problems/impossible-basket");
+        assert!(problem.detail.contains(expected), "{body}: {}", problem.detail);
+    }
+}
+
+#[actix_web::test]
+async fn a_body_over_256_kib_is_too_large_and_one_under_is_read() {
+    let store = TestStore::open().await;
+    let padded = |bytes: usize| {
+        let body = r#"{"items":[{"id":"1","quantity":1}]}"#;
+        store.checkout_json(&json!(null)).body(format!("{body}{}", " ".repeat(bytes - body.len())))
+    };
+    assert_eq!(padded(256 * 1024).send().await.status, 201);
+    padded(256 * 1024 + 1).send().await.problem(413);
+}
+
+#[actix_web::test]
+async fn a_body_of_another_type_is_not_supported() {
+    let store = TestStore::open().await;
+    let body = r#"{"items":[{"id":"1","quantity":1}]}"#;
+    let post = || store.request(actix_web::http::Method::POST, "/checkout").body(body);
+    post().send().await.problem(415);
+    post().header("content-type", "text/plain").send().await.problem(415);
+    let json = post().header("content-type", "application/json; charset=utf-8");
+    assert_eq!(json.send().await.status, 201);
+}
+
+#[actix_web::test]
+async fn an_idempotency_key_that_cannot_be_one_is_refused() {
+    let store = TestStore::open().await;
+    for key in ["", "two words", &"k".repeat(256)] {
+        let problem = store.checkout(&[(1, 1)]).key(key).send().await.problem(400);
+        assert_eq!(problem.kind, "/problems/idempotency-key");
+    }
+    store.checkout(&[(1, 1)]).key("one").key("another").send().await.problem(400);
+    assert_eq!(store.in_stock(1).await, 500);
+}
+
+#[actix_web::test]
+async fn trace_headers_that_break_the_rules_start_a_new_trace_and_fail_nothing() {
+    let store = TestStore::open().await;
+    let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let too_long = "x".repeat(20_000);
+    for headers in [
+        vec![("traceparent", "garbage")],
+        vec![("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01")],
+        vec![("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01")],
+        vec![("traceparent", valid), ("traceparent", valid)],
+        vec![("traceparent", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")],
+        vec![("traceparent", &too_long)],
+        vec![("tracestate", "a=1"), ("tracestate", "===")],
+        vec![("baggage", "=,;,=;=,%ff=%ff"), ("baggage", "no value")],
+        vec![("baggage", &too_long)],
+    ] {
+        let ask = store.get("/whats-in-store");
+        let ask = headers.iter().fold(ask, |ask, (name, value)| ask.header(name, *value));
+        let answer = ask.send().await;
+        assert_eq!(answer.status, 200, "{headers:?}");
+        assert!(!answer.header("traceresponse").contains("4bf92f3577b34da6"), "{headers:?}");
+    }
+    // What is wrong with the rest is no reason to leave the trace.
+    let answer = store
+        .get("/")
+        .header("traceparent", valid)
+        .header("tracestate", "in valid")
+        .header("baggage", "=")
+        .send()
+        .await;
+    assert!(answer.header("traceresponse").starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+}
+
+#[actix_web::test]
+async fn an_overloaded_actor_says_when_to_try_again() {
+    let store = TestStore::open_with(|config| {
+        config.allow_faults = true;
+        config.crew.mailbox = 1;
+    })
+    .await;
+    // These actors are started for the first of these requests: let them be.
+    assert_eq!(store.checkout(&[(1, 1)]).fault(EXPERIMENT).send().await.status, 201);
+    // One order holds up the checkout; of the others only as many can wait as there is room for.
+    let order = |_| store.checkout(&[(1, 1)]).fault("stall=Checkout:200ms").send();
+    let answers = join_all((0..16).map(order)).await;
+    let (sold, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 201);
+    assert!((1..=4).contains(&sold.len()), "{} were sold", sold.len());
+    for answer in refused {
+        assert_eq!(answer.problem(503).kind, "/problems/overloaded");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    // Whoever asked for no fault has noticed nothing, and when it is over all is as before.
+    assert_eq!(store.checkout(&[(1, 1)]).send().await.status, 201);
+    assert_eq!(store.checkout(&[(1, 1)]).fault(EXPERIMENT).send().await.status, 201);
+}
+
+#[actix_web::test]
+async fn an_actor_at_its_limit_reads_no_further_message_until_it_has_room() {
+    let store = TestStore::open_with(|config| {
+        config.allow_faults = true;
+        config.crew.concurrency = 1;
+        config.crew.mailbox = 64;
+    })
+    .await;
+    let slow = |_| store.checkout(&[(1, 1)]).fault("slow-aisle=produce:10ms").send();
+    let answers = join_all((0..8).map(slow)).await;
+    assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+}
+
+#[actix_web::test]
+async fn a_deadline_that_is_missed_is_a_gateway_timeout_and_nothing_is_sold() {
+    let store = TestStore::open_with(|config| {
+        config.allow_faults = true;
+        config.request_timeout = Duration::from_millis(100);
+    })
+    .await;
+    let late = store.checkout(&[(1, 5), (12, 1)]).fault("slow-aisle=produce:400ms").send().await;
+    assert_eq!(late.problem(504).kind, "/problems/deadline-missed");
+    // The aisle reserves when nobody waits any more, and puts the pieces back.
+    store.await_stock(Some(EXPERIMENT), 12, 500).await;
+    store.await_stock(Some(EXPERIMENT), 1, 500).await;
+    let stuck = store.checkout(&[(1, 5)]).fault("stall=Ledger:300ms").send().await;
+    assert_eq!(stuck.problem(504).kind, "/problems/deadline-missed");
+    store.await_stock(Some(EXPERIMENT), 1, 500).await;
+    // To buy all there is only works if nothing was sold and nothing is reserved.
+    assert_eq!(store.checkout(&[(1, 500)]).fault(EXPERIMENT).send().await.status, 201);
+}
+
+#[actix_web::test]
+async fn a_client_that_goes_away_leaves_no_reservation_behind() {
+    let store = TestStore::open_with(|config| config.allow_faults = true).await;
+    let order = rt::spawn(store.checkout(&[(1, 5)]).fault("stall=Ledger:300ms").send());
+    store.await_stock(Some(EXPERIMENT), 1, 495).await;
+    order.abort();
+    assert!(order.await.unwrap_err().is_cancelled());
+    // The order was on its way, so it is sold, once: the view and the database agree on that.
+    assert_eq!(store.checkout(&[(1, 495)]).fault(EXPERIMENT).send().await.status, 201);
+    store.await_stock(Some(EXPERIMENT), 1, 0).await;
+    store.await_stock(None, 1, 0).await;
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_arrive_in_time_is_a_request_timeout() {
+    let timeout = Duration::from_millis(100);
+    let store = TestStore::open_with(|config| config.request_timeout = timeout).await;
+    let addr = store.base().trim_start_matches("http://").to_owned();
+    let answer = rt::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+        let head = "POST /checkout HTTP/1.1\r\nhost: store\r\ncontent-type: application/json\r\n\
+                    content-length: 100\r\n\r\n{\"items\":";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        answer
+    });
+    assert_eq!(&answer.await.unwrap(), b"HTTP/1.1 408");
+}

@@ -1,0 +1,213 @@
+//! A store of a test's own, on a free port, and a client that reads whole answers.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use actix_opentelemetry::testing::{TestTrace, recorder};
+use actix_web::{http::Method, http::header::HeaderMap, web::Bytes};
+use opentelemetry::trace::TraceContextExt as _;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shared::wire::{Problem, Product, WhatsInStore};
+use store::{Config, CrewConfig, RestockPolicy, Running};
+use tokio::sync::oneshot;
+
+/// Far longer than anything takes that is awaited: only a test that fails gets there.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A fault that never strikes: to be served by the actors that serve experiments.
+pub(crate) const EXPERIMENT: &str = "slow-aisle=none:1s";
+
+/// A store that runs until the test drops or closes it.
+pub(crate) struct TestStore {
+    base: String,
+    client: awc::Client,
+    close: oneshot::Sender<()>,
+    running: Running,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// A request that is being put together.
+pub(crate) struct Ask {
+    client: awc::Client,
+    method: Method,
+    url: String,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
+}
+
+impl TestStore {
+    /// A store with a database in memory, full shelves and no deliveries.
+    pub(crate) async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// The same, with a change to its configuration.
+    pub(crate) async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
+        recorder();
+        let mut config = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            database: "sqlite::memory:".parse().unwrap(),
+            http_threads: 1,
+            actor_threads: 1,
+            crew: CrewConfig {
+                mailbox: 1024,
+                concurrency: 512,
+                ledger_queue: 1024,
+                restock: RestockPolicy {
+                    below: 0,
+                    quantity: NonZeroU32::new(50).unwrap(),
+                    delay: Duration::from_millis(10),
+                },
+            },
+            request_timeout: PATIENCE,
+            allow_faults: false,
+        };
+        change(&mut config);
+        let (close, closed) = oneshot::channel::<()>();
+        let running = store::serve(config, async { drop(closed.await) }).await.unwrap();
+        let base = format!("http://{}", running.addr());
+        let client = awc::Client::builder().timeout(PATIENCE).finish();
+        Self { base, client, close, running }
+    }
+
+    /// A `GET` of this path.
+    pub(crate) fn get(&self, path: &str) -> Ask {
+        self.request(Method::GET, path)
+    }
+
+    /// Any request.
+    pub(crate) fn request(&self, method: Method, path: &str) -> Ask {
+        let (client, url) = (self.client.clone(), format!("{}{path}", self.base));
+        Ask { client, method, url, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// A checkout of these products and quantities.
+    pub(crate) fn checkout(&self, items: &[(u32, u32)]) -> Ask {
+        let item =
+            |(id, quantity): &(u32, u32)| json!({ "id": id.to_string(), "quantity": quantity });
+        self.checkout_json(&json!({ "items": items.iter().map(item).collect::<Vec<_>>() }))
+    }
+
+    /// A checkout with this body.
+    pub(crate) fn checkout_json(&self, body: &Value) -> Ask {
+        self.request(Method::POST, "/checkout")
+            .header("content-type", "application/json")
+            .body(body.to_string())
+    }
+
+    /// What is in store, as those who ask for faults see it if `with_faults`.
+    pub(crate) async fn products(&self, fault: Option<&str>) -> Vec<Product> {
+        let ask = self.get("/whats-in-store");
+        let ask = match fault {
+            Some(fault) => ask.fault(fault),
+            None => ask,
+        };
+        ask.send().await.json::<WhatsInStore>().inventory.products
+    }
+
+    /// How many pieces of a product can be bought.
+    pub(crate) async fn in_stock(&self, product: u32) -> u64 {
+        self.get(&format!("/products/{product}")).send().await.json::<Product>().in_stock
+    }
+
+    /// Waits until so many pieces of a product can be bought, as those see it who ask for `fault`.
+    pub(crate) async fn await_stock(&self, fault: Option<&str>, product: u32, pieces: u64) {
+        let id = product.to_string();
+        let seen = async {
+            loop {
+                let products = self.products(fault).await;
+                if products.iter().any(|p| p.id == id && p.in_stock == pieces) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, seen).await;
+        assert!(in_time.is_ok(), "there were never {pieces} pieces of product {product} in stock");
+    }
+
+    /// Where it listens.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Closes the store and waits until it is closed.
+    pub(crate) async fn close(self) {
+        self.close.send(()).unwrap();
+        tokio::time::timeout(PATIENCE, self.running.stopped()).await.unwrap().unwrap();
+    }
+}
+
+impl Ask {
+    /// Adds a header, also when there is one of this name.
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sends this body.
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Makes the request a child of a test's root span.
+    pub(crate) fn in_trace(self, trace: &TestTrace) -> Self {
+        let span = trace.cx().span().span_context().clone();
+        self.header("traceparent", format!("00-{}-{}-01", span.trace_id(), span.span_id()))
+    }
+
+    /// Asks for faults.
+    pub(crate) fn fault(self, fault: &str) -> Self {
+        self.header("baggage", format!("grocery.fault={}", fault.replace(';', "%3B")))
+    }
+
+    /// Repeatable under this key.
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    /// Sends it and reads the whole answer.
+    #[expect(clippy::disallowed_methods, reason = "tests make the trace headers themselves")]
+    pub(crate) async fn send(self) -> Answer {
+        let mut request = self.client.request(self.method, self.url);
+        for (name, value) in self.headers {
+            request = request.append_header((name, value));
+        }
+        let mut response = request.send_body(self.body).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.body().await.unwrap() }
+    }
+}
+
+impl Answer {
+    /// The value of a header, or nothing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// The body as JSON, of a success.
+    #[track_caller]
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
+        assert!(matches!(self.status, 200 | 201), "{self:?}");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The body as a problem document of this status, which must be about this very request.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16) -> Problem {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem: Problem = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem.status, status);
+        assert_eq!(problem.trace_id.as_deref(), self.header("traceresponse").get(3..35));
+        problem
+    }
+}

@@ -1,0 +1,263 @@
+//! What a request looks like in a trace: whole trees, links to batches and deliveries included.
+
+use std::collections::HashMap;
+
+use actix_opentelemetry::testing::{SpanRecord, SpanTree, TestTrace};
+use actix_web::rt;
+use futures_util::future::join_all;
+
+use crate::support::{Answer, EXPERIMENT, TestStore};
+
+#[actix_web::test]
+async fn a_welcome_is_a_span_made_by_hand() {
+    let store = TestStore::open().await;
+    let trace = TestTrace::start("a trip");
+    store.get("/").in_trace(&trace).send().await;
+    let tree = trace.tree(3).await;
+    assert_eq!(
+        tree,
+        "\
+a trip INTERNAL
+  GET / SERVER
+    welcome message INTERNAL
+"
+    );
+}
+
+#[actix_web::test]
+async fn the_inventory_asks_all_aisles() {
+    let store = TestStore::open().await;
+    let trace = TestTrace::start("a trip");
+    store.get("/whats-in-store").in_trace(&trace).send().await;
+    let spans = trace.spans(10).await;
+    assert_eq!(
+        SpanTree::new(&spans).attributes(["grocery.aisle"]).render(),
+        "\
+a trip INTERNAL
+  GET /whats-in-store SERVER
+    ask Inventory WhatsInStore INTERNAL
+      ask Aisle ListProducts INTERNAL {grocery.aisle=bakery}
+      ask Aisle ListProducts INTERNAL {grocery.aisle=dairy}
+      ask Aisle ListProducts INTERNAL {grocery.aisle=drinks}
+      ask Aisle ListProducts INTERNAL {grocery.aisle=frozen}
+      ask Aisle ListProducts INTERNAL {grocery.aisle=household}
+      ask Aisle ListProducts INTERNAL {grocery.aisle=pantry}
+      ask Aisle ListProducts INTERNAL {grocery.aisle=produce}
+"
+    );
+}
+
+#[actix_web::test]
+async fn the_aisles_work_at_the_same_time() {
+    let store = TestStore::open_with(|config| config.allow_faults = true).await;
+    let trace = TestTrace::start("a trip");
+    store.get("/whats-in-store").fault("stall=Aisle:100ms").in_trace(&trace).send().await;
+    let spans = trace.spans(10).await;
+    let aisles: Vec<_> = spans.iter().filter(|s| s.name == "ask Aisle ListProducts").collect();
+    let last_start = aisles.iter().map(|span| span.start_unix_nano).max();
+    let first_end = aisles.iter().map(|span| span.end_unix_nano).min();
+    assert!(aisles.len() == 7 && last_start < first_end, "{aisles:?}");
+}
+
+#[actix_web::test]
+async fn an_order_is_linked_from_the_batch_that_records_it() {
+    let store = TestStore::open().await;
+    let trace = TestTrace::start("a trip");
+    store.checkout(&[(1, 10), (2, 1), (12, 1)]).in_trace(&trace).send().await;
+    let spans = trace.spans(14).await;
+    assert_eq!(
+        SpanTree::new(&spans).attributes(["grocery.aisle", "actix.batch.message_count"]).render(),
+        "\
+a trip INTERNAL
+  POST /checkout SERVER
+    ask Checkout PlaceOrder INTERNAL
+      ask Aisle Reserve INTERNAL {grocery.aisle=dairy}
+      ask Aisle Reserve INTERNAL {grocery.aisle=produce}
+      ask Ledger Record INTERNAL
+process Ledger batch INTERNAL {actix.batch.message_count=1} -> ask Ledger Record
+  BATCH INSERT order_lines CLIENT
+  BATCH UPDATE products CLIENT
+  BEGIN CLIENT
+  COMMIT CLIENT
+  INSERT orders CLIENT
+  SELECT products CLIENT
+  acquire connection INTERNAL
+"
+    );
+}
+
+#[actix_web::test]
+async fn a_shortage_releases_what_was_reserved() {
+    let store = TestStore::open().await;
+    let trace = TestTrace::start("a trip");
+    store.checkout(&[(1, 501), (12, 1)]).in_trace(&trace).send().await;
+    let spans = trace.spans(6).await;
+    assert_eq!(
+        SpanTree::new(&spans).attributes(["grocery.aisle"]).render(),
+        "\
+a trip INTERNAL
+  POST /checkout SERVER 409
+    ask Checkout PlaceOrder INTERNAL ERROR OutOfStock
+      ask Aisle Reserve INTERNAL ERROR OutOfStock {grocery.aisle=produce}
+      ask Aisle Reserve INTERNAL {grocery.aisle=dairy}
+      tell Aisle Release INTERNAL {grocery.aisle=dairy}
+"
+    );
+}
+
+#[actix_web::test]
+async fn orders_that_wait_together_are_one_batch() {
+    let store = TestStore::open_with(|config| config.allow_faults = true).await;
+    let trace = TestTrace::start("trips");
+    // The ledger is stuck until the others have come.
+    let stuck = rt::spawn(store.checkout(&[(1, 1)]).fault("stall=Ledger:1s").send());
+    store.await_stock(Some(EXPERIMENT), 1, 499).await;
+    let order = || store.checkout(&[(1, 1)]).fault(EXPERIMENT).in_trace(&trace).send();
+    let answers = join_all([order(), order(), order()]).await;
+    assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+    let spans = trace.spans(21).await;
+    assert_eq!(
+        SpanTree::new(&spans).attributes(["actix.batch.message_count"]).render(),
+        format!(
+            "\
+process Ledger batch INTERNAL {{actix.batch.message_count=4}} \
+         -> (elsewhere), ask Ledger Record x3
+  BATCH INSERT order_lines CLIENT
+  BATCH INSERT orders CLIENT
+  BEGIN CLIENT
+  COMMIT CLIENT
+  SELECT products CLIENT
+  UPDATE products CLIENT
+  acquire connection INTERNAL
+trips INTERNAL
+{}",
+            "  POST /checkout SERVER
+    ask Checkout PlaceOrder INTERNAL
+      ask Aisle Reserve INTERNAL
+      ask Ledger Record INTERNAL
+"
+            .repeat(3)
+        )
+    );
+    assert_eq!(stuck.await.unwrap().status, 201);
+}
+
+#[actix_web::test]
+async fn a_delivery_is_a_trace_of_its_own_with_a_link_to_the_sale_that_caused_it() {
+    let store = TestStore::open_with(|config| config.crew.restock.below = 140).await;
+    let trace = TestTrace::start("a trip");
+    store.checkout(&[(19, 20)]).in_trace(&trace).send().await;
+    store.await_stock(None, 19, 180).await;
+    let spans = trace.spans(24).await;
+    assert_eq!(
+        SpanTree::new(&spans).render(),
+        "\
+a trip INTERNAL
+  POST /checkout SERVER
+    ask Checkout PlaceOrder INTERNAL
+      ask Aisle Reserve INTERNAL
+        tell Restocker LowStock INTERNAL
+      ask Ledger Record INTERNAL
+delayed Restocker Arrive INTERNAL -> tell Restocker LowStock
+  ask Ledger Deliver INTERNAL
+    BEGIN CLIENT
+    COMMIT CLIENT
+    INSERT deliveries CLIENT
+    SELECT products CLIENT
+    SELECT products CLIENT
+    UPDATE products CLIENT
+    acquire connection INTERNAL
+  tell Aisle Restocked INTERNAL
+process Ledger batch INTERNAL -> ask Ledger Record
+  BEGIN CLIENT
+  COMMIT CLIENT
+  INSERT order_lines CLIENT
+  INSERT orders CLIENT
+  SELECT products CLIENT
+  UPDATE products CLIENT
+  acquire connection INTERNAL
+"
+    );
+}
+
+#[actix_web::test]
+async fn a_database_that_had_less_than_the_aisle_thought_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/store.db", folder.path().display());
+    let open = || TestStore::open_with(|config| config.database = url.parse().unwrap());
+    let (here, there) = (open().await, open().await);
+    assert_eq!(there.checkout(&[(19, 150)]).send().await.status, 201);
+    let trace = TestTrace::start("a trip");
+    let answer = here.checkout(&[(19, 1)]).in_trace(&trace).send().await;
+    assert_eq!(answer.problem(409).short[0].available, 0);
+    assert_eq!(here.in_stock(19).await, 0);
+    let spans = trace.spans(15).await;
+    assert_eq!(
+        SpanTree::new(&spans).render(),
+        "\
+a trip INTERNAL
+  POST /checkout SERVER 409
+    ask Checkout PlaceOrder INTERNAL ERROR OutOfStock
+      ask Aisle Reserve INTERNAL
+      ask Ledger Record INTERNAL ERROR OutOfStock
+      tell Aisle Release INTERNAL
+      tell Aisle Reread INTERNAL
+        ask Ledger ReadStock INTERNAL
+          SELECT products CLIENT
+          acquire connection INTERNAL
+process Ledger batch INTERNAL -> ask Ledger Record
+  BEGIN CLIENT
+  COMMIT CLIENT
+  SELECT products CLIENT
+  acquire connection INTERNAL
+"
+    );
+}
+
+/// 64 shoppers at once, each in a trace of its own.
+#[actix_web::test]
+async fn no_span_of_64_concurrent_trips_is_in_a_trace_of_another_nor_an_orphan() {
+    let store = TestStore::open().await;
+    let traces: Vec<_> = (0..64).map(|_| TestTrace::start("a trip")).collect();
+    join_all(traces.iter().enumerate().map(|(n, trace)| trip(&store, trace, n as u32))).await;
+    for (n, trace) in traces.iter().enumerate() {
+        let own = own_spans(trace).await;
+        let ids: HashMap<_, _> = own.iter().map(|span| (&span.span_id, span)).collect();
+        for span in &own {
+            let is_root = span.name == "a trip";
+            assert_eq!(span.parent.as_ref().is_none_or(|p| !ids.contains_key(p)), is_root);
+        }
+        assert_eq!(SpanTree::new(&own).render(), trip_tree(n as u32));
+    }
+}
+
+/// Welcome, a look around, and two products from aisles of the shopper's own choice.
+async fn trip(store: &TestStore, trace: &TestTrace, shopper: u32) -> Answer {
+    store.get("/").in_trace(trace).send().await;
+    store.get("/whats-in-store").in_trace(trace).send().await;
+    store.checkout(&[(1 + shopper % 6, 1), (12 + shopper % 5, 1)]).in_trace(trace).send().await
+}
+
+fn trip_tree(_: u32) -> String {
+    let list = "      ask Aisle ListProducts INTERNAL\n".repeat(7);
+    format!(
+        "\
+a trip INTERNAL
+  GET / SERVER
+    welcome message INTERNAL
+  GET /whats-in-store SERVER
+    ask Inventory WhatsInStore INTERNAL
+{list}  POST /checkout SERVER
+    ask Checkout PlaceOrder INTERNAL
+      ask Aisle Reserve INTERNAL
+      ask Aisle Reserve INTERNAL
+      ask Ledger Record INTERNAL
+"
+    )
+}
+
+/// The spans of the test's own trace, without the batches that link to it.
+async fn own_spans(trace: &TestTrace) -> Vec<SpanRecord> {
+    let id = trace.id().to_string();
+    trace.spans(18).await.into_iter().filter(|span| span.trace_id == id).collect()
+}
