@@ -1,0 +1,91 @@
+//! A customer who writes everything down: what was ordered by which key, and what came back.
+
+use std::time::Duration;
+
+use shared::wire::{IDEMPOTENCY_KEY, Receipt};
+
+/// Someone who buys over HTTP.
+#[derive(Clone)]
+pub(crate) struct Customer {
+    client: reqwest::Client,
+    store: String,
+}
+
+/// An order and the key that makes it safe to repeat.
+#[derive(Clone, Debug)]
+pub(crate) struct Purchase {
+    pub(crate) key: String,
+    pub(crate) body: String,
+}
+
+/// What the store answered to an order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// 201 with this receipt.
+    Sold(Receipt),
+    /// 409: there is too little.
+    OutOfStock,
+    /// 503 with `Retry-After`.
+    Unavailable,
+    /// The connection broke before there was an answer.
+    Lost,
+}
+
+impl Purchase {
+    /// So many pieces of each product, under this key.
+    pub(crate) fn new(key: String, lines: &[(u32, u32)]) -> Self {
+        let item =
+            |(id, quantity): &(u32, u32)| format!(r#"{{"id":"{id}","quantity":{quantity}}}"#);
+        let items: Vec<_> = lines.iter().map(item).collect();
+        Self { key, body: format!(r#"{{"items":[{}]}}"#, items.join(",")) }
+    }
+}
+
+impl Customer {
+    /// A customer of the store at this address.
+    pub(crate) fn of(store: &str) -> Self {
+        // Only the first call can install it.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        Self { client, store: store.to_owned() }
+    }
+
+    /// Buys, and expects nothing but one of the answers there are.
+    pub(crate) async fn buy(&self, purchase: &Purchase) -> Answer {
+        let request = self.client.post(format!("{}/checkout", self.store));
+        let request = request.header(IDEMPOTENCY_KEY, &purchase.key);
+        let request = request.header("content-type", "application/json");
+        let Ok(response) = request.body(purchase.body.clone()).send().await else {
+            return Answer::Lost;
+        };
+        let status = response.status().as_u16();
+        let retry_after = response.headers().contains_key("retry-after");
+        let Ok(body) = response.bytes().await else { return Answer::Lost };
+        match status {
+            201 => Answer::Sold(serde_json::from_slice(&body).unwrap()),
+            409 => Answer::OutOfStock,
+            503 if retry_after => Answer::Unavailable,
+            _ => panic!("{status}: {}", String::from_utf8_lossy(&body)),
+        }
+    }
+
+    /// Buys, and expects a receipt.
+    pub(crate) async fn buy_surely(&self, purchase: &Purchase) -> Receipt {
+        match self.buy(purchase).await {
+            Answer::Sold(receipt) => receipt,
+            other => panic!("{purchase:?}: expected a receipt, but got {other:?}"),
+        }
+    }
+
+    /// Asks for the receipt of an order again.
+    pub(crate) async fn receipt(&self, order: &Receipt) -> Receipt {
+        let body = self.get(&format!("/orders/{}", order.order_id)).await.1;
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    /// The status and body of a page.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Vec<u8>) {
+        let response = self.client.get(format!("{}{path}", self.store)).send().await.unwrap();
+        (response.status().as_u16(), response.bytes().await.unwrap().into())
+    }
+}

@@ -1,0 +1,62 @@
+//! A `grocery store` as a process, and its database as the audit sees it.
+
+use std::process::Command;
+
+use store::{
+    domain::{CATALOGUE, CatalogueEntry},
+    storage::{self, Audit, DatabaseUrl, Storage},
+};
+use tokio::task::block_in_place;
+
+use crate::process::Grocery;
+
+/// A running `grocery store`; dropped, it is killed as by `kill -9`.
+pub(crate) struct Store {
+    _process: Grocery,
+    pub(crate) url: String,
+}
+
+impl Store {
+    /// Starts a store that never has anything delivered, and waits until it is open.
+    pub(crate) fn start(database: &DatabaseUrl) -> Self {
+        let database = database.to_string();
+        let args = ["store", "--listen=127.0.0.1:0", "--restock-below=0", "--database", &database];
+        let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned())];
+        block_in_place(|| {
+            let process = Grocery::start(args, variables);
+            let url = process.await_line("address", |line| {
+                let start = line.find("http://127.0.0.1:")?;
+                Some(line[start..].split_whitespace().next()?.to_owned())
+            });
+            Self { _process: process, url }
+        })
+    }
+
+    /// Kills the process in the middle of whatever it does.
+    pub(crate) fn kill(self) {
+        block_in_place(|| drop(self));
+    }
+}
+
+/// Makes a database with so many pieces of every product.
+pub(crate) async fn stocked(database: &DatabaseUrl, pieces: u32) {
+    let stock = |entry: &CatalogueEntry| CatalogueEntry { initial_stock: pieces, ..*entry };
+    let catalogue: Vec<_> = CATALOGUE.iter().map(stock).collect();
+    Storage::open_with(database, &catalogue).await.unwrap().close().await;
+}
+
+/// The figures of an audit, which is expected to find nothing wrong, by the library and by
+/// `grocery store --audit`.
+pub(crate) async fn clean_audit(database: &DatabaseUrl) -> Audit {
+    let audit = storage::audit(database).await.unwrap();
+    assert!(audit.is_clean(), "{audit}");
+    let printed = block_in_place(|| {
+        Command::new(env!("CARGO_BIN_EXE_grocery"))
+            .args(["store", "--audit", "--database", &database.to_string()])
+            .output()
+            .unwrap()
+    });
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    assert_eq!(String::from_utf8_lossy(&printed.stdout), format!("{audit}\n"));
+    audit
+}
