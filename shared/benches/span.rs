@@ -29,6 +29,8 @@ fn span(criterion: &mut Criterion) {
         b.iter_custom(|n| time(counted.tracers(), n));
     });
 
+    // Built first, because it installs what TLS is made of, which the SDK's exporter needs.
+    let counted = pipeline("otlp", &sink);
     let exporter = SpanExporter::builder()
         .with_http()
         .with_endpoint(format!("{sink}/v1/traces"))
@@ -38,7 +40,6 @@ fn span(criterion: &mut Criterion) {
         .with_span_processor(BatchSpanProcessor::builder(exporter).build())
         .build();
     group.bench_function("sdk, otlp", |b| b.iter_custom(|n| time(&batch, n)));
-    let counted = pipeline("otlp", &sink);
     group.bench_function("accounted, otlp", |b| b.iter_custom(|n| time(counted.tracers(), n)));
     group.finish();
     let totals = counted.accounting().snapshot();
