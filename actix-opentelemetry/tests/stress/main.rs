@@ -1,0 +1,10 @@
+//! The stress test, small enough for every run of the tests. A binary of its own: it counts the
+//! whole process's memory and spans. `cargo run --release --example stress` is the large one.
+
+mod scenario;
+
+#[test]
+fn chains_of_messages_across_threads_leave_no_span_open_or_misplaced_and_no_memory() {
+    let report = scenario::run(50_000);
+    assert!(report.is_clean(), "{report}");
+}
