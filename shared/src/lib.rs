@@ -4,10 +4,13 @@
 //! - [`wire`]: the types that go over HTTP between the two;
 //! - [`money`]: amounts in whole cents;
 //! - [`fault`]: faults that a shopper asks for and the store's actors honour;
-//! - [`signal`]: when a process should stop.
+//! - [`signal`]: when a process should stop;
+//! - `testing` (a feature): backends that keep what they are sent.
 
 pub mod fault;
 pub mod money;
 pub mod signal;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wire;

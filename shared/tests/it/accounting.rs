@@ -1,7 +1,8 @@
 //! The accounting adds up, while spans fly and when all is over.
 
-use crate::support::http::HttpReceiver;
-use crate::support::{assert_balanced, otlp, pipeline, settle, shutdown, story};
+use crate::support::{assert_balanced, pipeline, settle, shutdown, story};
+use shared::testing::http::HttpReceiver;
+use shared::testing::otlp;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]

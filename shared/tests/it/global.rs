@@ -1,8 +1,8 @@
 //! What only a whole process shows: variables, global providers, logs, stdout and stderr.
 
-use crate::support::http::HttpReceiver;
 use crate::support::process::{self, Process};
-use crate::support::{PATIENCE, otlp};
+use shared::testing::http::HttpReceiver;
+use shared::testing::{PATIENCE, otlp};
 use std::io::Read as _;
 
 #[test]

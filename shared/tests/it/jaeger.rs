@@ -1,11 +1,12 @@
 //! Jaeger's own protocol carries what OTLP carries, to agents and to collectors.
 
-use crate::support::http::HttpReceiver;
-use crate::support::span::{Span, sorted};
-use crate::support::{assert_balanced, config, jaeger, otlp, pipeline, shutdown, story};
+use crate::support::{assert_balanced, config, pipeline, shutdown, story};
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
 use shared::telemetry::config::{JaegerConfig, SpanExporterConfig};
+use shared::testing::http::HttpReceiver;
+use shared::testing::span::{Span, sorted};
+use shared::testing::{jaeger, otlp};
 use std::net::UdpSocket;
 use std::time::Duration;
 

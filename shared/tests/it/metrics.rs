@@ -1,10 +1,11 @@
 //! The accounting, offered as metrics.
 
-use crate::support::http::HttpReceiver;
-use crate::support::{otlp, pipeline, shutdown, story};
+use crate::support::{pipeline, shutdown, story};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
 use prost::Message as _;
+use shared::testing::http::HttpReceiver;
+use shared::testing::otlp;
 use std::collections::BTreeSet;
 
 #[test]

@@ -1,10 +1,11 @@
 //! OTLP: each protocol carries the same spans, whole.
 
-use crate::support::grpc::GrpcReceiver;
-use crate::support::http::HttpReceiver;
-use crate::support::span::tree;
-use crate::support::{assert_balanced, otlp, pipeline, shutdown, story};
+use crate::support::{assert_balanced, pipeline, shutdown, story};
 use shared::telemetry::Snapshot;
+use shared::testing::grpc::GrpcReceiver;
+use shared::testing::http::HttpReceiver;
+use shared::testing::otlp;
+use shared::testing::span::tree;
 
 #[track_caller]
 fn assert_all_exported(totals: &Snapshot, count: u64) {

@@ -1,8 +1,9 @@
 //! Backends that answer 503, hang or are not there: bounded in time, and every span counted.
 
-use crate::support::http::{HANG, HttpReceiver};
-use crate::support::{assert_balanced, otlp, pipeline, shutdown, story, wait_until};
+use crate::support::{assert_balanced, pipeline, shutdown, story};
 use shared::telemetry::ExporterTotals;
+use shared::testing::http::{HANG, HttpReceiver};
+use shared::testing::{otlp, wait_until};
 
 #[test]
 fn spans_that_a_backend_refuses_are_counted_as_failed() {

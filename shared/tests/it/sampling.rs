@@ -1,14 +1,15 @@
 //! Samplers, limits and baggage: what is recorded.
 
-use crate::support::http::HttpReceiver;
-use crate::support::span::{Span, tree};
-use crate::support::{otlp, pipeline, shutdown};
+use crate::support::{pipeline, shutdown};
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::{
     Event, Link, SpanBuilder, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId,
     Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Array, Context, KeyValue, Value};
+use shared::testing::http::HttpReceiver;
+use shared::testing::otlp;
+use shared::testing::span::{Span, tree};
 
 /// How many of `count` spans under `parent` a sampler records.
 fn recorded(variables: &[(&str, &str)], parent: &Context, count: usize) -> u64 {

@@ -1,20 +1,11 @@
-//! Receivers, decoders and a story to tell, for the tests.
+//! Pipelines to test and a story to tell, for the tests.
 
-pub(crate) mod grpc;
-pub(crate) mod http;
-#[cfg(feature = "jaeger")]
-pub(crate) mod jaeger;
-pub(crate) mod otlp;
 pub(crate) mod process;
-pub(crate) mod span;
 pub(crate) mod story;
 
 use shared::telemetry::config::Config;
 use shared::telemetry::{Accounting, Pipeline, Service, Snapshot, TelemetryError};
-use std::time::{Duration, Instant};
-
-/// Longest that anything awaited in a test may take: only a hanging test gets there.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use shared::testing::{PATIENCE, wait_until};
 
 /// The service that the tests' pipelines speak for.
 pub(crate) const SERVICE: Service =
@@ -45,15 +36,6 @@ pub(crate) fn shutdown(pipeline: Pipeline) -> Snapshot {
     });
     ended.recv_timeout(PATIENCE).expect("shutting down is bounded");
     accounting.snapshot()
-}
-
-/// Waits until `condition` holds.
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::park_timeout(Duration::from_millis(2));
-    }
 }
 
 /// Waits until every span that has ended is accounted for.

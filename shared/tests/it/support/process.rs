@@ -4,9 +4,9 @@
 //! The process is this test program again, told to run only [`run`], which obeys the lines that
 //! it is sent.
 
-use super::PATIENCE;
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _, TracerProvider as _};
 use shared::telemetry::Telemetry;
+use shared::testing::PATIENCE;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};

@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::str::FromStr as _;
 use std::time::{Duration, SystemTime};
 
-/// What [`tell`] looks like, as [`tree`](super::span::tree) draws it.
+/// What [`tell`] looks like, as [`tree`](shared::testing::span::tree) draws it.
 pub(crate) const TREE: &str = "\
 going to the grocery store internal 0+9000 unset [story 1.2]
   . bool=true

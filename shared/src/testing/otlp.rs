@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1 as proto;
 use prost::Message as _;
 
 /// The spans in requests with protobuf bodies.
-pub(crate) fn from_protobuf(requests: &[Received]) -> Vec<Span> {
+pub fn from_protobuf(requests: &[Received]) -> Vec<Span> {
     requests
         .iter()
         .filter(|request| request.path == "/v1/traces")
@@ -21,7 +21,7 @@ pub(crate) fn from_protobuf(requests: &[Received]) -> Vec<Span> {
 }
 
 /// The spans in requests with JSON bodies.
-pub(crate) fn from_json(requests: &[Received]) -> Vec<Span> {
+pub fn from_json(requests: &[Received]) -> Vec<Span> {
     requests
         .iter()
         .flat_map(|request| {
@@ -32,7 +32,7 @@ pub(crate) fn from_json(requests: &[Received]) -> Vec<Span> {
 }
 
 /// The spans in one request.
-pub(crate) fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
+pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
     let mut spans = Vec::new();
     for of_resource in &request.resource_spans {
         let resource = of_resource.resource.as_ref().map(|resource| &resource.attributes[..]);
@@ -105,7 +105,8 @@ fn status(status: &proto::Status) -> String {
     }
 }
 
-pub(crate) fn attributes(pairs: &[KeyValue]) -> Attributes {
+/// Attributes with their values as text.
+pub fn attributes(pairs: &[KeyValue]) -> Attributes {
     pairs.iter().map(|pair| (pair.key.clone(), text(pair.value.as_ref()))).collect()
 }
 

@@ -9,18 +9,22 @@ use std::sync::{Arc, Mutex};
 
 /// A request, with its body uncompressed.
 #[derive(Clone, Debug)]
-pub(crate) struct Received {
-    pub(crate) path: String,
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) body: Vec<u8>,
+pub struct Received {
+    /// The path and the query.
+    pub path: String,
+    /// The headers, by their names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body, uncompressed.
+    pub body: Vec<u8>,
 }
 
 /// In the place of a status: read the request and never answer.
-pub(crate) const HANG: u16 = 0;
+pub const HANG: u16 = 0;
 
 /// A server on a free port, for as long as the test runs.
-pub(crate) struct HttpReceiver {
-    pub(crate) address: SocketAddr,
+pub struct HttpReceiver {
+    /// Where it listens.
+    pub address: SocketAddr,
     state: Arc<State>,
 }
 
@@ -33,7 +37,7 @@ struct State {
 
 impl HttpReceiver {
     /// Starts a server that answers every request with `status`.
-    pub(crate) fn answering(status: u16) -> Self {
+    pub fn answering(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {
@@ -52,22 +56,22 @@ impl HttpReceiver {
     }
 
     /// `http://` and the address.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Answers with `status` from now on.
-    pub(crate) fn answer(&self, status: u16) {
+    pub fn answer(&self, status: u16) {
         self.state.status.store(status, Ordering::SeqCst);
     }
 
     /// All requests that were answered with success.
-    pub(crate) fn received(&self) -> Vec<Received> {
+    pub fn received(&self) -> Vec<Received> {
         self.state.received.lock().unwrap().clone()
     }
 
     /// How many requests have been left without an answer.
-    pub(crate) fn hanging(&self) -> usize {
+    pub fn hanging(&self) -> usize {
         self.state.hanging.lock().unwrap().len()
     }
 }

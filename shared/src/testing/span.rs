@@ -4,47 +4,64 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Names and values, with values as text.
-pub(crate) type Attributes = BTreeMap<String, String>;
+pub type Attributes = BTreeMap<String, String>;
 
 /// What is left of a span in every format: times in whole microseconds, values as text.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Span {
-    pub(crate) trace_id: String,
-    pub(crate) start_us: u64,
-    pub(crate) span_id: String,
+pub struct Span {
+    /// The trace, in hex.
+    pub trace_id: String,
+    /// When it started, in microseconds since 1970.
+    pub start_us: u64,
+    /// The span, in hex.
+    pub span_id: String,
     /// Empty for a root.
-    pub(crate) parent_id: String,
-    pub(crate) name: String,
-    pub(crate) kind: &'static str,
-    pub(crate) duration_us: u64,
+    pub parent_id: String,
+    /// Its name.
+    pub name: String,
+    /// `internal`, `server`, `client`, `producer` or `consumer`.
+    pub kind: &'static str,
+    /// How long it took, in microseconds.
+    pub duration_us: u64,
     /// `unset`, `ok` or `error: ...`.
-    pub(crate) status: String,
-    pub(crate) scope: String,
-    pub(crate) attributes: Attributes,
-    pub(crate) events: Vec<Event>,
-    pub(crate) links: Vec<Link>,
-    pub(crate) resource: Attributes,
+    pub status: String,
+    /// Name and version of the instrumentation scope.
+    pub scope: String,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// Its events.
+    pub events: Vec<Event>,
+    /// Its links.
+    pub links: Vec<Link>,
+    /// Attributes of the resource, `service.name` among them.
+    pub resource: Attributes,
 }
 
 /// Something that happened within a span.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Event {
-    pub(crate) at_us: u64,
-    pub(crate) name: String,
-    pub(crate) attributes: Attributes,
+pub struct Event {
+    /// When it happened, in microseconds since 1970.
+    pub at_us: u64,
+    /// Its name.
+    pub name: String,
+    /// Its attributes.
+    pub attributes: Attributes,
 }
 
 /// Another span that a span refers to.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Link {
-    pub(crate) trace_id: String,
-    pub(crate) span_id: String,
-    pub(crate) attributes: Attributes,
+pub struct Link {
+    /// The trace, in hex.
+    pub trace_id: String,
+    /// The span, in hex.
+    pub span_id: String,
+    /// Its attributes.
+    pub attributes: Attributes,
 }
 
 /// Draws the trees that `spans` form, in the order of their start. Times are microseconds since
 /// the first span's start, identifiers are left out, but for those of spans that are elsewhere.
-pub(crate) fn tree(spans: &[Span]) -> String {
+pub fn tree(spans: &[Span]) -> String {
     let mut spans = spans.to_vec();
     spans.sort_by_key(|span| (span.start_us, span.name.clone()));
     let first = spans.first().map_or(0, |span| span.start_us);
@@ -82,7 +99,7 @@ fn draw(text: &mut String, span: &Span, spans: &[Span], first: u64, depth: usize
 }
 
 /// `spans` in an order that does not depend on how they were sent.
-pub(crate) fn sorted(mut spans: Vec<Span>) -> Vec<Span> {
+pub fn sorted(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort();
     spans
 }

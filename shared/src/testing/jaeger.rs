@@ -6,7 +6,7 @@ use std::io::Cursor;
 use thrift::protocol::{TBinaryInputProtocol, TCompactInputProtocol, TInputProtocol, TType};
 
 /// The spans in a datagram: a call of `emitBatch`.
-pub(crate) fn from_datagram(bytes: &[u8]) -> Vec<Span> {
+pub fn from_datagram(bytes: &[u8]) -> Vec<Span> {
     let mut input = TCompactInputProtocol::new(Cursor::new(bytes));
     let call = input.read_message_begin().expect("a message");
     assert_eq!(call.name, "emitBatch");
@@ -15,7 +15,7 @@ pub(crate) fn from_datagram(bytes: &[u8]) -> Vec<Span> {
 }
 
 /// The spans in the body of a request to a collector: a batch.
-pub(crate) fn from_body(bytes: &[u8]) -> Vec<Span> {
+pub fn from_body(bytes: &[u8]) -> Vec<Span> {
     batch(&Value::Struct(read_struct(&mut TBinaryInputProtocol::new(Cursor::new(bytes), true))))
 }
 

@@ -17,8 +17,9 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
 /// A server on a free port, until it is dropped.
-pub(crate) struct GrpcReceiver {
-    pub(crate) address: SocketAddr,
+pub struct GrpcReceiver {
+    /// Where it listens.
+    pub address: SocketAddr,
     inbox: Inbox,
     /// Runs the server.
     _runtime: Runtime,
@@ -41,7 +42,7 @@ impl TraceService for Inbox {
 
 impl GrpcReceiver {
     /// Starts a server.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -62,7 +63,7 @@ impl GrpcReceiver {
     }
 
     /// All requests so far, with their metadata.
-    pub(crate) fn received(&self) -> Vec<(MetadataMap, ExportTraceServiceRequest)> {
+    pub fn received(&self) -> Vec<(MetadataMap, ExportTraceServiceRequest)> {
         self.inbox.0.lock().unwrap().clone()
     }
 }
