@@ -1,0 +1,122 @@
+//! Arrival accuracy: 1,000 trips a second for 20 s, in the open model with Poisson arrivals, at a
+//! store that stands still for a second in the middle.
+//!
+//! Started trips must be within 1% of the schedule, the times between their arrivals at the store
+//! must pass a Kolmogorov-Smirnov test for the exponential distribution, and the stall must show
+//! in the 99th percentile. `cargo bench -p shopper --bench arrival` runs it, and fails if not.
+#![expect(clippy::print_stdout, reason = "its figures are what a benchmark is for")]
+
+mod counter;
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    process::ExitCode,
+    sync::mpsc,
+    time::Duration,
+};
+
+use counter::Counter;
+use shopper::{
+    arrival::{Arrivals, RateProfile, Schedule},
+    config::{Config, HttpConfig, Load},
+    drive,
+    statistics::{Snapshot, Statistics},
+};
+
+const RATE: f64 = 1000.0;
+const RUN: Duration = Duration::from_secs(20);
+const STALL: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(11));
+const SEED: u64 = 42;
+
+/// The critical value of the Kolmogorov-Smirnov statistic at a significance of 1%, times the root
+/// of the sample's size.
+const CRITICAL: f64 = 1.63;
+
+fn main() -> ExitCode {
+    let (arrivals_tx, arrivals) = mpsc::channel();
+    let config = config(&counter::serve(Counter::new(Some(STALL), Some(arrivals_tx))));
+    let statistics = Statistics::new(config.threads.get());
+    let driven = actix::System::new().block_on(drive(&config, &statistics, std::future::pending()));
+    if let Err(error) = driven {
+        println!("the run could not be made: {error}");
+        return ExitCode::FAILURE;
+    }
+    if judge(&statistics.snapshot(), &arrivals.try_iter().collect::<Vec<_>>()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn config(store_url: &str) -> Config {
+    Config {
+        store_url: store_url.parse().expect("the server's address is a URL"),
+        load: Load::Open {
+            rate: RATE.to_string().parse().ok(),
+            stages: None,
+            arrivals: Arrivals::Poisson,
+            max_shoppers: NonZeroU32::new(5000).expect("it is not zero"),
+        },
+        threads: NonZeroUsize::MIN,
+        trips: None,
+        duration: Some(RUN),
+        seed: SEED,
+        mix: "browse-only=1".parse().expect("it is a mix"),
+        patience: RUN,
+        faults: vec![],
+        http: HttpConfig {
+            connect_timeout: RUN,
+            request_timeout: RUN,
+            retries: 0,
+            retry_budget: "0%".parse().expect("it is a share"),
+        },
+    }
+}
+
+/// Prints the figures, and says whether they are as they should be.
+fn judge(snapshot: &Snapshot, arrivals: &[Duration]) -> bool {
+    let profile = RateProfile::constant(RATE.to_string().parse().expect("it is a rate"));
+    let schedule = Schedule::new(profile, Arrivals::Poisson, SEED);
+    let scheduled = schedule.take_while(|start| *start < RUN).count();
+    let trips = snapshot.trips;
+    let deviation = trips.started as f64 / scheduled as f64 - 1.0;
+    println!(
+        "trips: {scheduled} scheduled, {} started ({:+.3}%), {} missed, {} failed",
+        trips.started,
+        deviation * 100.0,
+        trips.missed,
+        trips.failed
+    );
+    let gaps: Vec<_> =
+        arrivals.windows(2).map(|two| two[1].saturating_sub(two[0]).as_secs_f64()).collect();
+    let critical = CRITICAL / (gaps.len() as f64).sqrt();
+    let distance = distance_to_exponential(gaps);
+    println!("times between arrivals: distance {distance:.4}, critical {critical:.4}");
+    for (name, histogram) in
+        [("corrected", &snapshot.latency.corrected), ("service", &snapshot.latency.service)]
+    {
+        let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
+        println!(
+            "{name}: p50 {:.2} ms, p90 {:.2} ms, p99 {:.1} ms, p99.9 {:.1} ms",
+            ms(0.5),
+            ms(0.9),
+            ms(0.99),
+            ms(0.999)
+        );
+    }
+    // 1,000 of 20,000 trips wait evenly from 0 to 1 s: 1% of all wait longer than 0.8 s.
+    let p99 = snapshot.latency.corrected.value_at_quantile(0.99);
+    deviation.abs() < 0.01 && distance < critical && (700_000..1_000_000).contains(&p99)
+}
+
+/// The Kolmogorov-Smirnov statistic of a sample against the exponential distribution of [`RATE`].
+fn distance_to_exponential(mut sample: Vec<f64>) -> f64 {
+    sample.sort_by(f64::total_cmp);
+    let n = sample.len() as f64;
+    let distances = sample.iter().enumerate().map(|(index, gap)| {
+        let expected = 1.0 - (-RATE * gap).exp();
+        let (below, above) = (index as f64 / n, (index + 1) as f64 / n);
+        (expected - below).abs().max((above - expected).abs())
+    });
+    distances.fold(0.0, f64::max)
+}
