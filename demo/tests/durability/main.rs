@@ -9,5 +9,5 @@ mod outage;
 #[path = "../support/process.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod process;
-mod replicas;
+mod sellout;
 mod store;

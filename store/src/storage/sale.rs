@@ -140,3 +140,91 @@ pub(super) fn receipt(
     let placed_at = super::clock::rfc3339(placed_at_ms);
     Ok(Receipt { order_id: order.uuid(), lines, total, placed_at })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use proptest::prelude::*;
+    use shared::wire::{BasketItem, CheckoutRequest};
+
+    use super::*;
+    use crate::domain::Basket;
+
+    fn shelves(stock: &[u64]) -> Shelves {
+        let shelf = |on_hand| Shelf {
+            name: "potato".into(),
+            price: Money::from_cents(99).unwrap(),
+            on_hand,
+            sold: 0,
+        };
+        let id = |index| ProductId::new(index as u32 + 1).unwrap();
+        stock.iter().enumerate().map(|(index, on_hand)| (id(index), shelf(*on_hand))).collect()
+    }
+
+    fn order(key: Option<u8>, quantities: &[u32]) -> NewOrder {
+        let lines = quantities.iter().enumerate().filter(|(_, quantity)| **quantity > 0);
+        let item = |(index, quantity): (usize, &u32)| BasketItem {
+            id: (index + 1).to_string(),
+            quantity: *quantity,
+        };
+        let request = CheckoutRequest { items: lines.map(item).collect() };
+        let key = key.map(|key| format!("key-{key}").parse().unwrap());
+        NewOrder::new(Basket::try_from(&request).unwrap(), key, SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_price_beyond_all_measure_is_an_error_and_no_panic() {
+        let mut shelves = shelves(&[10]);
+        shelves.values_mut().for_each(|shelf| shelf.price = Money::MAX);
+        let error = decide(&[order(None, &[2])], &mut shelves, UsedKeys::new()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the database holds the price 92233720368547758.07 of product 1"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_ordered_is_conserved_and_every_key_buys_once(
+            stock in prop::collection::vec(0..20_u64, 3),
+            orders in prop::collection::vec(
+                (prop::option::of(0..4_u8), prop::collection::vec(0..5_u32, 3)), 0..30),
+        ) {
+            let orders: Vec<_> = orders.iter()
+                .filter(|(_, quantities)| quantities.iter().any(|quantity| *quantity > 0))
+                .map(|(key, quantities)| order(*key, quantities))
+                .collect();
+            let mut shelves = shelves(&stock);
+            let decisions = decide(&orders, &mut shelves, UsedKeys::new()).unwrap();
+
+            let mut sold: HashMap<String, u64> = HashMap::new();
+            let mut bought = HashMap::new();
+            for (order, decision) in orders.iter().zip(&decisions) {
+                let before = order.key.as_ref().and_then(|key| bought.get(key));
+                match (decision, before) {
+                    (Decision::Record(receipt), None) => {
+                        for line in &receipt.lines {
+                            *sold.entry(line.id.clone()).or_default() += u64::from(line.quantity);
+                        }
+                        if let Some(key) = &order.key {
+                            bought.insert(key.clone(), (order.id, order.fingerprint()));
+                        }
+                    }
+                    (Decision::Repeat(id), Some((first, fingerprint))) => {
+                        prop_assert_eq!((id, &order.fingerprint()), (first, fingerprint));
+                    }
+                    (Decision::KeyReused, Some((_, fingerprint))) => {
+                        prop_assert_ne!(&order.fingerprint(), fingerprint);
+                    }
+                    (Decision::Short(short), None) => prop_assert!(!short.is_empty()),
+                    (decision, before) => prop_assert!(false, "{decision:?} after {before:?}"),
+                }
+            }
+            for ((id, shelf), initial) in shelves.iter().zip(&stock) {
+                let sold = sold.get(&id.to_string()).copied().unwrap_or_default();
+                prop_assert_eq!((shelf.on_hand + sold, shelf.sold), (*initial, sold));
+            }
+        }
+    }
+}
