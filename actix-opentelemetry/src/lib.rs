@@ -1,5 +1,4 @@
-//! Transparent OpenTelemetry context for actix actors: every message a span, context and baggage
-//! carried from actor to actor.
+#![doc = include_str!("../README.md")]
 
 mod actor;
 mod ask;
