@@ -9,7 +9,7 @@ import { NODE_HEIGHT, NODE_WIDTH, layered } from './layout.js';
 const SELF_REACH = 34;
 // Below this the words cannot be read: rather scroll.
 const SMALLEST = 0.62;
-const LABEL_HEIGHT = 46;
+const LABEL_HEIGHT = 50;
 
 /** Edges drawn at most, the busiest; the table has all. */
 export const MOST_EDGES = 60;
@@ -18,18 +18,20 @@ export const MOST_EDGES = 60;
 export function drawGraph(picture, whole, host) {
   const graph = { ...whole, edges: [...whole.edges].sort((a, b) => b.count - a.count).slice(0, MOST_EDGES).sort((a, b) => whole.edges.indexOf(a) - whole.edges.indexOf(b)) };
   const { at, width, height } = layered(graph.nodes, graph.edges.map((edge) => ({ from: edge.source.key, to: edge.target.key })));
-  const top = SELF_REACH;
-  picture.setAttribute('viewBox', `0 ${-top} ${width} ${height + top}`);
-  picture.setAttribute('width', width);
-  picture.setAttribute('height', height + top);
   setStyle(picture, { 'min-width': `${Math.round(width * SMALLEST)}px` });
   const busiest = Math.max(1e-9, ...graph.edges.map((edge) => edge.rate));
   const ways = graph.edges.map((edge) => ({ edge, way: wayOf(at.get(edge.source.key), at.get(edge.target.key), labelShare(edge, graph.edges)) }));
+  const labels = spread(ways);
+  const top = Math.min(0, ...labels.map(({ way }) => way.y - LABEL_HEIGHT / 2));
+  const bottom = Math.max(height, ...labels.map(({ way }) => way.y + LABEL_HEIGHT));
+  picture.setAttribute('viewBox', `0 ${top} ${width} ${bottom - top}`);
+  picture.setAttribute('width', width);
+  picture.setAttribute('height', bottom - top);
   picture.replaceChildren(
     heads(),
     ...ways.map(({ edge, way }) => drawEdge(edge, way, 1.2 + 4 * Math.sqrt(edge.rate / busiest), host)),
     ...graph.nodes.map((node) => drawNode(node, at.get(node.key), host)),
-    ...spread(ways).map(({ edge, way }) => drawLabel(edge, way, host)));
+    ...labels.map(({ edge, way }) => drawLabel(edge, way, host)));
 }
 
 function heads() {
@@ -97,7 +99,7 @@ function drawLabel(edge, way, host) {
 /** Hides the slanting edge behind its words; a level one passes between them. */
 function backing(lines) {
   const width = 6.4 * Math.max(10, ...lines.map((line) => line.length)) + 8;
-  return svg('rect', { class: 'backing', x: -width / 2, y: -18, width, height: 26 + 12.5 * lines.length, rx: 4 });
+  return svg('rect', { class: 'backing', x: -width / 2, y: -18, width, height: 23 + 12.5 * lines.length, rx: 4 });
 }
 
 function drawNode(node, { x, y }, host) {

@@ -86,3 +86,32 @@ fn new_traces_wait_while_the_reader_is_on_a_row() {
     browser.press("n");
     browser.expect("return document.querySelector('.rows .root-name').textContent", "later");
 }
+
+#[test]
+fn a_viewer_that_has_gone_is_told_and_what_was_loaded_stays() {
+    let Some((backend, browser, _shop)) = open_shop() else { return };
+    browser.expect("return document.querySelectorAll('.rows .row').length", 2);
+    drop(backend);
+
+    let footer = "return document.querySelector('footer').textContent";
+    browser.expect(footer, "⚠ The viewer does not answer. Trying again…");
+    browser.expect("return document.querySelector('[data-state=lost]') !== null", true);
+    browser.expect("return document.querySelectorAll('.rows .row').length", 2);
+}
+
+#[test]
+fn a_paused_tail_lets_nothing_in_until_it_goes_on() {
+    let Some((backend, browser, _shop)) = open_shop() else { return };
+    browser.expect("return document.querySelectorAll('.rows .row').length", 2);
+    browser.press("p");
+    browser.expect("return document.querySelector('[data-state=paused]').textContent", "Paused");
+
+    let later = Trace::new();
+    backend.send(&request([of_service("store", vec![later.span(1, 0, "later", 0..10)])]));
+    // The footer tells of it: it has come, and yet the list is as it was.
+    browser
+        .expect("return document.querySelector('footer').textContent.includes('3 traces')", true);
+    browser.expect("return document.querySelectorAll('.rows .row').length", 2);
+    browser.press("p");
+    browser.expect("return document.querySelectorAll('.rows .row').length", 3);
+}

@@ -20,7 +20,8 @@ pub(super) struct Shop {
 
 impl Shop {
     pub(super) fn new() -> Self {
-        Self { trip: Trace::new(), batch: Trace::new() }
+        let trip = Trace::new();
+        Self { trip, batch: Trace { start_us: trip.start_us, ..Trace::new() } }
     }
 
     /// The trip as the shopper and the store send it.
