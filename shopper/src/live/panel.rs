@@ -24,6 +24,9 @@ const ROWS: u16 = 7;
 /// Columns of the labels on the left.
 const LABEL: usize = 10;
 
+/// Columns before the link of a slow trip.
+const SLOWEST: usize = 19;
+
 /// How many rows of a terminal of this size the view takes.
 pub(super) fn rows_for(size: Size) -> u16 {
     if size.width < SMALLEST.width || size.height < SMALLEST.height {
@@ -136,7 +139,7 @@ impl Panel {
         // An eighth of the row for the lowest, all of it for the highest.
         let floor = highest / 7.0;
         let heights: Vec<u64> =
-            micros().map(|us| level(us).map_or(0, |level| (floor + level) as u64)).collect();
+            micros().map(|us| level(us).map_or(0, |level| (floor + level).ceil() as u64)).collect();
         let highest = (floor + highest) as u64;
         let style = Style::new().fg(Color::Cyan);
         Sparkline::default().data(heights).max(highest).style(style).render(area, frame);
@@ -161,7 +164,8 @@ impl Panel {
     }
 
     fn slowest(&self, width: u16) -> impl Iterator<Item = Line<'static>> {
-        let room = usize::from(width).saturating_sub(LABEL + 12);
+        // As narrow as it can be: a link to the local viewer just fits 80 columns.
+        let room = usize::from(width).saturating_sub(SLOWEST);
         self.snapshot.slowest.iter().enumerate().map(move |(index, trip)| {
             let link = match trip.trace_id {
                 // Half a link leads nowhere: what has no room for it shows the id alone.
@@ -171,9 +175,9 @@ impl Panel {
                 Some(id) => id.to_string(),
                 None => "not sampled".to_owned(),
             };
+            let label = if index == 0 { "slowest" } else { "" };
             let latency = format!("{:>9}  ", duration(trip.latency));
-            let link = Span::from(link).cyan();
-            labelled(if index == 0 { "slowest" } else { "" }, vec![latency.into(), link])
+            Line::from(vec![format!("{label:<8}").dim(), latency.into(), link.cyan()])
         })
     }
 }

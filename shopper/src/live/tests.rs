@@ -39,15 +39,18 @@ last 1 s       5.90 ms   8.00 ms   9.14 ms             9.14 ms
 whole run      6.80 ms   9.26 ms    805 ms    1.01 s    1.01 s
 p99 each s            █
 spans lost  otlp 1 204 exported, 0 failed, 0 dropped   zipkin 1 192 exported, 0 failed, 12 dropped
-slowest        1.01 s  http://127.0.0.1:16686/trace/0000000000000064000000000000feed
-               907 ms  http://127.0.0.1:16686/trace/0000000000000065000000000000feed
-               805 ms  http://127.0.0.1:16686/trace/0000000000000066000000000000feed
+slowest    1.01 s  http://127.0.0.1:16686/trace/0000000000000064000000000000feed
+           907 ms  http://127.0.0.1:16686/trace/0000000000000065000000000000feed
+           805 ms  http://127.0.0.1:16686/trace/0000000000000066000000000000feed
 ";
     assert_eq!(drawn(&panel(), 100, 30), view);
 }
 
 #[test]
 fn a_lower_or_narrower_terminal_shows_less_and_never_half_a_link() {
+    let longest = drawn(&panel(), 80, 20).lines().map(|line| line.chars().count()).max();
+    assert_eq!(longest, Some(80), "a link to the local viewer fits 80 columns");
+    assert!(drawn(&panel(), 80, 20).contains("http://127.0.0.1:16686/trace/"));
     let view = drawn(&panel(), 70, 20);
     assert_eq!(view.lines().count(), 8, "{view}");
     assert!(view.contains("  0000000000000064000000000000feed\n"), "{view}");

@@ -76,6 +76,10 @@ fn difference(
     Difference { metric, unit: measure.unit(), before, after, percent, direction }
 }
 
+fn faults(settings: &Settings) -> String {
+    if settings.faults.is_empty() { "none".to_owned() } else { settings.faults.join(" ") }
+}
+
 impl Difference {
     /// How much more or less it is now, with its unit, and the same in percent of what it was.
     pub(super) fn shown(&self) -> [String; 2] {
@@ -120,7 +124,7 @@ fn other_settings(earlier: &Settings, now: &Settings) -> Vec<String> {
     [
         changed("model", earlier.model.clone(), now.model.clone()),
         changed("mix", earlier.mix.clone(), now.mix.clone()),
-        changed("faults", earlier.faults.join(" "), now.faults.join(" ")),
+        changed("faults", faults(earlier), faults(now)),
         changed("threads", earlier.threads.to_string(), now.threads.to_string()),
         changed("seed", earlier.seed.to_string(), now.seed.to_string()),
         changed("store", earlier.store_url.clone(), now.store_url.clone()),

@@ -147,7 +147,7 @@ fn plain(value: f64) -> Option<Reading> {
 }
 
 fn part(count: u64, of: u64) -> Option<Reading> {
-    (of > 0).then(|| Reading { value: count as f64, of: of as f64 })
+    (of > 0).then_some(Reading { value: count as f64, of: of as f64 })
 }
 
 fn corrected(document: &Document, read: fn(&Percentiles) -> u64) -> Option<Reading> {

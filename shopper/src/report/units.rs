@@ -20,9 +20,9 @@ pub(crate) fn micros(us: u64) -> String {
     }
 }
 
-/// How long something has run: `07s`, `2m 05s`, `1h 02m 05s`.
+/// How long something has run, to the nearest second: `07s`, `2m 05s`, `1h 02m 05s`.
 pub(crate) fn clock(elapsed: Duration) -> String {
-    let seconds = elapsed.as_secs();
+    let seconds = elapsed.saturating_add(Duration::from_millis(500)).as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {
         (0, 0) => format!("{seconds:02}s"),

@@ -1,0 +1,116 @@
+//! The report as the process writes it: its forms, its exit codes, and what it refuses before it
+//! makes any load.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::stub::Stub;
+
+/// Runs a shopper for three trips.
+async fn shop(store_url: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shopper"));
+    command
+        .args(["--store-url", store_url, "--trips", "3", "--every", "1ms", "--seed", "1"])
+        .args(arguments)
+        .env("OTEL_TRACES_EXPORTER", "none");
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The report of a run, in a file, and what it must be like.
+async fn written(store_url: &str, folder: &TempDir) -> PathBuf {
+    let output = shop(store_url, &["--output", "json"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let path = folder.path().join("old.json");
+    std::fs::write(&path, &output.stdout).unwrap();
+    path
+}
+
+fn assert_valid(report: &Value) {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("report.schema.json");
+    let schema = serde_json::from_slice(&std::fs::read(schema).unwrap()).unwrap();
+    if let Err(error) = jsonschema::draft202012::new(&schema).unwrap().validate(report) {
+        panic!("{}: {error}\n{report:#}", error.instance_path());
+    }
+}
+
+#[actix_web::test]
+async fn a_real_run_gives_json_by_the_schema_a_page_and_a_comparison() {
+    let (stub, folder) = (Stub::proper(), TempDir::new().unwrap());
+    let (old, html) = (written(&stub.url, &folder).await, folder.path().join("report.html"));
+    let [old, html] = [&old, &html].map(|path| path.to_str().unwrap());
+    let output = shop(
+        &stub.url,
+        &["--output", "json", "--compare", old, "--html", html, "--assert", "failures<1%,p99<1h"],
+    )
+    .await;
+    assert_eq!(output.status.code(), Some(2), "an hour is no unit here: {}", stderr(&output));
+
+    let assertions = "failures<1%, max<=3600s, missed<1";
+    let arguments = ["--output", "json", "--compare", old, "--html", html, "--assert", assertions];
+    let output = shop(&stub.url, &arguments).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_valid(&report);
+    assert_eq!(report["trips"]["completed"], 3);
+    assert_eq!(report["assertions"].as_array().unwrap().len(), 3);
+    assert_eq!(report["comparison"]["settings"], Value::Array(vec![]));
+    let page = std::fs::read_to_string(html).unwrap();
+    let trace = report["slowest"][0]["trace"]["url"].as_str().unwrap();
+    assert!(page.contains(&format!("href=\"{trace}\"")), "{trace}");
+    assert!(page.contains("Compared with the earlier run"), "the page has the comparison too");
+}
+
+#[actix_web::test]
+async fn each_assertion_that_fails_is_said_before_the_accounting_line() {
+    let stub = Stub::proper();
+    let output = shop(&stub.url, &["--assert", "p50<0us,failures<1%,rate>1000000/s"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = stderr(&output);
+    let lines: Vec<_> = stderr.lines().rev().take(3).collect();
+    assert!(lines[0].starts_with("telemetry: "), "{stderr}");
+    assert!(lines[1].starts_with("assertion failed: rate>1000000/s: measured "), "{stderr}");
+    assert!(lines[2].starts_with("assertion failed: p50<0us: measured "), "{stderr}");
+    let stdout = stdout(&output);
+    assert!(stdout.contains("holds   failures<1%"), "{stdout}");
+}
+
+#[actix_web::test]
+async fn what_cannot_work_at_the_end_is_refused_before_the_first_request() {
+    let (stub, folder) = (Stub::proper(), TempDir::new().unwrap());
+    let other = folder.path().join("other.json");
+    std::fs::write(&other, r#"{"schema": "grocery-shopper-report/9"}"#).unwrap();
+    let other = other.to_str().unwrap();
+    let missing = folder.path().join("missing");
+    let (missing_file, no_place) = (missing.join("old.json"), missing.join("page.html"));
+    let refusals = [
+        (["--assert", "p42<1ms"], "there is no metric \"p42\"; there are rate,"),
+        (["--assert", "p99<1%"], "expected a time such as 50ms"),
+        (["--compare", other], "its schema is \"grocery-shopper-report/9\""),
+        (["--compare", missing_file.to_str().unwrap()], "cannot be read: No such file"),
+        (["--html", no_place.to_str().unwrap()], "its folder does not exist"),
+        (["--html", folder.path().to_str().unwrap()], "is a folder; expected a file"),
+        (["--output", "xml"], "possible values: text, json"),
+        (["--ui-url", "not a url"], "invalid value 'not a url' for '--ui-url <URL>'"),
+    ];
+    for (arguments, problem) in refusals {
+        let output = shop(&stub.url, &arguments).await;
+        let stderr = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(problem), "{arguments:?}: {stderr}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+    }
+    assert!(stub.asked().is_empty(), "a run was begun that could not be reported");
+}
