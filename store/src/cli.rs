@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clap::value_parser;
+use clap::builder::BoolishValueParser;
 use shared::{
     signal,
     telemetry::{Service, Telemetry},
@@ -89,13 +89,12 @@ pub struct Args {
     /// Honour the faults that requests ask for in the baggage entry `grocery.fault`, such as
     /// `slow-aisle=produce:200ms`, `panic=Checkout`, `error=Ledger:5%` or `stall=Aisle:1s`
     /// [default: off].
-    #[arg(long, env = "STORE_ALLOW_FAULTS", value_parser = value_parser!(bool),
-        num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true)]
+    #[arg(long, env = "STORE_ALLOW_FAULTS", value_parser = BoolishValueParser::new())]
     pub allow_faults: bool,
 
     /// Do not open the store: check that stock and orders in the database add up, print the
     /// figures, and fail if they do not.
-    #[arg(long)]
+    #[arg(long, env = "STORE_AUDIT", value_parser = BoolishValueParser::new())]
     pub audit: bool,
 
     /// Stop at the end of standard input: the process that started this one holds the other end.

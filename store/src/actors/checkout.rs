@@ -7,6 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use actix::{Actor, Handler, Message, ResponseFuture};
 use actix_opentelemetry::{Reply, TracedActor, TracedContext};
+use opentelemetry::{Context, KeyValue, trace::TraceContextExt as _};
 use shared::{
     fault::FaultyActor,
     wire::{Receipt, Shortage},
@@ -64,12 +65,13 @@ impl Desk {
             reserved => reserved?,
         };
         let basket = order.basket.clone();
-        let recorded = self.ledger.ask(Record { order, deadline }).await?;
-        self.conclude(recorded, reservations).inspect_err(|failure| {
-            if let Failure::OutOfStock(_) = failure {
-                self.floor.reread(&basket);
-            }
-        })
+        let recorded = self.ledger.ask(Record { order, deadline }).await;
+        let sold = recorded.and_then(|recorded| self.conclude(recorded, reservations));
+        // Either the view was wrong, or nobody knows whether the order was recorded.
+        if let Err(Failure::OutOfStock(_) | Failure::Storage(_)) = sold {
+            self.floor.reread(&basket);
+        }
+        sold
     }
 
     fn conclude(
@@ -82,6 +84,8 @@ impl Desk {
                 for reservation in reservations {
                     reservation.settle(recorded.batch);
                 }
+                let order_id = KeyValue::new("grocery.order.id", receipt.order_id.to_string());
+                Context::map_current(|cx| cx.span().set_attribute(order_id));
                 Ok(receipt)
             }
             RecordOutcome::Replayed(receipt) => Ok(receipt),

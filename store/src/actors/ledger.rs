@@ -163,6 +163,7 @@ async fn record(storage: Storage, mut book: OwnedMutexGuard<BatchNumber>, batch:
             reply.send(Ok(Recorded { outcome, batch })).ok();
         }),
         Err(error) => {
+            tracing::error!(orders = orders.len(), %error, "a batch of orders was not recorded");
             let failure = Failure::from(error);
             replies.into_iter().for_each(|reply| {
                 reply.send(Err(failure.clone())).ok();

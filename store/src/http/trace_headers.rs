@@ -167,8 +167,9 @@ mod tests {
         };
         assert_eq!(state(&["a=1", "b=2"]), [parent.clone(), "tracestate: a=1,b=2".into()]);
         let many: String = (0..33).map(|n| format!("k{n}=1,")).collect();
-        assert_eq!(state(&[many.leak()]), [parent.clone()]);
-        assert_eq!(state(&["k=v,".repeat(3000).leak()]), [parent]);
+        for too_much in [many, "k=v,".repeat(3000)] {
+            assert_eq!(state(&[too_much.leak()]), std::slice::from_ref(&parent));
+        }
     }
 
     #[test]

@@ -140,6 +140,24 @@ async fn an_overloaded_actor_says_when_to_try_again() {
 }
 
 #[actix_web::test]
+async fn a_ledger_with_a_full_queue_takes_no_more_orders() {
+    let store = TestStore::open_with(|config| {
+        config.allow_faults = true;
+        config.crew.ledger_queue = 1;
+    })
+    .await;
+    // The first waits, because the ledger is stuck; there is no room for the others behind it.
+    let stuck = rt::spawn(store.checkout(&[(1, 1)]).fault("stall=Ledger:500ms").send());
+    store.await_stock(Some(EXPERIMENT), 1, 499).await;
+    let order = |_| store.checkout(&[(1, 1)]).fault(EXPERIMENT).send();
+    for refused in join_all((0..3).map(order)).await {
+        assert_eq!(refused.problem(503).kind, "/problems/overloaded");
+    }
+    assert_eq!(stuck.await.unwrap().status, 201);
+    store.await_stock(Some(EXPERIMENT), 1, 499).await;
+}
+
+#[actix_web::test]
 async fn an_actor_at_its_limit_reads_no_further_message_until_it_has_room() {
     let store = TestStore::open_with(|config| {
         config.allow_faults = true;

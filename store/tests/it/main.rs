@@ -1,5 +1,7 @@
 //! Tests of the store from outside: over its storage and over HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by a panic")]
+
 mod actors;
 mod faults;
 mod http;
