@@ -6,6 +6,7 @@
 
 mod admission;
 mod aisle;
+mod batch;
 mod checkout;
 mod crew;
 mod failure;
@@ -17,14 +18,16 @@ mod reservation;
 mod restocker;
 mod shelf;
 mod staff;
+mod stock;
 mod trouble;
 
+pub(crate) use batch::Book;
 pub(crate) use checkout::PlaceOrder;
 pub use crew::CrewConfig;
 pub(crate) use crew::{Crew, Premises};
 pub(crate) use failure::Failure;
 pub(crate) use inventory::{FindProduct, WhatsInStore};
-pub(crate) use ledger::{Book, FindOrder, Ping};
+pub(crate) use ledger::{FindOrder, Ping};
 pub use restocker::RestockPolicy;
 pub(crate) use staff::Staff;
 pub(crate) use trouble::Faults;

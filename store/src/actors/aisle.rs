@@ -10,15 +10,16 @@ use actix::{
 };
 use actix_opentelemetry::{Reply, TracedActor, TracedContext};
 use opentelemetry::{Context, KeyValue};
-use shared::wire::{Product, Shortage};
+use shared::wire::Product;
 
 use super::{
     Failure, RestockPolicy,
+    batch::BatchNumber,
     kept::Kept,
     ledger::{Ledger, ReadStock, Reading},
     reservation::Reservation,
     restocker::{LowStock, Restocker},
-    shelf::{BatchNumber, Shelf},
+    stock::Stock,
     trouble::Trouble,
 };
 use crate::domain::{BasketLine, CatalogueProduct, ProductId};
@@ -29,7 +30,7 @@ const READ_EVERY: Duration = Duration::from_secs(3);
 /// One aisle.
 pub(crate) struct Aisle {
     name: Arc<str>,
-    shelves: Vec<Shelf>,
+    stock: Stock,
     ledger: Arc<Kept<Ledger>>,
     restocker: Arc<Kept<Restocker>>,
     policy: RestockPolicy,
@@ -90,25 +91,9 @@ impl Aisle {
         restocker: Arc<Kept<Restocker>>,
         policy: RestockPolicy,
     ) -> Self {
-        let shelf = |(product, on_hand): &(CatalogueProduct, u64)| {
-            Shelf::new(product.clone(), *on_hand, policy.below)
-        };
-        let shelves: Vec<_> = products.iter().map(shelf).collect();
-        let name =
-            shelves.first().map_or_else(Arc::default, |shelf| Arc::clone(&shelf.product().aisle));
-        Self { name, shelves, ledger, restocker, policy, is_reading: false }
-    }
-
-    fn shelf(&mut self, product: ProductId) -> Option<&mut Shelf> {
-        self.shelves.iter_mut().find(|shelf| shelf.product().id == product)
-    }
-
-    fn list(&self) -> Vec<Product> {
-        self.shelves.iter().map(Shelf::to_wire).collect()
-    }
-
-    fn show(&mut self, product: ProductId) -> Result<Product, Failure> {
-        self.shelf(product).map(|shelf| shelf.to_wire()).ok_or(Failure::NoSuchProduct(product))
+        let name = products.first().map_or_else(Arc::default, |(first, _)| first.aisle.clone());
+        let stock = Stock::new(products, policy.below);
+        Self { name, stock, ledger, restocker, policy, is_reading: false }
     }
 
     fn reserve(
@@ -116,40 +101,14 @@ impl Aisle {
         lines: Vec<BasketLine>,
         ctx: &TracedContext<Self>,
     ) -> Result<Reservation, Failure> {
-        let mut short = Vec::new();
-        for line in &lines {
-            let shelf = self.shelf(line.product).ok_or(Failure::NoSuchProduct(line.product))?;
-            if shelf.available() < u64::from(line.quantity.get()) {
-                short.push(Shortage {
-                    id: line.product.to_string(),
-                    name: shelf.product().name.to_string(),
-                    requested: line.quantity.get(),
-                    available: shelf.available(),
-                });
-            }
-        }
-        if !short.is_empty() {
-            return Err(Failure::OutOfStock(short));
-        }
-        self.each_shelf(&lines, |shelf, pieces| shelf.reserve(pieces));
+        self.stock.reserve(&lines)?;
         Ok(Reservation::new(ctx.address(), lines))
-    }
-
-    fn each_shelf(&mut self, lines: &[BasketLine], change: impl Fn(&mut Shelf, u64)) {
-        for line in lines {
-            if let Some(shelf) = self.shelf(line.product) {
-                change(shelf, u64::from(line.quantity.get()));
-            }
-        }
     }
 
     /// Has everything delivered that is low and was not when last looked at.
     fn report_low_stock(&mut self, ctx: &TracedContext<Self>) {
-        for shelf in &mut self.shelves {
-            if shelf.has_become_low() {
-                let product = shelf.product().id;
-                self.restocker.tell(LowStock { product, aisle: ctx.address() });
-            }
+        for product in self.stock.has_become_low() {
+            self.restocker.tell(LowStock { product, aisle: ctx.address() });
         }
     }
 
@@ -172,14 +131,6 @@ impl Aisle {
         )
     }
 
-    fn take_over(&mut self, reading: &Reading) {
-        for level in &reading.levels {
-            if let Some(shelf) = self.shelf(level.product) {
-                shelf.read(level.on_hand, reading.as_of);
-            }
-        }
-    }
-
     /// Reads the stock in the current context, unless that is under way.
     fn read(&mut self, ctx: &mut TracedContext<Self>) {
         if !std::mem::replace(&mut self.is_reading, true) {
@@ -189,12 +140,12 @@ impl Aisle {
     }
 
     fn reading(&self) -> impl actix::ActorFuture<Self, Output = ()> + use<> {
-        let products = self.shelves.iter().map(|shelf| shelf.product().id).collect();
+        let products = self.stock.products();
         self.ledger.ask(ReadStock(products)).into_actor(self).map(|reading, aisle, ctx| {
             aisle.is_reading = false;
             match reading {
                 Ok(reading) => {
-                    aisle.take_over(&reading);
+                    aisle.stock.read(&reading);
                     aisle.report_low_stock(ctx);
                 }
                 Err(failure) => {
@@ -242,7 +193,7 @@ impl Handler<ListProducts> for Aisle {
     type Result = ActorResponse<Self, Result<Vec<Product>, Failure>>;
 
     fn handle(&mut self, _: ListProducts, ctx: &mut Self::Context) -> Self::Result {
-        self.after_trouble(ctx, |aisle, _| Ok(aisle.list()))
+        self.after_trouble(ctx, |aisle, _| Ok(aisle.stock.list()))
     }
 }
 
@@ -250,7 +201,7 @@ impl Handler<ShowProduct> for Aisle {
     type Result = ActorResponse<Self, Result<Product, Failure>>;
 
     fn handle(&mut self, message: ShowProduct, ctx: &mut Self::Context) -> Self::Result {
-        self.after_trouble(ctx, move |aisle, _| aisle.show(message.0))
+        self.after_trouble(ctx, move |aisle, _| aisle.stock.show(message.0))
     }
 }
 
@@ -266,7 +217,7 @@ impl Handler<Release> for Aisle {
     type Result = ();
 
     fn handle(&mut self, message: Release, _: &mut Self::Context) {
-        self.each_shelf(&message.lines, |shelf, pieces| shelf.release(pieces));
+        self.stock.release(&message.lines);
     }
 }
 
@@ -274,7 +225,7 @@ impl Handler<Settle> for Aisle {
     type Result = ();
 
     fn handle(&mut self, message: Settle, ctx: &mut Self::Context) {
-        self.each_shelf(&message.lines, |shelf, pieces| shelf.settle(pieces, message.batch));
+        self.stock.settle(&message.lines, message.batch);
         let _guard = message.sale.attach();
         self.report_low_stock(ctx);
     }
@@ -292,10 +243,7 @@ impl Handler<Restocked> for Aisle {
     type Result = ();
 
     fn handle(&mut self, message: Restocked, _: &mut Self::Context) {
-        self.take_over(&message.reading);
-        let low_mark = self.policy.low_mark(message.delivered);
-        if let Some(shelf) = self.shelf(message.product) {
-            shelf.set_low_mark(low_mark);
-        }
+        self.stock.read(&message.reading);
+        self.stock.set_low_mark(message.product, self.policy.low_mark(message.delivered));
     }
 }

@@ -6,15 +6,8 @@ use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use actix_rt::ArbiterHandle;
 
 use super::{
-    RestockPolicy,
-    admission::Admission,
-    aisle::Aisle,
-    checkout::Checkout,
-    floor::Floor,
-    inventory::Inventory,
-    kept::Kept,
-    ledger::{Book, Ledger},
-    restocker::Restocker,
+    RestockPolicy, admission::Admission, aisle::Aisle, batch::Book, checkout::Checkout,
+    floor::Floor, inventory::Inventory, kept::Kept, ledger::Ledger, restocker::Restocker,
 };
 use crate::{domain::CatalogueProduct, storage::Storage};
 

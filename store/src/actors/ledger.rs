@@ -11,26 +11,20 @@ use actix::{
     Actor, ActorFutureExt as _, AsyncContext as _, Handler, Message, ResponseFuture,
     WrapFuture as _,
 };
-use actix_opentelemetry::{BatchLinks, Reply, TracedActor, TracedContext};
-use opentelemetry::{Context, trace::TraceContextExt as _};
+use actix_opentelemetry::{Reply, TracedActor, TracedContext};
+use opentelemetry::Context;
 use shared::{fault::FaultyActor, wire::Receipt};
-use tokio::{
-    sync::{Mutex, OwnedMutexGuard, oneshot},
-    time::Instant,
-};
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
-use super::{Failure, shelf::BatchNumber, trouble::Trouble};
+use super::{
+    Failure,
+    batch::{self, BatchNumber, Book, Waiting},
+    trouble::Trouble,
+};
 use crate::{
     domain::{Delivery, NewOrder, OrderId, ProductId, StockLevel},
     storage::{RecordOutcome, Storage},
 };
-
-/// The most orders in one transaction.
-const MAX_BATCH: usize = 256;
-
-/// Whoever holds it has the database to itself, as far as this process goes. In it is the number of
-/// the last batch.
-pub(crate) type Book = Arc<Mutex<BatchNumber>>;
 
 /// The ledger.
 pub(crate) struct Ledger {
@@ -51,7 +45,7 @@ pub(crate) struct Record {
 }
 
 /// What became of an order, and in which batch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     pub(crate) outcome: RecordOutcome,
     pub(crate) batch: BatchNumber,
@@ -84,13 +78,6 @@ pub(crate) struct FindOrder(pub(crate) OrderId);
 #[rtype(result = "Result<(), Failure>")]
 pub(crate) struct Ping;
 
-/// An order that waits for the next batch.
-struct Waiting {
-    record: Record,
-    cx: Context,
-    reply: oneshot::Sender<Result<Recorded, Failure>>,
-}
-
 impl Ledger {
     /// A ledger that writes to `storage` whenever the book is free.
     pub(super) fn new(storage: Storage, book: Book, capacity: usize) -> Self {
@@ -120,55 +107,8 @@ impl Ledger {
         &mut self,
         book: OwnedMutexGuard<BatchNumber>,
     ) -> impl Future<Output = ()> + use<> {
-        let batch = self.waiting.drain(..self.waiting.len().min(MAX_BATCH));
-        let batch: Vec<_> = batch.filter_map(Waiting::unless_late).collect();
-        let mut links = BatchLinks::new();
-        for waiting in &batch {
-            links.add(&waiting.cx);
-        }
-        // Without this the statements of a batch that nobody traces would be roots.
-        let is_traced = batch.iter().any(|waiting| waiting.cx.span().is_recording());
-        let cx =
-            if is_traced { Context::new() } else { Context::new().with_telemetry_suppressed() };
-        let _guard = cx.attach();
-        links.process::<Self, _>(record(self.storage.clone(), book, batch))
-    }
-}
-
-impl Waiting {
-    /// The order, unless its time is over: then nobody waits for it, and it must not be sold.
-    fn unless_late(self) -> Option<Self> {
-        if Instant::now() < self.record.deadline {
-            return Some(self);
-        }
-        self.reply.send(Err(Failure::DeadlineMissed(Ledger::NAME))).ok();
-        None
-    }
-}
-
-/// Records a batch in one transaction and answers each order.
-async fn record(storage: Storage, mut book: OwnedMutexGuard<BatchNumber>, batch: Vec<Waiting>) {
-    if batch.is_empty() {
-        return;
-    }
-    let (orders, replies): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|waiting| (waiting.record.order, waiting.reply)).unzip();
-    *book = book.next();
-    let batch = *book;
-    let outcomes = storage.record(&orders).await;
-    drop(book);
-    // Whoever has gone needs no answer.
-    match outcomes {
-        Ok(outcomes) => replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| {
-            reply.send(Ok(Recorded { outcome, batch })).ok();
-        }),
-        Err(error) => {
-            tracing::error!(orders = orders.len(), %error, "a batch of orders was not recorded");
-            let failure = Failure::from(error);
-            replies.into_iter().for_each(|reply| {
-                reply.send(Err(failure.clone())).ok();
-            });
-        }
+        let orders = self.waiting.drain(..self.waiting.len().min(batch::MAX_ORDERS));
+        batch::write(orders.collect(), self.storage.clone(), book)
     }
 }
 
@@ -206,8 +146,8 @@ impl Handler<Record> for Ledger {
         if let Some(failure) = trouble.into_failure() {
             return Box::pin(async { Err(failure) });
         }
-        let (reply, answer) = oneshot::channel();
-        self.waiting.push(Waiting { record, cx: Context::current(), reply });
+        let (waiting, answer) = Waiting::new(record);
+        self.waiting.push(waiting);
         self.write_next(ctx);
         Box::pin(async { answer.await.unwrap_or(Err(Failure::Stopped(Self::NAME))) })
     }

@@ -5,7 +5,7 @@ use opentelemetry::Context;
 
 use super::{
     aisle::{Aisle, Release, Settle},
-    shelf::BatchNumber,
+    batch::BatchNumber,
 };
 use crate::domain::BasketLine;
 

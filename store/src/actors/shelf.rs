@@ -8,18 +8,8 @@ use std::collections::VecDeque;
 
 use shared::wire::Product;
 
+use super::batch::BatchNumber;
 use crate::domain::CatalogueProduct;
-
-/// The number of a batch of the ledger, counted from 1; 0 is before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BatchNumber(u64);
-
-impl BatchNumber {
-    /// The batch after this one.
-    pub(crate) fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
 
 /// A product and the view of its stock.
 #[derive(Clone, Debug)]
