@@ -9,7 +9,7 @@ mod order;
 mod product;
 
 pub use basket::{Basket, BasketError, BasketLine, Quantity};
-pub use catalogue::{CATALOGUE, CatalogueEntry, aisles};
+pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
 pub use order::{Delivery, DeliveryId, NewOrder, OrderId, OrderIdError, Shortage};
 pub use product::{CatalogueProduct, ProductId, ProductIdError, StockLevel};

@@ -68,6 +68,12 @@ impl StorageError {
         }
     }
 
+    /// Whether the connection that it happened on is of no more use.
+    pub(super) fn lost_connection(&self) -> bool {
+        let (Self::Unavailable(error) | Self::CommitUnknown(error)) = self else { return false };
+        code(error).is_none_or(|code| is_disconnect(&code))
+    }
+
     /// What an error during a commit means: unless the database itself says that the transaction
     /// failed, nobody knows.
     pub(super) fn from_commit(error: sqlx::Error) -> Self {
@@ -169,7 +175,8 @@ mod tests {
         let error = StorageError::from(sqlx::Error::PoolTimedOut);
         assert!(error.is_temporary() && !error.retry_helps());
         let lost = || sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
-        assert!(StorageError::from(lost()).retry_helps());
+        let error = StorageError::from(lost());
+        assert!(error.retry_helps() && error.lost_connection());
         let error = StorageError::from_commit(lost());
         assert!(error.is_temporary() && !error.retry_helps());
         let error = StorageError::from(sqlx::Error::RowNotFound);

@@ -106,7 +106,10 @@ impl Session<'_, PoolConnection<Any>> {
 
     /// Gives the connection back, unless it is lost.
     pub(super) fn release<T>(mut self, result: Result<T, StorageError>) -> Result<T, StorageError> {
-        if result.as_ref().is_err_and(StorageError::is_temporary) {
+        // SQLite has no connection to lose, and one in memory is the database itself.
+        let is_lost = self.dialect() == Dialect::Postgres
+            && result.as_ref().is_err_and(StorageError::lost_connection);
+        if is_lost {
             self.connection.close_on_drop();
         }
         result

@@ -1,0 +1,69 @@
+//! The store as a process of its own, with more of everything than can be sold.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use store::{
+    domain::{CATALOGUE, CatalogueEntry},
+    storage::Storage,
+};
+use tempfile::TempDir;
+
+/// A unit of processor time in `/proc`: `USER_HZ`, which is 100 on every Linux there is.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A running store; dropped, it is killed.
+pub(crate) struct StoreProcess {
+    child: Child,
+    url: String,
+    _folder: TempDir,
+}
+
+impl StoreProcess {
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        // Not in /tmp, which may be memory, where a commit costs nothing.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let database = format!("sqlite:{}/grocery.db", folder.path().display());
+        let stock = |entry: CatalogueEntry| CatalogueEntry { initial_stock: u32::MAX, ..entry };
+        let catalogue = CATALOGUE.map(stock);
+        let storage = Storage::open_with(&database.parse().unwrap(), &catalogue).await.unwrap();
+        storage.close().await;
+
+        let mut child = Command::new(env!("CARGO_BIN_EXE_store"))
+            .args(["--listen=127.0.0.1:0", "--database", &database])
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let url = lines.find_map(|line| Some(line[line.find("http://127.0.0.1:")?..].to_owned()));
+        // What nobody reads would fill the pipe and stop the process.
+        std::thread::spawn(move || lines.for_each(drop));
+        let url = url.unwrap().split_whitespace().next().unwrap().to_owned();
+        Self { child, url, _folder: folder }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Processor time that it has used, of all its threads: see proc_pid_stat(5).
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, after_name) = stat.rsplit_once(')').unwrap();
+        let ticks = after_name.split_whitespace().skip(11).take(2);
+        TICK * ticks.map(|ticks| ticks.parse::<u32>().unwrap()).sum()
+    }
+}
+
+impl Drop for StoreProcess {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
