@@ -140,3 +140,32 @@ async fn try_once(options: &AnyConnectOptions, settings: &'static str) -> Result
         .map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))?
         .map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_connection_to_a_file_is_durable_and_checks_what_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
+        let pools = connect(&url, Missing::Make).await.unwrap();
+        for pool in [pools.writer, pools.reader] {
+            let mut found = Vec::new();
+            for question in [
+                "SELECT journal_mode FROM pragma_journal_mode",
+                "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous",
+                "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys",
+                "SELECT CAST(timeout AS TEXT) FROM pragma_busy_timeout",
+            ] {
+                let row = sqlx::query(question).fetch_one(&pool).await.unwrap();
+                found.push(row.get::<String, _>(0));
+            }
+            // 2 is FULL.
+            assert_eq!(found, ["wal", "2", "1", "5000"]);
+            pool.close().await;
+        }
+    }
+}
