@@ -15,6 +15,7 @@ use crate::actor::TracedActor;
 use crate::attribute::{self, error_type};
 use crate::envelope::observe_packing;
 use crate::operation::{self, Kind};
+use crate::origin::within;
 
 /// Asks an actor: `addr.send(message)`, with the context and the failures of the caller.
 ///
@@ -95,9 +96,12 @@ pub enum AskError {
     Timeout,
 }
 
+/// Whether the message has found room in the mailbox.
 enum Room {
     Found,
+    /// Not yet: actix finds it some at the first poll.
     Awaited,
+    /// Not, and the caller does not want to wait.
     Demanded,
 }
 
@@ -159,13 +163,11 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Room::Demanded = this.room {
-            return Poll::Ready(Err(failed::<A, M>(this.cx, AskError::Full)));
-        }
-        let reply = {
-            // A message that found no room is packed here.
-            let _guard = this.cx.clone().attach();
-            this.request.poll(task)
+        let reply = match std::mem::replace(this.room, Room::Found) {
+            Room::Found => this.request.poll(task),
+            // The message is packed at this poll, in the context of the call.
+            Room::Awaited => within(this.cx, || this.request.poll(task)),
+            Room::Demanded => return Poll::Ready(Err(failed::<A, M>(this.cx, AskError::Full))),
         };
         let error = match reply {
             Poll::Ready(Ok(reply)) => return Poll::Ready(Ok(reply)),

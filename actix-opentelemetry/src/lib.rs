@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+// In reading order: `actor` and `policy` are what a user says of an actor; `envelope` captures the
+// sender's context (`origin`), and on the receiver's side starts a `span` in some `relation` to the
+// sender's and hands the `reply` on; `context`, `scoped`, `timer` and `stream` do the same for what
+// an actor does later; `batch`, `supervisor`, `sync` and `registry` are what is built on these.
+
 mod actor;
 mod ask;
 pub mod attribute;
@@ -29,7 +34,7 @@ mod tracer;
 
 pub use actor::{TracedActor, TracedStart};
 pub use ask::{Ask, AskError, ask, tell};
-pub use batch::BatchLinks;
+pub use batch::{Batch, BatchLinks};
 pub use context::TracedContext;
 pub use policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, TimerPolicy};
 pub use spawn::spawn_traced;
