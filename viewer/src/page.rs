@@ -47,6 +47,7 @@ const ASSETS: &[Asset] = &[
     asset!("linkline.js", JS),
     asset!("list.css", CSS),
     asset!("list.js", JS),
+    asset!("listkeys.js", JS),
     asset!("minimap.js", JS),
     asset!("model.js", JS),
     asset!("router.js", JS),

@@ -5,6 +5,7 @@ import { announce, el, perFrame } from './dom.js';
 import { Feed } from './feed.js';
 import { age, count, plural } from './format.js';
 import { setKeys } from './keys.js';
+import { listKeys } from './listkeys.js';
 import { tracePath } from './router.js';
 import { scatter } from './scatter.js';
 import { filterOf, searchForm } from './search.js';
@@ -37,7 +38,7 @@ class List {
     this.form = searchForm(params, go);
     this.problem = el('div', { role: 'alert' });
     this.summary = el('span', { class: 'summary' });
-    this.liveButton = el('button', { type: 'button', onclick: () => this.setLive(!isLive) });
+    this.liveButton = el('button', { type: 'button', onclick: () => this.toggleLive() });
     this.newButton = el('button', { type: 'button', class: 'primary new', hidden: true, onclick: () => this.showNew() });
     this.scatter = scatter((trace) => this.open(trace.trace_id));
     this.body = el('div', { role: 'rowgroup', class: 'rows' });
@@ -61,7 +62,7 @@ class List {
     this.ages = setInterval(() => this.drawAges(), 5000);
     this.onVisible = () => this.connect();
     document.addEventListener('visibilitychange', this.onVisible);
-    setKeys(this.keys());
+    setKeys(listKeys(this));
     this.search();
     this.connect();
   }
@@ -120,9 +121,9 @@ class List {
     this.draw();
   }
 
-  setLive(live) {
-    isLive = live;
-    announce(live ? 'Live' : 'Paused');
+  toggleLive() {
+    isLive = !isLive;
+    announce(isLive ? 'Live' : 'Paused');
     this.connect();
   }
 
@@ -229,24 +230,5 @@ class List {
     next?.focus();
     next?.scrollIntoView({ block: 'nearest' });
     this.keepOneStop();
-  }
-
-  keys() {
-    return [
-      { keys: ['j', 'ArrowDown'], does: 'next trace', run: () => this.move(1) },
-      { keys: ['k', 'ArrowUp'], does: 'previous trace', run: () => this.move(-1) },
-      { keys: ['PageDown'], run: () => this.move(15) },
-      { keys: ['PageUp'], run: () => this.move(-15) },
-      { keys: ['Home'], run: () => this.move(-1e6) },
-      { keys: ['End'], run: () => this.move(1e6) },
-      { keys: ['Enter'], does: 'open the trace', run: () => {
-        const id = document.activeElement?.dataset?.trace;
-        return id ? this.open(id) : false;
-      } },
-      { keys: ['/'], does: 'search by tags', run: () => this.form.elements.tags.focus() },
-      { keys: ['Escape'], inFields: true, does: 'leave the search or the list', run: () => document.activeElement?.blur() },
-      { keys: ['n'], does: 'show the new traces', run: () => this.showNew() },
-      { keys: ['p'], does: 'pause the live tail, or go on', run: () => this.setLive(!isLive) },
-    ];
   }
 }
