@@ -22,6 +22,7 @@ pub(crate) struct Cli {
 
 /// The roles that can be run alone.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the process")]
 pub(crate) enum Role {
     /// Run the store alone: HTTP on 127.0.0.1:5000, stock and orders in a database
     Store(store::Args),

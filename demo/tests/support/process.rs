@@ -40,8 +40,10 @@ impl Grocery {
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_grocery"));
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        #[expect(clippy::disallowed_methods, reason = "to keep it from the process")]
         for name in std::env::vars().map(|(name, _)| name) {
-            let ours = ["OTEL_", "STORE_", "SHOPPER_", "GROCERY_", "VIEWER_", "DATABASE_URL", "RUST_LOG"];
+            let ours =
+                ["OTEL_", "STORE_", "SHOPPER_", "GROCERY_", "VIEWER_", "DATABASE_URL", "RUST_LOG"];
             if ours.iter().any(|prefix| name.starts_with(prefix)) {
                 command.env_remove(name);
             }
@@ -72,11 +74,10 @@ impl Grocery {
         }
     }
 
-    /// Where it says that it listens, such as `http://127.0.0.1:41234`.
+    /// Where a store says that it is open, such as `http://127.0.0.1:41234`.
     pub(crate) fn url(&self) -> String {
         self.await_line("address", |line| {
-            let start = line.find("listening on http://")? + "listening on ".len();
-            Some(line[start..].split_whitespace().next()?.trim_end_matches('/').to_owned())
+            line.strip_prefix("grocery store: open on ").map(str::to_owned)
         })
     }
 

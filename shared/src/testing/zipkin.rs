@@ -14,10 +14,15 @@ pub fn from_json(requests: &[Received]) -> Vec<Span> {
         .flat_map(|request| {
             assert_eq!(request.path, "/api/v2/spans");
             assert_eq!(request.headers["content-type"], "application/json");
-            let spans: Vec<Value> = serde_json::from_slice(&request.body).expect("JSON");
-            spans.iter().map(span).collect::<Vec<_>>()
+            spans(&request.body)
         })
         .collect()
+}
+
+/// The spans in one list of JSON, as a Zipkin server is sent them and gives them out again.
+pub fn spans(json: &[u8]) -> Vec<Span> {
+    let spans: Vec<Value> = serde_json::from_slice(json).expect("JSON");
+    spans.iter().map(span).collect()
 }
 
 /// The fields of a span: <https://zipkin.io/zipkin-api/#/default/post_spans>
