@@ -179,7 +179,7 @@ pub(crate) async fn blunt(answer: &'static [u8]) -> String {
     drop(actix_web::rt::spawn(async move {
         loop {
             let (mut connection, _) = listener.accept().await.unwrap();
-            connection.read(&mut [0; 4096]).await.unwrap();
+            let _read = connection.read(&mut [0; 4096]).await.unwrap();
             connection.write_all(answer).await.unwrap();
         }
     }));
