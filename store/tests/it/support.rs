@@ -104,12 +104,28 @@ impl TestStore {
 
     /// What is in store, as those who ask for faults see it if `with_faults`.
     pub(crate) async fn products(&self, fault: Option<&str>) -> Vec<Product> {
+        self.whats_in_store(fault).send().await.json::<WhatsInStore>().inventory.products
+    }
+
+    fn whats_in_store(&self, fault: Option<&str>) -> Ask {
         let ask = self.get("/whats-in-store");
-        let ask = match fault {
+        match fault {
             Some(fault) => ask.fault(fault),
             None => ask,
+        }
+    }
+
+    /// Asks again for as long as the store says that it cannot do it now.
+    pub(crate) async fn retried(&self, ask: impl Fn() -> Ask) -> Answer {
+        let done = async {
+            loop {
+                let answer = ask().send().await;
+                if answer.status != 503 {
+                    return answer;
+                }
+            }
         };
-        ask.send().await.json::<WhatsInStore>().inventory.products
+        tokio::time::timeout(PATIENCE, done).await.unwrap()
     }
 
     /// How many pieces of a product can be bought.
@@ -122,7 +138,8 @@ impl TestStore {
         let id = product.to_string();
         let seen = async {
             loop {
-                let products = self.products(fault).await;
+                let products = self.retried(|| self.whats_in_store(fault)).await;
+                let products = products.json::<WhatsInStore>().inventory.products;
                 if products.iter().any(|p| p.id == id && p.in_stock == pieces) {
                     return;
                 }

@@ -186,6 +186,8 @@ async fn a_database_that_had_less_than_the_aisle_thought_is_read_again() {
     let url = format!("sqlite:{}/store.db", folder.path().display());
     let open = || TestStore::open_with(|config| config.database = url.parse().unwrap());
     let (here, there) = (open().await, open().await);
+    // It answers when it has read what there is.
+    assert_eq!(here.in_stock(19).await, 150);
     assert_eq!(there.checkout(&[(19, 150)]).send().await.status, 201);
     let trace = TestTrace::start("a trip");
     let answer = here.checkout(&[(19, 1)]).in_trace(&trace).send().await;
