@@ -1,21 +1,20 @@
 //! The command line of the shopper. Its comments are its help.
 
-use std::{
-    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
-    time::Duration,
-};
+mod load;
+
+use std::time::Duration;
 
 use clap::ArgGroup;
 use url::Url;
 
 use crate::{
-    arrival::{Arrivals, Rate, Stages},
-    config::{Config, HttpConfig, Load, Think},
+    config::{Config, HttpConfig},
     plan::{FaultShare, Mix},
     report::ReportArgs,
     share::Share,
     trip::{Itinerary, StoreUrlError},
 };
+use load::LoadArgs;
 
 /// Sends shoppers to the grocery store, each trip a trace
 ///
@@ -59,75 +58,6 @@ pub struct Args {
     /// Stop at the end of standard input: when the parent process is gone
     #[arg(long, hide = true)]
     pub(crate) parent_pipe: bool,
-}
-
-/// When trips start, and when the run ends.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Load")]
-pub(crate) struct LoadArgs {
-    /// Closed model: how many shoppers there are
-    #[arg(long, env = "SHOPPER_SHOPPERS", value_name = "N", default_value = "1")]
-    shoppers: NonZeroU32,
-
-    /// Closed model: think time of a shopper between two trips, such as 500ms or 2s
-    #[arg(
-        long,
-        env = "SHOPPER_EVERY",
-        value_name = "DURATION",
-        default_value = "1s",
-        value_parser = humantime::parse_duration,
-    )]
-    every: Duration,
-
-    /// Closed model: whether think times are all the same or exponentially distributed
-    #[arg(long, env = "SHOPPER_THINK", value_enum, default_value = "fixed")]
-    think: Think,
-
-    /// Open model: trips per second; with --stages the rate that the first stage begins at
-    #[arg(long, env = "SHOPPER_RATE", value_name = "RATE", value_parser = rate_above_zero)]
-    rate: Option<Rate>,
-
-    /// Open model: ramps, one after the other, each from the rate before (0 at first, or --rate)
-    /// to its own, in trips per second: 30s@100,2m@500. The run ends with the last
-    #[arg(
-        long,
-        env = "SHOPPER_STAGES",
-        value_name = "DURATION@RATE,...",
-        conflicts_with = "duration"
-    )]
-    stages: Option<Stages>,
-
-    /// Open model: at random, as strangers come, or at equal distances
-    #[arg(
-        long,
-        env = "SHOPPER_ARRIVALS",
-        value_enum,
-        default_value = "poisson",
-        requires = "open"
-    )]
-    arrivals: Arrivals,
-
-    /// Open model: the most trips under way at once; those beyond are missed
-    #[arg(
-        long,
-        env = "SHOPPER_MAX_SHOPPERS",
-        value_name = "N",
-        default_value = "1000",
-        requires = "open"
-    )]
-    max_shoppers: NonZeroU32,
-
-    /// Threads that make trips, each with connections of its own
-    #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1")]
-    threads: NonZeroUsize,
-
-    /// End after so many trips, missed ones included [default: no limit]
-    #[arg(long, env = "SHOPPER_TRIPS", value_name = "N")]
-    trips: Option<NonZeroU64>,
-
-    /// Start no trips after this time, such as 30s or 10m [default: no limit]
-    #[arg(long, env = "SHOPPER_DURATION", value_name = "DURATION", value_parser = some_time)]
-    duration: Option<Duration>,
 }
 
 /// What trips are like.
@@ -230,21 +160,6 @@ impl Args {
     }
 }
 
-impl LoadArgs {
-    fn model(&self) -> Load {
-        if self.rate.is_none() && self.stages.is_none() {
-            let Self { shoppers, every, think, .. } = *self;
-            return Load::Closed { shoppers, every, think };
-        }
-        Load::Open {
-            rate: self.rate,
-            stages: self.stages.clone(),
-            arrivals: self.arrivals,
-            max_shoppers: self.max_shoppers,
-        }
-    }
-}
-
 fn store_url(text: &str) -> Result<Url, String> {
     let url = text.parse::<Url>().map_err(|error| {
         format!("{error}; expected http://HOST[:PORT], such as http://127.0.0.1:5000")
@@ -258,13 +173,6 @@ fn some_time(text: &str) -> Result<Duration, String> {
         Ok(Duration::ZERO) => Err("expected a duration above zero, such as 500ms or 30s".into()),
         Ok(duration) => Ok(duration),
         Err(error) => Err(format!("{error}; expected a duration such as 500ms or 30s")),
-    }
-}
-
-fn rate_above_zero(text: &str) -> Result<Rate, String> {
-    match text.parse::<Rate>().map_err(|error| error.to_string())? {
-        Rate::ZERO => Err("expected trips per second above zero, such as 100 or 0.5".into()),
-        rate => Ok(rate),
     }
 }
 

@@ -139,10 +139,10 @@ impl Shoppers {
         let mut rng = rng(self.seed, Purpose::Think, back.shopper, back.nth);
         let think = match self.think {
             Think::Fixed => self.every,
-            Think::Exponential => self.every.mul_f64(Exp1.sample(&mut rng)),
+            Think::Exponential => scaled(self.every, Exp1.sample(&mut rng)),
         };
         let back_off = self.back_off(back).mul_f64(rng.random());
-        let due = back.at + think + back_off;
+        let due = back.at.saturating_add(think).saturating_add(back_off);
         self.thinking.push(Reverse(Departure { due, shopper: back.shopper, nth: back.nth + 1 }));
     }
 
@@ -157,6 +157,11 @@ impl Shoppers {
         *unreached = unreached.saturating_add(1);
         doubled.min(LONGEST_BACK_OFF)
     }
+}
+
+/// A multiple of a duration, or the longest there is.
+fn scaled(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
@@ -216,6 +221,17 @@ mod tests {
         let departure = pace.take_due(Duration::MAX).unwrap();
         pace.back(back(departure, departure.due, true));
         assert_eq!(pace.next(), Next::At(departure.due + SECOND));
+    }
+
+    #[test]
+    fn a_shopper_that_thinks_for_ever_never_comes_again() {
+        for think in [Think::Fixed, Think::Exponential] {
+            let load = Load::Closed { shoppers: NonZeroU32::MIN, every: Duration::MAX, think };
+            let mut pace = Pace::new(&load, 1);
+            let first = pace.take_due(Duration::ZERO).unwrap();
+            pace.back(back(first, SECOND, true));
+            assert!(pace.take_due(Duration::from_secs(3600)).is_none());
+        }
     }
 
     #[test]

@@ -100,3 +100,103 @@ impl Statistics {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        outcome::{Failure, Outcome},
+        plan::{self, TripKind},
+    };
+
+    const OUTCOMES: [Outcome; 4] = [
+        Outcome::Bought,
+        Outcome::GaveUp,
+        Outcome::Failed(Failure::Connect),
+        Outcome::Failed(Failure::Status(503)),
+    ];
+
+    fn trip(outcome: Outcome, ms: u64) -> TripRecord {
+        TripRecord {
+            intended: Duration::ZERO,
+            started: Duration::from_millis(ms),
+            ended: Duration::from_millis(3 * ms),
+            kind: TripKind::QuickBuy,
+            outcome,
+            trace_id: None,
+            steps: vec![StepRecord {
+                step: plan::Step::Checkout,
+                service: Duration::from_millis(2 * ms),
+                failed: outcome.failure().is_some(),
+                traffic: Traffic { requests: 1, retries: 0, sent_bytes: 5, received_bytes: 7 },
+            }],
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn no_trip_is_lost_between_threads_and_seconds(
+            events in prop::collection::vec((0_usize..3, 0_usize..6, 1_u64..1000), 0..100),
+        ) {
+            let statistics = Statistics::new(3);
+            let recorders = statistics.recorders();
+            let (mut finished, mut missed, mut ticks) = ([0; OUTCOMES.len()], 0, 0);
+            for (thread, what, ms) in events {
+                match OUTCOMES.get(what) {
+                    Some(outcome) => {
+                        recorders[thread].started();
+                        recorders[thread].finished(&trip(*outcome, ms));
+                        finished[what] += 1;
+                    }
+                    None if what == 4 => {
+                        recorders[thread].missed();
+                        missed += 1;
+                    }
+                    None => {
+                        ticks += 1;
+                        statistics.tick(Duration::from_secs(ticks), None);
+                    }
+                }
+            }
+            statistics.tick(Duration::from_secs(ticks + 1), None);
+            let snapshot = statistics.snapshot();
+            let [bought, gave_up, unreached, overloaded] = finished;
+            let all = bought + gave_up + unreached + overloaded;
+            prop_assert_eq!(snapshot.trips, Trips {
+                scheduled: all + missed,
+                started: all,
+                completed: bought,
+                gave_up,
+                failed: unreached + overloaded,
+                missed,
+                in_flight: 0,
+            });
+            prop_assert_eq!(snapshot.failures.get("503").copied().unwrap_or(0), overloaded);
+            prop_assert_eq!(snapshot.latency.corrected.len(), all);
+            prop_assert_eq!((snapshot.requests, snapshot.received_bytes), (all, 7 * all));
+            let line = snapshot.timeline.iter();
+            prop_assert_eq!(line.map(|second| second.completed + second.failed).sum::<u64>(), all);
+        }
+    }
+
+    #[test]
+    fn a_trip_that_started_late_shows_it_in_the_corrected_latency_of_trip_and_steps() {
+        let statistics = Statistics::new(1);
+        statistics.recorders()[0].finished(&trip(Outcome::Bought, 10));
+        statistics.tick(Duration::from_secs(1), None);
+        let snapshot = statistics.snapshot();
+        let checkout = &snapshot.steps[plan::Step::Checkout as usize].latency;
+        for (histogram, ms) in [
+            (&snapshot.latency.corrected, 30),
+            (&snapshot.latency.service, 20),
+            (&checkout.corrected, 30),
+            (&checkout.service, 20),
+        ] {
+            assert!(histogram.equivalent(histogram.max(), ms * 1000), "{}", histogram.max());
+        }
+    }
+}

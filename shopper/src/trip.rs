@@ -38,7 +38,7 @@ pub(crate) async fn make_trip(shop: &Shop, plan: &TripPlan, intended: Duration) 
     let mut visit = Visit { shop, plan, cx: span.cx(), steps: Vec::with_capacity(4) };
     let outcome = match plan.kind {
         TripKind::Impatient => {
-            let left = (intended + shop.patience).saturating_sub(started);
+            let left = intended.saturating_add(shop.patience).saturating_sub(started);
             tokio::time::timeout(left, visit.walk()).await.unwrap_or(Ok(Outcome::GaveUp))
         }
         _ => visit.walk().await,

@@ -1,6 +1,7 @@
 use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use super::*;
+use crate::config::{Load, Think};
 
 #[derive(Debug, Parser)]
 struct Shopper {
@@ -73,6 +74,7 @@ fn contradictions_are_refused() {
 fn values_that_make_no_sense_are_refused_by_name() {
     for (flag, value) in [
         ("--shoppers", "0"),
+        ("--shoppers", "4000000000"),
         ("--rate", "0"),
         ("--rate", "fast"),
         ("--threads", "0"),

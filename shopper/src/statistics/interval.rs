@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hdrhistogram::Histogram;
 
 use super::{
-    latency::{Latency, histogram, merge, record},
+    latency::{Latency, clear, histogram, merge, record},
     record::{StepRecord, Traffic, TripRecord},
     slowest::{SlowTrip, Slowest},
 };
@@ -119,7 +119,7 @@ impl Interval {
         }
         for kind in &mut self.kinds {
             kind.failures = 0;
-            kind.latency.reset();
+            clear(&mut kind.latency);
         }
         self.slowest.clear();
     }

@@ -38,8 +38,8 @@ impl Latency {
     }
 
     pub(super) fn clear(&mut self) {
-        self.corrected.reset();
-        self.service.reset();
+        clear(&mut self.corrected);
+        clear(&mut self.service);
     }
 }
 
@@ -65,6 +65,13 @@ pub(super) fn merge(histogram: &mut Histogram<u64>, other: &Histogram<u64>) {
     // Most steps and kinds have nothing to add in most seconds.
     if !other.is_empty() {
         histogram.add(other).expect("all histograms have the same bounds");
+    }
+}
+
+/// Forgets all durations; keeps the memory.
+pub(super) fn clear(histogram: &mut Histogram<u64>) {
+    if !histogram.is_empty() {
+        histogram.reset();
     }
 }
 

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_is_no_store_is_refused_by_name() {
-        for url in ["https://127.0.0.1", "file:///tmp", "http://a/?b", "http://me:pw@a/"] {
+        for url in ["https://127.0.0.1/", "file:///tmp", "http://a/?b", "http://me:pw@a/"] {
             let error = Itinerary::new(&url.parse().unwrap()).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{url:?}")), "{error}");
         }
