@@ -45,7 +45,7 @@ pub(crate) struct Together {
     #[arg(long, env = "GROCERY_SHOPPERS", value_name = "N")]
     pub(crate) shoppers: Option<NonZeroU64>,
 
-    /// Time from the start of one trip of a shopper to the next, such as 500ms [default: 1s]
+    /// Think time of a shopper between two trips, such as 500ms [default: 1s]
     #[arg(long, env = "GROCERY_EVERY", value_name = "DURATION")]
     pub(crate) every: Option<String>,
 

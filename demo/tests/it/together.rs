@@ -130,3 +130,17 @@ fn wrong_usage_is_refused_by_name_and_with_code_2_before_anything_starts() {
         assert!(!lines.iter().any(|line| line.starts_with("grocery: traces")), "{lines:#?}");
     }
 }
+
+#[test]
+fn a_probe_tells_a_store_that_is_well_from_none() {
+    let store = crate::support::shopping::open_store(&vec![("OTEL_SDK_DISABLED", "true".into())]);
+    let ready = format!("{}/readyz", store.url());
+    let (status, lines) = Grocery::start(["probe", &ready], []).end();
+    assert!(status.success(), "{lines:#?}");
+
+    let [nobody] = ports::free();
+    let nowhere = format!("http://{nobody}/readyz");
+    let (status, lines) = Grocery::start(["probe", &nowhere], []).end();
+    assert_eq!(status.code(), Some(1));
+    assert!(lines[0].starts_with(&format!("grocery: no answer from {nowhere}")), "{lines:#?}");
+}
