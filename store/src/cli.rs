@@ -109,7 +109,7 @@ pub fn run(args: Args) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell when stderr is closed.
-            writeln!(io::stderr(), "grocery store: {error:#}").ok();
+            writeln!(io::stderr(), "grocery store: {error}").ok();
             ExitCode::FAILURE
         }
     }
@@ -124,7 +124,7 @@ fn open(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     let served = actix_rt::System::new().block_on(serve(args));
     if let Err(error) = &served {
-        writeln!(io::stderr(), "grocery store: {error:#}").ok();
+        writeln!(io::stderr(), "grocery store: {error}").ok();
     }
     telemetry.shutdown();
     Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

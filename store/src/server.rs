@@ -5,6 +5,7 @@ use std::{future, io, net::SocketAddr, time::Duration};
 use actix_rt::Arbiter;
 use actix_web::{App, HttpServer, dev::Service as _, middleware::from_fn, web};
 use actix_web_opentelemetry::RequestTracing;
+use opentelemetry::{Context, trace::FutureExt as _};
 use tokio::time::timeout;
 
 use crate::{
@@ -85,11 +86,14 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + 'static,
 ) -> Result<Running, Error> {
     let storage = Storage::open(&config.database).await?;
+    // The store's own beginning is nobody's trace.
+    let untraced = Context::new().with_telemetry_suppressed();
+    let catalogue = storage.catalogue().with_context(untraced).await?;
     let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
     let premises = Premises {
         storage: storage.clone(),
         book: Book::default(),
-        catalogue: storage.catalogue().await?,
+        catalogue,
         arbiters: arbiters.iter().map(Arbiter::handle).collect(),
         config: config.crew,
     };
