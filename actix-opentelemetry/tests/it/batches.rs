@@ -10,7 +10,7 @@ use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{FutureExt, TraceContextExt};
 use tokio::sync::oneshot;
 
-use crate::fixture::{mark, messages, traced_actors, unsampled};
+use crate::fixture::{Cleanup, mark, messages, traced_actors, unsampled};
 
 /// Gathers orders until it is told to write them.
 #[derive(Default)]
@@ -53,7 +53,11 @@ impl Handler<Lose> for Ledger {
     type Result = ();
 
     fn handle(&mut self, _: Lose, _: &mut TracedContext<Self>) {
-        drop(std::mem::take(&mut self.links).process::<Self, _>(std::future::pending::<()>()));
+        let cleanup = Cleanup;
+        drop(std::mem::take(&mut self.links).process::<Self, _>(async move {
+            let _cleanup = cleanup;
+            std::future::pending::<()>().await
+        }));
         self.waiting.clear();
     }
 }
@@ -116,8 +120,9 @@ async fn a_batch_that_is_dropped_is_abandoned() {
 
     assert_eq!(order.await, Ok(0));
     assert_eq!(
-        trace.tree(3).await,
+        trace.tree(4).await,
         "process Ledger batch INTERNAL ERROR abandoned -> ask Ledger Record
+  clean up INTERNAL
 test INTERNAL
   ask Ledger Record INTERNAL
 "

@@ -14,14 +14,14 @@ use actix_rt::task::yield_now;
 use opentelemetry::Context;
 use opentelemetry::trace::{TraceContextExt, TraceId};
 
-use crate::fixture::{mark, messages, traced_actors};
+use crate::fixture::{Cleanup, mark, messages, traced_actors};
 
 struct Shelf;
 
 traced_actors!(Shelf);
 messages! {
     Collapse => (), CollapseInFuture => (), CollapseInActorFuture => (), CollapseInWait => (),
-    CollapseInSpawned => (), CollapseLater => (), Wait => (), WaitInFuture => (), Close => (),
+    CollapseInSpawned => (), SpawnAndClose => (), CollapseLater => (), Wait => (), WaitInFuture => (), Close => (),
     Silent => u32, Ping => (),
 }
 
@@ -78,15 +78,6 @@ impl Handler<CollapseLater> for Shelf {
     }
 }
 
-/// Marks the trace when it is dropped.
-struct Cleanup;
-
-impl Drop for Cleanup {
-    fn drop(&mut self) {
-        mark("clean up");
-    }
-}
-
 impl Handler<Wait> for Shelf {
     type Result = ResponseActFuture<Self, ()>;
 
@@ -118,6 +109,20 @@ impl Handler<Close> for Shelf {
     type Result = ();
 
     fn handle(&mut self, _: Close, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Handler<SpawnAndClose> for Shelf {
+    type Result = ();
+
+    fn handle(&mut self, _: SpawnAndClose, ctx: &mut Self::Context) {
+        let cleanup = Cleanup;
+        let endless = async move {
+            let _cleanup = cleanup;
+            std::future::pending().await
+        };
+        ctx.spawn(endless.into_actor(self));
         ctx.stop();
     }
 }
@@ -277,6 +282,22 @@ async fn a_reply_whose_future_is_dropped_is_abandoned() {
         "test INTERNAL
   ask Shelf Close INTERNAL
   ask Shelf Wait INTERNAL ERROR abandoned
+    clean up INTERNAL
+"
+    );
+}
+
+#[actix::test]
+async fn spawned_work_that_is_dropped_is_dropped_in_its_context() {
+    let shelf = Shelf.start_traced();
+    let trace = TestTrace::start("test");
+
+    trace.run(async { shelf.send(SpawnAndClose).await }).await.unwrap();
+
+    assert_eq!(
+        trace.tree(3).await,
+        "test INTERNAL
+  ask Shelf SpawnAndClose INTERNAL
     clean up INTERNAL
 "
     );

@@ -36,6 +36,15 @@ pub(crate) fn mark(name: &'static str) {
     global::tracer("test").in_span(name, |_| ());
 }
 
+/// Makes a span "clean up" when it is dropped: how a test sees in which context that is.
+pub(crate) struct Cleanup;
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        mark("clean up");
+    }
+}
+
 /// A context value of the user's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tenant(pub(crate) u32);
