@@ -1,8 +1,8 @@
 //! What a run shows of itself while it goes on.
 //!
-//! On a terminal that is a few lines that stay at its foot ([`foot`]) and are drawn again each
-//! second ([`panel`]); anywhere else, and on a terminal that can do no more, it is a line every ten
-//! seconds ([`line`]). Both go to standard error, so standard output is the report's alone.
+//! On a terminal that is a few lines that stay at its foot (`foot`) and are drawn again each
+//! second (`panel`); anywhere else, and on a terminal that can do no more, it is a line every ten
+//! seconds (`line`). Both go to standard error, so standard output is the report's alone.
 
 mod foot;
 mod interruption;
