@@ -33,7 +33,7 @@ use load::LoadArgs;
         .conflicts_with("open"),
 )]
 pub struct Args {
-    /// Address of the store: http://HOST[:PORT]
+    /// Address of the store, such as http://127.0.0.1:5000
     #[arg(
         long,
         env = "STORE_URL",
