@@ -88,7 +88,7 @@ pub async fn serve(
     let storage = Storage::open(&config.database).await?;
     // The store's own beginning is nobody's trace.
     let untraced = Context::new().with_telemetry_suppressed();
-    let catalogue = storage.catalogue().with_context(untraced).await?;
+    let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
     let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
     let premises = Premises {
         storage: storage.clone(),
@@ -98,6 +98,9 @@ pub async fn serve(
         config: config.crew,
     };
     let staff = Staff::start(premises);
+    if let Err(failure) = staff.regulars().ready().with_context(untraced).await {
+        tracing::warn!(%failure, "the store opens although not every actor is ready");
+    }
     let shop = web::Data::new(Shop::new(staff, config.request_timeout, config.allow_faults));
     let (server, addr) = listen(&config, shop.clone())?;
     let done = actix_rt::spawn(async move {

@@ -6,8 +6,16 @@ use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use actix_rt::ArbiterHandle;
 
 use super::{
-    RestockPolicy, admission::Admission, aisle::Aisle, batch::Book, checkout::Checkout,
-    floor::Floor, inventory::Inventory, kept::Kept, ledger::Ledger, restocker::Restocker,
+    Failure, RestockPolicy,
+    admission::Admission,
+    aisle::Aisle,
+    batch::Book,
+    checkout::Checkout,
+    floor::Floor,
+    inventory::{Inventory, WhatsInStore},
+    kept::Kept,
+    ledger::Ledger,
+    restocker::Restocker,
 };
 use crate::{domain::CatalogueProduct, storage::Storage};
 
@@ -73,6 +81,14 @@ impl Crew {
             move || Checkout::new(Arc::clone(&floor), Arc::clone(&ledger), checkouts.clone())
         });
         Self { inventory, checkout, ledger, checkouts, config }
+    }
+
+    /// Lasts until every actor has started and every aisle has read its stock.
+    ///
+    /// # Errors
+    /// [`Failure`] if one of them cannot be asked.
+    pub(crate) async fn ready(&self) -> Result<(), Failure> {
+        self.inventory.ask(WhatsInStore).await.map(drop)
     }
 
     /// Lasts until no order is being placed.
