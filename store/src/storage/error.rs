@@ -24,14 +24,14 @@ pub enum StorageError {
         source: Box<sqlx::migrate::MigrateError>,
     },
     /// The database does not answer, or has no connection to spare: HTTP status 503.
-    #[error("the database is unavailable: {0}")]
+    #[error("the database is unavailable: {}", reason(.0))]
     Unavailable(#[source] sqlx::Error),
     /// The connection was lost during a commit, so all of it or nothing is recorded: HTTP status
     /// 503. An order's key finds out which.
-    #[error("the database went away during a commit: {0}")]
+    #[error("the database went away during a commit: {}", reason(.0))]
     CommitUnknown(#[source] sqlx::Error),
     /// The database refused a statement: HTTP status 500.
-    #[error("the database refused a statement: {0}")]
+    #[error("the database refused a statement: {}", reason(.0))]
     Refused(#[source] sqlx::Error),
     /// The database holds something that the store has never written: HTTP status 500.
     #[error("the database holds {0}")]
@@ -102,6 +102,12 @@ impl From<sqlx::Error> for StorageError {
         };
         if temporary { Self::Unavailable(error) } else { Self::Refused(error) }
     }
+}
+
+/// What the database itself says, where it is the database that says something: sqlx adds a line of
+/// PostgreSQL's own source to it.
+pub(super) fn reason(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {

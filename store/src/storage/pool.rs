@@ -9,7 +9,7 @@ use sqlx::{
 };
 use url::Url;
 
-use super::{DatabaseUrl, StorageError, database_url::Place, statement::Dialect};
+use super::{DatabaseUrl, StorageError, database_url::Place, error::reason, statement::Dialect};
 
 /// How long a connection may be waited for. A database that is away is noticed after so long, and
 /// a client told so.
@@ -138,7 +138,7 @@ async fn try_once(options: &AnyConnectOptions, settings: &'static str) -> Result
     tokio::time::timeout(ACQUIRE_TIMEOUT, connect)
         .await
         .map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))?
-        .map_err(|error| error.to_string())
+        .map_err(|error| reason(&error))
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use opentelemetry::{
 };
 use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as semconv};
 
-use super::statement::{Dialect, Statement};
+use super::{
+    error::reason,
+    statement::{Dialect, Statement},
+};
 
 /// The name of the span that covers the wait for a connection of the pool.
 pub(super) const ACQUIRE: &str = "acquire connection";
@@ -98,7 +101,7 @@ impl OpenSpan {
                 let code = code.into_owned();
                 self.0.set_attribute(KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code));
             }
-            self.0.set_status(Status::error(error.to_string()));
+            self.0.set_status(Status::error(reason(error)));
         }
         self.0.end();
         result

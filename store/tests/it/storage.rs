@@ -10,4 +10,5 @@ mod keys;
 mod opening;
 mod orders;
 mod outage;
+mod retries;
 mod spans;

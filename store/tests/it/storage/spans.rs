@@ -141,8 +141,7 @@ async fn a_statement_that_fails_says_why() {
   BEGIN CLIENT
   SELECT products CLIENT
   INSERT orders CLIENT
-  INSERT order_lines CLIENT ERROR 1 \"error returned from database: (code: 1) no such table: \
-         order_lines\" {db.response.status_code=1}
+  INSERT order_lines CLIENT ERROR 1 \"no such table: order_lines\" {db.response.status_code=1}
   ROLLBACK CLIENT
 "
     );

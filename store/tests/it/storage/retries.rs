@@ -1,0 +1,62 @@
+//! A transaction that is sacrificed to somebody else's is tried again.
+
+use std::time::Duration;
+
+use actix_opentelemetry::testing::{SpanTree, TestTrace};
+use sqlx::{AnyConnection, Connection, Executor, Row};
+
+use super::fixture::{TestDatabase, clean_audit, order, recorded};
+
+#[tokio::test]
+async fn an_order_outlives_a_deadlock_with_a_stranger() {
+    let Some(database) = TestDatabase::postgres() else { return };
+    let url = database.connect_string();
+    let name = url.rsplit('/').next().unwrap();
+    // The storage looks for a deadlock two seconds after it began to wait; the stranger never does.
+    database.tamper(&[&format!("ALTER DATABASE {name} SET deadlock_timeout = '2s'")]).await;
+    let storage = database.open([(1, 10), (2, 10)]).await;
+    let mut stranger = AnyConnection::connect(&url).await.unwrap();
+    stranger.execute("SET deadlock_timeout = '1h'").await.unwrap();
+    stranger.execute("BEGIN").await.unwrap();
+    stranger.execute("UPDATE products SET name = name WHERE id = 2").await.unwrap();
+    let trace = TestTrace::start("an order");
+    let orders = [order([(1, 1), (2, 1)])];
+
+    let (outcomes, ()) = tokio::join!(trace.run(storage.record(&orders)), async {
+        until_someone_waits(&url).await;
+        stranger.execute("UPDATE products SET name = name WHERE id = 1").await.unwrap();
+        stranger.execute("COMMIT").await.unwrap();
+    });
+
+    recorded(&outcomes.unwrap()[0]);
+    assert_eq!(
+        SpanTree::new(&trace.spans(12).await).in_start_order().with_events().render(),
+        "an order INTERNAL (transaction retried)
+  acquire connection INTERNAL
+  BEGIN CLIENT
+  SELECT products CLIENT ERROR 40P01 \"deadlock detected\"
+  ROLLBACK CLIENT
+  acquire connection INTERNAL
+  BEGIN CLIENT
+  SELECT products CLIENT
+  INSERT orders CLIENT
+  BATCH INSERT order_lines CLIENT
+  BATCH UPDATE products CLIENT
+  COMMIT CLIENT
+"
+    );
+    assert_eq!(clean_audit(&storage).await.orders, 1);
+}
+
+/// Waits until a connection to this database waits for a lock of another.
+async fn until_someone_waits(url: &str) {
+    let mut observer = AnyConnection::connect(url).await.unwrap();
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let someone_waits = async {
+        while observer.fetch_one(waiting).await.unwrap().get::<i64, _>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), someone_waits).await.unwrap();
+}
