@@ -91,6 +91,12 @@ impl Telemetry {
         self.pipeline.accounting()
     }
 
+    /// Whether metrics are exported, so that it pays to measure.
+    #[must_use]
+    pub fn exports_metrics(&self) -> bool {
+        self.pipeline.meters().is_some()
+    }
+
     /// Sends what is waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting line to
     /// stderr. Only the first call does anything; the others wait for it.
     pub fn shutdown(&self) {

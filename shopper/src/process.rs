@@ -3,6 +3,7 @@
 
 use std::{io::Write, process::ExitCode, time::SystemTime};
 
+use opentelemetry::global;
 use shared::telemetry::{Service, Telemetry};
 
 use crate::{
@@ -41,6 +42,9 @@ fn shop(args: &Args, report: &Report) -> Result<bool, ShopperError> {
         version: env!("CARGO_PKG_VERSION"),
         ..Service::default()
     })?;
+    if telemetry.exports_metrics() {
+        actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
+    }
     let config = args.config();
     let statistics = Statistics::new(config.threads.get());
     let run = describe(&config, args);

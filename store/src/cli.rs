@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::builder::BoolishValueParser;
+use opentelemetry::global;
 use shared::{
     signal,
     telemetry::{Service, Telemetry},

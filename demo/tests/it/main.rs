@@ -5,6 +5,7 @@
 
 mod backend_down;
 mod formats;
+mod metrics;
 mod shutdown;
 mod together;
 mod trip;
