@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum Error {
     /// An address is taken, or is not this machine's.
-    #[error("cannot listen on {address} for {purpose} (--{flag}): {source}")]
+    #[error("cannot listen on {address} for {purpose} (--{flag})")]
     Bind {
         /// The address that was asked for.
         address: SocketAddr,
@@ -21,7 +21,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The system gave no thread, or no event loop.
-    #[error("cannot start {what}: {source}")]
+    #[error("cannot start {what}")]
     Start {
         /// What was to be started.
         what: &'static str,

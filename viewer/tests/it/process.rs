@@ -67,8 +67,12 @@ fn it_fails_when_a_port_is_taken_and_names_it() {
     let mut said = String::new();
     refused.stderr.take().expect("a pipe").read_to_string(&mut said).expect("a text");
     assert_eq!(exit_code(refused), Some(1));
-    let expected = format!("cannot listen on {address} for OTLP over gRPC (--otlp-grpc)");
-    assert!(said.contains(&expected), "{said}");
+    let expected = format!(
+        "cannot listen on {address} for OTLP over gRPC (--otlp-grpc): \
+         Address already in use (os error 98)\n"
+    );
+    assert!(said.ends_with(&expected), "{said}");
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
 }
 
 #[test]

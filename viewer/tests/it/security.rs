@@ -95,6 +95,5 @@ fn a_port_that_is_taken_is_named() {
     let refused = viewer::serve(viewer::Config { otlp: taken, ..viewer::Config::on_free_ports() });
 
     let error = refused.err().map(|error| error.to_string()).unwrap_or_default();
-    let expected = format!("cannot listen on {taken} for OTLP over HTTP (--otlp): ");
-    assert!(error.starts_with(&expected), "{error}");
+    assert_eq!(error, format!("cannot listen on {taken} for OTLP over HTTP (--otlp)"));
 }
