@@ -48,7 +48,7 @@ pub(crate) fn text(value: &Value) -> Cow<'_, str> {
         Value::Double(number) => Cow::Owned(go_float(number.0)),
         Value::Bytes(bytes) => Cow::Owned(base64(bytes)),
         Value::Array(_) | Value::Map(_) => {
-            Cow::Owned(escape_html(&json(value, Integers::Exact).to_string()))
+            Cow::Owned(escape_separators(&json(value, Integers::Exact).to_string()))
         }
     }
 }
@@ -66,8 +66,12 @@ fn integer(number: i64, integers: Integers) -> Json {
     }
 }
 
-/// A double; NaN and the infinities by the names that OTLP/JSON has for them.
+/// A double, a whole one without a fraction; NaN and the infinities by the names that OTLP/JSON has
+/// for them.
 pub(crate) fn double(number: f64) -> Json {
+    if number.fract() == 0.0 && number.abs() < SAFE_INTEGER as f64 {
+        return Json::from(number as i64);
+    }
     Number::from_f64(number).map_or_else(
         || {
             Json::from(match number {
@@ -80,7 +84,7 @@ pub(crate) fn double(number: f64) -> Json {
     )
 }
 
-/// A double as Go's encoding/json writes it.
+/// A double as the collector's `Value.AsString` writes it.
 fn go_float(number: f64) -> String {
     let size = number.abs();
     if number.is_finite() && size != 0.0 && !(1e-6..1e21).contains(&size) {
@@ -89,18 +93,14 @@ fn go_float(number: f64) -> String {
     }
     match number {
         n if n.is_nan() => String::from("NaN"),
-        n if n.is_infinite() => String::from(if n > 0.0 { "+Inf" } else { "-Inf" }),
+        n if n.is_infinite() => String::from(if n > 0.0 { "Infinity" } else { "-Infinity" }),
         n => n.to_string(),
     }
 }
 
-/// JSON as Go's encoding/json writes it, safe within HTML.
-fn escape_html(json: &str) -> String {
-    json.replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029")
+/// JSON as Go's encoding/json writes it unless it is to be safe within HTML.
+fn escape_separators(json: &str) -> String {
+    json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 #[cfg(test)]
@@ -110,9 +110,9 @@ mod tests {
 
     #[test]
     fn doubles_are_written_as_go_writes_them() {
-        let written = [0.5, 5.0, -1.25, 1e21, 1e-7, 123456789.125].map(go_float);
+        let written = [0.5, 5.0, -1.25, 1e21, 1e-7, f64::NEG_INFINITY].map(go_float);
 
-        assert_eq!(written, ["0.5", "5", "-1.25", "1e+21", "1e-7", "123456789.125"]);
+        assert_eq!(written, ["0.5", "5", "-1.25", "1e+21", "1e-7", "-Infinity"]);
     }
 
     #[test]
@@ -121,9 +121,10 @@ mod tests {
             Value::String("<a>".into()),
             Value::Int(SAFE_INTEGER),
             Value::Double(Double(0.5)),
+            Value::Double(Double(5.0)),
         ]));
 
-        assert_eq!(text(&value), r#"["\u003ca\u003e",9007199254740992,0.5]"#);
-        assert_eq!(json(&value, Integers::Safe).to_string(), r#"["<a>","9007199254740992",0.5]"#);
+        assert_eq!(text(&value), r#"["<a>",9007199254740992,0.5,5]"#);
+        assert_eq!(json(&value, Integers::Safe).to_string(), r#"["<a>","9007199254740992",0.5,5]"#);
     }
 }

@@ -23,6 +23,7 @@ const DEFAULT_LIMIT: i64 = 100;
 const DEFAULT_LOOKBACK: u64 = 48 * 3_600_000_000_000;
 
 const TRACE_NOT_FOUND: &str = "trace not found";
+const SERVICE_REQUIRED: &str = "parameter 'service' is required";
 
 /// `GET /api/services`.
 pub(super) async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {
@@ -50,7 +51,7 @@ pub(super) async fn operation_names(
 pub(super) async fn operations(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let params = Params::parse(request.query_string());
     let Some(service) = params.get("service") else {
-        return failure(StatusCode::BAD_REQUEST, "parameter 'service' is required");
+        return failure(StatusCode::BAD_REQUEST, SERVICE_REQUIRED);
     };
     let kind = params.get("spanKind").unwrap_or_default();
     let operations = operations_of(&state.store, service, kind);
@@ -113,12 +114,15 @@ fn search_of(params: &Params) -> Result<(Search, i64), String> {
     filter.start_min.get_or_insert(now.saturating_sub(DEFAULT_LOOKBACK));
     filter.start_max.get_or_insert(now);
     let limit = params.limit().map_err(|error| error.to_string())?.unwrap_or(DEFAULT_LIMIT);
-    let ids = params
+    let ids: Vec<_> = params
         .all("traceID")
-        .map(trace_id::parse)
+        .map(trace_id::hexadecimal)
         .collect::<Result<_, _>>()
         .map_err(|error| format!("cannot parse traceID param: {error}"))?;
     let raw = params.flag("raw").map_err(|error| error.to_string())?;
+    if ids.is_empty() && filter.service.is_none() {
+        return Err(SERVICE_REQUIRED.into());
+    }
     Ok((Search { filter, ids, raw }, limit))
 }
 
@@ -151,7 +155,7 @@ pub(super) async fn trace(
     state: Data<State>,
 ) -> HttpResponse {
     let params = Params::parse(request.query_string());
-    let checked = trace_id::parse(&id).and_then(|id| {
+    let checked = trace_id::in_path(&id).and_then(|id| {
         let moments = params.moment("start", 1_000).and(params.moment("end", 1_000));
         let raw = moments.and(params.flag("raw")).map_err(|error| error.to_string())?;
         Ok((id, raw))

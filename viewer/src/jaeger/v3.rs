@@ -23,13 +23,11 @@ use crate::view::View;
 
 #[derive(Serialize)]
 struct Services {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     services: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct Operations {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     operations: Vec<Operation>,
 }
 
@@ -84,7 +82,7 @@ pub(super) async fn trace(
     id: Path<String>,
     state: Data<State>,
 ) -> HttpResponse {
-    let id = match trace_id::parse(&id) {
+    let id = match trace_id::in_path(&id) {
         Ok(id) => id,
         Err(error) => return bad_request(format!("malformed parameter trace_id: {error}")),
     };

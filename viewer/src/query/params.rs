@@ -103,8 +103,11 @@ impl Params {
     /// How many traces are wanted at most.
     pub(crate) fn limit(&self) -> Result<Option<i64>, ParamError> {
         let Some(text) = self.get("limit") else { return Ok(None) };
-        // Jaeger does not name the parameter here.
-        integer(text).map(Some).map_err(ParamError::Bare)
+        // Jaeger does not name the parameter here, and takes 32 bits.
+        let limit = integer(text).map_err(ParamError::Bare)?;
+        let fits = i32::try_from(limit).is_ok();
+        let out_of_range = || ParamError::Bare(unreadable(text, "value out of range"));
+        fits.then_some(Some(limit)).ok_or_else(out_of_range)
     }
 
     /// Jaeger's page sends `lookback` beside `start`; alone it counts back from now. "custom"
@@ -153,8 +156,12 @@ fn integer(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| {
         let only_digits = text.trim_start_matches(['-', '+']).bytes().all(|b| b.is_ascii_digit());
         let why = if only_digits { "value out of range" } else { "invalid syntax" };
-        format!("strconv.ParseInt: parsing {text:?}: {why}")
+        unreadable(text, why)
     })
+}
+
+fn unreadable(text: &str, why: &str) -> String {
+    format!("strconv.ParseInt: parsing {text:?}: {why}")
 }
 
 /// Nanoseconds since the epoch.

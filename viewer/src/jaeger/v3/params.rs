@@ -42,8 +42,13 @@ pub(super) fn search(params: &Params) -> Result<(Filter, i64, bool), ParamError>
     if params.get("query.filter").is_some() {
         return Err(ParamError::Filter);
     }
-    let earliest = moment(params, ("query.startTimeMin", "query.start_time_min"))?;
-    let latest = moment(params, ("query.startTimeMax", "query.start_time_max"))?;
+    let (min, max) = (
+        ("query.startTimeMin", "query.start_time_min"),
+        ("query.startTimeMax", "query.start_time_max"),
+    );
+    // That one is missing comes before that the other makes no sense.
+    get(params, min).and(get(params, max)).ok_or(ParamError::TimesRequired)?;
+    let (earliest, latest) = (moment(params, min)?, moment(params, max)?);
     let (Some(earliest), Some(latest)) = (earliest, latest) else {
         return Err(ParamError::TimesRequired);
     };

@@ -10,7 +10,6 @@ use crate::store::trace::Trace;
 /// An answer.
 #[derive(Debug, Serialize)]
 pub(super) struct Summaries {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     summaries: Vec<Summary>,
 }
 

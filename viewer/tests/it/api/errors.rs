@@ -10,7 +10,9 @@ fn a_bad_request_is_answered_with_what_is_wrong_with_it() {
 
     for (path, status, message) in [
         ("/api/operations", 400, "parameter 'service' is required"),
-        ("/api/traces/xyz", 400, "strconv.ParseUint: parsing \"xyz\": invalid syntax"),
+        ("/api/traces", 400, "parameter 'service' is required"),
+        ("/api/traces/xyz", 400, "invalid length for TraceID"),
+        ("/api/traces/x.z", 400, "strconv.ParseUint: parsing \"x.z\": invalid syntax"),
         ("/api/traces/ffff0000ffff0000ffff0000ffff0000", 404, "trace not found"),
         (
             "/api/traces?service=x&start=noon",
@@ -21,6 +23,11 @@ fn a_bad_request_is_answered_with_what_is_wrong_with_it() {
             "/api/traces?service=x&limit=many",
             400,
             "strconv.ParseInt: parsing \"many\": invalid syntax",
+        ),
+        (
+            "/api/traces?service=x&limit=2147483648",
+            400,
+            "strconv.ParseInt: parsing \"2147483648\": value out of range",
         ),
         (
             "/api/traces?service=x&limit=0",
@@ -70,10 +77,15 @@ fn a_bad_request_to_the_stable_api_is_answered_in_its_own_shape() {
         (
             "/api/v3/traces/xyz".into(),
             400,
-            "malformed parameter trace_id: strconv.ParseUint: parsing \"xyz\": invalid syntax",
+            "malformed parameter trace_id: invalid length for TraceID",
         ),
         (
-            "/api/v3/traces?query.serviceName=x".into(),
+            "/api/v3/traces/x.z".into(),
+            400,
+            "malformed parameter trace_id: strconv.ParseUint: parsing \"x.z\": invalid syntax",
+        ),
+        (
+            "/api/v3/traces?query.serviceName=x&query.startTimeMin=noon".into(),
             400,
             "query.startTimeMin and query.startTimeMax are required",
         ),

@@ -72,7 +72,8 @@ fn every_type_of_value_and_every_part_of_a_span_has_its_place() {
     let backend = Backend::jaeger_or_viewer();
     let (trace, other) = (Trace::new(), Trace::new());
     let number = |number| AnyValue { value: Some(Value::IntValue(number)) };
-    let list = ArrayValue { values: vec![number(1), number(2)] };
+    let double = |number| AnyValue { value: Some(Value::DoubleValue(number)) };
+    let list = ArrayValue { values: vec![number(1), double(2.0), double(0.5)] };
     let map = KeyValueList { values: vec![text("inner", "<b>")] };
     let mut span = trace.span(1, 0, "all of it", 0..5_000);
     span.kind = 0;
@@ -83,6 +84,7 @@ fn every_type_of_value_and_every_part_of_a_span_has_its_place() {
         attribute("number", Value::IntValue(-7)),
         attribute("large", Value::IntValue(i64::MAX)),
         attribute("fraction", Value::DoubleValue(0.5)),
+        attribute("whole", Value::DoubleValue(5.0)),
         attribute("bytes", Value::BytesValue(vec![0, 255])),
         attribute("list", Value::ArrayValue(list)),
         attribute("map", Value::KvlistValue(map)),
@@ -114,9 +116,10 @@ fn every_type_of_value_and_every_part_of_a_span_has_its_place() {
                 {"key": "bytes", "type": "binary", "value": "AP8="},
                 {"key": "fraction", "type": "float64", "value": 0.5},
                 {"key": "large", "type": "int64", "value": "9223372036854775807"},
-                tag("list", "[1,2]"), tag("map", "{\"inner\":\"\\u003cb\\u003e\"}"),
+                tag("list", "[1,2,0.5]"), tag("map", "{\"inner\":\"<b>\"}"),
                 {"key": "number", "type": "int64", "value": -7},
                 {"key": "truth", "type": "bool", "value": true},
+                {"key": "whole", "type": "float64", "value": 5},
                 tag("otel.status_code", "OK"), tag("w3c.tracestate", "vendor=1"),
             ],
             "logs": [{

@@ -100,6 +100,8 @@ fn services_and_operations_are_listed() {
         operations,
         json!({"operations": [{"name": "GET /products", "spanKind": "server"}]})
     );
+    let (_, none) = shop.backend.get("/api/v3/operations?service=nobody");
+    assert_eq!(none, json!({"operations": []}));
 }
 
 #[test]
@@ -124,4 +126,6 @@ fn a_trace_is_summed_up() {
             ],
         }]})
     );
+    let (_, none) = search(&shop, "trace-summaries", "query.serviceName=nobody");
+    assert_eq!(none, json!({"summaries": []}));
 }

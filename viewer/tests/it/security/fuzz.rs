@@ -127,11 +127,16 @@ fn ask_everything(backend: &Backend) {
         "/viewer/api/services".to_owned(),
         "/viewer/api/graph?window=600".to_owned(),
         "/api/services".to_owned(),
-        "/api/traces?start=0&end=9223372036854775807".to_owned(),
         "/api/dependencies?lookback=9223372036854".to_owned(),
         format!("/api/v3/traces?{times}"),
         format!("/api/v3/trace-summaries?{times}"),
     ];
+    let (_, services) = backend.get("/api/services");
+    for service in services["data"].as_array().into_iter().flatten() {
+        let name = service.as_str().expect("a name").bytes().collect::<Vec<_>>();
+        let name = url::form_urlencoded::byte_serialize(&name).collect::<String>();
+        paths.push(format!("/api/traces?service={name}&start=0&end=9223372036854775807"));
+    }
     let (_, found) = backend.get("/viewer/api/traces?limit=1000");
     for trace in found["traces"].as_array().into_iter().flatten() {
         let id = trace["trace_id"].as_str().expect("an id");
