@@ -9,7 +9,6 @@ use std::{
 };
 
 use clap::builder::BoolishValueParser;
-use opentelemetry::global;
 use shared::{
     signal,
     telemetry::{Service, Telemetry},
