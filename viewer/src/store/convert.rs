@@ -13,7 +13,7 @@ use super::limits::{self, shorten};
 use super::model::{
     Event, Extra, Kind, Link, Name, Resource, Scope, Span, SpanId, Status, TraceId,
 };
-use super::values::{Cutter, attributes};
+use super::values::{Cutter, attributes, copied};
 
 /// What a span is called that came without a name, as Jaeger calls it.
 const EMPTY_SPAN_NAME: &str = "empty-span-name";
@@ -141,13 +141,9 @@ impl Converter {
     fn extra(&mut self, span: OtlpSpan, mut cut: Cutter) -> Option<Box<Extra>> {
         let links = cut.list(span.links, limits::LINKS);
         let kept_links = links.len();
-        let links: Box<[Link]> =
-            links.into_iter().filter_map(|link| self.link(link, &mut cut)).collect();
-        let events: Box<[Event]> = cut
-            .list(span.events, limits::EVENTS)
-            .into_iter()
-            .map(|event| self.event(event, &mut cut))
-            .collect();
+        let links = copied(links.into_iter().filter_map(|link| self.link(link, &mut cut)));
+        let events = cut.list(span.events, limits::EVENTS);
+        let events = copied(events.into_iter().map(|event| self.event(event, &mut cut)));
         let message = span.status.map(|status| status.message).unwrap_or_default();
         let extra = Extra {
             status_message: cut.text(message, limits::VALUE_BYTES),

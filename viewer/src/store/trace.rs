@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use super::footprint::Footprint;
+use super::footprint::{ARC_COUNTS, Footprint, heap};
 use super::model::{Kind, Name, Span, SpanId, TraceId};
 
 /// The spans that one trace may hold: past that, a trace that never ends would push out all others.
@@ -52,10 +52,20 @@ pub(crate) enum Added {
     Overflow,
 }
 
-/// What a trace takes before its first span: itself, its entries in the store's map and queue.
-const EMPTY_BYTES: usize = size_of::<Trace>() + 160;
-/// What a span takes beside itself: its place in the list and in the map.
-const PER_SPAN_BYTES: usize = 48;
+/// What tables that double when they are full take for each thing in them, at most.
+const ROOM: usize = 2;
+/// What a place in a hash map takes beside the entry.
+const HASH_BYTES: usize = 1;
+/// What a trace takes before its first span: itself, its entries in the store's map and queue, and
+/// its own list of services and map, both with four places from the start.
+const EMPTY_BYTES: usize = heap(ARC_COUNTS + size_of::<Trace>())
+    + ROOM * (size_of::<(TraceId, Arc<Trace>)>() + HASH_BYTES + size_of::<TraceId>())
+    + heap(4 * size_of::<ServiceTotal>())
+    + heap(4 * POSITION_BYTES);
+/// A place in a trace's map of spans.
+const POSITION_BYTES: usize = size_of::<((SpanId, Kind), u32)>() + HASH_BYTES;
+/// What a span takes beside itself: its places in the list and in the map.
+const PER_SPAN_BYTES: usize = ROOM * (size_of::<Arc<Span>>() + POSITION_BYTES);
 /// The kinds, the likeliest first.
 const KINDS: [Kind; 6] =
     [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Unspecified];

@@ -28,10 +28,10 @@ impl Cutter {
         self.cuts = self.cuts.saturating_add(u32::from(was_cut));
     }
 
-    /// `text`, at most `bytes` of it.
+    /// `text`, at most `bytes` of it, copied for the reason that [`copied`] gives.
     pub(crate) fn text(&mut self, mut text: String, bytes: usize) -> Box<str> {
         self.note(shorten(&mut text, bytes));
-        text.into_boxed_str()
+        text.as_str().into()
     }
 
     /// `list`, at most `length` of it; each element left out counts.
@@ -43,22 +43,28 @@ impl Cutter {
     }
 }
 
+/// The elements in memory of their own. What the decoder allocated lies among its buffers, which
+/// are gone soon: kept, or shrunk in place, it would hold on to the holes between, and the process
+/// would take half as much memory again as the spans do.
+pub(crate) fn copied<T>(elements: impl Iterator<Item = T>) -> Box<[T]> {
+    let mut copied = Vec::with_capacity(elements.size_hint().1.unwrap_or_default());
+    copied.extend(elements);
+    copied.into_boxed_slice()
+}
+
 /// The attributes `sent`, sorted by key.
 pub(crate) fn attributes(
     sent: Vec<KeyValue>,
     names: &mut Interner<str>,
     cut: &mut Cutter,
 ) -> Box<[Attribute]> {
-    let mut kept: Vec<Attribute> = cut
-        .list(sent, limits::ATTRIBUTES)
-        .into_iter()
-        .map(|attribute| {
-            let mut nesting = Nesting { depth: limits::DEPTH, values: limits::NESTED_VALUES };
-            keyed(attribute, names, cut, &mut nesting)
-        })
-        .collect();
+    let sent = cut.list(sent, limits::ATTRIBUTES);
+    let mut kept = copied(sent.into_iter().map(|attribute| {
+        let mut nesting = Nesting { depth: limits::DEPTH, values: limits::NESTED_VALUES };
+        keyed(attribute, names, cut, &mut nesting)
+    }));
     kept.sort_by(|one, other| one.key.cmp(&other.key));
-    kept.into_boxed_slice()
+    kept
 }
 
 /// How much deeper and longer one attribute's value may still get.
@@ -92,9 +98,7 @@ fn value(
         Some(Any::DoubleValue(number)) => Value::Double(Double(number)),
         Some(Any::BytesValue(bytes)) => {
             cut.note(bytes.len() > limits::VALUE_BYTES);
-            let mut bytes = bytes;
-            bytes.truncate(limits::VALUE_BYTES);
-            Value::Bytes(bytes.into_boxed_slice())
+            Value::Bytes(bytes[..bytes.len().min(limits::VALUE_BYTES)].into())
         }
         Some(Any::ArrayValue(array)) => nested(array.values, cut, nesting, |any, cut, nesting| {
             value(Some(any), names, cut, nesting)
@@ -121,7 +125,7 @@ fn nested<T, U>(
     let elements = cut.list(elements, limits::ATTRIBUTES.min(nesting.values));
     nesting.values -= elements.len();
     nesting.depth -= 1;
-    let converted = elements.into_iter().map(|element| convert(element, cut, nesting)).collect();
+    let converted = copied(elements.into_iter().map(|element| convert(element, cut, nesting)));
     nesting.depth += 1;
     Some(converted)
 }

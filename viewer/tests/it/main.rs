@@ -3,6 +3,9 @@
 
 mod api;
 mod browser;
+// The count is of glibc's allocator, and Linux says what a process takes.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod footprint;
 mod ingest;
 mod live;
 mod memory;

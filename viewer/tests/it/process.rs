@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-fn viewer(more: &[&str]) -> Child {
+/// Starts the viewer on free ports.
+pub(crate) fn viewer(more: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_viewer"))
         .args(["--listen", "127.0.0.1:0", "--otlp", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0"])
         .args(more)
@@ -18,14 +19,15 @@ fn viewer(more: &[&str]) -> Child {
 }
 
 /// The line that it says when it has started.
-fn first_line(viewer: &mut Child) -> String {
+pub(crate) fn first_line(viewer: &mut Child) -> String {
     let mut line = String::new();
     let stderr = viewer.stderr.as_mut().expect("a pipe");
     BufReader::new(stderr).read_line(&mut line).expect("a line");
     line
 }
 
-fn exit_code(mut viewer: Child) -> Option<i32> {
+/// Waits for its end.
+pub(crate) fn exit_code(mut viewer: Child) -> Option<i32> {
     viewer.wait().expect("an end").code()
 }
 

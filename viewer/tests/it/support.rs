@@ -45,9 +45,14 @@ impl Backend {
     #[expect(clippy::disallowed_methods, reason = "which backend is tested is a setting")]
     pub(crate) fn jaeger_or_viewer() -> Self {
         match (std::env::var("JAEGER_QUERY_URL"), std::env::var("JAEGER_OTLP_URL")) {
-            (Ok(query), Ok(otlp)) => Self { client: client(), otlp, query, handle: None },
+            (Ok(query), Ok(otlp)) => Self::at(query, otlp),
             _ => Self::viewer(),
         }
+    }
+
+    /// One that runs already: its query port's address and its OTLP port's, as URLs.
+    pub(crate) fn at(query: String, otlp: String) -> Self {
+        Self { client: client(), otlp, query, handle: None }
     }
 
     pub(crate) fn handle(&self) -> &Handle {
