@@ -49,6 +49,15 @@ pub(crate) struct Pacer {
     pub(crate) notes: Receiver<Note>,
 }
 
+/// Asks the system to wake this thread when it asked to be woken: Linux may make any thread up to
+/// 50 us late unless told otherwise, and what is due in that time would be started together.
+fn wake_on_time() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = nix::sys::prctl::set_timerslack(1) {
+        tracing::warn!(%error, "trips may start up to 50 us late");
+    }
+}
+
 /// A thread that makes trips.
 pub(crate) struct Lane {
     pub(crate) crew: Addr<Crew>,
@@ -58,6 +67,7 @@ pub(crate) struct Lane {
 impl Pacer {
     /// Starts trips until the last one, the end of the run, or the note to stop.
     pub(crate) fn run(mut self) {
+        wake_on_time();
         while self.start_due().is_continue() && self.wait().is_continue() {}
     }
 
