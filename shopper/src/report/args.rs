@@ -9,7 +9,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Report")]
 pub struct ReportArgs {
-    /// Form of the report on standard output
+    /// Form of the report on standard output. Console spans go there too: with json, set
+    /// OTEL_TRACES_EXPORTER=otlp to have the report alone
     #[arg(long, env = "SHOPPER_OUTPUT", value_enum, default_value_t, value_name = "FORM")]
     pub output: Format,
 
