@@ -24,10 +24,7 @@ impl Store {
         let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned())];
         block_in_place(|| {
             let process = Grocery::start(args, variables);
-            let url = process.await_line("address", |line| {
-                let start = line.find("http://127.0.0.1:")?;
-                Some(line[start..].split_whitespace().next()?.to_owned())
-            });
+            let url = process.url();
             Self { _process: process, url }
         })
     }
