@@ -154,7 +154,7 @@ impl BatchLinks {
             );
         }
         if links.is_empty() && A::ROOT == RootPolicy::Carry {
-            return MessageSpan::carry(&cx);
+            return MessageSpan::carry(cx);
         }
         let message_count = i64::try_from(message_count).unwrap_or(i64::MAX);
         MessageSpan::linked_root(&cx, operation::batch_name::<A>(), links, || {

@@ -5,16 +5,16 @@
 //! receiver.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 
 use actix::dev::{Envelope, EnvelopeProxy, OneshotSender, ToEnvelope};
 use actix::{Handler, Message};
+use opentelemetry::Context;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::measure;
 use crate::operation::{self, Kind};
-use crate::origin::{Origin, within};
+use crate::origin::{Sent, within};
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
@@ -36,66 +36,72 @@ pub(crate) fn observe_packing<R>(send: impl FnOnce() -> R) -> (R, bool) {
 pub(crate) struct Parcel<A: TracedActor + Handler<M>, M: Message + 'static> {
     message: Option<M>,
     tx: Option<OneshotSender<M::Result>>,
-    origin: Origin,
+    /// The sender's context, until the message's span is started in it.
+    span: MessageSpan,
+    sent: Sent,
     /// Counts it among the messages that wait, until it is taken out.
-    place: Option<measure::Place>,
-    actor: PhantomData<fn(A)>,
-}
-
-/// A message taken out of the mailbox, to be handled now.
-pub(crate) struct Opened<M: Message> {
-    pub(crate) message: M,
-    pub(crate) tx: Option<OneshotSender<M::Result>>,
-    pub(crate) span: MessageSpan,
+    place: Option<measure::Place<A>>,
 }
 
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
     pub(crate) fn new(message: M, tx: Option<OneshotSender<M::Result>>) -> Self {
         PACKED.set(true);
-        Self {
-            message: Some(message),
-            tx,
-            origin: Origin::capture::<A>(),
-            place: measure::Place::take(A::NAME),
-            actor: PhantomData,
-        }
+        let place = measure::Place::take();
+        let cx = Context::current();
+        let sent = Sent::now::<A>(&cx);
+        Self { message: Some(message), tx, span: MessageSpan::carry(cx), sent, place }
     }
 
     fn kind(&self) -> Kind {
         if self.tx.is_some() { Kind::Ask } else { Kind::Tell }
     }
 
-    /// Starts the message's span. `None` if nobody waits for the answer any more: like actix, an
-    /// ask whose sender has gone is not handled.
-    pub(crate) fn open(&mut self, actor: &A) -> Option<Opened<M>> {
+    /// Handles the message in its span; `respond` sends the reply. If nobody waits for it any
+    /// more, as in actix, the message is not handled.
+    pub(crate) fn handle_with(
+        &mut self,
+        actor: &mut A,
+        ctx: &mut A::Context,
+        respond: impl FnOnce(
+            A::Result,
+            &mut MessageSpan,
+            &mut A::Context,
+            Option<OneshotSender<M::Result>>,
+        ),
+    ) {
         self.place = None;
         if self.tx.as_ref().is_some_and(|tx| tx.is_closed()) {
-            self.lose(Outcome::Abandoned);
-            return None;
+            return self.lose(Outcome::Abandoned);
         }
         let kind = self.kind();
-        let message = self.message.take()?;
+        let Some(message) = self.message.take() else { return };
+        let Self { span, sent, tx, .. } = self;
         let operation = || operation::of_message::<A, M>(kind);
-        let cx = std::mem::take(&mut self.origin.cx);
-        let span = MessageSpan::start(actor, cx, kind, operation, || self.origin.arrive());
-        Some(Opened { message, tx: self.tx.take(), span })
+        let cx = span.start(actor, kind, operation, || sent.arrive());
+        span.run(
+            cx,
+            ctx,
+            |ctx| actor.handle(message, ctx),
+            |response, span, ctx| respond(response, span, ctx, tx.take()),
+        );
     }
 
+    #[cold]
     fn lose(&mut self, outcome: Outcome) {
-        if self.message.is_some() {
-            let kind = self.kind();
-            let operation = || operation::of_message::<A, M>(kind);
-            MessageSpan::lost::<A>(&self.origin, operation, kind, outcome);
-            // Its destructor belongs to whoever sent it.
-            let Self { message, origin, .. } = self;
-            within(&origin.cx, || *message = None);
-        }
+        let kind = self.kind();
+        let operation = || operation::of_message::<A, M>(kind);
+        self.span.lose::<A>(self.sent, operation, kind, outcome);
+        // Its destructor belongs to whoever sent it.
+        let Self { message, span, .. } = self;
+        within(span.cx(), || *message = None);
     }
 }
 
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Parcel<A, M> {
     fn drop(&mut self) {
-        self.lose(Outcome::Undelivered);
+        if self.message.is_some() {
+            self.lose(Outcome::Undelivered);
+        }
     }
 }
 
@@ -105,12 +111,7 @@ where
     M: Message + 'static,
 {
     fn handle(&mut self, actor: &mut A, ctx: &mut TracedContext<A>) {
-        let Some(Opened { message, tx, span }) = self.open(actor) else { return };
-        span.run(
-            ctx,
-            |ctx| actor.handle(message, ctx),
-            |response, span, ctx| respond::<A, M>(response, span, ctx, tx),
-        );
+        self.handle_with(actor, ctx, respond::<A, M>);
     }
 }
 

@@ -10,10 +10,12 @@ pub(crate) use disabled::*;
 #[cfg(feature = "metrics")]
 mod enabled {
     use std::borrow::Cow;
+    use std::marker::PhantomData;
     use std::time::{Duration, Instant};
 
     use opentelemetry::KeyValue;
 
+    use crate::actor::TracedActor;
     use crate::attribute;
     use crate::metrics::instruments;
     use crate::operation::Operation;
@@ -32,12 +34,16 @@ mod enabled {
     }
 
     impl Stopwatch {
-        pub(crate) fn start(operation: &'static Operation, wait: Option<Duration>) -> Option<Self> {
+        /// Boxed, because most systems measure nothing and what holds it is moved often.
+        pub(crate) fn start(
+            operation: &'static Operation,
+            wait: Option<Duration>,
+        ) -> Option<Box<Self>> {
             let instruments = instruments()?;
             if let Some(wait) = wait {
                 instruments.wait.record(wait.as_secs_f64(), &labels(operation));
             }
-            Some(Self { operation, started: Instant::now() })
+            Some(Box::new(Self { operation, started: Instant::now() }))
         }
 
         pub(crate) fn stop(self, error_type: Option<&Cow<'static, str>>) {
@@ -51,23 +57,21 @@ mod enabled {
         }
     }
 
-    /// A message's place in a mailbox.
+    /// A message's place in the mailbox of an `A`.
     #[derive(Debug)]
-    pub(crate) struct Place {
-        actor: &'static str,
-    }
+    pub(crate) struct Place<A: TracedActor>(PhantomData<fn(A)>);
 
-    impl Place {
-        pub(crate) fn take(actor: &'static str) -> Option<Self> {
-            instruments()?.depth.add(1, &[KeyValue::new(attribute::ACTOR_NAME, actor)]);
-            Some(Self { actor })
+    impl<A: TracedActor> Place<A> {
+        pub(crate) fn take() -> Option<Self> {
+            instruments()?.depth.add(1, &[KeyValue::new(attribute::ACTOR_NAME, A::NAME)]);
+            Some(Self(PhantomData))
         }
     }
 
-    impl Drop for Place {
+    impl<A: TracedActor> Drop for Place<A> {
         fn drop(&mut self) {
             if let Some(instruments) = instruments() {
-                instruments.depth.add(-1, &[KeyValue::new(attribute::ACTOR_NAME, self.actor)]);
+                instruments.depth.add(-1, &[KeyValue::new(attribute::ACTOR_NAME, A::NAME)]);
             }
         }
     }
@@ -98,6 +102,8 @@ mod enabled {
 #[cfg(not(feature = "metrics"))]
 mod disabled {
     use std::borrow::Cow;
+    use std::convert::Infallible;
+    use std::marker::PhantomData;
     use std::time::Duration;
 
     use crate::operation::Operation;
@@ -112,7 +118,7 @@ mod disabled {
     pub(crate) enum Stopwatch {}
 
     impl Stopwatch {
-        pub(crate) fn start(_: &'static Operation, _: Option<Duration>) -> Option<Self> {
+        pub(crate) fn start(_: &'static Operation, _: Option<Duration>) -> Option<Box<Self>> {
             None
         }
 
@@ -123,10 +129,10 @@ mod disabled {
 
     /// Never made.
     #[derive(Debug)]
-    pub(crate) enum Place {}
+    pub(crate) struct Place<A>(PhantomData<fn(A)>, Infallible);
 
-    impl Place {
-        pub(crate) fn take(_: &'static str) -> Option<Self> {
+    impl<A> Place<A> {
+        pub(crate) fn take() -> Option<Self> {
             None
         }
     }

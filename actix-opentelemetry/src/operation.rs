@@ -5,10 +5,9 @@
 //! index of it, which is read without a lock.
 
 use std::any::{TypeId, type_name};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::marker::PhantomData;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -113,16 +112,31 @@ static TABLE: Mutex<Option<Table>> = Mutex::new(None);
 
 thread_local! {
     static INDEX: RefCell<Table> = RefCell::default();
+
+    /// The pairs that this thread met last, each at a place that its key decides.
+    static RECENT: [Cell<Option<(TypeId, &'static Slots)>>; RECENT_COUNT] =
+        const { [const { Cell::new(None) }; RECENT_COUNT] };
 }
+
+const RECENT_COUNT: usize = 64;
 
 fn slots<A: 'static, M: 'static>() -> &'static Slots {
     let key = TypeId::of::<PhantomData<(A, M)>>();
+    let place = BuildHasherDefault::<TypeIdHasher>::default().hash_one(key) as usize % RECENT_COUNT;
+    RECENT.with(|recent| match recent[place].get() {
+        Some((known, slots)) if known == key => slots,
+        _ => {
+            let slots = indexed_slots(key);
+            recent[place].set(Some((key, slots)));
+            slots
+        }
+    })
+}
+
+fn indexed_slots(key: TypeId) -> &'static Slots {
     // The index is gone while a thread's locals are being dropped, which may end spans too.
     INDEX
-        .try_with(|index| match index.borrow_mut().entry(key) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(vacant) => *vacant.insert(shared_slots(key)),
-        })
+        .try_with(|index| *index.borrow_mut().entry(key).or_insert_with(|| shared_slots(key)))
         .unwrap_or_else(|_| shared_slots(key))
 }
 

@@ -1,4 +1,4 @@
-//! Where a message comes from: the sender's context and the time, captured on the sender's side.
+//! What is known of a message's sender: when it sent, and what its context is.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,14 +10,12 @@ use crate::actor::TracedActor;
 use crate::measure;
 use crate::policy::RootPolicy;
 
-/// The sender's side of a message, carried with it to the receiver.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Origin {
-    pub(crate) cx: Context,
-    /// Read only when something will be recorded: the clock is a large part of a message's cost.
-    /// The clock is the one that spans are timed by, so that the wait ends where the span begins.
-    sent: Option<SystemTime>,
-}
+/// When a message was sent, captured on the sender's side.
+///
+/// The clock is read only when something will be recorded: it is a large part of a message's cost.
+/// It is the one that spans are timed by, so that the wait ends where the span begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sent(Option<SystemTime>);
 
 /// When a message came to be handled, and how long it had waited until then.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,17 +32,15 @@ impl Arrival {
     }
 }
 
-impl Origin {
-    /// Captures the current context on behalf of a message to an `A`.
-    pub(crate) fn capture<A: TracedActor>() -> Self {
-        let cx = Context::current();
-        let sent = is_timed::<A>(&cx).then(SystemTime::now);
-        Self { cx, sent }
+impl Sent {
+    /// A message to an `A` is sent now, in this context.
+    pub(crate) fn now<A: TracedActor>(cx: &Context) -> Self {
+        Self(is_timed::<A>(cx).then(SystemTime::now))
     }
 
     /// The message arrives now.
-    pub(crate) fn arrive(&self) -> Arrival {
-        let Some(sent) = self.sent else { return Arrival::default() };
+    pub(crate) fn arrive(self) -> Arrival {
+        let Some(sent) = self.0 else { return Arrival::default() };
         let now = SystemTime::now();
         // A clock that was set back makes it no wait.
         Arrival { time: Some(now), wait: Some(now.duration_since(sent).unwrap_or_default()) }

@@ -15,7 +15,6 @@ use actix::{
     ActorFuture, ActorResponse, AtomicResponse, Handler, Message, MessageResult, ResponseActFuture,
     ResponseFuture,
 };
-use opentelemetry::Context;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -29,7 +28,7 @@ use crate::span::MessageSpan;
 /// ready. The message's context is current.
 pub(crate) fn respond<A, M>(
     response: A::Result,
-    span: Option<MessageSpan>,
+    span: &mut MessageSpan,
     ctx: &mut TracedContext<A>,
     tx: Option<OneshotSender<M::Result>>,
 ) where
@@ -38,18 +37,19 @@ pub(crate) fn respond<A, M>(
 {
     let response = match downcast::<_, ResponseFuture<M::Result>>(response) {
         Ok(future) => {
-            let span = span.unwrap_or_else(|| Context::map_current(MessageSpan::carry));
             // actix would spawn it past the context; the handle is of no use to anyone.
-            drop(actix_rt::spawn(Answer::<A, M, _>::new(future, span, tx)));
+            drop(actix_rt::spawn(Answer::<A, M, _>::new(future, span.take(), tx)));
             return;
         }
         Err(response) => response,
     };
     // With nothing to record, it is enough that `ctx.spawn` and `ctx.wait` carry the context.
-    let Some(mut span) = span else { return response.handle(ctx, tx) };
+    if !span.is_open() {
+        return response.handle(ctx, tx);
+    }
     let response = match downcast::<_, ResponseActFuture<A, M::Result>>(response) {
         Ok(future) => {
-            ctx.spawn_answer(Answer::<A, M, _>::new(future, span, tx));
+            ctx.spawn_answer(Answer::<A, M, _>::new(future, span.take(), tx));
             return;
         }
         Err(response) => response,
@@ -58,7 +58,7 @@ pub(crate) fn respond<A, M>(
         span.end_with::<A, _>(reply);
         response.handle(ctx, tx);
     } else {
-        forward::<A, M>(response, span, ctx, tx);
+        forward::<A, M>(response, span.take(), ctx, tx);
     }
 }
 
@@ -227,7 +227,7 @@ impl<A: TracedActor, R: 'static> Settle for Forward<A, R> {
         }
     }
 
-    fn panicked(self: Box<Self>, message: String) {
+    fn panicked(mut self: Box<Self>, message: String) {
         self.span.end(Outcome::Panic(message));
     }
 }

@@ -1,6 +1,7 @@
 //! The span of one message, from its handler's start until its reply is ready.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::actor::TracedActor;
 use crate::attribute;
 use crate::measure::{self, Stopwatch};
 use crate::operation::{Kind, Operation};
-use crate::origin::{Arrival, Origin, rootless};
+use crate::origin::{Arrival, Sent, rootless};
 use crate::outcome::{Outcome, panic_message};
 use crate::policy::Reply;
 use crate::relation::Relation;
@@ -20,35 +21,43 @@ use crate::tracer;
 /// The context in which a message is handled, and its span if there is one.
 ///
 /// Dropped before its end, it ends as [`Outcome::Abandoned`]: no span stays open.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct MessageSpan {
     cx: Context,
     /// Whether the context's span is this message's own, and has not ended.
     has_span: bool,
-    stopwatch: Option<Stopwatch>,
+    stopwatch: Option<Box<Stopwatch>>,
 }
 
 impl MessageSpan {
-    /// Starts the span of a message that has reached its actor.
+    /// No span, only the context.
+    pub(crate) fn carry(cx: Context) -> Self {
+        Self { cx, has_span: false, stopwatch: None }
+    }
+
+    /// Starts the span of a message that has reached its actor, if there is to be one. Returns the
+    /// context to [`run`](Self::run) it in.
     pub(crate) fn start<A: TracedActor>(
+        &mut self,
         actor: &A,
-        cx: Context,
         kind: Kind,
         operation: impl FnOnce() -> &'static Operation,
         arrive: impl FnOnce() -> Arrival,
-    ) -> Self {
-        let relation = Relation::of::<A>(&cx, kind);
-        let mut span = Self { cx, has_span: false, stopwatch: None };
+    ) -> Context {
+        let relation = Relation::of::<A>(&self.cx, kind);
         if relation.is_none() && !measure::is_enabled() {
-            return span;
+            return std::mem::take(&mut self.cx);
         }
         let (operation, arrival) = (operation(), arrive());
-        span.stopwatch = Stopwatch::start(operation, arrival.wait);
-        if let Some(relation) = relation {
-            let attributes = || operation_attributes(operation, arrival.wait, actor.attributes());
-            span.record(relation, operation.span_name, arrival, attributes);
+        self.stopwatch = Stopwatch::start(operation, arrival.wait);
+        match relation {
+            Some(relation) => {
+                let attributes =
+                    || operation_attributes(operation, arrival.wait, actor.attributes());
+                self.record(relation, operation.span_name, arrival, attributes)
+            }
+            None => self.cx.clone(),
         }
-        span
     }
 
     fn record(
@@ -57,37 +66,39 @@ impl MessageSpan {
         name: &'static str,
         arrival: Arrival,
         attributes: impl Fn() -> Vec<KeyValue>,
-    ) {
-        if let Some(span) = relation.start(&self.cx, name, arrival.time, attributes) {
-            self.cx = relation.attach_to(&self.cx, span);
-            self.has_span = true;
-        }
+    ) -> Context {
+        let Some(span) = relation.start(&self.cx, name, arrival.time, attributes) else {
+            return self.cx.clone();
+        };
+        let cx = relation.attach_to(&self.cx, span);
+        // Cloned here and not where it is made current, which would have to wait for it.
+        let current = cx.clone();
+        self.cx = cx;
+        self.has_span = true;
+        current
     }
 
-    /// No span, only the context.
-    pub(crate) fn carry(cx: &Context) -> Self {
-        Self { cx: cx.clone(), has_span: false, stopwatch: None }
-    }
-
-    /// Records a message that never reached its handler. It needs no actor, which may be gone.
-    pub(crate) fn lost<A: TracedActor>(
-        origin: &Origin,
+    /// Records that the message in this context never reached its handler. It needs no actor,
+    /// which may be gone.
+    pub(crate) fn lose<A: TracedActor>(
+        &self,
+        sent: Sent,
         operation: impl FnOnce() -> &'static Operation,
         kind: Kind,
         outcome: Outcome,
     ) {
-        let relation = Relation::of::<A>(&origin.cx, kind);
+        let relation = Relation::of::<A>(&self.cx, kind);
         if relation.is_none() && !measure::is_enabled() {
             return;
         }
         let operation = operation();
         measure::dropped(operation, &outcome);
         let Some(relation) = relation else { return };
-        let arrival = origin.arrive();
+        let arrival = sent.arrive();
         let attributes = || operation_attributes(operation, arrival.wait, []);
-        let mut span = Self::carry(&origin.cx);
+        let mut span = Self::carry(self.cx.clone());
         // It begins where it ends: all of its time is its wait.
-        span.record(relation, operation.span_name, arrival, attributes);
+        drop(span.record(relation, operation.span_name, arrival, attributes));
         span.end(outcome);
     }
 
@@ -105,7 +116,7 @@ impl MessageSpan {
         };
         match tracer::start(builder, &rootless(cx)) {
             Some(span) => Self { cx: cx.with_span(span), has_span: true, stopwatch: None },
-            None => Self::carry(cx),
+            None => Self::carry(cx.clone()),
         }
     }
 
@@ -119,26 +130,32 @@ impl MessageSpan {
         self.has_span || self.stopwatch.is_some()
     }
 
-    /// Handles the message in its context, and responds in it too. A panic ends the span and goes
-    /// on.
+    /// Handles the message in the context that [`start`](Self::start) gave, and responds in it too.
+    /// A panic ends the span and goes on.
     ///
-    /// The response is given the span, if anything is still to be recorded.
+    /// The span is handed to the response where it is, because most replies end it there and then;
+    /// one that comes later takes it along. When nothing is to be recorded it is empty.
     pub(crate) fn run<C, R>(
-        mut self,
+        &mut self,
+        cx: Context,
         ctx: &mut C,
         handle: impl FnOnce(&mut C) -> R,
-        respond: impl FnOnce(R, Option<Self>, &mut C),
+        respond: impl FnOnce(R, &mut Self, &mut C),
     ) {
+        let _guard = cx.attach();
         if !self.is_open() {
-            let _guard = std::mem::take(&mut self.cx).attach();
             let response = handle(ctx);
-            return respond(response, None, ctx);
+            return respond(response, self, ctx);
         }
-        let _guard = self.cx.clone().attach();
         match catch_unwind(AssertUnwindSafe(|| handle(ctx))) {
-            Ok(response) => respond(response, Some(self), ctx),
+            Ok(response) => respond(response, self, ctx),
             Err(payload) => self.panicked(payload),
         }
+    }
+
+    /// Takes the span out, for a reply that comes later in the current context.
+    pub(crate) fn take(&mut self) -> Self {
+        if self.is_open() { std::mem::take(self) } else { Self::carry(Context::current()) }
     }
 
     /// Runs a later piece of the message's code in its context. A panic ends the span and goes on.
@@ -151,28 +168,29 @@ impl MessageSpan {
     }
 
     fn panicked(&mut self, payload: Box<dyn Any + Send>) -> ! {
-        self.end_now(Outcome::Panic(panic_message(&*payload)));
+        self.end(Outcome::Panic(panic_message(&*payload)));
         resume_unwind(payload)
     }
 
     /// Ends the span as the actor's classifier judges the reply.
     pub(crate) fn end_with<A: TracedActor, R: 'static>(&mut self, reply: &R) {
         if self.is_open() {
-            let outcome = A::classify(Reply::new(reply)).map_or(Outcome::Success, Outcome::Failure);
-            self.end_now(outcome);
+            match A::classify(Reply::new(reply)) {
+                None => self.close(None),
+                Some(word) => self.end(Outcome::Failure(word)),
+            }
         }
     }
 
-    /// Ends the span.
-    pub(crate) fn end(mut self, outcome: Outcome) {
-        self.end_now(outcome);
+    /// Ends the span, if there is one that has not ended.
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        if self.is_open() {
+            self.close(outcome.into_error());
+        }
     }
 
-    fn end_now(&mut self, outcome: Outcome) {
-        if !self.is_open() {
-            return;
-        }
-        let error = outcome.into_error();
+    #[inline]
+    fn close(&mut self, error: Option<(Cow<'static, str>, Cow<'static, str>)>) {
         if let Some(stopwatch) = self.stopwatch.take() {
             stopwatch.stop(error.as_ref().map(|(error_type, _)| error_type));
         }
@@ -189,8 +207,11 @@ impl MessageSpan {
 }
 
 impl Drop for MessageSpan {
+    #[inline]
     fn drop(&mut self) {
-        self.end_now(Outcome::Abandoned);
+        if self.is_open() {
+            self.end(Outcome::Abandoned);
+        }
     }
 }
 

@@ -57,9 +57,10 @@ where
                 within(this.cx, || <A as StreamHandler<S::Item>>::finished(actor, ctx));
                 return Poll::Ready(());
             };
-            let (cx, operation) = (this.cx.clone(), operation::of_item::<A, S::Item>);
-            let span = MessageSpan::start(actor, cx, Kind::Stream, operation, Arrival::default);
-            span.run(ctx, |ctx| <A as StreamHandler<S::Item>>::handle(actor, item, ctx), end);
+            let mut span = MessageSpan::carry(this.cx.clone());
+            let operation = operation::of_item::<A, S::Item>;
+            let cx = span.start(actor, Kind::Stream, operation, Arrival::default);
+            span.run(cx, ctx, |ctx| <A as StreamHandler<S::Item>>::handle(actor, item, ctx), end);
             if ctx.waiting() {
                 return Poll::Pending;
             }
@@ -102,7 +103,8 @@ where
         loop {
             let next = within(this.cx, || this.stream.as_mut().poll_next(task));
             let Some(message) = ready!(next) else { return Poll::Ready(()) };
-            deliver(actor, ctx, message, this.cx, Kind::Stream, Arrival::default);
+            let span = &mut MessageSpan::carry(this.cx.clone());
+            deliver(actor, ctx, message, span, Kind::Stream, Arrival::default);
             if ctx.waiting() {
                 return Poll::Pending;
             }

@@ -94,7 +94,7 @@ fn restart_span<A: TracedActor>(stopped_in: &Context, restarts: i64) -> MessageS
     let is_wanted =
         is_recorded(stopped_in) || (A::ROOT == RootPolicy::Start && is_outside(stopped_in));
     if !is_wanted {
-        return MessageSpan::carry(stopped_in);
+        return MessageSpan::carry(stopped_in.clone());
     }
     let link = Link::with_context(stopped_in.span().span_context().clone());
     MessageSpan::linked_root(stopped_in, operation::restart_name::<A>(), vec![link], || {

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::TracedActor;
-use crate::envelope::{Opened, Parcel};
+use crate::envelope::Parcel;
 use crate::outcome::Outcome;
 use crate::reply::{peek, send};
 use crate::span::MessageSpan;
@@ -130,15 +130,7 @@ where
     M::Result: Send,
 {
     fn handle(&mut self, actor: &mut A, ctx: &mut TracedSyncContext<A>) {
-        let Some(Opened { message, tx, span }) = self.0.open(actor) else { return };
-        span.run(
-            ctx,
-            |ctx| actor.handle(message, ctx),
-            |response, span, ctx| match span {
-                None => response.handle(ctx, tx),
-                Some(span) => respond::<A, M>(response, span, ctx, tx),
-            },
-        );
+        self.0.handle_with(actor, ctx, respond::<A, M>);
     }
 }
 
@@ -146,7 +138,7 @@ where
 /// crate's own, whose answer is looked at and passed on.
 fn respond<A, M>(
     response: A::Result,
-    mut span: MessageSpan,
+    span: &mut MessageSpan,
     ctx: &mut TracedSyncContext<A>,
     tx: Option<OneshotSender<M::Result>>,
 ) where
@@ -154,10 +146,14 @@ fn respond<A, M>(
     M: Message + 'static,
     M::Result: Send,
 {
+    if !span.is_open() {
+        return response.handle(ctx, tx);
+    }
     if let Some(reply) = peek::<A, M>(&response) {
         span.end_with::<A, _>(reply);
         return response.handle(ctx, tx);
     }
+    let mut span = span.take();
     let (inner, mut rx) = oneshot::channel();
     response.handle(ctx, Some(inner));
     match rx.try_recv() {

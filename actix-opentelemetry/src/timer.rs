@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::operation::{self, Kind};
-use crate::origin::{Arrival, Origin, within};
+use crate::origin::{Arrival, Sent, within};
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
@@ -24,14 +24,17 @@ use crate::span::MessageSpan;
 /// A message from `ctx.notify`, on its way.
 pub(crate) struct Notified<A: TracedActor + Handler<M>, M: Message + 'static> {
     message: Option<M>,
-    origin: Origin,
+    span: MessageSpan,
+    sent: Sent,
     actor: std::marker::PhantomData<fn(A)>,
 }
 
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Notified<A, M> {
     pub(crate) fn new(message: M) -> Self {
-        let origin = Origin::capture::<A>();
-        Self { message: Some(message), origin, actor: std::marker::PhantomData }
+        let cx = OtelContext::current();
+        let sent = Sent::now::<A>(&cx);
+        let span = MessageSpan::carry(cx);
+        Self { message: Some(message), span, sent, actor: std::marker::PhantomData }
     }
 }
 
@@ -51,8 +54,8 @@ where
         _: &mut Context<'_>,
     ) -> Poll<()> {
         if let Some(message) = self.message.take() {
-            let origin = std::mem::take(&mut self.origin);
-            deliver(actor, ctx, message, &origin.cx, Kind::Notify, || origin.arrive());
+            let Self { span, sent, .. } = &mut *self;
+            deliver(actor, ctx, message, span, Kind::Notify, || sent.arrive());
         }
         Poll::Ready(())
     }
@@ -62,9 +65,9 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Notified<A, M> 
     fn drop(&mut self) {
         if self.message.is_some() {
             let operation = || operation::of_message::<A, M>(Kind::Notify);
-            MessageSpan::lost::<A>(&self.origin, operation, Kind::Notify, Outcome::Undelivered);
-            let Self { message, origin, .. } = self;
-            within(&origin.cx, || *message = None);
+            self.span.lose::<A>(self.sent, operation, Kind::Notify, Outcome::Undelivered);
+            let Self { message, span, .. } = self;
+            within(span.cx(), || *message = None);
         }
     }
 }
@@ -106,7 +109,8 @@ where
         ready!(this.timer.as_mut().poll(task));
         if let Some(message) = this.message.take() {
             let late = || Arrival::late(this.timer.deadline().elapsed());
-            deliver(actor, ctx, message, this.cx, Kind::Delayed, late);
+            let span = &mut MessageSpan::carry(this.cx.clone());
+            deliver(actor, ctx, message, span, Kind::Delayed, late);
         }
         Poll::Ready(())
     }
@@ -123,8 +127,9 @@ where
     TimerFunc::new(after, move |actor, ctx| {
         let operation = || operation::of_closure::<A, F>(Kind::Delayed);
         let late = || Arrival::late(due.elapsed());
-        let span = MessageSpan::start(actor, cx, Kind::Delayed, operation, late);
-        span.run(ctx, |ctx| task(actor, ctx), end);
+        let mut span = MessageSpan::carry(cx);
+        let cx = span.start(actor, Kind::Delayed, operation, late);
+        span.run(cx, ctx, |ctx| task(actor, ctx), end);
     })
 }
 
@@ -143,19 +148,21 @@ where
     let tick = move |actor: &mut A, ctx: &mut TracedContext<A>| {
         let operation = || operation::of_closure::<A, F>(Kind::Interval);
         let late = || Arrival::late(due.elapsed());
-        let span = MessageSpan::start(actor, cx.clone(), Kind::Interval, operation, late);
+        let mut span = MessageSpan::carry(cx.clone());
+        let cx = span.start(actor, Kind::Interval, operation, late);
         due += interval;
-        span.run(ctx, |ctx| task(actor, ctx), end);
+        span.run(cx, ctx, |ctx| task(actor, ctx), end);
     };
     IntervalFunc::new_at(start, interval, tick).finish()
 }
 
-/// Handles a message that did not come by the mailbox: nobody waits for its reply.
+/// Handles a message that did not come by the mailbox, in its sender's context: nobody waits for
+/// its reply.
 pub(crate) fn deliver<A, M>(
     actor: &mut A,
     ctx: &mut TracedContext<A>,
     message: M,
-    cx: &OtelContext,
+    span: &mut MessageSpan,
     kind: Kind,
     arrive: impl FnOnce() -> Arrival,
 ) where
@@ -163,8 +170,9 @@ pub(crate) fn deliver<A, M>(
     M: Message + 'static,
 {
     let operation = || operation::of_message::<A, M>(kind);
-    let span = MessageSpan::start(actor, cx.clone(), kind, operation, arrive);
+    let cx = span.start(actor, kind, operation, arrive);
     span.run(
+        cx,
         ctx,
         |ctx| actor.handle(message, ctx),
         |response, span, ctx| respond::<A, M>(response, span, ctx, None),
@@ -172,8 +180,6 @@ pub(crate) fn deliver<A, M>(
 }
 
 /// Ends the span of code that gives no reply.
-pub(crate) fn end<C>((): (), span: Option<MessageSpan>, _: &mut C) {
-    if let Some(span) = span {
-        span.end(Outcome::Success);
-    }
+pub(crate) fn end<C>((): (), span: &mut MessageSpan, _: &mut C) {
+    span.end(Outcome::Success);
 }

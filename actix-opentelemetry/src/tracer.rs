@@ -25,10 +25,12 @@ pub(crate) fn start(builder: impl Fn() -> SpanBuilder, parent: &Context) -> Opti
         return Some(span);
     }
     forget();
-    if is_fresh {
-        return None;
-    }
-    let span = kept().0.build_with_context(builder(), parent);
+    if is_fresh { None } else { start_anew(builder(), parent) }
+}
+
+#[cold]
+fn start_anew(builder: SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
+    let span = kept().0.build_with_context(builder, parent);
     is_new(&span, parent).then_some(span)
 }
 
@@ -49,11 +51,13 @@ fn kept() -> (Rc<BoxedTracer>, bool) {
         .unwrap_or_else(|_| (Rc::new(make()), true))
 }
 
+#[cold]
 fn forget() {
     // A thread that is ending has nothing left to forget.
     TRACER.try_with(|kept| kept.borrow_mut().take()).ok();
 }
 
+#[cold]
 fn make() -> BoxedTracer {
     let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
         .with_version(env!("CARGO_PKG_VERSION"))
