@@ -1,10 +1,6 @@
 //! A store with nothing behind its counter, so that the load generator is what is measured.
 
-use std::{
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::mpsc, thread};
 
 use actix_web::{
     App, HttpResponse, HttpServer, Responder,
@@ -12,23 +8,16 @@ use actix_web::{
 };
 use serde_json::json;
 
-/// When the counter stands still, whom it tells of trips that come in, and what it answers.
+/// What the counter answers.
 #[derive(Debug)]
 pub(crate) struct Counter {
-    opened: Instant,
-    stall: Option<(Duration, Duration)>,
-    arrivals: Option<mpsc::Sender<Duration>>,
     inventory: String,
     receipt: String,
 }
 
 impl Counter {
-    /// A counter that stands still from one time after its opening to another, and tells when
-    /// each trip's first request came in.
-    pub(crate) fn new(
-        stall: Option<(Duration, Duration)>,
-        arrivals: Option<mpsc::Sender<Duration>>,
-    ) -> Data<Self> {
+    /// A counter with thirty products.
+    pub(crate) fn new() -> Data<Self> {
         let product = |id: u32| {
             json!({
                 "id": id.to_string(), "name": format!("product {id}"), "price": 0.99,
@@ -37,9 +26,6 @@ impl Counter {
         };
         let products: Vec<_> = (1..=30).map(product).collect();
         Data::new(Self {
-            opened: Instant::now(),
-            stall,
-            arrivals,
             inventory: json!({"inventory": {"products": products}}).to_string(),
             receipt: json!({
                 "order_id": "018f4d1e-0000-7000-8000-000000000000", "lines": [], "total": 0.00,
@@ -48,34 +34,17 @@ impl Counter {
             .to_string(),
         })
     }
-
-    /// Waits for the end of the stall, during it.
-    async fn stand_still(&self) {
-        if let Some((from, to)) = self.stall {
-            let now = self.opened.elapsed();
-            if (from..to).contains(&now) {
-                tokio::time::sleep(to - now).await;
-            }
-        }
-    }
 }
 
-async fn welcome(counter: Data<Counter>) -> impl Responder {
-    if let Some(arrivals) = &counter.arrivals {
-        // Nobody counts any more when the run is over.
-        arrivals.send(counter.opened.elapsed()).ok();
-    }
-    counter.stand_still().await;
+async fn welcome() -> impl Responder {
     shared::wire::WELCOME
 }
 
 async fn whats_in_store(counter: Data<Counter>) -> impl Responder {
-    counter.stand_still().await;
     HttpResponse::Ok().content_type("application/json").body(counter.inventory.clone())
 }
 
 async fn checkout(counter: Data<Counter>, _basket: web::Bytes) -> impl Responder {
-    counter.stand_still().await;
     HttpResponse::Created().content_type("application/json").body(counter.receipt.clone())
 }
 

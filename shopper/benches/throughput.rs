@@ -76,7 +76,7 @@ impl Drop for Server {
 
 /// Serves until standard input ends: when the benchmark does.
 fn serve() -> io::Result<()> {
-    println!("{}", counter::serve(Counter::new(None, None)));
+    println!("{}", counter::serve(Counter::new()));
     io::stdout().flush()?;
     io::copy(&mut io::stdin(), &mut io::sink()).map(drop)
 }

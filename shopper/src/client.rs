@@ -7,9 +7,11 @@
 mod availability;
 mod exchange;
 mod retry;
+mod room;
 
 pub(crate) use availability::Availability;
 pub(crate) use exchange::{Answer, Call};
+pub(crate) use room::make_room;
 
 use std::{cell::RefCell, num::NonZeroU32, sync::Arc, time::Duration};
 

@@ -2,27 +2,26 @@
 
 use std::{
     convert::Infallible,
-    sync::{
-        Arc,
-        atomic::AtomicU32,
-        mpsc::{Sender, channel},
-    },
-    thread,
+    sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
 
-use actix::Arbiter;
+use actix::{Arbiter, spawn};
 use actix_opentelemetry::TracedStart;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     actors::Crew,
-    client::{Availability, StoreClient},
+    client::{Availability, StoreClient, make_room},
     clock::Clock,
-    config::Config,
+    config::{Config, Load},
     error::ShopperError,
-    pace::Pace,
-    pacer::{Lane, Note, Pacer},
+    pace::{Allowance, Lane, Pace},
+    pacer::Pacer,
     plan::Planner,
     statistics::{Recorder, Statistics},
     ticket::Door,
@@ -49,23 +48,31 @@ pub async fn drive(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ShopperError> {
     let itinerary = Itinerary::new(&config.store_url)?;
+    make_room(config.load.most_in_flight());
     let arbiters: Vec<_> = (0..config.threads.get())
         .map(|_| Arbiter::try_new())
         .collect::<Result<_, _>>()
         .map_err(ShopperError::Thread)?;
-    let (notes_tx, notes) = channel();
-    let pacing = Pacing(notes_tx.clone());
-    let (open, mut all_back) = tokio::sync::mpsc::channel::<Infallible>(1);
+    let (open, mut all_back) = mpsc::channel(1);
+    let stopping = CancellationToken::new();
+    // Also when the run is dropped.
+    let _stop_at_the_end = stopping.clone().drop_guard();
     let clock = Clock::start();
-    let crews = Crews::new(config, itinerary, clock);
-    let doors = Doors { clock, in_flight: Arc::default(), pacer: notes_tx, open };
-    let lanes = arbiters.iter().zip(statistics.recorders());
-    let lanes = lanes
-        .map(|(arbiter, recorder)| Lane { crew: crews.start(arbiter), door: doors.open(recorder) })
-        .collect();
-    drop(doors);
-    start_pacer(config, clock, lanes, notes)?;
-    keep_time(config, statistics, clock, pacing, stop, &mut all_back).await;
+    let lanes = Lanes {
+        config,
+        itinerary,
+        clock,
+        availability: Arc::new(Availability::new(config.store_url.clone())),
+        in_flight: Arc::default(),
+        allowance: Allowance::new(config.trips, stopping.clone()),
+        stopping: stopping.clone(),
+        open,
+    };
+    for (index, (arbiter, recorder)) in arbiters.iter().zip(statistics.recorders()).enumerate() {
+        lanes.start(arbiter, Lane { index, count: config.threads }, recorder);
+    }
+    drop(lanes);
+    keep_time(config, statistics, clock, stopping, stop, &mut all_back).await;
     close(arbiters).await;
     statistics.tick(clock.now(), target_rate(config, clock.now()));
     Ok(())
@@ -76,22 +83,22 @@ async fn keep_time(
     config: &Config,
     statistics: &Statistics,
     clock: Clock,
-    pacing: Pacing,
+    stopping: CancellationToken,
     stop: impl Future<Output = ()>,
-    all_back: &mut tokio::sync::mpsc::Receiver<Infallible>,
+    all_back: &mut mpsc::Receiver<Infallible>,
 ) {
     let mut stop = std::pin::pin!(stop);
     let mut grace = std::pin::pin!(sleep(Duration::MAX));
-    let mut stopping = false;
+    let mut is_stopping = false;
     let mut ticks = interval_at(Instant::now() + TICK, TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             _ = all_back.recv() => return,
-            () = &mut grace, if stopping => return,
-            () = &mut stop, if !stopping => {
-                stopping = true;
-                pacing.stop();
+            () = &mut grace, if is_stopping => return,
+            () = &mut stop, if !is_stopping => {
+                is_stopping = true;
+                stopping.cancel();
                 grace.as_mut().reset(Instant::now() + STOP_GRACE);
             }
             _ = ticks.tick() => {
@@ -106,58 +113,46 @@ fn target_rate(config: &Config, now: Duration) -> Option<f64> {
     config.load.profile().map(|profile| profile.rate_at(now))
 }
 
-fn start_pacer(
-    config: &Config,
-    clock: Clock,
-    lanes: Vec<Lane>,
-    notes: std::sync::mpsc::Receiver<Note>,
-) -> Result<(), ShopperError> {
-    let pacer = Pacer {
-        clock,
-        pace: Pace::new(&config.load, config.seed),
-        planner: Planner::new(config.seed, config.mix.clone(), config.faults.clone()),
-        most_in_flight: config.load.most_in_flight().get(),
-        trips_left: config.trips,
-        end: config.duration,
-        lanes,
-        notes,
-    };
-    let thread = thread::Builder::new().name("pacer".into()).spawn(|| pacer.run());
-    // It ends by itself: when the run does, or when told to.
-    thread.map(drop).map_err(ShopperError::Thread)
-}
-
-/// Tells the pacer to stop when told so, and when the run is dropped.
-struct Pacing(Sender<Note>);
-
-impl Pacing {
-    fn stop(&self) {
-        // A pacer that is gone has stopped.
-        self.0.send(Note::Stop).ok();
-    }
-}
-
-impl Drop for Pacing {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// Starts the crew of each thread.
-struct Crews<'a> {
+/// Starts the lanes of a run: on each thread a crew of shoppers, and a pacer that sends them.
+struct Lanes<'a> {
     config: &'a Config,
     itinerary: Itinerary,
     clock: Clock,
     availability: Arc<Availability>,
+    in_flight: Arc<AtomicU32>,
+    allowance: Allowance,
+    stopping: CancellationToken,
+    open: mpsc::Sender<Infallible>,
 }
 
-impl<'a> Crews<'a> {
-    fn new(config: &'a Config, itinerary: Itinerary, clock: Clock) -> Self {
-        let availability = Arc::new(Availability::new(config.store_url.clone()));
-        Self { config, itinerary, clock, availability }
+impl Lanes<'_> {
+    fn start(&self, arbiter: &Arbiter, lane: Lane, recorder: Recorder) {
+        let config = self.config;
+        let (seed, allowance) = (config.seed, self.allowance.clone());
+        let (tell, returns) = mpsc::unbounded_channel();
+        let door = Door {
+            clock: self.clock,
+            recorder,
+            in_flight: Arc::clone(&self.in_flight),
+            returns: matches!(config.load, Load::Closed { .. }).then_some(tell),
+            _open: self.open.clone(),
+        };
+        let pacer = Pacer {
+            clock: self.clock,
+            pace: Pace::new(&config.load, seed, lane, config.trips, allowance),
+            planner: Planner::new(seed, config.mix.clone(), config.faults.clone()),
+            most_in_flight: config.load.most_in_flight().get(),
+            end: config.duration,
+            crew: self.start_crew(arbiter),
+            door: Arc::new(door),
+            returns,
+            stopping: self.stopping.clone(),
+        };
+        // If the thread has ended, so has the lane: its door is dropped with it.
+        arbiter.spawn_fn(move || drop(spawn(pacer.run())));
     }
 
-    fn start(&self, arbiter: &Arbiter) -> actix::Addr<Crew> {
+    fn start_crew(&self, arbiter: &Arbiter) -> actix::Addr<Crew> {
         let (itinerary, clock) = (self.itinerary.clone(), self.clock);
         let (http, patience) = (self.config.http.clone(), self.config.patience);
         let connections = self.config.load.most_in_flight();
@@ -166,26 +161,6 @@ impl<'a> Crews<'a> {
         Crew::start_traced_in(&arbiter.handle(), move |_| {
             let client = StoreClient::new(&http, connections, availability);
             Crew::new(Shop { client, itinerary, clock, patience })
-        })
-    }
-}
-
-/// Makes the door of each thread.
-struct Doors {
-    clock: Clock,
-    in_flight: Arc<AtomicU32>,
-    pacer: Sender<Note>,
-    open: tokio::sync::mpsc::Sender<Infallible>,
-}
-
-impl Doors {
-    fn open(&self, recorder: Recorder) -> Arc<Door> {
-        Arc::new(Door {
-            clock: self.clock,
-            recorder,
-            in_flight: Arc::clone(&self.in_flight),
-            pacer: self.pacer.clone(),
-            _open: self.open.clone(),
         })
     }
 }

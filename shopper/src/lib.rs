@@ -6,7 +6,8 @@
 //! - [`Args`] and [`config`]: the command line, and what it asks for;
 //! - [`arrival`] and `pace`: when trips start, in the open and in the closed model;
 //! - [`plan`]: what a trip will be, by the seed alone;
-//! - `pacer`: the thread that starts the trips, each with a `ticket` that counts it once;
+//! - `pacer`: starts the trips of a thread when its `alarm` wakes it, each with a `ticket` that
+//!   counts it once;
 //! - `actors`: who makes them;
 //! - `trip`: one trip, the root of one trace;
 //! - `client`: the store's HTTP interface, with time limits and retries;
@@ -16,6 +17,7 @@
 //! - [`run`]: the whole process.
 
 mod actors;
+mod alarm;
 pub mod arrival;
 mod cli;
 mod client;

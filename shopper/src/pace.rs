@@ -3,13 +3,18 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    iter::{Enumerate, Peekable},
-    num::NonZeroU32,
+    iter::Peekable,
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     arrival::Schedule,
@@ -23,6 +28,11 @@ const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 
 /// The longest that a shopper stays away at all, beyond its think time.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+
+/// How long before its time a trip of the open model is handed to who makes it, and who then waits
+/// awake: a thread that sleeps wakes some tens of microseconds late, and the later the longer it
+/// slept, which would bend the times between arrivals.
+const LEAD: Duration = Duration::from_micros(100);
 
 /// A trip that is to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,10 +58,26 @@ pub(crate) struct Return {
     pub(crate) reached_store: bool,
 }
 
-/// When trips start.
+/// Which of the threads that make the trips of a run; each has the trips of its own shoppers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lane {
+    /// Which one, from 0.
+    pub(crate) index: usize,
+    /// How many there are.
+    pub(crate) count: NonZeroUsize,
+}
+
+/// How many trips may still be started, by all threads together.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowance {
+    left: Option<Arc<AtomicU64>>,
+    stopping: CancellationToken,
+}
+
+/// When the trips of one thread start.
 pub(crate) enum Pace {
     /// When a schedule says.
-    Open(Box<Peekable<Enumerate<Schedule>>>),
+    Open(Peekable<Part>),
     /// When shoppers have thought long enough.
     Closed(Shoppers),
 }
@@ -67,16 +93,57 @@ pub(crate) enum Next {
     Never,
 }
 
+impl Allowance {
+    /// Cancels `stopping` when the last of these trips is started; without a limit, never.
+    pub(crate) fn new(trips: Option<NonZeroU64>, stopping: CancellationToken) -> Self {
+        Self { left: trips.map(|trips| Arc::new(AtomicU64::new(trips.get()))), stopping }
+    }
+
+    /// Whether one more trip may be started, which then counts as started.
+    fn take(&self) -> bool {
+        let Some(left) = &self.left else { return true };
+        let one_fewer = |left: u64| left.checked_sub(1);
+        let before = left.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_fewer);
+        if before == Ok(1) {
+            self.stopping.cancel();
+        }
+        before.is_ok()
+    }
+}
+
+/// The part of a schedule that one thread has, with the number of each trip.
+type Part = Box<dyn Iterator<Item = (usize, Duration)> + Send>;
+
 impl Pace {
-    pub(crate) fn new(load: &Load, seed: u64) -> Self {
+    /// The pace of a lane. `trips` is how many the whole run has, of which `allowance` knows how
+    /// many are left: the open model can say beforehand whose they are, the closed one cannot.
+    pub(crate) fn new(
+        load: &Load,
+        seed: u64,
+        lane: Lane,
+        trips: Option<NonZeroU64>,
+        allowance: Allowance,
+    ) -> Self {
         match (load, load.profile()) {
             (Load::Open { arrivals, .. }, Some(profile)) => {
-                Self::Open(Box::new(Schedule::new(profile, *arrivals, seed).enumerate().peekable()))
+                let trips = trips.map_or(u64::MAX, NonZeroU64::get);
+                let all = Schedule::new(profile, *arrivals, seed).enumerate();
+                let all = all.take(usize::try_from(trips).unwrap_or(usize::MAX));
+                let part: Part = Box::new(all.skip(lane.index).step_by(lane.count.get()));
+                Self::Open(part.peekable())
             }
             (Load::Closed { shoppers, every, think }, _) => {
-                Self::Closed(Shoppers::new(*shoppers, *every, *think, seed))
+                Self::Closed(Shoppers::new(*shoppers, *every, *think, seed, lane, allowance))
             }
             (Load::Open { .. }, None) => unreachable!("an open model has a rate profile"),
+        }
+    }
+
+    /// How long before its time a trip is to be taken.
+    pub(crate) fn lead(&self) -> Duration {
+        match self {
+            Self::Open(_) => LEAD,
+            Self::Closed(_) => Duration::ZERO,
         }
     }
 
@@ -100,7 +167,11 @@ impl Pace {
             }
             Self::Closed(shoppers) => {
                 let due = shoppers.thinking.peek().is_some_and(|next| next.0.due <= now);
-                if due { shoppers.thinking.pop().map(|next| next.0) } else { None }
+                if due && shoppers.allowance.take() {
+                    shoppers.thinking.pop().map(|next| next.0)
+                } else {
+                    None
+                }
             }
         }
     }
@@ -113,7 +184,7 @@ impl Pace {
     }
 }
 
-/// The shoppers of the closed model.
+/// The shoppers of the closed model on one thread.
 pub(crate) struct Shoppers {
     seed: u64,
     every: Duration,
@@ -121,18 +192,26 @@ pub(crate) struct Shoppers {
     thinking: BinaryHeap<Reverse<Departure>>,
     /// How often each shopper has not reached the store since it last did.
     unreached: Vec<u32>,
+    allowance: Allowance,
 }
 
 impl Shoppers {
     /// The first trips are spread over one think time, so that they do not come as one crowd.
-    fn new(shoppers: NonZeroU32, every: Duration, think: Think, seed: u64) -> Self {
+    fn new(
+        shoppers: NonZeroU32,
+        every: Duration,
+        think: Think,
+        seed: u64,
+        lane: Lane,
+        allowance: Allowance,
+    ) -> Self {
         let count = shoppers.get();
         let first = |index: u32| {
             let due = every.mul_f64(f64::from(index) / f64::from(count));
             Reverse(Departure { due, shopper: u64::from(index) + 1, nth: 0 })
         };
-        let thinking = (0..count).map(first).collect();
-        Self { seed, every, think, thinking, unreached: vec![0; count as usize] }
+        let thinking = (0..count).skip(lane.index).step_by(lane.count.get()).map(first).collect();
+        Self { seed, every, think, thinking, unreached: vec![0; count as usize], allowance }
     }
 
     fn back(&mut self, back: Return) {
@@ -171,9 +250,20 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    const ONLY: Lane = Lane { index: 0, count: NonZeroUsize::MIN };
+
+    fn pace(load: &Load, lane: Lane, trips: Option<NonZeroU64>) -> Pace {
+        Pace::new(load, 42, lane, trips, Allowance::new(trips, CancellationToken::new()))
+    }
+
     fn closed(shoppers: u32, think: Think) -> Pace {
         let shoppers = NonZeroU32::new(shoppers).unwrap();
-        Pace::new(&Load::Closed { shoppers, every: SECOND, think }, 42)
+        pace(&Load::Closed { shoppers, every: SECOND, think }, ONLY, None)
+    }
+
+    fn open(rate: &str, arrivals: Arrivals) -> Load {
+        let rate = Some(rate.parse().unwrap());
+        Load::Open { rate, stages: None, arrivals, max_shoppers: NonZeroU32::MIN }
     }
 
     fn back(departure: Departure, at: Duration, reached_store: bool) -> Return {
@@ -227,7 +317,7 @@ mod tests {
     fn a_shopper_that_thinks_for_ever_never_comes_again() {
         for think in [Think::Fixed, Think::Exponential] {
             let load = Load::Closed { shoppers: NonZeroU32::MIN, every: Duration::MAX, think };
-            let mut pace = Pace::new(&load, 1);
+            let mut pace = pace(&load, ONLY, None);
             let first = pace.take_due(Duration::ZERO).unwrap();
             pace.back(back(first, SECOND, true));
             assert!(pace.take_due(Duration::from_secs(3600)).is_none());
@@ -236,15 +326,49 @@ mod tests {
 
     #[test]
     fn the_open_model_waits_for_nobody() {
-        let load = Load::Open {
-            rate: Some("10".parse().unwrap()),
-            stages: None,
-            arrivals: Arrivals::Even,
-            max_shoppers: NonZeroU32::MIN,
-        };
-        let mut pace = Pace::new(&load, 1);
+        let mut pace = pace(&open("10", Arrivals::Even), ONLY, None);
         let due = std::iter::from_fn(|| pace.take_due(SECOND)).count();
         assert_eq!(due, 11, "one at the start, and one each tenth of a second");
         assert_eq!(pace.next(), Next::At(SECOND * 11 / 10));
+    }
+    /// All trips of a run until `end`, by thread.
+    fn trips(load: &Load, threads: usize, trips: u64, end: Duration) -> Vec<Vec<Departure>> {
+        let count = NonZeroUsize::new(threads).unwrap();
+        let (trips, stopping) = (NonZeroU64::new(trips), CancellationToken::new());
+        let allowance = Allowance::new(trips, stopping.clone());
+        let lane = |index| {
+            let lane = Lane { index, count };
+            let mut pace = Pace::new(load, 42, lane, trips, allowance.clone());
+            std::iter::from_fn(|| pace.take_due(end)).collect()
+        };
+        let all: Vec<Vec<_>> = (0..threads).map(lane).collect();
+        let is_closed = matches!(load, Load::Closed { .. });
+        let is_last = all.concat().len() as u64 == trips.map_or(0, NonZeroU64::get);
+        assert_eq!(stopping.is_cancelled(), is_closed && is_last, "told when the last is taken");
+        all
+    }
+
+    #[test]
+    fn the_trips_are_the_same_on_any_number_of_threads() {
+        for arrivals in [Arrivals::Even, Arrivals::Poisson] {
+            for limit in [0, 100] {
+                let load = open("50", arrivals);
+                let one = trips(&load, 1, limit, 10 * SECOND).concat();
+                assert!(limit == 0 && one.len() > 400 || one.len() == 100, "{}", one.len());
+                let mut three = trips(&load, 3, limit, 10 * SECOND).concat();
+                three.sort();
+                assert_eq!(one, three);
+            }
+        }
+    }
+
+    #[test]
+    fn the_closed_model_makes_no_more_trips_than_asked_for_on_all_threads_together() {
+        let shoppers = NonZeroU32::new(10).unwrap();
+        let load = Load::Closed { shoppers, every: SECOND, think: Think::Fixed };
+        let shares: Vec<_> = trips(&load, 3, 0, SECOND).iter().map(Vec::len).collect();
+        assert_eq!(shares, [4, 3, 3], "each shopper is on one thread");
+        assert_eq!(trips(&load, 3, 8, SECOND).concat().len(), 8);
+        assert_eq!(trips(&load, 16, 10, SECOND).concat().len(), 10, "more threads than shoppers");
     }
 }

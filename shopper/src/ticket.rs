@@ -5,16 +5,16 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
-        mpsc,
     },
     time::Duration,
 };
+
+use tokio::sync::mpsc;
 
 use crate::{
     clock::Clock,
     outcome::{Failure, Outcome},
     pace::Return,
-    pacer::Note,
     plan::TripPlan,
     statistics::{Recorder, TripRecord},
 };
@@ -26,10 +26,10 @@ pub(crate) struct Door {
     pub(crate) recorder: Recorder,
     /// Trips under way in all threads.
     pub(crate) in_flight: Arc<AtomicU32>,
-    /// Whom to tell that a shopper is back.
-    pub(crate) pacer: mpsc::Sender<Note>,
+    /// Where to say that a shopper is back; nowhere in the open model, which waits for nobody.
+    pub(crate) returns: Option<mpsc::UnboundedSender<Return>>,
     /// Dropped with the last ticket and the pacer: then the run is over.
-    pub(crate) _open: tokio::sync::mpsc::Sender<Infallible>,
+    pub(crate) _open: mpsc::Sender<Infallible>,
 }
 
 /// A trip that has been started. Dropped before it is settled, it counts as abandoned.
@@ -44,19 +44,18 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// Starts a trip, unless as many as allowed are under way: then it is missed, not delayed.
-    ///
-    /// Only the pacer starts trips, so that no other can between the look and the count.
     pub(crate) fn issue(
         door: &Arc<Door>,
         most_in_flight: u32,
         intended: Duration,
         plan: impl FnOnce() -> TripPlan,
     ) -> Option<Self> {
-        if door.in_flight.load(Ordering::Acquire) >= most_in_flight {
+        let one_more = |in_flight| (in_flight < most_in_flight).then_some(in_flight + 1);
+        let (change, look) = (Ordering::AcqRel, Ordering::Acquire);
+        if door.in_flight.fetch_update(change, look, one_more).is_err() {
             door.recorder.missed();
             return None;
         }
-        door.in_flight.fetch_add(1, Ordering::AcqRel);
         door.recorder.started();
         let issued = door.clock.now();
         Some(Self { plan: plan(), intended, issued, door: Arc::clone(door), settled: false })
@@ -71,14 +70,16 @@ impl Ticket {
         self.settled = true;
         self.door.recorder.finished(trip);
         self.door.in_flight.fetch_sub(1, Ordering::AcqRel);
-        let back = Return {
-            shopper: self.plan.shopper,
-            nth: self.plan.nth,
-            at: trip.ended,
-            reached_store: trip.outcome != Outcome::Failed(Failure::Connect),
-        };
-        // After the last trip has been started nobody waits for shoppers any more.
-        self.door.pacer.send(Note::Back(back)).ok();
+        if let Some(returns) = &self.door.returns {
+            let back = Return {
+                shopper: self.plan.shopper,
+                nth: self.plan.nth,
+                at: trip.ended,
+                reached_store: trip.outcome != Outcome::Failed(Failure::Connect),
+            };
+            // After the last trip has been started nobody waits for shoppers any more.
+            returns.send(back).ok();
+        }
     }
 }
 

@@ -31,8 +31,9 @@ pub(crate) struct Shop {
     pub(crate) patience: Duration,
 }
 
-/// Makes a trip that should have started at `intended`, and tells how it went.
+/// Makes a trip that should start at `intended` (or should have), and tells how it went.
 pub(crate) async fn make_trip(shop: &Shop, plan: &TripPlan, intended: Duration) -> TripRecord {
+    shop.clock.reach(intended).await;
     let started = shop.clock.now();
     let span = RootSpan::start(plan);
     let mut visit = Visit { shop, plan, cx: span.cx(), steps: Vec::with_capacity(4) };
