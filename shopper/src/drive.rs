@@ -139,7 +139,7 @@ impl Lanes<'_> {
         };
         let pacer = Pacer {
             clock: self.clock,
-            pace: Pace::new(&config.load, seed, lane, config.trips, allowance),
+            pace: Pace::new(&config.load, seed, lane, allowance),
             planner: Planner::new(seed, config.mix.clone(), config.faults.clone()),
             most_in_flight: config.load.most_in_flight().get(),
             end: config.duration,

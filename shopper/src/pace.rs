@@ -1,33 +1,14 @@
 //! When the next trip starts, and whose it is: the two models of load, without a clock.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    iter::Peekable,
-    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+mod allowance;
+mod shoppers;
 
-use rand::RngExt;
-use rand_distr::{Distribution, Exp1};
-use tokio_util::sync::CancellationToken;
+pub(crate) use allowance::Allowance;
 
-use crate::{
-    arrival::Schedule,
-    config::{Load, Think},
-    plan::{Purpose, rng},
-};
+use std::{iter::Peekable, num::NonZeroUsize, time::Duration};
 
-/// The longest that a shopper stays away, beyond its think time, after it could not reach the
-/// store once; each further time doubles it.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-
-/// The longest that a shopper stays away at all, beyond its think time.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+use crate::{arrival::Schedule, config::Load};
+use shoppers::Shoppers;
 
 /// How long before its time a trip of the open model is handed to who makes it, and who then waits
 /// awake: a thread that sleeps wakes some tens of microseconds late, and the later the longer it
@@ -67,13 +48,6 @@ pub(crate) struct Lane {
     pub(crate) count: NonZeroUsize,
 }
 
-/// How many trips may still be started, by all threads together.
-#[derive(Clone, Debug)]
-pub(crate) struct Allowance {
-    left: Option<Arc<AtomicU64>>,
-    stopping: CancellationToken,
-}
-
 /// When the trips of one thread start.
 pub(crate) enum Pace {
     /// When a schedule says.
@@ -93,42 +67,17 @@ pub(crate) enum Next {
     Never,
 }
 
-impl Allowance {
-    /// Cancels `stopping` when the last of these trips is started; without a limit, never.
-    pub(crate) fn new(trips: Option<NonZeroU64>, stopping: CancellationToken) -> Self {
-        Self { left: trips.map(|trips| Arc::new(AtomicU64::new(trips.get()))), stopping }
-    }
-
-    /// Whether one more trip may be started, which then counts as started.
-    fn take(&self) -> bool {
-        let Some(left) = &self.left else { return true };
-        let one_fewer = |left: u64| left.checked_sub(1);
-        let before = left.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_fewer);
-        if before == Ok(1) {
-            self.stopping.cancel();
-        }
-        before.is_ok()
-    }
-}
-
 /// The part of a schedule that one thread has, with the number of each trip.
 type Part = Box<dyn Iterator<Item = (usize, Duration)> + Send>;
 
 impl Pace {
-    /// The pace of a lane. `trips` is how many the whole run has, of which `allowance` knows how
-    /// many are left: the open model can say beforehand whose they are, the closed one cannot.
-    pub(crate) fn new(
-        load: &Load,
-        seed: u64,
-        lane: Lane,
-        trips: Option<NonZeroU64>,
-        allowance: Allowance,
-    ) -> Self {
+    /// The pace of a lane. Whose the trips of the allowance are is known beforehand in the open
+    /// model; in the closed one they are taken as they come.
+    pub(crate) fn new(load: &Load, seed: u64, lane: Lane, allowance: Allowance) -> Self {
         match (load, load.profile()) {
             (Load::Open { arrivals, .. }, Some(profile)) => {
-                let trips = trips.map_or(u64::MAX, NonZeroU64::get);
                 let all = Schedule::new(profile, *arrivals, seed).enumerate();
-                let all = all.take(usize::try_from(trips).unwrap_or(usize::MAX));
+                let all = all.take(usize::try_from(allowance.trips()).unwrap_or(usize::MAX));
                 let part: Part = Box::new(all.skip(lane.index).step_by(lane.count.get()));
                 Self::Open(part.peekable())
             }
@@ -151,10 +100,7 @@ impl Pace {
     pub(crate) fn next(&mut self) -> Next {
         match self {
             Self::Open(schedule) => schedule.peek().map_or(Next::Never, |(_, due)| Next::At(*due)),
-            Self::Closed(shoppers) => {
-                let next = shoppers.thinking.peek();
-                next.map_or(Next::AfterReturn, |Reverse(departure)| Next::At(departure.due))
-            }
+            Self::Closed(shoppers) => shoppers.next_due().map_or(Next::AfterReturn, Next::At),
         }
     }
 
@@ -165,14 +111,7 @@ impl Pace {
                 let (index, due) = schedule.next_if(|(_, due)| *due <= now)?;
                 Some(Departure { due, shopper: index as u64 + 1, nth: 0 })
             }
-            Self::Closed(shoppers) => {
-                let due = shoppers.thinking.peek().is_some_and(|next| next.0.due <= now);
-                if due && shoppers.allowance.take() {
-                    shoppers.thinking.pop().map(|next| next.0)
-                } else {
-                    None
-                }
-            }
+            Self::Closed(shoppers) => shoppers.take_due(now),
         }
     }
 
@@ -184,81 +123,26 @@ impl Pace {
     }
 }
 
-/// The shoppers of the closed model on one thread.
-pub(crate) struct Shoppers {
-    seed: u64,
-    every: Duration,
-    think: Think,
-    thinking: BinaryHeap<Reverse<Departure>>,
-    /// How often each shopper has not reached the store since it last did.
-    unreached: Vec<u32>,
-    allowance: Allowance,
-}
-
-impl Shoppers {
-    /// The first trips are spread over one think time, so that they do not come as one crowd.
-    fn new(
-        shoppers: NonZeroU32,
-        every: Duration,
-        think: Think,
-        seed: u64,
-        lane: Lane,
-        allowance: Allowance,
-    ) -> Self {
-        let count = shoppers.get();
-        let first = |index: u32| {
-            let due = every.mul_f64(f64::from(index) / f64::from(count));
-            Reverse(Departure { due, shopper: u64::from(index) + 1, nth: 0 })
-        };
-        let thinking = (0..count).skip(lane.index).step_by(lane.count.get()).map(first).collect();
-        Self { seed, every, think, thinking, unreached: vec![0; count as usize], allowance }
-    }
-
-    fn back(&mut self, back: Return) {
-        let mut rng = rng(self.seed, Purpose::Think, back.shopper, back.nth);
-        let think = match self.think {
-            Think::Fixed => self.every,
-            Think::Exponential => scaled(self.every, Exp1.sample(&mut rng)),
-        };
-        let back_off = self.back_off(back).mul_f64(rng.random());
-        let due = back.at.saturating_add(think).saturating_add(back_off);
-        self.thinking.push(Reverse(Departure { due, shopper: back.shopper, nth: back.nth + 1 }));
-    }
-
-    /// The longest that this shopper stays away beyond its think time.
-    fn back_off(&mut self, back: Return) -> Duration {
-        let unreached = &mut self.unreached[back.shopper as usize - 1];
-        if back.reached_store {
-            *unreached = 0;
-            return Duration::ZERO;
-        }
-        let doubled = FIRST_BACK_OFF.saturating_mul(2_u32.saturating_pow(*unreached));
-        *unreached = unreached.saturating_add(1);
-        doubled.min(LONGEST_BACK_OFF)
-    }
-}
-
-/// A multiple of a duration, or the longest there is.
-fn scaled(duration: Duration, factor: f64) -> Duration {
-    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::arrival::Arrivals;
+    use std::num::{NonZeroU32, NonZeroU64};
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::{shoppers::LONGEST_BACK_OFF, *};
+    use crate::{arrival::Arrivals, config::Think};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     const ONLY: Lane = Lane { index: 0, count: NonZeroUsize::MIN };
 
-    fn pace(load: &Load, lane: Lane, trips: Option<NonZeroU64>) -> Pace {
-        Pace::new(load, 42, lane, trips, Allowance::new(trips, CancellationToken::new()))
+    fn pace(load: &Load) -> Pace {
+        Pace::new(load, 42, ONLY, Allowance::new(None, CancellationToken::new()))
     }
 
     fn closed(shoppers: u32, think: Think) -> Pace {
         let shoppers = NonZeroU32::new(shoppers).unwrap();
-        pace(&Load::Closed { shoppers, every: SECOND, think }, ONLY, None)
+        pace(&Load::Closed { shoppers, every: SECOND, think })
     }
 
     fn open(rate: &str, arrivals: Arrivals) -> Load {
@@ -317,7 +201,7 @@ mod tests {
     fn a_shopper_that_thinks_for_ever_never_comes_again() {
         for think in [Think::Fixed, Think::Exponential] {
             let load = Load::Closed { shoppers: NonZeroU32::MIN, every: Duration::MAX, think };
-            let mut pace = pace(&load, ONLY, None);
+            let mut pace = pace(&load);
             let first = pace.take_due(Duration::ZERO).unwrap();
             pace.back(back(first, SECOND, true));
             assert!(pace.take_due(Duration::from_secs(3600)).is_none());
@@ -326,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_open_model_waits_for_nobody() {
-        let mut pace = pace(&open("10", Arrivals::Even), ONLY, None);
+        let mut pace = pace(&open("10", Arrivals::Even));
         let due = std::iter::from_fn(|| pace.take_due(SECOND)).count();
         assert_eq!(due, 11, "one at the start, and one each tenth of a second");
         assert_eq!(pace.next(), Next::At(SECOND * 11 / 10));
@@ -338,7 +222,7 @@ mod tests {
         let allowance = Allowance::new(trips, stopping.clone());
         let lane = |index| {
             let lane = Lane { index, count };
-            let mut pace = Pace::new(load, 42, lane, trips, allowance.clone());
+            let mut pace = Pace::new(load, 42, lane, allowance.clone());
             std::iter::from_fn(|| pace.take_due(end)).collect()
         };
         let all: Vec<Vec<_>> = (0..threads).map(lane).collect();
