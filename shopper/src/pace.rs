@@ -10,11 +10,6 @@ use std::{iter::Peekable, num::NonZeroUsize, time::Duration};
 use crate::{arrival::Schedule, config::Load};
 use shoppers::Shoppers;
 
-/// How long before its time a trip of the open model is handed to who makes it, and who then waits
-/// awake: a thread that sleeps wakes some tens of microseconds late, and the later the longer it
-/// slept, which would bend the times between arrivals.
-const LEAD: Duration = Duration::from_micros(100);
-
 /// A trip that is to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Departure {
@@ -85,14 +80,6 @@ impl Pace {
                 Self::Closed(Shoppers::new(*shoppers, *every, *think, seed, lane, allowance))
             }
             (Load::Open { .. }, None) => unreachable!("an open model has a rate profile"),
-        }
-    }
-
-    /// How long before its time a trip is to be taken.
-    pub(crate) fn lead(&self) -> Duration {
-        match self {
-            Self::Open(_) => LEAD,
-            Self::Closed(_) => Duration::ZERO,
         }
     }
 

@@ -15,6 +15,11 @@ use crate::{
     ticket::{Door, Ticket},
 };
 
+/// How long before its time a trip is handed to who makes it, and who then waits awake: a thread
+/// that sleeps wakes some tens of microseconds late, and the later the longer it slept, which would
+/// bend the times between arrivals and be counted as the store's latency.
+const LEAD: Duration = Duration::from_micros(100);
+
 /// Starts the trips of one thread.
 pub(crate) struct Pacer {
     pub(crate) clock: Clock,
@@ -39,9 +44,9 @@ impl Pacer {
         while self.start_due().is_continue() && self.wait(&mut alarm).await.is_continue() {}
     }
 
-    /// Starts every trip that is due.
+    /// Starts every trip that is due, or all but due.
     fn start_due(&mut self) -> ControlFlow<()> {
-        let now = self.clock.now() + self.pace.lead();
+        let now = self.clock.now() + LEAD;
         let now = self.end.map_or(now, |end| now.min(end));
         while let Some(departure) = self.pace.take_due(now) {
             if self.end.is_some_and(|end| departure.due >= end) {
@@ -69,7 +74,7 @@ impl Pacer {
         if self.end.is_some_and(|end| now >= end) {
             return ControlFlow::Break(());
         }
-        let next = next.map(|due| due.saturating_sub(now + self.pace.lead()));
+        let next = next.map(|due| due.saturating_sub(now + LEAD));
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => return ControlFlow::Break(()),

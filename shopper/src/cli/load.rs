@@ -68,8 +68,8 @@ pub(crate) struct LoadArgs {
     )]
     max_shoppers: NonZeroU32,
 
-    /// Threads that make trips, each with connections of its own and, in the open model, awake for
-    /// the last 100us before each trip
+    /// Threads that make trips, each with connections of its own and awake for the last 100us before
+    /// each trip
     #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1")]
     pub(super) threads: NonZeroUsize,
 
