@@ -2,7 +2,7 @@
 
 use std::io;
 
-use shared::telemetry::TelemetryError;
+use telemetry::TelemetryError;
 
 use crate::{report::ReportError, trip::StoreUrlError};
 

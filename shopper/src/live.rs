@@ -18,11 +18,11 @@ use interruption::Interruptions;
 use line::Progress;
 use panel::Panel;
 use ratatui::layout::Size;
-use shared::telemetry::Accounting;
 use std::io::{self, IsTerminal as _, Stderr, Write as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use telemetry::Accounting;
 
 /// How often the view shows new figures: as often as the statistics have any.
 const REFRESH: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@
 use std::{io::Write, process::ExitCode, time::SystemTime};
 
 use opentelemetry::global;
-use shared::telemetry::{Service, Telemetry};
+use telemetry::{Service, Telemetry};
 
 use crate::{
     cli::Args,

@@ -32,7 +32,7 @@ pub use text::text;
 use crate::statistics::Snapshot;
 use document::Verdict;
 use opentelemetry::trace::TraceId;
-use shared::telemetry;
+
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::SystemTime;

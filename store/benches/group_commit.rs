@@ -14,8 +14,8 @@ use shared::wire::{BasketItem, CheckoutRequest};
 use store::{
     domain::{Basket, CATALOGUE, CatalogueEntry, NewOrder},
     storage::{DatabaseUrl, Storage},
-    testing::postgres::Postgres,
 };
+use testing::postgres::Postgres;
 use tokio::runtime::Runtime;
 
 /// Orders that wait at the same time.

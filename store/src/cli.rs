@@ -9,10 +9,8 @@ use std::{
 };
 
 use clap::builder::BoolishValueParser;
-use shared::{
-    signal,
-    telemetry::{Service, Telemetry},
-};
+use shared::signal;
+use telemetry::{Service, Telemetry};
 
 use crate::{
     actors::{CrewConfig, RestockPolicy},

@@ -15,8 +15,6 @@ pub mod domain;
 mod http;
 mod server;
 pub mod storage;
-#[cfg(feature = "testing")]
-pub mod testing;
 
 pub use actors::{CrewConfig, RestockPolicy};
 pub use cli::{Args, run};

@@ -2,7 +2,7 @@
 
 use crate::report::units::{clock, count, duration, rate};
 use crate::statistics::Snapshot;
-use shared::telemetry;
+
 use std::time::Duration;
 
 /// The status, line by line: each line's rate is that since the line before.

@@ -9,7 +9,7 @@ use ratatui::layout::{Rect, Size};
 use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget as _};
-use shared::telemetry;
+
 use std::time::Duration;
 
 /// Below this many columns, or rows, there is no room for more than the one-line status.

@@ -5,7 +5,7 @@ use crate::report::sample;
 use crate::statistics::{Snapshot, Statistics};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
-use shared::telemetry;
+
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::num::NonZero;

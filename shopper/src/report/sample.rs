@@ -7,8 +7,8 @@ use crate::outcome::{Failure, Outcome};
 use crate::plan::{Step, TripKind};
 use crate::statistics::{Snapshot, Statistics, StepRecord, Traffic, TripRecord};
 use opentelemetry::trace::TraceId;
-use shared::telemetry::{self, ExporterTotals};
 use std::time::{Duration, SystemTime};
+use telemetry::{self, ExporterTotals};
 
 /// What the run was asked to do.
 pub(crate) fn run() -> Run {

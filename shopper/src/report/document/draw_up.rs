@@ -7,7 +7,7 @@ use super::{
 use crate::report::{Run, trace_url};
 use crate::statistics::{self, Latency, Snapshot};
 use hdrhistogram::Histogram;
-use shared::telemetry;
+
 use std::time::Duration;
 
 /// How many buckets of the histogram lie between a value and ten times that value.

@@ -7,9 +7,9 @@ use sqlx::{AnyConnection, Connection};
 use store::{
     domain::{Basket, CATALOGUE, CatalogueEntry, NewOrder, ProductId},
     storage::{DatabaseUrl, RecordOutcome, Storage},
-    testing::postgres::{self, Postgres},
 };
 use tempfile::TempDir;
+use testing::postgres::{self, Postgres};
 
 /// Runs each of these tests twice: on SQLite and on PostgreSQL.
 macro_rules! on_both {

@@ -1,9 +1,7 @@
 //! A database that goes away: said at once, and over as soon as it is back.
 
-use store::{
-    storage::{RecordOutcome, StorageError},
-    testing::postgres::Postgres,
-};
+use store::storage::{RecordOutcome, StorageError};
+use testing::postgres::Postgres;
 
 use super::fixture::{TestDatabase, clean_audit, keyed, on_hand, order, recorded};
 

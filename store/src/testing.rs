@@ -1,3 +1,0 @@
-//! What tests of the store need beside the store itself: feature `testing`.
-
-pub mod postgres;

@@ -1,0 +1,116 @@
+//! What a span costs the thread that makes it, with the accounting and with the SDK alone.
+//!
+//! Each pair differs only in the processor: the SDK's batch processor by itself, or behind the
+//! gate that counts. Spans are made in portions that the queue can hold, and the queue is drained
+//! between them off the clock, so that no span takes the shorter way of being dropped.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use opentelemetry::trace::{Span as _, SpanBuilder, Tracer as _, TracerProvider as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use telemetry::config::Config;
+use telemetry::{Pipeline, Service};
+
+/// Spans in a portion: half of what a queue holds by default.
+const PORTION: u64 = 1_024;
+
+fn span(criterion: &mut Criterion) {
+    let sink = sink();
+    let mut group = criterion.benchmark_group("span");
+    group.throughput(Throughput::Elements(1));
+    let bare = SdkTracerProvider::builder().build();
+    group.bench_function("sdk, no exporter", |b| b.iter_custom(|n| time(&bare, n)));
+    let counted = pipeline("none", &sink);
+    group.bench_function("accounted, no exporter", |b| {
+        b.iter_custom(|n| time(counted.tracers(), n));
+    });
+
+    // Built first, because it installs what TLS is made of, which the SDK's exporter needs.
+    let counted = pipeline("otlp", &sink);
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_endpoint(format!("{sink}/v1/traces"))
+        .build()
+        .expect("an exporter");
+    let batch = SdkTracerProvider::builder()
+        .with_span_processor(BatchSpanProcessor::builder(exporter).build())
+        .build();
+    group.bench_function("sdk, otlp", |b| b.iter_custom(|n| time(&batch, n)));
+    group.bench_function("accounted, otlp", |b| b.iter_custom(|n| time(counted.tracers(), n)));
+    group.finish();
+    let totals = counted.accounting().snapshot();
+    assert_eq!(totals.exporters[0].exported, totals.ended, "nothing was dropped: {totals}");
+}
+
+fn pipeline(exporter: &str, endpoint: &str) -> Pipeline {
+    let config = Config::from_lookup(&|name| match name {
+        "OTEL_TRACES_EXPORTER" => Some(exporter.to_owned()),
+        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(endpoint.to_owned()),
+        _ => None,
+    });
+    let service = Service { name: "bench", version: "0", ..Service::default() };
+    Pipeline::new(&service, &config.expect("valid variables")).expect("a pipeline")
+}
+
+/// How long it takes to make `count` spans with four attributes each.
+fn time(provider: &SdkTracerProvider, count: u64) -> Duration {
+    let tracer = provider.tracer("bench");
+    let cx = Context::new();
+    let mut total = Duration::ZERO;
+    let mut left = count;
+    while left > 0 {
+        let portion = left.min(PORTION);
+        let start = Instant::now();
+        for _ in 0..portion {
+            let span = SpanBuilder::from_name("ask Aisle Reserve").with_attributes([
+                KeyValue::new("actix.actor.name", "Aisle"),
+                KeyValue::new("actix.message.type", "Reserve"),
+                KeyValue::new("actix.message.kind", "ask"),
+                KeyValue::new("actix.mailbox.wait", 0.000_01),
+            ]);
+            tracer.build_with_context(span, &cx).end();
+        }
+        total += start.elapsed();
+        provider.force_flush().expect("the sink takes everything");
+        left -= portion;
+    }
+    total
+}
+
+/// A server that answers every request with success; returns its URL.
+fn sink() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || swallow(&stream));
+        }
+    });
+    url
+}
+
+fn swallow(stream: &TcpStream) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        reader.read_exact(&mut vec![0; length]).ok()?;
+        (&mut &*stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
+    }
+}
+
+criterion_group!(benches, span);
+criterion_main!(benches);

@@ -1,0 +1,225 @@
+//! `OTEL_EXPORTER_OTLP_*`: the general variables, and the ones of a signal that go before them.
+//!
+//! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
+
+use super::variables::{Variables, http_url};
+use crate::TelemetryError;
+use http::Uri;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::fmt;
+use std::time::Duration;
+
+/// How to reach an OTLP receiver.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OtlpConfig {
+    /// `..._PROTOCOL`.
+    pub protocol: Protocol,
+    /// `..._ENDPOINT`: with the signal's path for HTTP, without one for gRPC.
+    pub endpoint: Uri,
+    /// `..._HEADERS`.
+    pub headers: Vec<(String, String)>,
+    /// `..._TIMEOUT`: how long sending a batch may take, retries included.
+    pub timeout: Duration,
+    /// `..._COMPRESSION`: whether bodies are compressed with gzip.
+    pub gzip: bool,
+    /// What is in the file that `..._CERTIFICATE` names: authorities to trust in place
+    /// of the system's, as PEM.
+    pub authorities: Option<Vec<u8>>,
+    /// What is in the files that `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` name: who this
+    /// client is, as PEM.
+    pub identity: Option<Identity>,
+}
+
+/// A certificate and its private key, as PEM.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Identity {
+    /// The certificate, and those that lead from it to an authority.
+    pub certificate: Vec<u8>,
+    /// The private key.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A private key must not get into a log.
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+/// The encodings and transports of OTLP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protocol {
+    /// `http/protobuf`, the default.
+    HttpProtobuf,
+    /// `http/json`.
+    HttpJson,
+    /// `grpc`.
+    Grpc,
+}
+
+/// A signal's own variable, and the general one that holds when it is not set.
+type Names = [&'static str; 2];
+
+/// The variables of one signal.
+struct Signal {
+    path: &'static str,
+    certificate: Names,
+    client_certificate: Names,
+    client_key: Names,
+    compression: Names,
+    endpoint: Names,
+    headers: Names,
+    insecure: Names,
+    protocol: Names,
+    timeout: Names,
+}
+
+macro_rules! names {
+    ($signal:literal, $what:literal) => {
+        [concat!("OTEL_EXPORTER_OTLP_", $signal, "_", $what), concat!("OTEL_EXPORTER_OTLP_", $what)]
+    };
+}
+
+macro_rules! signal {
+    ($signal:literal, $path:literal) => {
+        Signal {
+            path: $path,
+            certificate: names!($signal, "CERTIFICATE"),
+            client_certificate: names!($signal, "CLIENT_CERTIFICATE"),
+            client_key: names!($signal, "CLIENT_KEY"),
+            compression: names!($signal, "COMPRESSION"),
+            endpoint: names!($signal, "ENDPOINT"),
+            headers: names!($signal, "HEADERS"),
+            insecure: names!($signal, "INSECURE"),
+            protocol: names!($signal, "PROTOCOL"),
+            timeout: names!($signal, "TIMEOUT"),
+        }
+    };
+}
+
+impl OtlpConfig {
+    /// Where and how spans are sent.
+    pub(super) fn traces(vars: &Variables<'_>) -> Result<Self, TelemetryError> {
+        Self::read(vars, &signal!("TRACES", "/v1/traces"))
+    }
+
+    /// Where and how metrics are sent.
+    pub(super) fn metrics(vars: &Variables<'_>) -> Result<Self, TelemetryError> {
+        Self::read(vars, &signal!("METRICS", "/v1/metrics"))
+    }
+
+    fn read(vars: &Variables<'_>, signal: &Signal) -> Result<Self, TelemetryError> {
+        let protocol = protocol(vars, signal.protocol)?;
+        let [of_signal, general] = signal.timeout;
+        let timeout = match vars.optional_millis(of_signal)? {
+            Some(timeout) => timeout,
+            None => vars.millis(general, 10_000)?,
+        };
+        Ok(OtlpConfig {
+            protocol,
+            endpoint: endpoint(vars, signal, protocol)?,
+            headers: headers(vars, signal.headers)?,
+            timeout,
+            gzip: gzip(vars, signal.compression)?,
+            authorities: certificates(vars, signal.certificate)?,
+            identity: identity(vars, signal)?,
+        })
+    }
+}
+
+/// The first of `names` that is set, with its value.
+fn first_set(vars: &Variables<'_>, names: Names) -> Option<(&'static str, String)> {
+    names.into_iter().find_map(|name| Some((name, vars.text(name)?)))
+}
+
+fn protocol(vars: &Variables<'_>, names: Names) -> Result<Protocol, TelemetryError> {
+    let Some((name, value)) = first_set(vars, names) else { return Ok(Protocol::HttpProtobuf) };
+    match value.as_str() {
+        "http/protobuf" => Ok(Protocol::HttpProtobuf),
+        "http/json" => Ok(Protocol::HttpJson),
+        "grpc" => Ok(Protocol::Grpc),
+        _ => Err(vars.invalid(name, "grpc, http/protobuf or http/json")),
+    }
+}
+
+fn gzip(vars: &Variables<'_>, names: Names) -> Result<bool, TelemetryError> {
+    let Some((name, value)) = first_set(vars, names) else { return Ok(false) };
+    match value.as_str() {
+        "gzip" => Ok(true),
+        "none" => Ok(false),
+        _ => Err(vars.invalid(name, "gzip or none")),
+    }
+}
+
+fn endpoint(
+    vars: &Variables<'_>,
+    signal: &Signal,
+    protocol: Protocol,
+) -> Result<Uri, TelemetryError> {
+    let [of_signal, general] = signal.endpoint;
+    let (name, mut text) = first_set(vars, signal.endpoint).unwrap_or_else(|| {
+        let port = if protocol == Protocol::Grpc { 4317 } else { 4318 };
+        (general, format!("http://localhost:{port}"))
+    });
+    if protocol == Protocol::Grpc {
+        // Only here may the scheme be missing: then the connection is secure unless told otherwise.
+        let insecure = insecure(vars, signal.insecure)?;
+        if !text.contains("://") {
+            text = format!("{}://{text}", if insecure { "http" } else { "https" });
+        }
+    } else if name != of_signal {
+        // The general endpoint is a base for every signal; a signal's own is used as it is.
+        text = format!("{}{}", text.trim_end_matches('/'), signal.path);
+    }
+    http_url(&text).ok_or_else(|| vars.invalid(name, "a URL that starts with http:// or https://"))
+}
+
+fn insecure(vars: &Variables<'_>, names: Names) -> Result<bool, TelemetryError> {
+    first_set(vars, names).map_or(Ok(false), |(name, _)| vars.boolean(name))
+}
+
+fn headers(vars: &Variables<'_>, names: Names) -> Result<Vec<(String, String)>, TelemetryError> {
+    let Some((name, _)) = first_set(vars, names) else { return Ok(Vec::new()) };
+    let headers = vars.pairs(name)?;
+    let valid = headers.iter().all(|(key, value)| {
+        http::HeaderName::try_from(key).is_ok() && http::HeaderValue::try_from(value).is_ok()
+    });
+    if valid { Ok(headers) } else { Err(vars.invalid(name, "valid HTTP header names and values")) }
+}
+
+fn certificates(vars: &Variables<'_>, names: Names) -> Result<Option<Vec<u8>>, TelemetryError> {
+    pem(vars, names, "a file with certificates as PEM", |pem| {
+        let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
+        certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
+    })
+}
+
+fn identity(vars: &Variables<'_>, signal: &Signal) -> Result<Option<Identity>, TelemetryError> {
+    let certificate = certificates(vars, signal.client_certificate)?;
+    let key = pem(vars, signal.client_key, "a file with a private key as PEM", |pem| {
+        PrivateKeyDer::from_pem_slice(pem).is_ok()
+    })?;
+    let alone = |names, expected| match first_set(vars, names) {
+        Some((name, _)) => Err(vars.invalid(name, expected)),
+        None => Ok(None),
+    };
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
+        (None, _) => alone(signal.client_key, "the client's certificate to be set, too"),
+        (_, None) => alone(signal.client_certificate, "the client's key to be set, too"),
+    }
+}
+
+/// What is in the file that the first of `names` names, if `check` accepts it.
+fn pem(
+    vars: &Variables<'_>,
+    names: Names,
+    expected: &'static str,
+    check: impl FnOnce(&[u8]) -> bool,
+) -> Result<Option<Vec<u8>>, TelemetryError> {
+    let Some((name, path)) = first_set(vars, names) else { return Ok(None) };
+    let pem = std::fs::read(path)
+        .map_err(|error| vars.invalid(name, format!("{expected}, but: {error}")))?;
+    if check(&pem) { Ok(Some(pem)) } else { Err(vars.invalid(name, expected)) }
+}

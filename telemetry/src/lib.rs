@@ -1,0 +1,115 @@
+//! Telemetry of a process: spans, metrics and logs, set up by the standard variables.
+//!
+//! This is the only place that names the OpenTelemetry SDK and the exporters. Everything else
+//! uses the OpenTelemetry API and finds here what it needs at the end: where each span went.
+
+mod accounting;
+mod b3;
+pub mod config;
+mod error;
+mod exporter;
+mod http_client;
+#[cfg(feature = "jaeger")]
+mod jaeger;
+mod logs;
+mod metrics;
+mod otlp;
+mod pipeline;
+mod processor;
+mod propagation;
+mod resource;
+mod value_length;
+mod zipkin;
+
+pub use accounting::{Accounting, ExporterTotals, Snapshot};
+pub use error::TelemetryError;
+pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
+
+use config::Config;
+use opentelemetry::global;
+use std::io::Write as _;
+use std::sync::Once;
+
+/// What a process says about itself.
+#[derive(Clone, Debug, Default)]
+pub struct Service {
+    /// `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
+    pub name: &'static str,
+    /// `service.version`.
+    pub version: &'static str,
+    /// Keys of baggage entries that are copied onto every span at its start.
+    pub baggage_attributes: &'static [&'static str],
+}
+
+/// The telemetry of this process, from its start to its end.
+///
+/// ```no_run
+/// use telemetry::{Service, Telemetry};
+///
+/// # fn main() -> Result<(), telemetry::TelemetryError> {
+/// let telemetry = Telemetry::init(Service {
+///     name: "grocery-store",
+///     version: env!("CARGO_PKG_VERSION"),
+///     ..Service::default()
+/// })?;
+/// // serve, and at the end:
+/// telemetry.shutdown();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Telemetry {
+    pipeline: Pipeline,
+    shutdown: Once,
+}
+
+impl Telemetry {
+    /// Sets up spans, metrics, propagation and logs for the whole process, as the environment
+    /// says. Call it once, before any actix system is started.
+    ///
+    /// # Errors
+    ///
+    /// [`TelemetryError`] when a variable holds a value that is unknown or malformed, an exporter
+    /// cannot be set up, or the process has a `tracing` subscriber already.
+    pub fn init(service: Service) -> Result<Self, TelemetryError> {
+        let config = Config::from_env()?;
+        logs::init(&config.log_filter)?;
+        let pipeline = Pipeline::new(&service, &config)?;
+        global::set_text_map_propagator(propagation::composite(&config.propagators));
+        if !config.disabled {
+            global::set_tracer_provider(pipeline.tracers().clone());
+        }
+        if let Some(meters) = pipeline.meters() {
+            global::set_meter_provider(meters.clone());
+        }
+        Ok(Telemetry { pipeline, shutdown: Once::new() })
+    }
+
+    /// A live view of where the spans of this process went.
+    #[must_use]
+    pub fn accounting(&self) -> Accounting {
+        self.pipeline.accounting()
+    }
+
+    /// Whether metrics are exported, so that it pays to measure.
+    #[must_use]
+    pub fn exports_metrics(&self) -> bool {
+        self.pipeline.meters().is_some()
+    }
+
+    /// Sends what is waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting line to
+    /// stderr. Only the first call does anything; the others wait for it.
+    pub fn shutdown(&self) {
+        self.shutdown.call_once(|| {
+            self.pipeline.shutdown();
+            // Nobody is left to tell when stderr is closed.
+            writeln!(std::io::stderr(), "{}", self.accounting()).ok();
+        });
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}

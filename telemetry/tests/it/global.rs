@@ -1,0 +1,161 @@
+//! What only a whole process shows: variables, global providers, logs, stdout and stderr.
+
+use crate::support::process::{self, Process};
+use std::io::Read as _;
+use testing::http::HttpReceiver;
+use testing::{PATIENCE, otlp};
+
+#[test]
+#[ignore = "what the other tests start as a process of its own"]
+fn obey() {
+    process::run();
+}
+
+#[test]
+fn the_last_line_on_stderr_accounts_for_every_span() {
+    let receiver = HttpReceiver::answering(200);
+    let mut process = Process::start(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_SERVICE_NAME", "shop"),
+    ]);
+    let mut stdout = process.stdout();
+    process.order("spans 3");
+    let said = process.end();
+
+    let expected = "telemetry: started=3 ended=3 | console exported=3 failed=0 dropped=0 \
+                    | otlp exported=3 failed=0 dropped=0";
+    assert_eq!(said.last().map(String::as_str), Some(expected), "{said:#?}");
+    let received = otlp::from_protobuf(&receiver.received());
+    assert_eq!(received.len(), 3);
+    assert!(received.iter().all(|span| span.resource["service.name"] == "shop"));
+    let mut text = String::new();
+    stdout.read_to_string(&mut text).expect("text");
+    assert_eq!(text.matches("Name         : potato").count(), 3, "{text}");
+}
+
+#[test]
+fn logs_carry_the_ids_of_the_current_span() {
+    let mut process = Process::start(&[("OTEL_TRACES_EXPORTER", "none")]);
+    let ids = process.order("log weighing potatoes");
+    let said = process.end();
+
+    let lines: Vec<_> = said.iter().filter(|line| line.contains("weighing potatoes")).collect();
+    let [line] = lines[..] else { panic!("{said:#?}") };
+    let expected = format!(" INFO it::support::process: weighing potatoes answer=42 {ids}");
+    assert!(line.ends_with(&expected), "{line}");
+}
+
+#[test]
+fn a_backend_is_said_to_go_once_and_to_come_back_once() {
+    let receiver = HttpReceiver::answering(503);
+    let mut process = Process::start(&[
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "5"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
+    ]);
+    process.order("spans 3");
+    process.order("settle");
+    receiver.answer(200);
+    process.order("spans 3");
+    process.order("settle");
+    receiver.answer(503);
+    process.order("spans 2");
+    let totals = process.order("settle");
+    let said = process.end();
+
+    assert_eq!(totals, "telemetry: started=8 ended=8 | otlp exported=3 failed=5 dropped=0");
+    let changes: Vec<_> = said.iter().filter_map(|line| line.split(" WARN ").nth(1)).collect();
+    let gone = "telemetry::exporter: telemetry backend does not take what it is sent \
+                exporter=\"otlp\" error=Operation failed: HTTP export failed with status code: 503";
+    let back = "telemetry::exporter: telemetry backend takes what it is sent again \
+                exporter=\"otlp\"";
+    assert_eq!(changes, [gone, back, gone], "{said:#?}");
+}
+
+#[test]
+fn a_stuck_stdout_stops_neither_the_spans_nor_the_end_of_the_process() {
+    let receiver = HttpReceiver::answering(200);
+    let mut process = Process::start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]);
+    let never_read = process.stdout();
+    let mut ended = 0;
+    while ended < 10_000 {
+        process.order("spans 1000");
+        ended += 1_000;
+    }
+    let said = process.end();
+    drop(never_read);
+
+    let last = said.last().expect("the accounting");
+    assert!(last.starts_with("telemetry: started=10000 ended=10000 | console exported="), "{last}");
+    assert_eq!(sum_of_console(last), 10_000, "{last}");
+    let full = said.iter().filter(|line| line.contains("span queue is full")).count();
+    assert!((1..=2).contains(&full), "once for an exporter at most: {said:#?}");
+}
+
+/// `exported + failed + dropped` of the first exporter in an accounting line.
+fn sum_of_console(line: &str) -> u64 {
+    let console = line.split(" | ").nth(1).expect("an exporter");
+    let numbers = console.split(['=', ' ']).filter_map(|word| word.parse::<u64>().ok());
+    numbers.sum()
+}
+
+#[test]
+fn a_closed_stdout_fails_the_console_and_nothing_else() {
+    let mut process = Process::start(&[("OTEL_TRACES_EXPORTER", "console")]);
+    process.order("start");
+    drop(process.stdout());
+    process.order("spans 5");
+    let said = process.end();
+
+    let expected = "telemetry: started=5 ended=5 | console exported=0 failed=5 dropped=0";
+    assert_eq!(said.last().map(String::as_str), Some(expected), "{said:#?}");
+}
+
+#[test]
+fn a_disabled_sdk_makes_no_spans() {
+    let mut process = Process::start(&[("OTEL_SDK_DISABLED", "true")]);
+    process.order("spans 5");
+    let said = process.end();
+    assert_eq!(said.last().map(String::as_str), Some("telemetry: started=0 ended=0"), "{said:#?}");
+}
+
+#[test]
+fn plain_http_needs_no_certificates_of_the_system() {
+    let receiver = HttpReceiver::answering(200);
+    let mut process = Process::start(&[
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_DIR", "/nonexistent"),
+    ]);
+    process.order("spans 1");
+    let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0";
+    assert_eq!(process.end().last().map(String::as_str), Some(expected));
+}
+
+#[test]
+fn a_wrong_variable_stops_the_start() {
+    let mut process = Process::start(&[("OTEL_TRACES_SAMPLER", "sometimes")]);
+    let refusal = process.order("spans 1");
+    assert!(refusal.starts_with("OTEL_TRACES_SAMPLER=\"sometimes\" is not valid: "), "{refusal}");
+}
+
+#[test]
+fn shutting_down_from_an_async_runtime_is_fine() {
+    let receiver = HttpReceiver::answering(200);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let done = runtime.block_on(async {
+        let url = receiver.url();
+        let variables = [("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_ENDPOINT", &url)];
+        let pipeline = crate::support::pipeline(&variables);
+        crate::support::story::end_spans(pipeline.tracers(), 3);
+        let accounting = pipeline.accounting();
+        let started = std::time::Instant::now();
+        pipeline.shutdown();
+        drop(pipeline);
+        assert!(started.elapsed() < PATIENCE);
+        accounting.to_string()
+    });
+    assert_eq!(done, "telemetry: started=3 ended=3 | otlp exported=3 failed=0 dropped=0");
+}

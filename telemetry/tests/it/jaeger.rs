@@ -1,0 +1,151 @@
+//! Jaeger's own protocol carries what OTLP carries, to agents and to collectors.
+
+use crate::support::{assert_balanced, config, pipeline, shutdown, story};
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use opentelemetry::{Context, KeyValue};
+use std::net::UdpSocket;
+use std::time::Duration;
+use telemetry::config::{JaegerConfig, SpanExporterConfig};
+use testing::http::HttpReceiver;
+use testing::span::{Span, sorted};
+use testing::{jaeger, otlp};
+
+/// An agent's socket.
+fn agent() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let port = socket.local_addr().expect("an address").port().to_string();
+    (socket, port)
+}
+
+/// The datagrams that are there. All were sent before this is asked, and loopback keeps them.
+fn datagrams(socket: &UdpSocket) -> Vec<Vec<u8>> {
+    socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+    let mut buffer = vec![0; 65_536];
+    std::iter::from_fn(|| socket.recv(&mut buffer).ok().map(|length| buffer[..length].to_vec()))
+        .collect()
+}
+
+/// What Jaeger can hold of spans: its references have no attributes.
+fn as_jaeger_can_tell(mut spans: Vec<Span>) -> Vec<Span> {
+    for link in spans.iter_mut().flat_map(|span| &mut span.links) {
+        link.attributes.clear();
+    }
+    sorted(spans)
+}
+
+#[test]
+fn an_agent_gets_the_spans_that_otlp_gets() {
+    let receiver = HttpReceiver::answering(200);
+    let (socket, port) = agent();
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "otlp,jaeger"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "127.0.0.1"),
+        ("OTEL_EXPORTER_JAEGER_AGENT_PORT", &port),
+    ]);
+    story::tell(pipeline.tracers());
+    let totals = shutdown(pipeline);
+
+    let expected = "telemetry: started=5 ended=5 | otlp exported=5 failed=0 dropped=0 \
+                    | jaeger exported=5 failed=0 dropped=0";
+    assert_eq!(totals.to_string(), expected);
+    let got: Vec<_> = datagrams(&socket).iter().flat_map(|d| jaeger::from_datagram(d)).collect();
+    assert_eq!(got.len(), 5);
+    assert_eq!(sorted(got), as_jaeger_can_tell(otlp::from_protobuf(&receiver.received())));
+}
+
+#[test]
+fn a_collector_gets_the_spans_that_otlp_gets() {
+    let receiver = HttpReceiver::answering(200);
+    let collector = HttpReceiver::answering(200);
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "otlp,jaeger"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_EXPORTER_JAEGER_ENDPOINT", &format!("{}/api/traces", collector.url())),
+        ("OTEL_EXPORTER_JAEGER_USER", "grocer"),
+        ("OTEL_EXPORTER_JAEGER_PASSWORD", "potato"),
+    ]);
+    story::tell(pipeline.tracers());
+    let totals = shutdown(pipeline);
+
+    assert_balanced(&totals);
+    let requests = collector.received();
+    for request in &requests {
+        assert_eq!(request.path, "/api/traces");
+        assert_eq!(request.headers["content-type"], "application/vnd.apache.thrift.binary");
+        assert_eq!(request.headers["authorization"], "Basic Z3JvY2VyOnBvdGF0bw==");
+    }
+    let got: Vec<_> = requests.iter().flat_map(|r| jaeger::from_body(&r.body)).collect();
+    assert_eq!(got.len(), 5);
+    assert_eq!(sorted(got), as_jaeger_can_tell(otlp::from_protobuf(&receiver.received())));
+}
+
+#[test]
+fn a_collector_that_refuses_fails_the_spans() {
+    let collector = HttpReceiver::answering(503);
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_EXPORTER_JAEGER_ENDPOINT", &collector.url()),
+    ]);
+    story::end_spans(pipeline.tracers(), 4);
+    let totals = shutdown(pipeline).to_string();
+    assert_eq!(totals, "telemetry: started=4 ended=4 | jaeger exported=0 failed=4 dropped=0");
+}
+
+#[test]
+fn batches_are_split_to_fit_datagrams_and_a_span_that_fits_none_fails_alone() {
+    let (socket, port) = agent();
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "127.0.0.1"),
+        ("OTEL_EXPORTER_JAEGER_AGENT_PORT", &port),
+    ]);
+    let tracer = pipeline.tracers().tracer("large");
+    for (name, bytes) in [("a", 30_000), ("b", 30_000), ("c", 70_000), ("d", 30_000)] {
+        let mut span = tracer.start_with_context(name, &Context::new());
+        span.set_attribute(KeyValue::new("text", "x".repeat(bytes)));
+        span.end();
+    }
+    let totals = shutdown(pipeline).to_string();
+
+    assert_eq!(totals, "telemetry: started=4 ended=4 | jaeger exported=3 failed=1 dropped=0");
+    let datagrams = datagrams(&socket);
+    assert!(datagrams.len() >= 2, "three spans of 30 kB don't fit into one datagram");
+    let mut names: Vec<_> = datagrams
+        .iter()
+        .flat_map(|datagram| jaeger::from_datagram(datagram))
+        .map(|span| span.name)
+        .collect();
+    names.sort();
+    assert_eq!(names, ["a", "b", "d"]);
+}
+
+#[test]
+fn an_agent_whose_name_is_unknown_fails_the_spans_and_not_the_start() {
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "no-such-host.invalid"),
+    ]);
+    story::end_spans(pipeline.tracers(), 2);
+    let totals = shutdown(pipeline);
+    assert_balanced(&totals);
+    assert_eq!(totals.exporters[0].exported, 0, "{totals}");
+}
+
+#[test]
+fn jaeger_is_an_agent_unless_an_endpoint_is_set() {
+    let jaeger = |variables: &[(&str, &str)]| {
+        let variables = [&[("OTEL_TRACES_EXPORTER", "jaeger")], variables].concat();
+        let config = config(&variables).expect("the variables are right");
+        let Some(SpanExporterConfig::Jaeger(jaeger)) = config.exporters.first() else {
+            panic!("no Jaeger")
+        };
+        jaeger.clone()
+    };
+    let agent = |host: &str, port| JaegerConfig::Agent { host: host.to_owned(), port };
+    assert_eq!(jaeger(&[]), agent("localhost", 6831));
+    let host = ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "agent");
+    assert_eq!(jaeger(&[host, ("OTEL_EXPORTER_JAEGER_AGENT_PORT", "1")]), agent("agent", 1));
+    let endpoint = ("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:14268/api/traces");
+    assert!(matches!(jaeger(&[host, endpoint]), JaegerConfig::Collector { credentials: None, .. }));
+}

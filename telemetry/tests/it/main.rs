@@ -1,0 +1,16 @@
+//! What `telemetry` sends, refuses, counts and survives, shown from outside.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+mod accounting;
+mod config;
+mod global;
+#[cfg(feature = "jaeger")]
+mod jaeger;
+mod metrics;
+mod otlp;
+mod outage;
+mod refusals;
+mod sampling;
+mod support;
+mod zipkin;

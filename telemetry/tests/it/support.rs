@@ -1,0 +1,55 @@
+//! Pipelines to test and a story to tell, for the tests.
+
+pub(crate) mod process;
+pub(crate) mod story;
+
+use telemetry::config::Config;
+use telemetry::{Accounting, Pipeline, Service, Snapshot, TelemetryError};
+use testing::{PATIENCE, wait_until};
+
+/// The service that the tests' pipelines speak for.
+pub(crate) const SERVICE: Service =
+    Service { name: "grocery-store", version: "1.2.3", baggage_attributes: &["shopper.kind"] };
+
+/// Reads a configuration from variables given as pairs.
+pub(crate) fn config(variables: &[(&str, &str)]) -> Result<Config, TelemetryError> {
+    Config::from_lookup(&|name| {
+        let found = variables.iter().find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| (*value).to_owned())
+    })
+}
+
+/// Builds a pipeline from variables given as pairs.
+pub(crate) fn pipeline(variables: &[(&str, &str)]) -> Pipeline {
+    let config = config(variables).expect("the variables are valid");
+    Pipeline::new(&SERVICE, &config).expect("the exporters can be built")
+}
+
+/// Shuts `pipeline` down on another thread and fails if that does not end.
+pub(crate) fn shutdown(pipeline: Pipeline) -> Snapshot {
+    let accounting = pipeline.accounting();
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        pipeline.shutdown();
+        pipeline.shutdown();
+        done.send(()).ok();
+    });
+    ended.recv_timeout(PATIENCE).expect("shutting down is bounded");
+    accounting.snapshot()
+}
+
+/// Waits until every span that has ended is accounted for.
+pub(crate) fn settle(accounting: &Accounting) -> Snapshot {
+    wait_until("no span is queued", || {
+        accounting.snapshot().exporters.iter().all(|exporter| exporter.queued == 0)
+    });
+    accounting.snapshot()
+}
+
+/// Asserts what must hold of the totals of every exporter.
+pub(crate) fn assert_balanced(snapshot: &Snapshot) {
+    for exporter in &snapshot.exporters {
+        let sum = exporter.exported + exporter.failed + exporter.dropped + exporter.queued;
+        assert_eq!(snapshot.ended, sum, "{snapshot}");
+    }
+}
