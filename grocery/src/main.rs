@@ -17,12 +17,10 @@ mod together;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::cli::{Cli, Role};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = shared::env::parse();
     let outcome = match cli.role {
         Some(Role::Store(args)) => return store::run(args),
         Some(Role::Shopper(args)) => return shopper::run(args),

@@ -13,5 +13,5 @@ struct Shopper {
 }
 
 fn main() -> ExitCode {
-    shopper::run(Shopper::parse().args)
+    shopper::run(shared::env::parse::<Shopper>().args)
 }

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use clap::builder::BoolishValueParser;
 use shared::signal;
 use telemetry::{Service, Telemetry};
 
@@ -87,12 +86,12 @@ pub struct Args {
     /// Honour the faults that requests ask for in the baggage entry `grocery.fault`, such as
     /// `slow-aisle=produce:200ms`, `panic=Checkout`, `error=Ledger:5%` or `stall=Aisle:1s`
     /// [default: off].
-    #[arg(long, env = "STORE_ALLOW_FAULTS", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "STORE_ALLOW_FAULTS")]
     pub allow_faults: bool,
 
     /// Do not open the store: check that stock and orders in the database add up, print the
     /// figures, and fail if they do not.
-    #[arg(long, env = "STORE_AUDIT", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "STORE_AUDIT")]
     pub audit: bool,
 
     /// Stop at the end of standard input: the process that started this one holds the other end.

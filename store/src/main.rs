@@ -13,5 +13,5 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    store::run(Cli::parse().args)
+    store::run(shared::env::parse::<Cli>().args)
 }

@@ -13,5 +13,5 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    viewer::run(Cli::parse().args)
+    viewer::run(shared::env::parse::<Cli>().args)
 }

@@ -1,0 +1,160 @@
+//! The command line and the environment, read in one way by every role.
+//!
+//! Each flag has a variable that stands for it. clap reads both, and [`parse`] adds what it leaves
+//! open:
+//!
+//! - a variable that is set to nothing is not set, because Compose files (`${SHOPPER_RATE:-}`) and
+//!   Kubernetes templates make such variables;
+//! - a switch is on for `1`, `true`, `yes` and `on`, and off for `0`, `false`, `no` and `off`, in
+//!   any case: see [`boolean`];
+//! - an error names the variable when the wrong value came from there, and does not repeat a value
+//!   that may hold a password.
+
+use std::ffi::OsString;
+
+use clap::{
+    Arg, ArgAction, Command, Error, Parser,
+    builder::Resettable,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+/// Reads the command line and the variables that stand for its flags, or says what is wrong with
+/// them and ends the process.
+#[must_use]
+pub fn parse<C: Parser>() -> C {
+    try_parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+/// Reads `words`, of which the first is the program's name, and the variables that stand for flags.
+///
+/// # Errors
+/// What clap says of wrong usage, of `--help` and of `--version`.
+pub fn try_parse_from<C: Parser>(words: impl IntoIterator<Item = OsString>) -> Result<C, Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let error = match parse_without::<C>(&words, &|arg| is_blank(arg)) {
+        Ok(parsed) => return Ok(parsed),
+        Err(error) => error,
+    };
+    if matches!(error.kind(), ErrorKind::DisplayHelp) {
+        // Help names every variable, also those that are set to nothing.
+        return parse_without(&words, &|_| false);
+    }
+    Err(naming_variables::<C>(&words, error))
+}
+
+/// Whether `text` says yes or no: `1`, `true`, `yes` and `on` against `0`, `false`, `no` and `off`,
+/// in any case.
+///
+/// # Errors
+/// What was expected.
+pub fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("expected 1, true, yes or on; or 0, false, no or off"),
+    }
+}
+
+/// Parses `words` as if the variables of the arguments that `is_left_out` picks were not set.
+fn parse_without<C: Parser>(
+    words: &[OsString],
+    is_left_out: &dyn Fn(&Arg) -> bool,
+) -> Result<C, Error> {
+    let mut command = each_arg(C::command(), &mut |arg| {
+        let arg = if is_left_out(&arg) { arg.env(Resettable::Reset) } else { arg };
+        match arg.get_action() {
+            ArgAction::SetTrue | ArgAction::SetFalse => arg.value_parser(boolean),
+            _ => arg,
+        }
+    });
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    C::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+fn each_arg(command: Command, change: &mut dyn FnMut(Arg) -> Arg) -> Command {
+    command.mut_args(&mut *change).mut_subcommands(|subcommand| each_arg(subcommand, &mut *change))
+}
+
+/// The value of the variable that stands for `arg`.
+fn variable(arg: &Arg) -> Option<OsString> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads variables of flags")]
+    std::env::var_os(arg.get_env()?)
+}
+
+fn is_blank(arg: &Arg) -> bool {
+    variable(arg).is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+}
+
+/// `error` with the variable's name beside the flag's, wherever the variable made it.
+///
+/// clap does not tell where a value came from, so this is found out by leaving the variable out:
+/// when the complaint goes, the variable was its cause.
+fn naming_variables<C: Parser>(words: &[OsString], mut error: Error) -> Error {
+    let mut suspects = Vec::new();
+    each_arg(C::command(), &mut |arg| {
+        if !is_blank(&arg) && variable(&arg).is_some() {
+            suspects.push(arg.clone());
+        }
+        arg
+    });
+    let of_utf8 = error.kind() == ErrorKind::InvalidUtf8;
+    for arg in suspects {
+        let (Some(flag), Some(name)) = (arg.get_long(), arg.get_env()) else { continue };
+        let suspect = |left_out: &Arg| is_blank(left_out) || left_out.get_env() == arg.get_env();
+        let is_named = complaints(&error).iter().any(|text| is_flag(text, flag));
+        let is_cause = |error: &Error| match parse_without::<C>(words, &suspect) {
+            Ok(_) => true,
+            Err(other) => other.kind() != error.kind() || complaints(&other) != complaints(error),
+        };
+        if (is_named || of_utf8) && is_cause(&error) {
+            let name = name.to_string_lossy();
+            if of_utf8 {
+                let message = format!("the variable {name} is not UTF-8 text");
+                return Error::raw(ErrorKind::InvalidUtf8, message).format(&mut C::command());
+            }
+            rename(&mut error, flag, &name);
+            if arg.is_hide_env_values_set() {
+                let hidden = ContextValue::String("(not shown)".to_owned());
+                error.insert(ContextKind::InvalidValue, hidden);
+            }
+        }
+    }
+    error
+}
+
+/// The arguments that `error` is about.
+fn complaints(error: &Error) -> Vec<String> {
+    [ContextKind::InvalidArg, ContextKind::PriorArg]
+        .into_iter()
+        .filter_map(|kind| error.get(kind))
+        .flat_map(|value| match value {
+            ContextValue::String(text) => vec![text.clone()],
+            ContextValue::Strings(texts) => texts.clone(),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// Whether `text` is the flag `--{flag}`, with or without the name of its value.
+fn is_flag(text: &str, flag: &str) -> bool {
+    let rest = text.strip_prefix("--").and_then(|text| text.strip_prefix(flag));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '=']))
+}
+
+/// Puts the variable's name before the flag's.
+fn rename(error: &mut Error, flag: &str, variable: &str) {
+    let renamed = |text: &String| match is_flag(text, flag) {
+        true => format!("the variable {variable} ({text})"),
+        false => text.clone(),
+    };
+    for kind in [ContextKind::InvalidArg, ContextKind::PriorArg] {
+        let value = match error.get(kind) {
+            Some(ContextValue::String(text)) => ContextValue::String(renamed(text)),
+            Some(ContextValue::Strings(texts)) => {
+                ContextValue::Strings(texts.iter().map(renamed).collect())
+            }
+            _ => continue,
+        };
+        error.insert(kind, value);
+    }
+}

@@ -1,0 +1,145 @@
+//! How a command line and the variables that stand for its flags are read.
+//!
+//! A test cannot set a variable of its own process, so each runs this program again, told to run
+//! only [`show`], which prints what it read.
+
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command};
+
+use clap::Parser;
+use shared::env::boolean;
+
+/// A command line with a flag of each kind, and a subcommand.
+#[derive(Debug, Parser)]
+#[command(name = "shop")]
+struct Cli {
+    #[arg(long, env = "SHOP_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5000")]
+    listen: std::net::SocketAddr,
+    #[arg(long, env = "SHOP_TRIPS", value_name = "N")]
+    trips: Option<u32>,
+    #[arg(long, env = "SHOP_RATE", value_name = "RATE", conflicts_with = "trips")]
+    rate: Option<String>,
+    #[arg(long, env = "SHOP_QUIET")]
+    quiet: bool,
+    #[arg(long, env = "SHOP_SECRET", value_name = "N", hide_env_values = true)]
+    secret: Option<u32>,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Role {
+    Audit {
+        #[arg(long, env = "SHOP_PRICES", value_name = "CENTS")]
+        prices: Option<u8>,
+    },
+}
+
+/// What the tests run as a process of its own.
+#[test]
+#[ignore = "what the other tests start as a process of its own"]
+fn show() {
+    #[expect(clippy::disallowed_methods, reason = "how a test tells its process what to read")]
+    let line = std::env::var("LINE").expect("a line");
+    let words = std::iter::once("shop").chain(line.split_whitespace()).map(OsString::from);
+    match shared::env::try_parse_from::<Cli>(words) {
+        Ok(cli) => println!("\nread: {cli:?}"),
+        Err(error) => println!("\nread: {error}"),
+    }
+}
+
+/// What is read of `line` and `variables`, up to the usage.
+fn read(line: &str, variables: &[(&str, &str)]) -> String {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.into())).collect();
+    read_any(line, &variables)
+}
+
+fn read_any(line: &str, variables: &[(&str, OsString)]) -> String {
+    let output = Command::new(std::env::current_exe().expect("this program"))
+        .args(["show", "--exact", "--ignored", "--nocapture"])
+        .env_clear()
+        .env("LINE", line)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .output()
+        .expect("this program can be started again");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let (_, read) = text.split_once("\nread: ").expect("what was read");
+    read.split("\n\n").next().unwrap_or_default().lines().next().unwrap_or_default().to_owned()
+}
+
+const NOTHING: &str = "Cli { listen: 127.0.0.1:5000, trips: None, rate: None, quiet: false, secret: None, role: None }";
+
+#[test]
+fn a_variable_set_to_nothing_is_not_set() {
+    for name in ["SHOP_LISTEN", "SHOP_TRIPS", "SHOP_RATE", "SHOP_QUIET", "SHOP_SECRET"] {
+        for blank in ["", " ", "\t"] {
+            assert_eq!(read("", &[(name, blank)]), NOTHING, "{name}={blank:?}");
+        }
+    }
+    let audit = read("audit", &[("SHOP_PRICES", "")]);
+    assert!(audit.ends_with("role: Some(Audit { prices: None }) }"), "{audit}");
+}
+
+#[test]
+fn switches_are_read_by_one_grammar() {
+    for (text, expected) in
+        [("1", true), ("TRUE", true), ("Yes", true), ("oN", true), (" true ", true)]
+            .into_iter()
+            .chain([("0", false), ("False", false), ("NO", false), ("off", false)])
+    {
+        assert_eq!(boolean(text), Ok(expected), "{text}");
+        let got = read("", &[("SHOP_QUIET", text)]);
+        assert!(got.contains(&format!("quiet: {expected}")), "{text}: {got}");
+    }
+    for text in ["", "2", "y", "wahr", "enabled", "truetrue"] {
+        assert!(boolean(text).is_err(), "{text}");
+    }
+    assert_eq!(
+        read("", &[("SHOP_QUIET", "maybe")]),
+        "error: invalid value 'maybe' for 'the variable SHOP_QUIET (--quiet)': \
+         expected 1, true, yes or on; or 0, false, no or off"
+    );
+}
+
+#[test]
+fn an_error_names_the_variable_when_the_value_came_from_there() {
+    let bad = "invalid socket address syntax";
+    assert_eq!(
+        read("", &[("SHOP_LISTEN", "5000")]),
+        format!(
+            "error: invalid value '5000' for 'the variable SHOP_LISTEN (--listen <ADDR>)': {bad}"
+        )
+    );
+    // A flag goes before its variable, so a wrong flag is the flag's fault.
+    assert_eq!(
+        read("--listen 5000", &[("SHOP_LISTEN", "127.0.0.1:1")]),
+        format!("error: invalid value '5000' for '--listen <ADDR>': {bad}")
+    );
+    assert_eq!(
+        read("audit", &[("SHOP_PRICES", "300")]),
+        "error: invalid value '300' for 'the variable SHOP_PRICES (--prices <CENTS>)': \
+         300 is not in 0..=255"
+    );
+    assert_eq!(
+        read("--trips 3", &[("SHOP_RATE", "5")]),
+        "error: the argument '--trips <N>' cannot be used with \
+         'the variable SHOP_RATE (--rate <RATE>)'"
+    );
+}
+
+#[test]
+fn a_value_that_may_hold_a_password_is_not_repeated() {
+    assert_eq!(
+        read("", &[("SHOP_SECRET", "hunter2")]),
+        "error: invalid value '(not shown)' for 'the variable SHOP_SECRET (--secret <N>)': \
+         invalid digit found in string"
+    );
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    let value = OsString::from_vec(vec![0xff]);
+    assert_eq!(
+        read_any("", &[("SHOP_RATE", value)]),
+        "error: the variable SHOP_RATE is not UTF-8 text"
+    );
+}
