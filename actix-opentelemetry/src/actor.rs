@@ -8,7 +8,8 @@ use actix_rt::ArbiterHandle;
 use opentelemetry::{Context, KeyValue};
 
 use crate::context::{DEFAULT_MAILBOX_CAPACITY, TracedContext};
-use crate::policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, TimerPolicy};
+use crate::origin::within;
+use crate::policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, StartPolicy, TimerPolicy};
 use crate::supervisor::TracedSupervisor;
 
 /// An actor whose messages are spans.
@@ -35,6 +36,9 @@ pub trait TracedActor: Actor {
     /// What a message from outside any trace becomes.
     const ROOT: RootPolicy = RootPolicy::Carry;
 
+    /// In which context the actor starts and restarts.
+    const START: StartPolicy = StartPolicy::Outside;
+
     /// What tells this instance from the others of its type, set on the spans of all its messages.
     /// Called only for messages that are recorded.
     fn attributes(&self) -> impl IntoIterator<Item = KeyValue> {
@@ -54,7 +58,8 @@ pub trait TracedActor: Actor {
 
 /// The traced counterparts of [`Actor::start`] and its kin, which are bound to actix's own context.
 ///
-/// The starter's context is current in [`Actor::started`].
+/// An actor starts outside any trace, whoever starts it: in [`Actor::started`], and in the closures
+/// given here, the current context is empty, unless [`TracedActor::START`] says otherwise.
 pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
     /// Starts the actor on the current arbiter; the counterpart of [`Actor::start`].
     fn start_traced(self) -> Addr<Self> {
@@ -68,18 +73,18 @@ pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
         F: FnOnce(&mut TracedContext<Self>) -> Self,
     {
         let mut ctx = TracedContext::new();
-        let actor = make(&mut ctx);
+        let actor = within(&starter::<Self>(), || make(&mut ctx));
         ctx.run(actor)
     }
 
     /// Starts the actor on another arbiter, where `make` runs too; the counterpart of
-    /// [`Actor::start_in_arbiter`]. The caller's context goes with it.
+    /// [`Actor::start_in_arbiter`].
     fn start_traced_in<F>(arbiter: &ArbiterHandle, make: F) -> Addr<Self>
     where
         F: FnOnce(&mut TracedContext<Self>) -> Self + Send + 'static,
     {
         let (tx, rx) = channel(DEFAULT_MAILBOX_CAPACITY);
-        let starter = Context::current();
+        let starter = starter::<Self>();
         arbiter.spawn_fn(move || {
             let _guard = starter.attach();
             let mut ctx = TracedContext::with_receiver(rx);
@@ -99,7 +104,7 @@ pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
         F: FnOnce(&mut TracedContext<Self>) -> Self,
     {
         let mut ctx = TracedContext::new();
-        let actor = make(&mut ctx);
+        let actor = within(&starter::<Self>(), || make(&mut ctx));
         TracedSupervisor::spawn(ctx, actor)
     }
 
@@ -111,7 +116,7 @@ pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
         F: FnOnce(&mut TracedContext<Self>) -> Self + Send + 'static,
     {
         let (tx, rx) = channel(DEFAULT_MAILBOX_CAPACITY);
-        let starter = Context::current();
+        let starter = starter::<Self>();
         arbiter.spawn_fn(move || {
             let _guard = starter.attach();
             let mut ctx = TracedContext::with_receiver(rx);
@@ -124,3 +129,11 @@ pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
 }
 
 impl<A: TracedActor<Context = TracedContext<A>>> TracedStart for A {}
+
+/// The context in which an actor that is started now starts.
+pub(crate) fn starter<A: TracedActor>() -> Context {
+    match A::START {
+        StartPolicy::Outside => Context::new(),
+        StartPolicy::Inherit => Context::current(),
+    }
+}

@@ -36,5 +36,5 @@ pub use actor::{TracedActor, TracedStart};
 pub use ask::{Ask, AskError, ask, tell};
 pub use batch::{Batch, BatchLinks};
 pub use context::TracedContext;
-pub use policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, TimerPolicy};
+pub use policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, StartPolicy, TimerPolicy};
 pub use spawn::spawn_traced;

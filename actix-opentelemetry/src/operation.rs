@@ -38,6 +38,11 @@ impl Kind {
             Self::Stream => "stream",
         }
     }
+
+    /// Whether it comes of something that was registered before, as timers and streams are.
+    pub(crate) const fn is_registered(self) -> bool {
+        matches!(self, Self::Delayed | Self::Interval | Self::Stream)
+    }
 }
 
 /// Everything about a span that depends on types alone.

@@ -57,18 +57,41 @@ fn is_timed<A: TracedActor>(cx: &Context) -> bool {
     is_recorded(cx) || measure::is_enabled() || A::ROOT == RootPolicy::Start
 }
 
-/// Whether what happens in this context is being recorded.
-pub(crate) fn is_recorded(cx: &Context) -> bool {
-    if !cx.has_active_span() || cx.is_telemetry_suppressed() {
-        return false;
-    }
-    let span = cx.span();
-    span.span_context().is_sampled() || span.is_recording()
+/// What a context is to tracing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TraceState {
+    /// In no trace.
+    Outside,
+    /// In a trace that is recorded.
+    Recorded,
+    /// In a trace that the sampler refused.
+    Refused,
+    /// Nothing is to be recorded: what runs here is telemetry itself.
+    Suppressed,
 }
 
-/// Whether this context is outside any trace.
-pub(crate) fn is_outside(cx: &Context) -> bool {
-    !cx.span().span_context().is_valid() && !cx.is_telemetry_suppressed()
+impl TraceState {
+    pub(crate) fn of(cx: &Context) -> Self {
+        if cx.is_telemetry_suppressed() {
+            return Self::Suppressed;
+        }
+        if !cx.has_active_span() {
+            return Self::Outside;
+        }
+        let span = cx.span();
+        if span.span_context().is_sampled() || span.is_recording() {
+            Self::Recorded
+        } else if span.span_context().is_valid() {
+            Self::Refused
+        } else {
+            Self::Outside
+        }
+    }
+}
+
+/// Whether what happens in this context is being recorded.
+pub(crate) fn is_recorded(cx: &Context) -> bool {
+    TraceState::of(cx) == TraceState::Recorded
 }
 
 /// A context without a span but with this one's baggage: what the root of a linked trace is built

@@ -9,10 +9,12 @@ pub const DEFAULT_HOP_LIMIT: u32 = 16;
 
 /// Whether a timer or a stream item belongs to the trace of whoever registered it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum TimerPolicy {
-    /// Each firing is the root of a trace of its own, with a link to the registrant. The default:
-    /// an interval registered by a request would otherwise keep that request's trace growing for
-    /// as long as the actor lives.
+    /// Each firing begins a trace of its own, for which the sampler decides anew, whatever became of
+    /// the registrant's trace; if that is recorded there is a link to it. The default: an interval
+    /// registered by a request would otherwise keep that request's trace growing for as long as the
+    /// actor lives, and one registered by a request that is not sampled would never be seen.
     #[default]
     LinkedRoot,
     /// Each firing is a child of the registrant's span. For a timer that is one step of the work
@@ -22,6 +24,7 @@ pub enum TimerPolicy {
 
 /// What a message sent outside any trace is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum RootPolicy {
     /// No span; the context (baggage, values) is carried all the same. The default: an actor is
     /// seldom where a story begins, and roots without one fill a backend with noise.
@@ -30,6 +33,20 @@ pub enum RootPolicy {
     /// The root of a new trace, if the sampler agrees. For an actor that is an entry point of the
     /// process: it reads a socket or a queue, or is driven by timers alone.
     Start,
+}
+
+/// In which context an actor starts and restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StartPolicy {
+    /// In an empty one: outside any trace, without baggage and without values. The default: an actor
+    /// lives on when the request that happened to start it is over, and what the actor does of its
+    /// own accord (timers set in `started`, loops spawned there) is no part of that request.
+    #[default]
+    Outside,
+    /// In that of whoever starts it; a restart in that of whatever stopped it. For an actor that
+    /// lives no longer than the piece of work that starts it.
+    Inherit,
 }
 
 /// A reply on its way to the sender, for

@@ -1,5 +1,5 @@
 //! What the span of a message is to the span of its sender: its child, or the root of a trace of
-//! its own with a link back.
+//! its own, with a link back or without; or that there is no span.
 
 use std::time::SystemTime;
 
@@ -9,47 +9,54 @@ use opentelemetry::{Context, KeyValue};
 
 use crate::actor::TracedActor;
 use crate::operation::Kind;
-use crate::origin::{is_outside, is_recorded, rootless};
+use crate::origin::{TraceState, rootless};
 use crate::policy::{RootPolicy, TimerPolicy};
 use crate::tracer;
 
 /// What the span of a message is to the span of its sender.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Relation {
+    /// There is no span: only the context is carried, with this count of tells if it counts any.
+    Carried { hops: Option<Hops> },
     /// A child, and how many tells led here since the last ask or root.
-    Child { hops: u32 },
+    Child { hops: Hops },
     /// A root with a link to the sender.
     LinkedRoot,
-    /// A root; there is no sender to link to.
+    /// A root without a link: the sender's trace was refused, so that the link would lead nowhere.
+    FreshRoot,
+    /// A root, of a message from outside any trace.
     Root,
 }
 
 /// How many tells led here since the last ask or root. A context value, so that it goes wherever
 /// the context goes, through futures and threads that this crate knows nothing of.
-#[derive(Debug, Clone, Copy)]
-struct Hops(u32);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Hops(u32);
 
 impl Relation {
-    /// The relation that the actor's policies ask for; `None` when there is to be no span.
-    pub(crate) fn of<A: TracedActor>(cx: &Context, kind: Kind) -> Option<Self> {
-        if !is_recorded(cx) {
-            return (A::ROOT == RootPolicy::Start && is_outside(cx)).then_some(Self::Root);
+    /// The relation that the actor's policies ask for.
+    pub(crate) fn of<A: TracedActor>(cx: &Context, kind: Kind) -> Self {
+        let is_recorded = match TraceState::of(cx) {
+            TraceState::Outside if A::ROOT == RootPolicy::Start => return Self::Root,
+            TraceState::Outside | TraceState::Suppressed => return Self::Carried { hops: None },
+            TraceState::Recorded => true,
+            TraceState::Refused => false,
+        };
+        let begins_a_trace = kind.is_registered() && A::TIMERS == TimerPolicy::LinkedRoot;
+        match Hops::of(cx).next(kind, A::HOP_LIMIT).filter(|_| !begins_a_trace) {
+            Some(hops) if is_recorded => Self::Child { hops },
+            Some(hops) => Self::Carried { hops: Some(hops) },
+            None if is_recorded => Self::LinkedRoot,
+            None => Self::FreshRoot,
         }
-        Some(match kind {
-            Kind::Ask => Self::Child { hops: 0 },
-            Kind::Delayed | Kind::Interval | Kind::Stream
-                if A::TIMERS == TimerPolicy::LinkedRoot =>
-            {
-                Self::LinkedRoot
-            }
-            _ => match hops(cx) {
-                hops if hops >= A::HOP_LIMIT => Self::LinkedRoot,
-                hops => Self::Child { hops: hops + 1 },
-            },
-        })
     }
 
-    /// Starts the span, unless there is no tracer provider.
+    /// Whether there is to be a span.
+    pub(crate) fn has_span(self) -> bool {
+        !matches!(self, Self::Carried { .. })
+    }
+
+    /// Starts the span, if there is to be one and there is a tracer provider.
     pub(crate) fn start(
         self,
         cx: &Context,
@@ -68,22 +75,47 @@ impl Relation {
             builder
         };
         match self {
-            Self::LinkedRoot => tracer::start(builder, &rootless(cx)),
+            Self::Carried { .. } => None,
+            Self::LinkedRoot | Self::FreshRoot => tracer::start(builder, &rootless(cx)),
             Self::Child { .. } | Self::Root => tracer::start(builder, cx),
         }
     }
 
     /// The context of the message: the sender's, with the span on top.
     pub(crate) fn attach_to(self, cx: &Context, span: BoxedSpan) -> Context {
-        let now = match self {
-            Self::Child { hops } => hops,
-            Self::LinkedRoot | Self::Root => 0,
-        };
         // Most messages are asks, and a context that never held a count needs no zero.
-        if hops(cx) == now { cx.with_span(span) } else { cx.with_value(Hops(now)).with_span(span) }
+        match self.changed_hops(cx) {
+            Some(hops) => cx.with_value(hops).with_span(span),
+            None => cx.with_span(span),
+        }
+    }
+
+    /// The context of a message without a span, if it is not the sender's own.
+    pub(crate) fn carry(self, cx: &Context) -> Option<Context> {
+        self.changed_hops(cx).map(|hops| cx.with_value(hops))
+    }
+
+    fn changed_hops(self, cx: &Context) -> Option<Hops> {
+        let hops = match self {
+            Self::Carried { hops } => hops?,
+            Self::Child { hops } => hops,
+            Self::LinkedRoot | Self::FreshRoot | Self::Root => Hops::default(),
+        };
+        (Hops::of(cx) != hops).then_some(hops)
     }
 }
 
-fn hops(cx: &Context) -> u32 {
-    cx.get::<Hops>().map_or(0, |hops| hops.0)
+impl Hops {
+    fn of(cx: &Context) -> Self {
+        cx.get::<Self>().copied().unwrap_or_default()
+    }
+
+    /// The count at the next message; nothing if there the trace is to be cut.
+    fn next(self, kind: Kind, limit: u32) -> Option<Self> {
+        match kind {
+            Kind::Ask => Some(Self(0)),
+            _ if self.0 >= limit => None,
+            _ => Some(Self(self.0 + 1)),
+        }
+    }
 }

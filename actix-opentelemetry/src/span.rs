@@ -45,19 +45,14 @@ impl MessageSpan {
         arrive: impl FnOnce() -> Arrival,
     ) -> Context {
         let relation = Relation::of::<A>(&self.cx, kind);
-        if relation.is_none() && !measure::is_enabled() {
-            return std::mem::take(&mut self.cx);
+        if !relation.has_span() && !measure::is_enabled() {
+            let cx = std::mem::take(&mut self.cx);
+            return relation.carry(&cx).unwrap_or(cx);
         }
         let (operation, arrival) = (operation(), arrive());
         self.stopwatch = Stopwatch::start(operation, arrival.wait);
-        match relation {
-            Some(relation) => {
-                let attributes =
-                    || operation_attributes(operation, arrival.wait, actor.attributes());
-                self.record(relation, operation.span_name, arrival, attributes)
-            }
-            None => self.cx.clone(),
-        }
+        let attributes = || operation_attributes(operation, arrival.wait, actor.attributes());
+        self.record(relation, operation.span_name, arrival, attributes)
     }
 
     fn record(
@@ -67,15 +62,19 @@ impl MessageSpan {
         arrival: Arrival,
         attributes: impl Fn() -> Vec<KeyValue>,
     ) -> Context {
-        let Some(span) = relation.start(&self.cx, name, arrival.time, attributes) else {
-            return self.cx.clone();
-        };
-        let cx = relation.attach_to(&self.cx, span);
+        match relation.start(&self.cx, name, arrival.time, attributes) {
+            Some(span) => {
+                self.cx = relation.attach_to(&self.cx, span);
+                self.has_span = true;
+            }
+            None => {
+                if let Some(cx) = relation.carry(&self.cx) {
+                    self.cx = cx;
+                }
+            }
+        }
         // Cloned here and not where it is made current, which would have to wait for it.
-        let current = cx.clone();
-        self.cx = cx;
-        self.has_span = true;
-        current
+        self.cx.clone()
     }
 
     /// Records that the message in this context never reached its handler. It needs no actor,
@@ -88,12 +87,14 @@ impl MessageSpan {
         outcome: Outcome,
     ) {
         let relation = Relation::of::<A>(&self.cx, kind);
-        if relation.is_none() && !measure::is_enabled() {
+        if !relation.has_span() && !measure::is_enabled() {
             return;
         }
         let operation = operation();
         measure::dropped(operation, &outcome);
-        let Some(relation) = relation else { return };
+        if !relation.has_span() {
+            return;
+        }
         let arrival = sent.arrive();
         let attributes = || operation_attributes(operation, arrival.wait, []);
         let mut span = Self::carry(self.cx.clone());

@@ -8,26 +8,26 @@ use actix::{Addr, Supervised};
 use opentelemetry::trace::{Link, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
-use crate::actor::TracedActor;
+use crate::actor::{TracedActor, starter};
 use crate::attribute;
 use crate::context::TracedContext;
 use crate::measure;
 use crate::operation;
-use crate::origin::{is_outside, is_recorded};
+use crate::origin::TraceState;
 use crate::outcome::Outcome;
-use crate::policy::RootPolicy;
+use crate::policy::{RootPolicy, StartPolicy};
 use crate::span::MessageSpan;
 
 /// An actor's future, whose first poll (the one that calls `Actor::started`) runs in the context
-/// of whoever started it. Everything polled later has a context of its own.
+/// that the actor starts in. Everything polled later has a context of its own.
 pub(crate) struct Started<F> {
     future: F,
     starter: Option<Context>,
 }
 
 impl<F> Started<F> {
-    pub(crate) fn new(future: F) -> Self {
-        Self { future, starter: Some(Context::current()) }
+    pub(crate) fn new(future: F, starter: Context) -> Self {
+        Self { future, starter: Some(starter) }
     }
 }
 
@@ -53,7 +53,7 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A
     pub(crate) fn spawn(ctx: TracedContext<A>, actor: A) -> Addr<A> {
         let future = ctx.into_future(actor);
         let addr = future.address();
-        drop(actix_rt::spawn(Self { actor: Started::new(future), restarts: 0 }));
+        drop(actix_rt::spawn(Self { actor: Started::new(future, starter::<A>()), restarts: 0 }));
         addr
     }
 
@@ -90,14 +90,19 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> Future for TracedS
     }
 }
 
+/// A restart begins a trace of its own, in the context that the actor lives in.
 fn restart_span<A: TracedActor>(stopped_in: &Context, restarts: i64) -> MessageSpan {
-    let is_wanted =
-        is_recorded(stopped_in) || (A::ROOT == RootPolicy::Start && is_outside(stopped_in));
-    if !is_wanted {
-        return MessageSpan::carry(stopped_in.clone());
-    }
-    let link = Link::with_context(stopped_in.span().span_context().clone());
-    MessageSpan::linked_root(stopped_in, operation::restart_name::<A>(), vec![link], || {
+    let life = match A::START {
+        StartPolicy::Outside => Context::new(),
+        StartPolicy::Inherit => stopped_in.clone(),
+    };
+    let links = match TraceState::of(stopped_in) {
+        TraceState::Recorded => vec![Link::with_context(stopped_in.span().span_context().clone())],
+        TraceState::Refused => Vec::new(),
+        TraceState::Outside if A::ROOT == RootPolicy::Start => Vec::new(),
+        TraceState::Outside | TraceState::Suppressed => return MessageSpan::carry(life),
+    };
+    MessageSpan::linked_root(&life, operation::restart_name::<A>(), links, || {
         vec![
             KeyValue::new(attribute::ACTOR_NAME, A::NAME),
             KeyValue::new(attribute::RESTART_COUNT, restarts),

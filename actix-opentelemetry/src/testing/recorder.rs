@@ -61,6 +61,12 @@ impl Recorder {
         self.family(trace_id).0
     }
 
+    /// Every span that has ended, in all traces: also those whose parent was never recorded here,
+    /// and traces that nothing links to.
+    pub fn all_spans(&self) -> Vec<SpanRecord> {
+        self.traces().values().flat_map(|trace| trace.ended.iter().cloned()).collect()
+    }
+
     /// How many spans have started and not ended, in all traces.
     pub fn open_spans(&self) -> usize {
         self.traces().values().map(|trace| trace.open).sum()

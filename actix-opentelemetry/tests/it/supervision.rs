@@ -1,15 +1,17 @@
 //! Starting, supervising and restarting actors.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix::prelude::*;
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
-use actix_opentelemetry::{TracedActor, TracedContext, TracedStart};
-use opentelemetry::KeyValue;
+use actix_opentelemetry::{StartPolicy, TracedActor, TracedContext, TracedStart};
+use opentelemetry::baggage::BaggageExt;
+use opentelemetry::trace::FutureExt;
+use opentelemetry::{Context, KeyValue};
 
-use crate::fixture::{mark, messages, traced_actors};
+use crate::fixture::{Tenant, mark, messages, tenant, traced_actors};
 
 /// Counts how often it was started.
 struct Phoenix {
@@ -134,25 +136,142 @@ async fn a_supervised_actor_that_nobody_can_reach_ends() {
 }
 
 #[actix::test]
-async fn an_actor_starts_in_the_context_of_whoever_starts_it() {
+async fn an_actor_starts_and_restarts_in_nobodys_context() {
+    let arbiter = Arbiter::new();
+    let trace = TestTrace::start("test");
+    let cx = trace.cx().with_value(Tenant(7)).with_baggage([KeyValue::new("user.id", "42")]);
+    let (tx, lives) = mpsc::channel();
+    let life = move || Mortal { life: tx.clone() };
+
+    async {
+        let here = [life().start_traced(), Mortal::create_traced(|_| life())];
+        let make = life.clone();
+        let there = Mortal::start_traced_in(&arbiter.handle(), move |_| make());
+        let make = life.clone();
+        let supervised = Mortal::supervise_traced(move |_| make());
+        let far = Mortal::supervise_traced_in(&arbiter.handle(), move |_| life());
+        for mortal in here.iter().chain([&there, &supervised, &far]) {
+            mortal.send(Die).await.unwrap();
+        }
+        // They have been restarted by the time that they answer again.
+        assert!(supervised.send(Live).await.is_ok() && far.send(Live).await.is_ok());
+    }
+    .with_context(cx)
+    .await;
+
+    assert_eq!(lives.try_iter().collect::<Vec<_>>(), vec![Life::default(); 5 + 2]);
+    assert_eq!(
+        trace.tree(10).await,
+        "restart Mortal INTERNAL -> ask Mortal Die
+restart Mortal INTERNAL -> ask Mortal Die
+test INTERNAL
+  ask Mortal Die INTERNAL
+  ask Mortal Die INTERNAL
+  ask Mortal Die INTERNAL
+  ask Mortal Die INTERNAL
+  ask Mortal Die INTERNAL
+  ask Mortal Live INTERNAL
+  ask Mortal Live INTERNAL
+"
+    );
+    arbiter.stop();
+}
+
+/// What an actor sees of the context in which it starts.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Life {
+    tenant: Option<Tenant>,
+    user: Option<String>,
+}
+
+struct Mortal {
+    life: mpsc::Sender<Life>,
+}
+
+messages!(Die => (), Live => ());
+
+impl Actor for Mortal {
+    type Context = TracedContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        let user = Context::map_current(|cx| cx.baggage().get("user.id").map(ToString::to_string));
+        self.life.send(Life { tenant: tenant(), user }).unwrap();
+    }
+}
+
+impl TracedActor for Mortal {
+    const NAME: &'static str = "Mortal";
+}
+
+impl Supervised for Mortal {}
+
+impl Handler<Die> for Mortal {
+    type Result = ();
+
+    fn handle(&mut self, _: Die, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Handler<Live> for Mortal {
+    type Result = ();
+
+    fn handle(&mut self, _: Live, _: &mut Self::Context) {}
+}
+
+/// An actor that belongs to the work that starts it.
+struct Step;
+
+messages!(Redo => ());
+
+impl Actor for Step {
+    type Context = TracedContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        mark("started");
+    }
+}
+
+impl TracedActor for Step {
+    const NAME: &'static str = "Step";
+    const START: StartPolicy = StartPolicy::Inherit;
+}
+
+impl Supervised for Step {}
+
+impl Handler<Redo> for Step {
+    type Result = ();
+
+    fn handle(&mut self, _: Redo, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+#[actix::test]
+async fn an_actor_can_start_in_the_context_of_whoever_starts_it() {
     let arbiter = Arbiter::new();
     let trace = TestTrace::start("test");
 
-    let (here, there) = trace.run_now(|| {
-        let here = Phoenix { starts: Arc::default() }.start_traced();
-        let there = Phoenix::start_traced_in(&arbiter.handle(), |_| {
+    let (here, there, supervised) = trace.run_now(|| {
+        let here = Step.start_traced();
+        let there = Step::start_traced_in(&arbiter.handle(), |_| {
             mark("made");
-            Phoenix { starts: Arc::default() }
+            Step
         });
-        (here, there)
+        (here, there, Step::supervise_traced(|_| Step))
     });
+    trace.run(async { supervised.send(Redo).await }).await.unwrap();
+    here.send(Redo).await.unwrap();
+    there.send(Redo).await.unwrap();
 
-    // Later messages have contexts of their own, or none.
-    assert_eq!((here.send(Count).await, there.send(Count).await), (Ok(1), Ok(1)));
     assert_eq!(
-        trace.tree(4).await,
-        "test INTERNAL
+        trace.tree(8).await,
+        "restart Step INTERNAL -> ask Step Redo
+  started INTERNAL
+test INTERNAL
+  ask Step Redo INTERNAL
   made INTERNAL
+  started INTERNAL
   started INTERNAL
   started INTERNAL
 "

@@ -64,6 +64,19 @@ impl Handler<TickAt> for Restocker {
     }
 }
 
+/// Says in which context a timer fires.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Watch(oneshot::Sender<Context>);
+
+impl Handler<Watch> for Restocker {
+    type Result = ();
+
+    fn handle(&mut self, watch: Watch, ctx: &mut Self::Context) {
+        ctx.run_later(SOON, |_, _| watch.0.send(Context::current()).unwrap());
+    }
+}
+
 impl Restocker {
     fn tick(&mut self, ctx: &mut TracedContext<Self>) {
         mark("look");
@@ -223,11 +236,15 @@ async fn a_timer_set_outside_any_trace_starts_one_if_the_actor_is_an_entry_point
 }
 
 #[actix::test]
-async fn a_timer_set_where_nothing_is_sampled_is_not_sampled() {
-    let (tx, beat) = oneshot::channel();
-    let _pulse = async { Pulse { beat: Some(tx) }.start_traced() }.with_context(unsampled()).await;
+async fn a_timer_set_where_nothing_is_sampled_asks_the_sampler_anew() {
+    let restocker = Restocker { ticks: 0 }.start_traced();
+    let (tx, first) = oneshot::channel();
+    async { restocker.send(Watch(tx)).await }.with_context(unsampled()).await.unwrap();
 
-    let cx = beat.await.unwrap();
+    let trace_id = first.await.unwrap().span().span_context().trace_id();
 
-    assert_eq!(cx.span().span_context(), unsampled().span().span_context());
+    assert_ne!(trace_id, unsampled().span().span_context().trace_id());
+    let recorder = actix_opentelemetry::testing::recorder();
+    let spans = recorder.wait_for(trace_id, 1, Duration::from_secs(10)).await.0;
+    assert_eq!(SpanTree::new(&spans).render(), "delayed Restocker INTERNAL\n");
 }

@@ -145,7 +145,13 @@ fn loaded(cx: &Context) -> Context {
 }
 
 fn expected() -> Vec<(&'static str, Option<Tenant>, String)> {
-    CASES.map(|case| (case, Some(Tenant(7)), "fragile".to_owned())).into()
+    CASES
+        .map(|case| match case {
+            // An actor lives in nobody's context.
+            "restart" => (case, None, String::new()),
+            _ => (case, Some(Tenant(7)), "fragile".to_owned()),
+        })
+        .into()
 }
 
 #[actix::test]
