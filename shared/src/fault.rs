@@ -3,16 +3,38 @@
 //! A fault is baggage, so it goes with the request it was asked for, into every actor that the
 //! request reaches, and nowhere else: one user's experiment is nobody else's outage.
 
+//!
+//! Nobody should have to guess whether a fault did anything. `GET /faults` says which faults a store
+//! honours ([`FaultSupport`]), and the answer to every request that asked for faults says of each
+//! what became of it ([`FaultOutcome`]), in the header [`OUTCOMES_HEADER`].
+
 use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::share::Share;
 
 /// The baggage key that carries faults; several are separated by `;`.
 pub const BAGGAGE_KEY: &str = "grocery.fault";
+
+/// The header of an answer that says what became of the faults that the request asked for: a
+/// [`FaultOutcome`] for each, in the same order, separated by commas.
+///
+/// An answer without it comes from a store that has seen no fault: it knows none, or the baggage did
+/// not arrive.
+pub const OUTCOMES_HEADER: &str = "grocery-faults";
+
+/// The most faults that one request may ask for; the store ignores what is beyond.
+pub const MAX_FAULTS: usize = 16;
 
 /// The baggage key that says what kind of shopper sent the request.
 pub const SHOPPER_KIND: &str = "shopper.kind";
 
 /// The baggage key that says which shopper sent the request.
 pub const SHOPPER_ID: &str = "shopper.id";
+
+const NO_SUCH_ACTOR: &str = "there is no such actor";
 
 /// The longest that a fault may hold up an actor.
 pub const MAX_DELAY: Duration = Duration::from_secs(60);
@@ -36,8 +58,8 @@ pub enum Fault {
     Error {
         /// Which actor.
         actor: FaultyActor,
-        /// The share of messages that fail, 0 to 1.
-        share: f64,
+        /// The share of messages that fail.
+        share: Share,
     },
     /// `stall=Aisle:1s`: the actor is stuck for so long, and whatever waits in its mailbox with it.
     Stall {
@@ -73,13 +95,177 @@ pub struct FaultError {
     problem: &'static str,
 }
 
+/// Which faults a store honours: the answer to `GET /faults`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FaultSupport {
+    /// Whether it honours faults at all: `grocery store --allow-faults`.
+    pub honoured: bool,
+    /// The actors that a fault can name.
+    #[schema(example = json!(["Inventory", "Aisle", "Checkout", "Ledger"]))]
+    pub actors: Vec<String>,
+    /// The aisles that `slow-aisle` can name.
+    #[schema(example = json!(["produce", "bakery"]))]
+    pub aisles: Vec<String>,
+}
+
+/// What became of one fault that a request asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultOutcome {
+    /// `honoured;struck=2`: the store's actors knew of it.
+    Honoured {
+        /// How many messages it befell. None is no mistake: the request did not reach the actor, or
+        /// the share of an `error` spared it.
+        struck: u32,
+    },
+    /// `ignored;reason=no-such-aisle`: the store did nothing about it.
+    Ignored(Ignored),
+}
+
+/// Why a store ignored a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ignored {
+    /// `not-allowed`: this store does not honour faults.
+    NotAllowed,
+    /// `no-baggage`: the fault arrived, but this store reads no baggage.
+    NoBaggage,
+    /// `malformed`: it is not a fault.
+    Malformed,
+    /// `no-such-actor`: the fault names an actor that does not exist.
+    NoSuchActor,
+    /// `no-such-aisle`: the fault names an aisle that does not exist.
+    NoSuchAisle,
+    /// `too-many-faults`: the request asked for more than [`MAX_FAULTS`].
+    TooManyFaults,
+    /// `too-many-experiments`: requests for too many other faults are under way.
+    TooManyExperiments,
+}
+
+/// Why a text does not say what became of faults.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} does not say what became of a fault: expected honoured;struck=COUNT or \
+     ignored;reason=REASON"
+)]
+pub struct FaultOutcomeError(String);
+
 impl Fault {
-    /// Reads the value of the baggage entry [`BAGGAGE_KEY`]: faults separated by `;`.
+    /// Reads the value of the baggage entry [`BAGGAGE_KEY`]: faults separated by `;`, each of which
+    /// may be none.
+    pub fn read_all(value: &str) -> impl Iterator<Item = Result<Self, FaultError>> {
+        value.split(';').filter(|part| !part.trim().is_empty()).map(str::parse)
+    }
+}
+
+impl FaultError {
+    /// The reason for which a store ignores it.
+    pub fn ignored(&self) -> Ignored {
+        if self.problem == NO_SUCH_ACTOR { Ignored::NoSuchActor } else { Ignored::Malformed }
+    }
+}
+
+impl FaultSupport {
+    /// What a store supports that honours faults if `honoured`, and has these aisles.
+    pub fn new(honoured: bool, aisles: Vec<String>) -> Self {
+        let actors = FaultyActor::ALL.map(|actor| actor.name().to_owned()).into();
+        Self { honoured, actors, aisles }
+    }
+
+    /// Why this store would ignore a fault, or `None` if it honours it.
+    pub fn ignores(&self, fault: &Fault) -> Option<Ignored> {
+        let is_listed = |list: &[String], name: &str| list.iter().any(|listed| listed == name);
+        match fault {
+            _ if !self.honoured => Some(Ignored::NotAllowed),
+            Fault::SlowAisle { aisle, .. } => {
+                (!is_listed(&self.aisles, aisle)).then_some(Ignored::NoSuchAisle)
+            }
+            Fault::Panic { actor } | Fault::Error { actor, .. } | Fault::Stall { actor, .. } => {
+                (!is_listed(&self.actors, actor.name())).then_some(Ignored::NoSuchActor)
+            }
+        }
+    }
+}
+
+impl FaultOutcome {
+    /// Writes the value of the header [`OUTCOMES_HEADER`].
+    pub fn write_all(outcomes: &[Self]) -> String {
+        outcomes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Reads the value of the header [`OUTCOMES_HEADER`].
     ///
     /// # Errors
-    /// [`FaultError`] for the first that is none.
-    pub fn parse_all(value: &str) -> Result<Vec<Self>, FaultError> {
-        value.split(';').filter(|part| !part.trim().is_empty()).map(str::parse).collect()
+    /// [`FaultOutcomeError`] for the first part that is none.
+    pub fn read_all(value: &str) -> Result<Vec<Self>, FaultOutcomeError> {
+        value.split(',').map(str::parse).collect()
+    }
+}
+
+impl fmt::Display for FaultOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Honoured { struck } => write!(f, "honoured;struck={struck}"),
+            Self::Ignored(reason) => write!(f, "ignored;reason={}", reason.name()),
+        }
+    }
+}
+
+impl FromStr for FaultOutcome {
+    type Err = FaultOutcomeError;
+
+    fn from_str(text: &str) -> Result<Self, FaultOutcomeError> {
+        let outcome = match text.trim().split_once(';') {
+            Some(("honoured", what)) => what
+                .strip_prefix("struck=")
+                .and_then(|count| count.parse().ok())
+                .map(|struck| Self::Honoured { struck }),
+            Some(("ignored", what)) => what
+                .strip_prefix("reason=")
+                .and_then(|name| Ignored::ALL.into_iter().find(|reason| reason.name() == name))
+                .map(Self::Ignored),
+            _ => None,
+        };
+        outcome.ok_or_else(|| FaultOutcomeError(text.into()))
+    }
+}
+
+impl Ignored {
+    /// All reasons.
+    pub const ALL: [Self; 7] = [
+        Self::NotAllowed,
+        Self::NoBaggage,
+        Self::Malformed,
+        Self::NoSuchActor,
+        Self::NoSuchAisle,
+        Self::TooManyFaults,
+        Self::TooManyExperiments,
+    ];
+
+    /// The reason in one word, as the header has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "not-allowed",
+            Self::NoBaggage => "no-baggage",
+            Self::Malformed => "malformed",
+            Self::NoSuchActor => "no-such-actor",
+            Self::NoSuchAisle => "no-such-aisle",
+            Self::TooManyFaults => "too-many-faults",
+            Self::TooManyExperiments => "too-many-experiments",
+        }
+    }
+}
+
+impl fmt::Display for Ignored {
+    /// The reason in a sentence, with what helps.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAllowed => "this store does not honour faults: start it with --allow-faults",
+            Self::NoBaggage => "this store reads no baggage: OTEL_PROPAGATORS must list it",
+            Self::Malformed => "it is not a fault",
+            Self::NoSuchActor => "there is no such actor: GET /faults lists them",
+            Self::NoSuchAisle => "there is no such aisle: GET /faults lists them",
+            Self::TooManyFaults => "one request may ask for at most 16 faults",
+            Self::TooManyExperiments => "too many other faults are being tried at the same time",
+        })
     }
 }
 
@@ -120,12 +306,8 @@ fn parse_delay(text: &str) -> Result<Duration, &'static str> {
     if delay > MAX_DELAY { Err("the duration is too long") } else { Ok(delay) }
 }
 
-fn parse_share(text: &str) -> Result<f64, &'static str> {
-    let percent = text.strip_suffix('%').ok_or("the share has no '%'")?;
-    match percent.parse::<f64>() {
-        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("the share is not between 0% and 100%"),
-    }
+fn parse_share(text: &str) -> Result<Share, &'static str> {
+    text.parse().map_err(|_| "the share is not between 0% and 100%")
 }
 
 impl fmt::Display for Fault {
@@ -136,13 +318,16 @@ impl fmt::Display for Fault {
                 write!(f, "slow-aisle={aisle}:{}", duration(*delay))
             }
             Self::Panic { actor } => write!(f, "panic={actor}"),
-            Self::Error { actor, share } => write!(f, "error={actor}:{}%", share * 100.0),
+            Self::Error { actor, share } => write!(f, "error={actor}:{share}"),
             Self::Stall { actor, delay } => write!(f, "stall={actor}:{}", duration(*delay)),
         }
     }
 }
 
 impl FaultyActor {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Inventory, Self::Aisle, Self::Checkout, Self::Ledger];
+
     /// The actor's name, as its spans have it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -164,10 +349,7 @@ impl FromStr for FaultyActor {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Inventory, Self::Aisle, Self::Checkout, Self::Ledger]
-            .into_iter()
-            .find(|actor| actor.name() == text)
-            .ok_or("there is no such actor")
+        Self::ALL.into_iter().find(|actor| actor.name() == text).ok_or(NO_SUCH_ACTOR)
     }
 }
 
@@ -182,8 +364,58 @@ mod tests {
         {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
-        assert_eq!(Fault::parse_all("panic=Aisle; stall=Ledger:1m").unwrap().len(), 2);
-        assert_eq!(Fault::parse_all("").unwrap(), []);
+    }
+
+    #[test]
+    fn each_of_several_faults_is_read_on_its_own() {
+        let read = Fault::read_all("panic=Aisle; panic=Nobody;; nonsense ;stall=Ledger:1m");
+        let read: Vec<_> = read.map(|fault| fault.map_err(|error| error.ignored())).collect();
+        let stall = Fault::Stall { actor: FaultyActor::Ledger, delay: MAX_DELAY };
+        assert_eq!(
+            read,
+            [
+                Ok(Fault::Panic { actor: FaultyActor::Aisle }),
+                Err(Ignored::NoSuchActor),
+                Err(Ignored::Malformed),
+                Ok(stall)
+            ]
+        );
+        assert_eq!(Fault::read_all("").count(), 0);
+    }
+
+    #[test]
+    fn a_store_says_beforehand_what_it_ignores() {
+        let (yes, no) = (["produce"], [] as [&str; 0]);
+        let support = |honoured, aisles: &[&str]| {
+            FaultSupport::new(honoured, aisles.iter().map(ToString::to_string).collect())
+        };
+        let fault = |text: &str| text.parse::<Fault>().unwrap();
+        let slow = fault("slow-aisle=produce:1s");
+        assert_eq!(support(true, &yes).ignores(&slow), None);
+        assert_eq!(support(true, &no).ignores(&slow), Some(Ignored::NoSuchAisle));
+        assert_eq!(support(false, &yes).ignores(&slow), Some(Ignored::NotAllowed));
+        for actor in FaultyActor::ALL {
+            assert_eq!(support(true, &no).ignores(&fault(&format!("panic={actor}"))), None);
+        }
+        let json = serde_json::to_string(&support(true, &yes)).unwrap();
+        assert_eq!(
+            json,
+            r#"{"honoured":true,"actors":["Inventory","Aisle","Checkout","Ledger"],"aisles":["produce"]}"#
+        );
+    }
+
+    #[test]
+    fn what_became_of_faults_reads_back_as_it_was_written() {
+        let ignored = Ignored::ALL.map(FaultOutcome::Ignored);
+        let honoured = [0, 1, u32::MAX].map(|struck| FaultOutcome::Honoured { struck });
+        let outcomes = [&ignored[..], &honoured[..]].concat();
+        let text = FaultOutcome::write_all(&outcomes);
+        assert!(text.starts_with("ignored;reason=not-allowed, ignored;reason="), "{text}");
+        assert!(text.ends_with(", honoured;struck=1, honoured;struck=4294967295"), "{text}");
+        assert_eq!(FaultOutcome::read_all(&text).unwrap(), outcomes);
+        for text in ["", "honoured", "honoured;struck=-1", "ignored;reason=mood", "struck=1"] {
+            FaultOutcome::read_all(text).unwrap_err();
+        }
     }
 
     #[test]

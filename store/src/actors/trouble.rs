@@ -51,7 +51,7 @@ impl Trouble {
                 | Fault::Stall { actor: named, .. } => *named == actor,
             };
             let strikes = |fault: &&Fault| match fault {
-                Fault::Error { share, .. } => rand::random::<f64>() < *share,
+                Fault::Error { share, .. } => rand::random::<f64>() < share.fraction(),
                 _ => true,
             };
             let struck: Vec<_> = faults.iter().filter(here).filter(strikes).collect();

@@ -50,7 +50,7 @@ fn faults(cx: &Context, are_allowed: bool) -> Option<Faults> {
         ignore(cx, asked_for, "this store does not allow faults");
         return None;
     }
-    match Fault::parse_all(asked_for) {
+    match Fault::read_all(asked_for).collect::<Result<Vec<_>, _>>() {
         Ok(faults) => (!faults.is_empty()).then(|| Faults(faults.into())),
         Err(error) => {
             ignore(cx, asked_for, error);

@@ -1,4 +1,4 @@
-//! A share of a whole, as the command line has it.
+//! A share of a whole, as command lines and faults have it.
 
 use std::{fmt, str::FromStr};
 
@@ -19,7 +19,6 @@ impl Share {
     pub const ALL: Self = Self(1.0);
 
     /// The share as a fraction, 0 to 1.
-    #[must_use]
     pub fn fraction(self) -> f64 {
         self.0
     }
@@ -42,7 +41,8 @@ impl FromStr for Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0 * 100.0)
+        // Without the last digits of the product, which 7% would show as 7.000000000000001%.
+        write!(f, "{}%", (self.0 * 1e11).round() / 1e9)
     }
 }
 
@@ -54,6 +54,14 @@ mod tests {
     fn a_share_is_a_percentage_or_a_fraction() {
         for (text, fraction) in [("25%", 0.25), ("0.1", 0.1), ("0%", 0.0), ("1", 1.0)] {
             assert_eq!(text.parse::<Share>().unwrap().fraction(), fraction, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_written_as_the_percentage_that_was_read() {
+        for thousandths in 0..=100_000 {
+            let text = format!("{}%", f64::from(thousandths) / 1_000.0);
+            assert_eq!(text.parse::<Share>().unwrap().to_string(), text);
         }
     }
 
