@@ -21,8 +21,8 @@ use crate::origin::within;
 ///
 /// The context is the one that is current at this call, whenever the future is polled and whatever
 /// context it is polled in, also when the mailbox is full and the message enters it later. If no
-/// reply comes, the reason is on the caller's span: an event `actix.ask.failed` with `error.type`,
-/// and status Error.
+/// reply comes, the reason is on the caller's span: an event `actix.ask.failed` with `error.type`.
+/// Whether the caller has failed too is for the caller to say: see [`Ask::fail_caller`].
 ///
 /// ```no_run
 /// # use actix::prelude::*;
@@ -54,11 +54,11 @@ where
     let (request, is_sent) = observe_packing(|| addr.send(message));
     // A closed mailbox has no room either, but that is for the request itself to say.
     let room = if is_sent || !addr.connected() { Room::Found } else { Room::Awaited };
-    Ask { request, cx: Context::current(), room, timeout: None }
+    Ask { request, cx: Context::current(), room, timeout: None, fails_caller: false }
 }
 
 /// Tells an actor: `addr.try_send(message)`, with a failure on the caller's span, as an event
-/// `actix.tell.failed` and status Error.
+/// `actix.tell.failed`.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ where
             SendError::Full(_) => error_type::MAILBOX_FULL,
             SendError::Closed(_) => error_type::MAILBOX_CLOSED,
         };
-        Context::map_current(|cx| record_failure::<A, M>(cx, Kind::Tell, reason));
+        Context::map_current(|cx| record_failure::<A, M>(cx, Kind::Tell, reason, false));
     })
 }
 
@@ -124,6 +124,7 @@ pin_project! {
         room: Room,
         #[pin]
         timeout: Option<Sleep>,
+        fails_caller: bool,
     }
 }
 
@@ -150,6 +151,17 @@ where
         }
         self
     }
+
+    /// Sets the status of the caller's span to Error if no reply comes.
+    ///
+    /// For a caller that does not go on without the reply. One that tries again, or answers from
+    /// elsewhere, has not failed, and the
+    /// [specification](https://opentelemetry.io/docs/specs/semconv/general/recording-errors/) would
+    /// not have its span say so.
+    pub fn fail_caller(mut self) -> Self {
+        self.fails_caller = true;
+        self
+    }
 }
 
 impl<A, M> Future for Ask<A, M>
@@ -167,7 +179,11 @@ where
             Room::Found => this.request.poll(task),
             // The message is packed at this poll, in the context of the call.
             Room::Awaited => within(this.cx, || this.request.poll(task)),
-            Room::Demanded => return Poll::Ready(Err(failed::<A, M>(this.cx, AskError::Full))),
+            Room::Demanded => {
+                let error = AskError::Full;
+                record_failure::<A, M>(this.cx, Kind::Ask, error.error_type(), *this.fails_caller);
+                return Poll::Ready(Err(error));
+            }
         };
         let error = match reply {
             Poll::Ready(Ok(reply)) => return Poll::Ready(Ok(reply)),
@@ -181,7 +197,8 @@ where
                 None => return Poll::Pending,
             },
         };
-        Poll::Ready(Err(failed::<A, M>(this.cx, error)))
+        record_failure::<A, M>(this.cx, Kind::Ask, error.error_type(), *this.fails_caller);
+        Poll::Ready(Err(error))
     }
 }
 
@@ -195,12 +212,12 @@ impl AskError {
     }
 }
 
-fn failed<A: TracedActor, M: 'static>(cx: &Context, error: AskError) -> AskError {
-    record_failure::<A, M>(cx, Kind::Ask, error.error_type());
-    error
-}
-
-fn record_failure<A: TracedActor, M: 'static>(cx: &Context, kind: Kind, reason: &'static str) {
+fn record_failure<A: TracedActor, M: 'static>(
+    cx: &Context,
+    kind: Kind,
+    reason: &'static str,
+    fails_caller: bool,
+) {
     let span = cx.span();
     if !span.is_recording() {
         return;
@@ -218,5 +235,7 @@ fn record_failure<A: TracedActor, M: 'static>(cx: &Context, kind: Kind, reason: 
             KeyValue::new(attribute::MESSAGE_TYPE, operation.message),
         ],
     );
-    span.set_status(Status::error(format!("{}: {reason}", operation.span_name)));
+    if fails_caller {
+        span.set_status(Status::error(format!("{}: {reason}", operation.span_name)));
+    }
 }

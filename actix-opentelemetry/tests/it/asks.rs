@@ -224,7 +224,7 @@ async fn a_full_mailbox_can_be_refused_at_once() {
     assert_eq!(first.await, Ok(10));
     assert_eq!(
         SpanTree::new(&trace.spans(3).await).with_events().render(),
-        "test INTERNAL ERROR \"ask Aisle List: mailbox_full\" (actix.ask.failed)
+        "test INTERNAL (actix.ask.failed)
   ask Aisle List INTERNAL
     look INTERNAL
 "

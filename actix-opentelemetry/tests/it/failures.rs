@@ -349,14 +349,14 @@ async fn a_handler_that_throws_the_channel_away_gives_no_reply() {
     assert_eq!(reply, Err(AskError::Closed));
     assert_eq!(
         trace.tree(2).await,
-        "test INTERNAL ERROR \"ask Shelf Silent: mailbox_closed\"
+        "test INTERNAL
   ask Shelf Silent INTERNAL ERROR no_reply
 "
     );
 }
 
 #[actix::test]
-async fn a_timeout_of_an_ask_is_on_the_caller() {
+async fn a_timeout_of_an_ask_is_an_event_of_a_caller_that_may_recover() {
     let shelf = Shelf.start_traced();
     let trace = TestTrace::start("test");
 
@@ -367,7 +367,7 @@ async fn a_timeout_of_an_ask_is_on_the_caller() {
     assert_eq!(reply, Err(AskError::Timeout));
     assert_eq!(
         SpanTree::new(&trace.spans(3).await).with_events().render(),
-        "test INTERNAL ERROR \"ask Shelf Wait: timeout\" (actix.ask.failed)
+        "test INTERNAL (actix.ask.failed)
   ask Shelf Wait INTERNAL ERROR abandoned
     clean up INTERNAL
 "
@@ -375,7 +375,7 @@ async fn a_timeout_of_an_ask_is_on_the_caller() {
 }
 
 #[actix::test]
-async fn an_ask_of_an_actor_that_has_gone_is_an_error_on_the_caller() {
+async fn an_ask_of_an_actor_that_has_gone_is_an_event_of_the_caller() {
     let shelf = Shelf.start_traced();
     shelf.send(Close).await.unwrap();
     while shelf.connected() {
@@ -387,7 +387,55 @@ async fn an_ask_of_an_actor_that_has_gone_is_an_error_on_the_caller() {
 
     assert_eq!(
         SpanTree::new(&trace.spans(1).await).with_events().render(),
-        "test INTERNAL ERROR \"ask Shelf Ping: mailbox_closed\" (actix.ask.failed)\n"
+        "test INTERNAL (actix.ask.failed)\n"
+    );
+}
+
+#[actix::test]
+async fn a_caller_that_tries_again_and_is_answered_has_not_failed() {
+    let shelf = Shelf.start_traced();
+    let trace = TestTrace::start("GET /shelf");
+
+    let reply = trace
+        .run(async {
+            for _ in 0..2 {
+                ask(&shelf, Wait).timeout(Duration::from_millis(1)).await.unwrap_err();
+            }
+            ask(&shelf, Ping).timeout(Duration::from_secs(10)).await
+        })
+        .await;
+    shelf.do_send(Close);
+
+    assert_eq!(reply, Ok(()));
+    assert_eq!(
+        SpanTree::new(&trace.spans(6).await).with_events().render(),
+        "GET /shelf INTERNAL (actix.ask.failed, actix.ask.failed)
+  ask Shelf Ping INTERNAL
+  ask Shelf Wait INTERNAL ERROR abandoned
+    clean up INTERNAL
+  ask Shelf Wait INTERNAL ERROR abandoned
+    clean up INTERNAL
+"
+    );
+}
+
+#[actix::test]
+async fn a_caller_can_say_that_it_fails_with_its_ask() {
+    let shelf = Shelf.start_traced();
+    let trace = TestTrace::start("GET /shelf");
+
+    let reply = trace
+        .run(async { ask(&shelf, Wait).timeout(Duration::from_millis(1)).fail_caller().await })
+        .await;
+    shelf.do_send(Close);
+
+    assert_eq!(reply, Err(AskError::Timeout));
+    assert_eq!(
+        SpanTree::new(&trace.spans(3).await).with_events().render(),
+        "GET /shelf INTERNAL ERROR \"ask Shelf Wait: timeout\" (actix.ask.failed)
+  ask Shelf Wait INTERNAL ERROR abandoned
+    clean up INTERNAL
+"
     );
 }
 
