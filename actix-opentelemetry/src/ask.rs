@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use crate::actor::TracedActor;
 use crate::attribute::{self, error_type};
 use crate::envelope::observe_packing;
+use crate::measure;
 use crate::operation::{self, Kind};
 use crate::origin::within;
 
@@ -52,8 +53,11 @@ where
     M::Result: Send,
 {
     let (request, is_sent) = observe_packing(|| addr.send(message));
-    // A closed mailbox has no room either, but that is for the request itself to say.
-    let room = if is_sent || !addr.connected() { Room::Found } else { Room::Awaited };
+    let room = match is_sent {
+        true => Room::Found,
+        false if addr.connected() => Room::Awaited,
+        false => Room::Gone,
+    };
     Ask { request, cx: Context::current(), room, timeout: None, fails_caller: false }
 }
 
@@ -75,6 +79,9 @@ where
             SendError::Full(_) => error_type::MAILBOX_FULL,
             SendError::Closed(_) => error_type::MAILBOX_CLOSED,
         };
+        if measure::is_enabled() {
+            measure::dropped(operation::of_message::<A, M>(Kind::Tell), reason);
+        }
         Context::map_current(|cx| record_failure::<A, M>(cx, Kind::Tell, reason, false));
     })
 }
@@ -97,12 +104,15 @@ pub enum AskError {
 }
 
 /// Whether the message has found room in the mailbox.
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Room {
     Found,
-    /// Not yet: actix finds it some at the first poll.
+    /// Not yet: actix looks for it at each poll.
     Awaited,
     /// Not, and the caller does not want to wait.
     Demanded,
+    /// The mailbox was closed, as the request itself will say.
+    Gone,
 }
 
 pin_project! {
@@ -175,20 +185,24 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let reply = match std::mem::replace(this.room, Room::Found) {
-            Room::Found => this.request.poll(task),
-            // The message is packed at this poll, in the context of the call.
-            Room::Awaited => within(this.cx, || this.request.poll(task)),
-            Room::Demanded => {
-                let error = AskError::Full;
-                record_failure::<A, M>(this.cx, Kind::Ask, error.error_type(), *this.fails_caller);
-                return Poll::Ready(Err(error));
+        let reply = match *this.room {
+            Room::Found | Room::Gone => this.request.poll(task),
+            // The message is packed at the poll that finds room, in the context of the call.
+            Room::Awaited => {
+                let poll = || within(this.cx, || this.request.poll(task));
+                let (reply, is_sent) = observe_packing(poll);
+                if is_sent {
+                    *this.room = Room::Found;
+                }
+                reply
             }
+            Room::Demanded => Poll::Pending,
         };
         let error = match reply {
             Poll::Ready(Ok(reply)) => return Poll::Ready(Ok(reply)),
             Poll::Ready(Err(MailboxError::Closed)) => AskError::Closed,
             Poll::Ready(Err(MailboxError::Timeout)) => AskError::Timeout,
+            Poll::Pending if *this.room == Room::Demanded => AskError::Full,
             Poll::Pending => match this.timeout.as_pin_mut() {
                 Some(timeout) => {
                     ready!(timeout.poll(task));
@@ -197,7 +211,16 @@ where
                 None => return Poll::Pending,
             },
         };
-        record_failure::<A, M>(this.cx, Kind::Ask, error.error_type(), *this.fails_caller);
+        let error_type = error.error_type();
+        if measure::is_enabled() {
+            let operation = operation::of_message::<A, M>(Kind::Ask);
+            measure::ask_failed(operation, error_type);
+            // One that has entered the mailbox is counted where it is dropped.
+            if *this.room != Room::Found {
+                measure::dropped(operation, error_type);
+            }
+        }
+        record_failure::<A, M>(this.cx, Kind::Ask, error_type, *this.fails_caller);
         Poll::Ready(Err(error))
     }
 }
@@ -227,14 +250,12 @@ fn record_failure<A: TracedActor, M: 'static>(
         Kind::Ask => "actix.ask.failed",
         _ => "actix.tell.failed",
     };
-    span.add_event(
-        event,
-        vec![
-            KeyValue::new(attribute::ERROR_TYPE, reason),
-            KeyValue::new(attribute::ACTOR_NAME, operation.actor),
-            KeyValue::new(attribute::MESSAGE_TYPE, operation.message),
-        ],
-    );
+    let mut attributes = vec![
+        KeyValue::new(attribute::ERROR_TYPE, reason),
+        KeyValue::new(attribute::ACTOR_NAME, operation.actor),
+    ];
+    attributes.extend(operation.message.map(|it| KeyValue::new(attribute::MESSAGE_TYPE, it)));
+    span.add_event(event, attributes);
     if fails_caller {
         span.set_status(Status::error(format!("{}: {reason}", operation.span_name)));
     }

@@ -7,7 +7,8 @@
 /// The actor's name, [`TracedActor::NAME`](crate::TracedActor::NAME): `Aisle`.
 pub const ACTOR_NAME: &str = "actix.actor.name";
 
-/// The message's type without its path: `Reserve`.
+/// The message's type with its path, so that two of one name are told apart:
+/// `store::actors::aisle::Reserve`. Span names have it without. A timer's closure has none.
 pub const MESSAGE_TYPE: &str = "actix.message.type";
 
 /// How the message came: `ask`, `tell`, `notify`, `delayed`, `interval` or `stream`.
@@ -30,9 +31,11 @@ pub const CODE_FUNCTION_NAME: &str = "code.function.name";
 /// [`error.type`](https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/).
 pub const ERROR_TYPE: &str = "error.type";
 
-/// Why a message never reached its handler, on the metric `actix.message.dropped`: one of
-/// [`error_type::ABANDONED`] and [`error_type::UNDELIVERED`].
-pub const DROP_REASON: &str = "reason";
+/// Why a message never reached its handler, on the metric `actix.message.dropped`: what stopped the
+/// actor ([`error_type::UNDELIVERED`]), or made it pass the message over
+/// ([`error_type::ABANDONED`]), or kept the message from entering the mailbox
+/// ([`error_type::MAILBOX_CLOSED`], [`error_type::MAILBOX_FULL`], [`error_type::TIMEOUT`]).
+pub const DROP_REASON: &str = "actix.message.drop_reason";
 
 /// The values of [`ERROR_TYPE`] that this crate itself sets.
 pub mod error_type {

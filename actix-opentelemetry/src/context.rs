@@ -13,7 +13,7 @@ use actix_rt::time::Instant;
 use futures_util::Stream;
 use opentelemetry::Context;
 
-use crate::actor::{TracedActor, starter};
+use crate::actor::TracedActor;
 use crate::reply::Settle;
 use crate::scoped::Scoped;
 use crate::stream::{MessageItems, StreamItems};
@@ -65,7 +65,7 @@ impl<A: TracedActor<Context = Self>> TracedContext<A> {
 
     /// Starts the actor whose address is held elsewhere.
     pub(crate) fn spawn_actor(self, actor: A) {
-        drop(actix_rt::spawn(Started::new(self.into_future(actor), starter::<A>())));
+        drop(actix_rt::spawn(Started::new::<A>(self.into_future(actor))));
     }
 
     /// Turns the context and its actor into the future that runs them.

@@ -10,16 +10,19 @@ pub(crate) use disabled::*;
 #[cfg(feature = "metrics")]
 mod enabled {
     use std::borrow::Cow;
+    use std::cell::Cell;
+    use std::collections::{BTreeMap, HashMap};
     use std::marker::PhantomData;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
     use std::time::{Duration, Instant};
 
     use opentelemetry::KeyValue;
 
     use crate::actor::TracedActor;
     use crate::attribute;
-    use crate::metrics::instruments;
+    use crate::metrics::{instruments, labels};
     use crate::operation::Operation;
-    use crate::outcome::Outcome;
 
     /// Whether anything is measured.
     pub(crate) fn is_enabled() -> bool {
@@ -31,6 +34,7 @@ mod enabled {
     pub(crate) struct Stopwatch {
         operation: &'static Operation,
         started: Instant,
+        active: Active,
     }
 
     impl Stopwatch {
@@ -43,17 +47,133 @@ mod enabled {
             if let Some(wait) = wait {
                 instruments.wait.record(wait.as_secs_f64(), &labels(operation));
             }
-            Some(Box::new(Self { operation, started: Instant::now() }))
+            let started = Instant::now();
+            Some(Box::new(Self { operation, started, active: Active::new(operation, started) }))
         }
 
         pub(crate) fn stop(self, error_type: Option<&Cow<'static, str>>) {
             let Some(instruments) = instruments() else { return };
             let seconds = self.started.elapsed().as_secs_f64();
-            let mut labels = labels(self.operation).to_vec();
+            drop(self.active);
+            let mut labels = labels(self.operation);
             if let Some(error_type) = error_type {
                 labels.push(KeyValue::new(attribute::ERROR_TYPE, error_type.clone()));
             }
             instruments.duration.record(seconds, &labels);
+        }
+    }
+
+    /// A message that is being handled, in the list of those that are, until it is dropped.
+    #[derive(Debug)]
+    struct Active {
+        list: &'static Mutex<ActiveList>,
+        place: usize,
+    }
+
+    /// Messages that are being handled. Places that became free are used again, so that the list is
+    /// as long as there ever were messages at once.
+    #[derive(Debug, Default)]
+    struct ActiveList {
+        places: Vec<Option<(&'static Operation, Instant)>>,
+        free: Vec<usize>,
+    }
+
+    /// Several lists, so that threads seldom wait for one another: each thread uses one of them.
+    const LIST_COUNT: usize = 16;
+
+    static LISTS: [Mutex<ActiveList>; LIST_COUNT] =
+        [const { Mutex::new(ActiveList { places: Vec::new(), free: Vec::new() }) }; LIST_COUNT];
+
+    thread_local! {
+        static LIST: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    fn list_of_this_thread() -> &'static Mutex<ActiveList> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let index = LIST.get().unwrap_or_else(|| {
+            let index = NEXT.fetch_add(1, Ordering::Relaxed) % LIST_COUNT;
+            LIST.set(Some(index));
+            index
+        });
+        &LISTS[index]
+    }
+
+    impl Active {
+        fn new(operation: &'static Operation, started: Instant) -> Self {
+            let list = list_of_this_thread();
+            let ActiveList { places, free } = &mut *lock(list);
+            let entry = Some((operation, started));
+            let place = match free.pop() {
+                Some(place) => {
+                    places[place] = entry;
+                    place
+                }
+                None => {
+                    places.push(entry);
+                    places.len() - 1
+                }
+            };
+            Self { list, place }
+        }
+    }
+
+    impl Drop for Active {
+        fn drop(&mut self) {
+            let mut list = lock(self.list);
+            list.places[self.place] = None;
+            list.free.push(self.place);
+        }
+    }
+
+    /// The messages of each operation that is being handled, or once was: how many there are, and
+    /// since when the oldest is handled.
+    pub(crate) fn for_each_active(mut each: impl FnMut(&'static Operation, i64, Option<Instant>)) {
+        type Seen = HashMap<*const (), (&'static Operation, i64, Option<Instant>)>;
+        // One that is handled no more is still told, so that an exporter hears of the zero.
+        static SEEN: Mutex<Option<Vec<&'static Operation>>> = Mutex::new(None);
+        let key = |operation: &'static Operation| std::ptr::from_ref(operation).cast::<()>();
+
+        let mut known = lock(&SEEN);
+        let known = known.get_or_insert_default();
+        let mut seen: Seen =
+            known.iter().map(|operation| (key(operation), (*operation, 0, None))).collect();
+        for list in &LISTS {
+            for (operation, started) in lock(list).places.iter().flatten() {
+                let (_, count, oldest) = seen.entry(key(operation)).or_insert_with(|| {
+                    known.push(operation);
+                    (*operation, 0, None)
+                });
+                *count += 1;
+                *oldest = Some(oldest.map_or(*started, |oldest| oldest.min(*started)));
+            }
+        }
+        for (operation, count, oldest) in seen.into_values() {
+            each(operation, count, oldest);
+        }
+    }
+
+    /// An actor that lives, until it is dropped.
+    #[derive(Debug)]
+    pub(crate) struct Live(&'static str);
+
+    static LIVE: Mutex<BTreeMap<&'static str, i64>> = Mutex::new(BTreeMap::new());
+
+    impl Live {
+        pub(crate) fn new(actor: &'static str) -> Self {
+            *lock(&LIVE).entry(actor).or_default() += 1;
+            Self(actor)
+        }
+    }
+
+    impl Drop for Live {
+        fn drop(&mut self) {
+            *lock(&LIVE).entry(self.0).or_default() -= 1;
+        }
+    }
+
+    pub(crate) fn for_each_live_actor(mut each: impl FnMut(&'static str, i64)) {
+        for (actor, count) in &*lock(&LIVE) {
+            each(actor, *count);
         }
     }
 
@@ -76,11 +196,27 @@ mod enabled {
         }
     }
 
-    pub(crate) fn dropped(operation: &'static Operation, outcome: &Outcome) {
+    /// A message that no handler gets.
+    pub(crate) fn dropped(operation: &'static Operation, reason: &'static str) {
         if let Some(instruments) = instruments() {
-            let mut labels = labels(operation).to_vec();
-            labels.push(KeyValue::new(attribute::DROP_REASON, outcome.as_str()));
+            let mut labels = labels(operation);
+            labels.push(KeyValue::new(attribute::DROP_REASON, reason));
             instruments.dropped.add(1, &labels);
+        }
+    }
+
+    /// An ask that got no reply, as whoever asked sees it.
+    pub(crate) fn ask_failed(operation: &'static Operation, error_type: &'static str) {
+        if let Some(instruments) = instruments() {
+            let mut labels = labels(operation);
+            labels.push(KeyValue::new(attribute::ERROR_TYPE, error_type));
+            instruments.ask_failures.add(1, &labels);
+        }
+    }
+
+    pub(crate) fn panicked(actor: &'static str) {
+        if let Some(instruments) = instruments() {
+            instruments.panics.add(1, &[KeyValue::new(attribute::ACTOR_NAME, actor)]);
         }
     }
 
@@ -90,12 +226,8 @@ mod enabled {
         }
     }
 
-    fn labels(operation: &'static Operation) -> [KeyValue; 3] {
-        [
-            KeyValue::new(attribute::ACTOR_NAME, operation.actor),
-            KeyValue::new(attribute::MESSAGE_TYPE, operation.message),
-            KeyValue::new(attribute::MESSAGE_KIND, operation.kind.as_str()),
-        ]
+    fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,7 +239,6 @@ mod disabled {
     use std::time::Duration;
 
     use crate::operation::Operation;
-    use crate::outcome::Outcome;
 
     pub(crate) fn is_enabled() -> bool {
         false
@@ -127,6 +258,15 @@ mod disabled {
         }
     }
 
+    #[derive(Debug)]
+    pub(crate) struct Live;
+
+    impl Live {
+        pub(crate) fn new(_: &'static str) -> Self {
+            Self
+        }
+    }
+
     /// Never made.
     #[derive(Debug)]
     pub(crate) struct Place<A>(PhantomData<fn(A)>, Infallible);
@@ -137,7 +277,11 @@ mod disabled {
         }
     }
 
-    pub(crate) fn dropped(_: &'static Operation, _: &Outcome) {}
+    pub(crate) fn dropped(_: &'static Operation, _: &'static str) {}
+
+    pub(crate) fn ask_failed(_: &'static Operation, _: &'static str) {}
+
+    pub(crate) fn panicked(_: &'static str) {}
 
     pub(crate) fn restarted(_: &'static str) {}
 }

@@ -50,8 +50,8 @@ impl Kind {
 pub(crate) struct Operation {
     pub(crate) kind: Kind,
     pub(crate) actor: &'static str,
-    /// Empty for a timer, which runs a closure and not a message.
-    pub(crate) message: &'static str,
+    /// With its path; none for a timer, which runs a closure and not a message.
+    pub(crate) message: Option<&'static str>,
     pub(crate) span_name: &'static str,
     pub(crate) function: &'static str,
 }
@@ -90,7 +90,7 @@ fn named<A: TracedActor, M: 'static>(kind: Kind, handler: &str) -> Operation {
         actor: A::NAME,
         span_name: leak(format!("{} {} {short}", kind.as_str(), A::NAME)),
         function: leak(format!("<{actor} as {handler}<{message}>>::handle")),
-        message: leak(short),
+        message: Some(message),
     }
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn of_closure<A: TracedActor, F: 'static>(kind: Kind) -> &'static Ope
         actor: A::NAME,
         span_name: leak(format!("{} {}", kind.as_str(), A::NAME)),
         function: type_name::<F>(),
-        message: "",
+        message: None,
     })
 }
 

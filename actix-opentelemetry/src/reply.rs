@@ -23,6 +23,7 @@ use crate::context::TracedContext;
 use crate::origin::within;
 use crate::outcome::{Outcome, panic_message};
 use crate::span::MessageSpan;
+use crate::supervisor::count_panic;
 
 /// Sends a handler's return value, and ends the message's span, if it has one, when the reply is
 /// ready. The message's context is current.
@@ -121,7 +122,8 @@ impl<A: TracedActor, M: Message> Future for Answer<A, M, ResponseFuture<M::Resul
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<()> {
-        self.poll_with(|future| future.poll(task))
+        // Polled past the actor, whose own future counts all other panics.
+        count_panic::<A, _>(|| self.poll_with(|future| future.poll(task)))
     }
 }
 

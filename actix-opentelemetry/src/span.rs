@@ -91,7 +91,7 @@ impl MessageSpan {
             return;
         }
         let operation = operation();
-        measure::dropped(operation, &outcome);
+        measure::dropped(operation, outcome.as_str());
         if !relation.has_span() {
             return;
         }
@@ -224,8 +224,8 @@ fn operation_attributes(
     let own = own.into_iter();
     let mut attributes = Vec::with_capacity(5 + own.size_hint().0);
     attributes.push(KeyValue::new(attribute::ACTOR_NAME, operation.actor));
-    if !operation.message.is_empty() {
-        attributes.push(KeyValue::new(attribute::MESSAGE_TYPE, operation.message));
+    if let Some(message) = operation.message {
+        attributes.push(KeyValue::new(attribute::MESSAGE_TYPE, message));
     }
     attributes.push(KeyValue::new(attribute::MESSAGE_KIND, operation.kind.as_str()));
     attributes.push(KeyValue::new(attribute::CODE_FUNCTION_NAME, operation.function));

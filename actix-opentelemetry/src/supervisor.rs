@@ -1,9 +1,10 @@
 //! Starting an actor's future, once or again and again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Poll, ready};
 
-use actix::dev::ContextFut;
+use actix::dev::{AsyncContextParts, ContextFut};
 use actix::{Addr, Supervised};
 use opentelemetry::trace::{Link, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
@@ -11,7 +12,7 @@ use opentelemetry::{Context, KeyValue};
 use crate::actor::{TracedActor, starter};
 use crate::attribute;
 use crate::context::TracedContext;
-use crate::measure;
+use crate::measure::{self, Live};
 use crate::operation;
 use crate::origin::TraceState;
 use crate::outcome::Outcome;
@@ -23,21 +24,34 @@ use crate::span::MessageSpan;
 pub(crate) struct Started<F> {
     future: F,
     starter: Option<Context>,
+    _live: Live,
 }
 
 impl<F> Started<F> {
-    pub(crate) fn new(future: F, starter: Context) -> Self {
-        Self { future, starter: Some(starter) }
+    pub(crate) fn new<A: TracedActor>(future: F) -> Self {
+        Self { future, starter: Some(starter::<A>()), _live: Live::new(A::NAME) }
     }
 }
 
-impl<F: Future + Unpin> Future for Started<F> {
-    type Output = F::Output;
+impl<A, C> Future for Started<ContextFut<A, C>>
+where
+    A: TracedActor<Context = C>,
+    C: AsyncContextParts<A> + Unpin,
+{
+    type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<()> {
         let _guard = self.starter.take().map(Context::attach);
-        Pin::new(&mut self.future).poll(task)
+        count_panic::<A, _>(|| Pin::new(&mut self.future).poll(task))
     }
+}
+
+/// Runs code of an actor; counts a panic of it, which goes on.
+pub(crate) fn count_panic<A: TracedActor, R>(code: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
+        measure::panicked(A::NAME);
+        resume_unwind(payload)
+    })
 }
 
 /// Restarts an actor that stopped while it still has addresses, as [`actix::Supervisor`] does.
@@ -53,7 +67,7 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A
     pub(crate) fn spawn(ctx: TracedContext<A>, actor: A) -> Addr<A> {
         let future = ctx.into_future(actor);
         let addr = future.address();
-        drop(actix_rt::spawn(Self { actor: Started::new(future, starter::<A>()), restarts: 0 }));
+        drop(actix_rt::spawn(Self { actor: Started::new::<A>(future), restarts: 0 }));
         addr
     }
 
@@ -68,7 +82,7 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A
         measure::restarted(A::NAME);
         let stopped_in = future.ctx().take_stopped_in().unwrap_or_default();
         let mut span = restart_span::<A>(&stopped_in, self.restarts);
-        if !span.enter(|| future.restart()) {
+        if !span.enter(|| count_panic::<A, _>(|| future.restart())) {
             return false;
         }
         self.actor.starter = Some(span.cx().clone());

@@ -19,9 +19,11 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::TracedActor;
 use crate::envelope::Parcel;
+use crate::measure::Live;
 use crate::outcome::Outcome;
 use crate::reply::{peek, send};
 use crate::span::MessageSpan;
+use crate::supervisor::count_panic;
 
 /// Starts `threads` threads, each with an actor made by `factory`, that share one mailbox; the
 /// counterpart of [`actix::SyncArbiter::start`].
@@ -67,7 +69,7 @@ where
         let system = System::current();
         builder().spawn(move || {
             System::set_current(system);
-            worker.run(Box::new(addr));
+            count_panic::<A, _>(|| worker.run(Box::new(addr)));
         })?;
     }
     System::current().arbiter().spawn(Dispatcher { mailbox: rx, queue });
@@ -205,6 +207,7 @@ struct Worker<A: Actor> {
 
 impl<A: TracedActor<Context = TracedSyncContext<A>>> Worker<A> {
     fn run(self, addr: Box<dyn Fn() -> Addr<A>>) {
+        let _live = Live::new(A::NAME);
         let mut ctx = TracedSyncContext { state: ActorState::Started, is_stopping: false, addr };
         let mut actor = self.begin(&mut ctx);
         for mut message in &self.messages {

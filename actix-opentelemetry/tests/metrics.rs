@@ -1,16 +1,16 @@
 //! The metrics, as an exporter gets them. A binary of its own: once there is a meter, every actor
-//! of the process is measured.
+//! of the process is measured. Each test has actors of its own and looks only at their series.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
 use actix_opentelemetry::metrics::{BUCKET_BOUNDS, set_meter};
-use actix_opentelemetry::{Reply, TracedActor, TracedContext, TracedStart};
+use actix_opentelemetry::{AskError, Reply, TracedActor, TracedContext, TracedStart, ask, tell};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -42,6 +42,12 @@ impl PushMetricExporter for Exporter {
                     for point in sum.data_points() {
                         let key = format!("{name} {}", labels(point.attributes()));
                         all.insert(key, point.value() as f64);
+                    }
+                }
+                AggregatedMetrics::F64(MetricData::Gauge(gauge)) => {
+                    for point in gauge.data_points() {
+                        let key = format!("{name} {}", labels(point.attributes()));
+                        all.insert(key, point.value());
                     }
                 }
                 AggregatedMetrics::I64(MetricData::Sum(sum)) => {
@@ -148,14 +154,48 @@ impl Handler<Close> for LastTill {
     }
 }
 
+/// The one meter of the process, and what it exports.
+struct Meter {
+    provider: SdkMeterProvider,
+    exporter: Exporter,
+}
+
+fn meter() -> &'static Meter {
+    static METER: LazyLock<Meter> = LazyLock::new(|| {
+        let exporter = Exporter::default();
+        let reader = PeriodicReader::builder(exporter.clone()).build();
+        let provider = SdkMeterProvider::builder().with_reader(reader).build();
+        assert!(set_meter(&provider.meter("test")));
+        assert!(!set_meter(&provider.meter("test")), "the first meter stays");
+        Meter { provider, exporter }
+    });
+    &METER
+}
+
+/// The series of these actors, one a line, without those of the instruments named.
+fn series(actors: &[&str], without: &[&str]) -> String {
+    meter().exporter.0.lock().unwrap().clear();
+    meter().provider.force_flush().unwrap();
+    let series = meter().exporter.0.lock().unwrap().clone();
+    let is_of = |key: &str| {
+        actors.iter().any(|actor| {
+            let label = format!("actix.actor.name={actor}");
+            key.split(' ').any(|word| word == label)
+        })
+    };
+    let lines: Vec<_> = (series.iter())
+        .filter(|(key, _)| is_of(key) && !without.iter().any(|name| key.starts_with(name)))
+        .map(|(key, value)| match key.starts_with("actix.message.active.max_age") {
+            true => format!("{key} {} 0", if *value > 0.0 { ">" } else { "=" }),
+            false => format!("{key} = {value}"),
+        })
+        .collect();
+    lines.join("\n").replace("metrics::", "")
+}
+
 #[actix::test]
 async fn every_message_is_measured_whether_it_is_traced_or_not() {
-    let exporter = Exporter::default();
-    let reader = PeriodicReader::builder(exporter.clone()).build();
-    let provider = SdkMeterProvider::builder().with_reader(reader).build();
-    assert!(set_meter(&provider.meter("test")));
-    assert!(!set_meter(&provider.meter("test")), "the first meter stays");
-
+    meter();
     let till = Till::supervise_traced(|_| Till);
     assert_eq!(till.send(Pay(Ok(1))).await, Ok(Ok(1)));
     assert_eq!(till.send(Pay(Err(1))).await, Ok(Err(1)));
@@ -167,13 +207,15 @@ async fn every_message_is_measured_whether_it_is_traced_or_not() {
     last.do_send(Close);
     last.do_send(Close);
     assert_eq!(last.send(Close).await, Err(MailboxError::Closed));
+    while last.connected() {
+        actix_rt::task::yield_now().await;
+    }
     // One that is still waiting in its mailbox.
     till.do_send(Close);
 
-    provider.force_flush().unwrap();
-    let series = exporter.0.lock().unwrap().clone();
-    let lines: Vec<_> = series.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     let expected = "\
+actix.actor.live [{actor}] actix.actor.name=LastTill = 0
+actix.actor.live [{actor}] actix.actor.name=Till = 1
 actix.actor.restarts [{restart}] actix.actor.name=Till = 1
 actix.mailbox.depth [{message}] actix.actor.name=LastTill = 0
 actix.mailbox.depth [{message}] actix.actor.name=Till = 1
@@ -181,13 +223,192 @@ actix.mailbox.wait.duration [s] actix.actor.name=LastTill actix.message.kind=tel
 actix.mailbox.wait.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Close = 1
 actix.mailbox.wait.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Count = 2
 actix.mailbox.wait.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Pay = 2
-actix.message.dropped [{message}] actix.actor.name=LastTill actix.message.kind=ask actix.message.type=Close reason=undelivered = 1
-actix.message.dropped [{message}] actix.actor.name=LastTill actix.message.kind=tell actix.message.type=Close reason=undelivered = 1
-actix.message.dropped [{message}] actix.actor.name=Till actix.message.kind=ask actix.message.type=Close reason=abandoned = 1
+actix.message.dropped [{message}] actix.actor.name=LastTill actix.message.drop_reason=undelivered actix.message.kind=ask actix.message.type=Close = 1
+actix.message.dropped [{message}] actix.actor.name=LastTill actix.message.drop_reason=undelivered actix.message.kind=tell actix.message.type=Close = 1
+actix.message.dropped [{message}] actix.actor.name=Till actix.message.drop_reason=abandoned actix.message.kind=ask actix.message.type=Close = 1
 actix.message.duration [s] actix.actor.name=LastTill actix.message.kind=tell actix.message.type=Close = 1
 actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Close = 1
 actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Count = 2
 actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Pay = 1
 actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Pay error.type=Refused = 1";
-    assert_eq!(lines.join("\n"), expected);
+    assert_eq!(series(&["Till", "LastTill"], &["actix.message.active"]), expected);
+}
+
+/// Fails in every way there is.
+struct Trouble;
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Fail(Failure);
+
+#[derive(Clone, Copy)]
+enum Failure {
+    InHandler,
+    InReply,
+    InSpawned,
+    InTimer,
+    Stuck,
+}
+
+impl Actor for Trouble {
+    type Context = TracedContext<Self>;
+}
+
+impl TracedActor for Trouble {
+    const NAME: &'static str = "Trouble";
+}
+
+impl Handler<Fail> for Trouble {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, fail: Fail, ctx: &mut Self::Context) -> Self::Result {
+        match fail.0 {
+            Failure::InHandler => panic!("in the handler"),
+            Failure::InReply => Box::pin(async { panic!("in the reply") }),
+            Failure::InSpawned => {
+                ctx.spawn(async { panic!("in what it spawned") }.into_actor(self));
+                Box::pin(async {})
+            }
+            Failure::InTimer => {
+                ctx.run_later(Duration::ZERO, |_, _| panic!("in the timer"));
+                Box::pin(async {})
+            }
+            Failure::Stuck => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+/// Cannot even start.
+struct Stillborn;
+
+impl Actor for Stillborn {
+    type Context = TracedContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        panic!("in started");
+    }
+}
+
+impl TracedActor for Stillborn {
+    const NAME: &'static str = "Stillborn";
+}
+
+impl Handler<Fail> for Stillborn {
+    type Result = ();
+
+    fn handle(&mut self, _: Fail, _: &mut Self::Context) {}
+}
+
+async fn ended<A: Actor>(addr: &Addr<A>) {
+    while addr.connected() {
+        actix_rt::task::yield_now().await;
+    }
+}
+
+#[actix::test]
+async fn failures_are_counted_though_nothing_is_traced() {
+    meter();
+    // Each of these panics kills its actor, but for the one past it.
+    for failure in [Failure::InHandler, Failure::InSpawned, Failure::InTimer] {
+        let trouble = Trouble.start_traced();
+        trouble.do_send(Fail(failure));
+        ended(&trouble).await;
+        assert!(tell(&trouble, Fail(failure)).is_err());
+    }
+    let trouble = Trouble::create_traced(|ctx| {
+        ctx.set_mailbox_capacity(1);
+        Trouble
+    });
+    assert_eq!(ask(&trouble, Fail(Failure::InReply)).await, Err(AskError::Closed));
+    let stuck = ask(&trouble, Fail(Failure::Stuck)).timeout(Duration::from_millis(1));
+    assert_eq!(stuck.await, Err(AskError::Timeout));
+    trouble.do_send(Fail(Failure::Stuck));
+    // The first fills the mailbox, which is not emptied before something is awaited; the second
+    // finds no room. The first is given up, and not handled.
+    let given_up = ask(&trouble, Fail(Failure::Stuck));
+    let refused = ask(&trouble, Fail(Failure::Stuck)).fail_when_full();
+    assert_eq!(refused.await, Err(AskError::Full));
+    drop(given_up);
+    let stillborn = Stillborn.start_traced();
+    assert_eq!(ask(&stillborn, Fail(Failure::Stuck)).await, Err(AskError::Closed));
+    ended(&stillborn).await;
+    assert_eq!(ask(&stillborn, Fail(Failure::Stuck)).await, Err(AskError::Closed));
+    // Handled by now.
+    assert_eq!(ask(&trouble, Fail(Failure::InReply)).await, Err(AskError::Closed));
+
+    let expected = "\
+actix.actor.live [{actor}] actix.actor.name=Stillborn = 0
+actix.actor.live [{actor}] actix.actor.name=Trouble = 1
+actix.actor.panics [{panic}] actix.actor.name=Stillborn = 1
+actix.actor.panics [{panic}] actix.actor.name=Trouble = 5
+actix.ask.failures [{ask}] actix.actor.name=Stillborn actix.message.kind=ask actix.message.type=Fail error.type=mailbox_closed = 2
+actix.ask.failures [{ask}] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail error.type=mailbox_closed = 2
+actix.ask.failures [{ask}] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail error.type=mailbox_full = 1
+actix.ask.failures [{ask}] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail error.type=timeout = 1
+actix.message.active [{message}] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail = 1
+actix.message.active [{message}] actix.actor.name=Trouble actix.message.kind=tell actix.message.type=Fail = 1
+actix.message.active.max_age [s] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail > 0
+actix.message.active.max_age [s] actix.actor.name=Trouble actix.message.kind=tell actix.message.type=Fail > 0
+actix.message.dropped [{message}] actix.actor.name=Stillborn actix.message.drop_reason=mailbox_closed actix.message.kind=ask actix.message.type=Fail = 1
+actix.message.dropped [{message}] actix.actor.name=Stillborn actix.message.drop_reason=undelivered actix.message.kind=ask actix.message.type=Fail = 1
+actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=abandoned actix.message.kind=ask actix.message.type=Fail = 1
+actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=mailbox_closed actix.message.kind=tell actix.message.type=Fail = 3
+actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=mailbox_full actix.message.kind=ask actix.message.type=Fail = 1";
+    let without = ["actix.mailbox", "actix.message.duration"];
+    assert_eq!(series(&["Trouble", "Stillborn"], &without), expected);
+}
+
+mod a {
+    #[derive(actix::Message)]
+    #[rtype(result = "()")]
+    pub(crate) struct Do;
+}
+
+mod b {
+    #[derive(actix::Message)]
+    #[rtype(result = "()")]
+    pub(crate) struct Do;
+}
+
+/// Does two things of one name, and sets a timer.
+struct Doer;
+
+impl Actor for Doer {
+    type Context = TracedContext<Self>;
+}
+
+impl TracedActor for Doer {
+    const NAME: &'static str = "Doer";
+}
+
+impl Handler<a::Do> for Doer {
+    type Result = ();
+
+    fn handle(&mut self, _: a::Do, ctx: &mut Self::Context) {
+        ctx.run_later(Duration::ZERO, |_, _| ());
+    }
+}
+
+impl Handler<b::Do> for Doer {
+    type Result = ();
+
+    fn handle(&mut self, _: b::Do, _: &mut Self::Context) {}
+}
+
+#[actix::test]
+async fn messages_of_one_name_are_told_apart_and_a_timer_has_none() {
+    meter();
+    let doer = Doer.start_traced();
+    doer.send(a::Do).await.unwrap();
+    doer.send(b::Do).await.unwrap();
+    while !series(&["Doer"], &[]).contains("kind=delayed") {
+        actix_rt::task::yield_now().await;
+    }
+
+    let without = ["actix.mailbox", "actix.actor", "actix.message.active"];
+    let expected = "\
+actix.message.duration [s] actix.actor.name=Doer actix.message.kind=ask actix.message.type=a::Do = 1
+actix.message.duration [s] actix.actor.name=Doer actix.message.kind=ask actix.message.type=b::Do = 1
+actix.message.duration [s] actix.actor.name=Doer actix.message.kind=delayed = 1";
+    assert_eq!(series(&["Doer"], &without), expected);
 }

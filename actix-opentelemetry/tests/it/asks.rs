@@ -1,9 +1,12 @@
 //! Asks: `send`, by every kind of address, from every kind of sender.
 
+use std::task::Poll;
+
 use actix::prelude::*;
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use actix_opentelemetry::{AskError, RootPolicy, TracedActor, TracedContext, TracedStart, ask};
 use futures_util::future::join_all;
+use futures_util::poll;
 use opentelemetry::trace::{FutureExt, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
@@ -105,7 +108,7 @@ async fn a_span_says_what_was_sent_to_whom_and_how_long_it_waited() {
     let expected = [
         ("actix.actor.name", "Aisle"),
         ("actix.message.kind", "ask"),
-        ("actix.message.type", "List"),
+        ("actix.message.type", "it::asks::List"),
         ("aisle", "dairy"),
         ("code.function.name", "<it::asks::Aisle as Handler<it::asks::List>>::handle"),
     ];
@@ -199,6 +202,32 @@ async fn an_ask_of_a_full_mailbox_keeps_its_context_until_there_is_room() {
     let asks = trace.run_now(|| [ask(&aisle, List), ask(&aisle, List)]);
 
     assert_eq!(join_all(asks).await, [Ok(10), Ok(10)]);
+    assert_eq!(
+        trace.tree(5).await,
+        "test INTERNAL
+  ask Aisle List INTERNAL
+    look INTERNAL
+  ask Aisle List INTERNAL
+    look INTERNAL
+"
+    );
+}
+
+#[actix::test]
+async fn an_ask_that_is_polled_before_there_is_room_keeps_its_context() {
+    let aisle = Aisle::create_traced(|ctx| {
+        ctx.set_mailbox_capacity(1);
+        Aisle { name: "dairy" }
+    });
+    let trace = TestTrace::start("test");
+
+    let (first, second) = trace.run_now(|| (ask(&aisle, List), ask(&aisle, List)));
+    let mut second = Box::pin(second);
+    assert_eq!(poll!(&mut second), Poll::Pending, "there is no room yet");
+    assert_eq!(first.await, Ok(10));
+    // This poll finds room.
+    assert_eq!(second.await, Ok(10));
+
     assert_eq!(
         trace.tree(5).await,
         "test INTERNAL
