@@ -12,6 +12,7 @@ use opentelemetry::Context;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
+use crate::lost;
 use crate::measure;
 use crate::operation::{self, Kind};
 use crate::origin::{Sent, within};
@@ -48,6 +49,8 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
         PACKED.set(true);
         let place = measure::Place::take();
         let cx = Context::current();
+        let kind = if tx.is_some() { Kind::Ask } else { Kind::Tell };
+        lost::look::<A, M>(&cx, kind);
         let sent = Sent::now::<A>(&cx);
         Self { message: Some(message), tx, span: MessageSpan::carry(cx), sent, place }
     }

@@ -11,6 +11,7 @@ pub mod attribute;
 mod batch;
 mod context;
 mod envelope;
+mod lost;
 mod measure;
 #[cfg(feature = "metrics")]
 pub mod metrics;

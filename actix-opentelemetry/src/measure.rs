@@ -205,6 +205,13 @@ mod enabled {
         }
     }
 
+    /// A message that was sent outside any trace.
+    pub(crate) fn without_context(operation: &'static Operation) {
+        if let Some(instruments) = instruments() {
+            instruments.without_context.add(1, &labels(operation));
+        }
+    }
+
     /// An ask that got no reply, as whoever asked sees it.
     pub(crate) fn ask_failed(operation: &'static Operation, error_type: &'static str) {
         if let Some(instruments) = instruments() {
@@ -278,6 +285,8 @@ mod disabled {
     }
 
     pub(crate) fn dropped(_: &'static Operation, _: &'static str) {}
+
+    pub(crate) fn without_context(_: &'static Operation) {}
 
     pub(crate) fn ask_failed(_: &'static Operation, _: &'static str) {}
 

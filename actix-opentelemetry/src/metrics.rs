@@ -12,6 +12,7 @@
 //! | `actix.mailbox.wait.duration` | histogram, `s` | from sending until handling; of a timer, how late it fired | actor, message, kind |
 //! | `actix.mailbox.depth` | up-down counter, `{message}` | messages in the mailboxes | actor |
 //! | `actix.message.dropped` | counter, `{message}` | messages that no handler got | actor, message, kind, [`actix.message.drop_reason`](crate::attribute::DROP_REASON) |
+//! | `actix.message.without_context` | counter, `{message}` | messages that were sent outside any trace to an actor that starts none: where contexts are lost | actor, message, kind |
 //! | `actix.ask.failures` | counter, `{ask}` | calls of [`ask`](crate::ask()) that got no reply | actor, message, kind, `error.type` |
 //! | `actix.actor.live` | observable up-down counter, `{actor}` | actors that have started and not ended | actor |
 //! | `actix.actor.panics` | counter, `{panic}` | panics, in handlers, replies, timers, spawned work, `started` | actor |
@@ -67,6 +68,7 @@ pub(crate) struct Instruments {
     pub(crate) wait: Histogram<f64>,
     pub(crate) depth: UpDownCounter<i64>,
     pub(crate) dropped: Counter<u64>,
+    pub(crate) without_context: Counter<u64>,
     pub(crate) ask_failures: Counter<u64>,
     pub(crate) panics: Counter<u64>,
     pub(crate) restarts: Counter<u64>,
@@ -101,6 +103,11 @@ impl Instruments {
                 .with_description("Messages that wait in mailboxes.")
                 .build(),
             dropped: count("actix.message.dropped", "{message}", "Messages that no handler got."),
+            without_context: count(
+                "actix.message.without_context",
+                "{message}",
+                "Messages that were sent outside any trace.",
+            ),
             ask_failures: count("actix.ask.failures", "{ask}", "Asks that got no reply."),
             panics: count("actix.actor.panics", "{panic}", "Panics of actors."),
             restarts: count(

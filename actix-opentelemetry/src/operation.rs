@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::actor::TracedActor;
@@ -37,6 +38,11 @@ impl Kind {
             Self::Interval => "interval",
             Self::Stream => "stream",
         }
+    }
+
+    /// Whether it is sent by someone, and not set by the actor for later.
+    pub(crate) const fn is_sent(self) -> bool {
+        !self.is_registered()
     }
 
     /// Whether it comes of something that was registered before, as timers and streams are.
@@ -105,11 +111,17 @@ pub(crate) fn of_closure<A: TracedActor, F: 'static>(kind: Kind) -> &'static Ope
     })
 }
 
+/// Whether this is asked for the first time of this pair: see [`lost`](crate::lost).
+pub(crate) fn is_first_lost<A: TracedActor, M: 'static>() -> bool {
+    !slots::<A, M>().is_known_lost.swap(true, Ordering::Relaxed)
+}
+
 /// The names of one pair of types, each made when it is first needed.
 #[derive(Default)]
 struct Slots {
     operations: [OnceLock<Operation>; Kind::COUNT],
     name: OnceLock<&'static str>,
+    is_known_lost: AtomicBool,
 }
 
 type Table = HashMap<TypeId, &'static Slots, BuildHasherDefault<TypeIdHasher>>;

@@ -26,10 +26,15 @@ pub enum TimerPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RootPolicy {
-    /// No span; the context (baggage, values) is carried all the same. The default: an actor is
-    /// seldom where a story begins, and roots without one fill a backend with noise.
+    /// No span; the context (baggage, values) is carried all the same, and the metric
+    /// `actix.message.without_context` counts the message. The default: an actor is seldom where a
+    /// story begins, and roots without one fill a backend with noise.
     #[default]
     Carry,
+    /// No span, as with [`Carry`](Self::Carry); but the first message of each type is logged, with
+    /// who sent it and what to do. For finding out where a context is lost: by a `tracing` event of
+    /// level WARN with the feature `tracing`, else on standard error.
+    Warn,
     /// The root of a new trace, if the sampler agrees. For an actor that is an entry point of the
     /// process: it reads a socket or a queue, or is driven by timers alone.
     Start,

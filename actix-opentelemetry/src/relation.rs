@@ -16,8 +16,12 @@ use crate::tracer;
 /// What the span of a message is to the span of its sender.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Relation {
-    /// There is no span: only the context is carried, with this count of tells if it counts any.
-    Carried { hops: Option<Hops> },
+    /// There is no span: only the context is carried, with this count of tells.
+    Carried { hops: Hops },
+    /// There is no span, because the sender was outside any trace.
+    Outside,
+    /// There is no span: nothing is to be recorded here.
+    Suppressed,
     /// A child, and how many tells led here since the last ask or root.
     Child { hops: Hops },
     /// A root with a link to the sender.
@@ -38,14 +42,15 @@ impl Relation {
     pub(crate) fn of<A: TracedActor>(cx: &Context, kind: Kind) -> Self {
         let is_recorded = match TraceState::of(cx) {
             TraceState::Outside if A::ROOT == RootPolicy::Start => return Self::Root,
-            TraceState::Outside | TraceState::Suppressed => return Self::Carried { hops: None },
+            TraceState::Outside => return Self::Outside,
+            TraceState::Suppressed => return Self::Suppressed,
             TraceState::Recorded => true,
             TraceState::Refused => false,
         };
         let begins_a_trace = kind.is_registered() && A::TIMERS == TimerPolicy::LinkedRoot;
         match Hops::of(cx).next(kind, A::HOP_LIMIT).filter(|_| !begins_a_trace) {
             Some(hops) if is_recorded => Self::Child { hops },
-            Some(hops) => Self::Carried { hops: Some(hops) },
+            Some(hops) => Self::Carried { hops },
             None if is_recorded => Self::LinkedRoot,
             None => Self::FreshRoot,
         }
@@ -53,7 +58,7 @@ impl Relation {
 
     /// Whether there is to be a span.
     pub(crate) fn has_span(self) -> bool {
-        !matches!(self, Self::Carried { .. })
+        !matches!(self, Self::Carried { .. } | Self::Outside | Self::Suppressed)
     }
 
     /// Starts the span, if there is to be one and there is a tracer provider.
@@ -75,7 +80,7 @@ impl Relation {
             builder
         };
         match self {
-            Self::Carried { .. } => None,
+            Self::Carried { .. } | Self::Outside | Self::Suppressed => None,
             Self::LinkedRoot | Self::FreshRoot => tracer::start(builder, &rootless(cx)),
             Self::Child { .. } | Self::Root => tracer::start(builder, cx),
         }
@@ -97,8 +102,8 @@ impl Relation {
 
     fn changed_hops(self, cx: &Context) -> Option<Hops> {
         let hops = match self {
-            Self::Carried { hops } => hops?,
-            Self::Child { hops } => hops,
+            Self::Carried { hops } | Self::Child { hops } => hops,
+            Self::Outside | Self::Suppressed => return None,
             Self::LinkedRoot | Self::FreshRoot | Self::Root => Hops::default(),
         };
         (Hops::of(cx) != hops).then_some(hops)

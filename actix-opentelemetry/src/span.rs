@@ -50,6 +50,11 @@ impl MessageSpan {
             return relation.carry(&cx).unwrap_or(cx);
         }
         let (operation, arrival) = (operation(), arrive());
+        if let Relation::Outside = relation
+            && kind.is_sent()
+        {
+            measure::without_context(operation);
+        }
         self.stopwatch = Stopwatch::start(operation, arrival.wait);
         let attributes = || operation_attributes(operation, arrival.wait, actor.attributes());
         self.record(relation, operation.span_name, arrival, attributes)

@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
+use crate::lost;
 use crate::operation::{self, Kind};
 use crate::origin::{Arrival, Sent, within};
 use crate::outcome::Outcome;
@@ -32,6 +33,7 @@ pub(crate) struct Notified<A: TracedActor + Handler<M>, M: Message + 'static> {
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Notified<A, M> {
     pub(crate) fn new(message: M) -> Self {
         let cx = OtelContext::current();
+        lost::look::<A, M>(&cx, Kind::Notify);
         let sent = Sent::now::<A>(&cx);
         let span = MessageSpan::carry(cx);
         Self { message: Some(message), span, sent, actor: std::marker::PhantomData }

@@ -5,14 +5,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
 use actix_opentelemetry::metrics::{BUCKET_BOUNDS, set_meter};
-use actix_opentelemetry::{AskError, Reply, TracedActor, TracedContext, TracedStart, ask, tell};
-use opentelemetry::KeyValue;
+use actix_opentelemetry::{
+    AskError, Reply, RootPolicy, TracedActor, TracedContext, TracedStart, ask, tell,
+};
 use opentelemetry::metrics::MeterProvider;
+use opentelemetry::trace::{
+    FutureExt, SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
@@ -174,6 +179,9 @@ fn meter() -> &'static Meter {
 
 /// The series of these actors, one a line, without those of the instruments named.
 fn series(actors: &[&str], without: &[&str]) -> String {
+    // One test at a time: each looks at an export of its own.
+    static EXPORT: Mutex<()> = Mutex::new(());
+    let _export = EXPORT.lock().unwrap_or_else(PoisonError::into_inner);
     meter().exporter.0.lock().unwrap().clear();
     meter().provider.force_flush().unwrap();
     let series = meter().exporter.0.lock().unwrap().clone();
@@ -231,7 +239,8 @@ actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.me
 actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Count = 2
 actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Pay = 1
 actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.message.type=Pay error.type=Refused = 1";
-    assert_eq!(series(&["Till", "LastTill"], &["actix.message.active"]), expected);
+    let without = ["actix.message.active", "actix.message.without"];
+    assert_eq!(series(&["Till", "LastTill"], &without), expected);
 }
 
 /// Fails in every way there is.
@@ -354,7 +363,7 @@ actix.message.dropped [{message}] actix.actor.name=Stillborn actix.message.drop_
 actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=abandoned actix.message.kind=ask actix.message.type=Fail = 1
 actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=mailbox_closed actix.message.kind=tell actix.message.type=Fail = 3
 actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=mailbox_full actix.message.kind=ask actix.message.type=Fail = 1";
-    let without = ["actix.mailbox", "actix.message.duration"];
+    let without = ["actix.mailbox", "actix.message.duration", "actix.message.without"];
     assert_eq!(series(&["Trouble", "Stillborn"], &without), expected);
 }
 
@@ -405,10 +414,81 @@ async fn messages_of_one_name_are_told_apart_and_a_timer_has_none() {
         actix_rt::task::yield_now().await;
     }
 
-    let without = ["actix.mailbox", "actix.actor", "actix.message.active"];
+    let without = ["actix.mailbox", "actix.actor", "actix.message.active", "actix.message.without"];
     let expected = "\
 actix.message.duration [s] actix.actor.name=Doer actix.message.kind=ask actix.message.type=a::Do = 1
 actix.message.duration [s] actix.actor.name=Doer actix.message.kind=ask actix.message.type=b::Do = 1
 actix.message.duration [s] actix.actor.name=Doer actix.message.kind=delayed = 1";
     assert_eq!(series(&["Doer"], &without), expected);
+}
+
+/// Lets messages pass, and one that is an entry point.
+struct Courier;
+struct Gate;
+
+impl Actor for Courier {
+    type Context = TracedContext<Self>;
+}
+
+impl TracedActor for Courier {
+    const NAME: &'static str = "Courier";
+}
+
+impl Actor for Gate {
+    type Context = TracedContext<Self>;
+}
+
+impl TracedActor for Gate {
+    const NAME: &'static str = "Gate";
+    const ROOT: RootPolicy = RootPolicy::Start;
+}
+
+impl Handler<a::Do> for Courier {
+    type Result = ();
+
+    fn handle(&mut self, _: a::Do, ctx: &mut Self::Context) {
+        ctx.notify(b::Do);
+    }
+}
+
+impl Handler<b::Do> for Courier {
+    type Result = ();
+
+    fn handle(&mut self, _: b::Do, ctx: &mut Self::Context) {
+        ctx.run_later(Duration::ZERO, |_, _| ());
+    }
+}
+
+impl Handler<a::Do> for Gate {
+    type Result = ();
+
+    fn handle(&mut self, _: a::Do, _: &mut Self::Context) {}
+}
+
+#[actix::test]
+async fn messages_that_lost_their_context_are_counted() {
+    meter();
+    let (courier, gate) = (Courier.start_traced(), Gate.start_traced());
+    let refused = Context::new().with_remote_span_context(SpanContext::new(
+        TraceId::from(1),
+        SpanId::from(1),
+        TraceFlags::NOT_SAMPLED,
+        true,
+        TraceState::NONE,
+    ));
+
+    courier.send(a::Do).await.unwrap();
+    courier.send(a::Do).await.unwrap();
+    async { courier.send(a::Do).await }.with_context(refused).await.unwrap();
+    gate.send(a::Do).await.unwrap();
+    while !series(&["Courier"], &[]).contains("kind=delayed = 3") {
+        actix_rt::task::yield_now().await;
+    }
+
+    // Neither one in a trace that is not sampled, nor a timer, nor one to an entry point.
+    let expected = "\
+actix.message.without_context [{message}] actix.actor.name=Courier actix.message.kind=ask actix.message.type=a::Do = 2
+actix.message.without_context [{message}] actix.actor.name=Courier actix.message.kind=notify actix.message.type=b::Do = 2";
+    let others = ["actix.mailbox", "actix.actor", "actix.message.active", "actix.message.duration"];
+    assert_eq!(series(&["Courier", "Gate"], &others), expected);
 }
