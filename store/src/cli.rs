@@ -12,7 +12,7 @@ use shared::signal;
 use telemetry::{Service, Telemetry};
 
 use crate::{
-    actors::{CrewConfig, RestockPolicy},
+    actors::{ActorConfig, RestockPolicy},
     server::{self, Config},
     storage::{self, DatabaseUrl},
 };
@@ -152,7 +152,7 @@ impl Args {
             database: self.database.clone(),
             http_threads: self.workers.map_or(cores, |workers| workers.get().into()),
             actor_threads: self.actor_threads.get().into(),
-            crew: CrewConfig {
+            actors: ActorConfig {
                 mailbox: self.mailbox.get().into(),
                 concurrency: self.concurrency.get().into(),
                 ledger_queue: self.ledger_queue.get().into(),

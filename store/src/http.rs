@@ -11,7 +11,7 @@ mod openapi;
 mod orders;
 mod problem;
 mod products;
-mod shop;
+mod state;
 mod trace_headers;
 mod welcome;
 mod whats_in_store;
@@ -19,15 +19,15 @@ mod whats_in_store;
 use actix_web::{HttpRequest, Resource, Route, http::Method, web};
 
 pub(crate) use in_trace::in_trace;
-pub(crate) use shop::Shop;
+pub(crate) use state::AppState;
 pub(crate) use trace_headers::tidy;
 
-use problem::Refusal;
+use problem::ApiError;
 
 /// All routes of the store.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
-        .app_data(web::PathConfig::default().error_handler(|error, _| Refusal::from(error).into()))
+        .app_data(web::PathConfig::default().error_handler(|error, _| ApiError::from(error).into()))
         .service(reading("/", || web::to(welcome::welcome)))
         .service(reading("/whats-in-store", || web::to(whats_in_store::whats_in_store)))
         .service(reading("/products/{id}", || web::to(products::product)))
@@ -50,10 +50,10 @@ fn reading(path: &str, handler: impl Fn() -> Route) -> Resource {
 /// Refuses every other method.
 fn only(allowed: &'static str, resource: Resource) -> Resource {
     resource.default_service(web::to(move |request: HttpRequest| async move {
-        Refusal::method_not_allowed(request.method(), allowed)
+        ApiError::method_not_allowed(request.method(), allowed)
     }))
 }
 
-async fn not_found(request: HttpRequest) -> Refusal {
-    Refusal::not_found(format!("there is nothing at {:?}", request.path()))
+async fn not_found(request: HttpRequest) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {:?}", request.path()))
 }

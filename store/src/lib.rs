@@ -16,6 +16,6 @@ mod http;
 mod server;
 pub mod storage;
 
-pub use actors::{CrewConfig, RestockPolicy};
+pub use actors::{ActorConfig, RestockPolicy};
 pub use cli::{Args, run};
 pub use server::{Config, Error, Running, SHUTDOWN_TIMEOUT, serve};

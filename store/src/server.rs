@@ -9,8 +9,8 @@ use opentelemetry::{Context, trace::FutureExt as _};
 use tokio::time::timeout;
 
 use crate::{
-    actors::{Book, CrewConfig, Premises, Staff},
-    http::{self, Shop},
+    actors::{ActorConfig, ActorPools, ActorSystemParts, WriteLock},
+    http::{self, AppState},
     storage::{DatabaseUrl, Storage, StorageError},
 };
 
@@ -29,7 +29,7 @@ pub struct Config {
     /// Threads that the actors run on.
     pub actor_threads: usize,
     /// How much the actors take on.
-    pub crew: CrewConfig,
+    pub actors: ActorConfig,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// Whether requests may ask for faults.
@@ -90,19 +90,19 @@ pub async fn serve(
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
     let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
-    let premises = Premises {
+    let parts = ActorSystemParts {
         storage: storage.clone(),
-        book: Book::default(),
+        write_lock: WriteLock::default(),
         catalogue,
         arbiters: arbiters.iter().map(Arbiter::handle).collect(),
-        config: config.crew,
+        config: config.actors,
     };
-    let staff = Staff::start(premises);
-    if let Err(failure) = staff.regulars().ready().with_context(untraced).await {
-        tracing::warn!(%failure, "the store opens although not every actor is ready");
+    let pools = ActorPools::start(parts);
+    if let Err(error) = pools.regulars().ready().with_context(untraced).await {
+        tracing::warn!(%error, "the store opens although not every actor is ready");
     }
-    let shop = web::Data::new(Shop::new(staff, config.request_timeout, config.allow_faults));
-    let (server, addr) = listen(&config, shop.clone())?;
+    let state = web::Data::new(AppState::new(pools, config.request_timeout, config.allow_faults));
+    let (server, addr) = listen(&config, state.clone())?;
     let done = actix_rt::spawn(async move {
         let handle = server.handle();
         let stop = async move {
@@ -111,7 +111,7 @@ pub async fn serve(
             future::pending::<()>().await;
         };
         let served = tokio::select! { served = server => served, () = stop => Ok(()) };
-        close(&shop, &storage, arbiters).await;
+        close(&state, &storage, arbiters).await;
         served.map_err(Error::Serve)
     });
     Ok(Running { addr, done })
@@ -119,13 +119,13 @@ pub async fn serve(
 
 fn listen(
     config: &Config,
-    shop: web::Data<Shop>,
+    state: web::Data<AppState>,
 ) -> Result<(actix_web::dev::Server, SocketAddr), Error> {
     let listen = config.listen;
     let failed = |source| Error::Listen { listen, source };
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(shop.clone())
+            .app_data(state.clone())
             .configure(http::routes)
             .wrap(from_fn(http::in_trace))
             .wrap(RequestTracing::new())
@@ -144,9 +144,9 @@ fn listen(
 }
 
 /// Lets the actors finish what they have begun, then ends them and closes the database.
-async fn close(shop: &Shop, storage: &Storage, arbiters: Vec<Arbiter>) {
+async fn close(state: &AppState, storage: &Storage, arbiters: Vec<Arbiter>) {
     let closing = async {
-        shop.staff().idle().await;
+        state.pools().idle().await;
         let ended = actix_rt::task::spawn_blocking(move || {
             for arbiter in arbiters {
                 arbiter.stop();

@@ -13,14 +13,14 @@ use opentelemetry::{Context, KeyValue};
 use shared::wire::Product;
 
 use super::{
-    Failure, RestockPolicy,
+    ActorError, RestockPolicy,
     batch::BatchNumber,
-    kept::Kept,
-    ledger::{Ledger, ReadStock, Reading},
+    faults::InjectedFaults,
+    ledger::{Ledger, ReadStock, StockReading},
     reservation::Reservation,
     restocker::{LowStock, Restocker},
-    stock::Stock,
-    trouble::Trouble,
+    stock::AisleStock,
+    supervised::Supervised,
 };
 use crate::domain::{BasketLine, CatalogueProduct, ProductId};
 
@@ -30,26 +30,26 @@ const READ_EVERY: Duration = Duration::from_secs(3);
 /// One aisle.
 pub(crate) struct Aisle {
     name: Arc<str>,
-    stock: Stock,
-    ledger: Arc<Kept<Ledger>>,
-    restocker: Arc<Kept<Restocker>>,
+    stock: AisleStock,
+    ledger: Arc<Supervised<Ledger>>,
+    restocker: Arc<Supervised<Restocker>>,
     policy: RestockPolicy,
     is_reading: bool,
 }
 
 /// What does the aisle have?
 #[derive(Message)]
-#[rtype(result = "Result<Vec<Product>, Failure>")]
+#[rtype(result = "Result<Vec<Product>, ActorError>")]
 pub(crate) struct ListProducts;
 
 /// What is there of one product?
 #[derive(Message)]
-#[rtype(result = "Result<Product, Failure>")]
+#[rtype(result = "Result<Product, ActorError>")]
 pub(crate) struct ShowProduct(pub(crate) ProductId);
 
 /// Set aside all of these, or nothing.
 #[derive(Message)]
-#[rtype(result = "Result<Reservation, Failure>")]
+#[rtype(result = "Result<Reservation, ActorError>")]
 pub(crate) struct Reserve(pub(crate) Vec<BasketLine>);
 
 /// Put back what was set aside.
@@ -62,7 +62,7 @@ pub(crate) struct Release {
 /// What was set aside is sold.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Settle {
+pub(crate) struct MarkSold {
     pub(crate) lines: Vec<BasketLine>,
     pub(crate) batch: BatchNumber,
     /// The context of the sale.
@@ -78,7 +78,7 @@ pub(crate) struct Reread;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Restocked {
-    pub(crate) reading: Reading,
+    pub(crate) reading: StockReading,
     pub(crate) product: ProductId,
     pub(crate) delivered: u64,
 }
@@ -87,12 +87,12 @@ impl Aisle {
     /// The aisle in which all of these stand, with the pieces that there were at the beginning.
     pub(super) fn new(
         products: &[(CatalogueProduct, u64)],
-        ledger: Arc<Kept<Ledger>>,
-        restocker: Arc<Kept<Restocker>>,
+        ledger: Arc<Supervised<Ledger>>,
+        restocker: Arc<Supervised<Restocker>>,
         policy: RestockPolicy,
     ) -> Self {
         let name = products.first().map_or_else(Arc::default, |(first, _)| first.aisle.clone());
-        let stock = Stock::new(products, policy.below);
+        let stock = AisleStock::new(products, policy.below);
         Self { name, stock, ledger, restocker, policy, is_reading: false }
     }
 
@@ -100,7 +100,7 @@ impl Aisle {
         &mut self,
         lines: Vec<BasketLine>,
         ctx: &TracedContext<Self>,
-    ) -> Result<Reservation, Failure> {
+    ) -> Result<Reservation, ActorError> {
         self.stock.reserve(&lines)?;
         Ok(Reservation::new(ctx.address(), lines))
     }
@@ -113,18 +113,18 @@ impl Aisle {
     }
 
     /// Answers when whatever the request asked for is over, which is nearly always at once.
-    fn after_trouble<T: 'static>(
+    fn after_faults<T: 'static>(
         &mut self,
         ctx: &mut TracedContext<Self>,
-        work: impl FnOnce(&mut Self, &TracedContext<Self>) -> Result<T, Failure> + 'static,
-    ) -> ActorResponse<Self, Result<T, Failure>> {
-        let trouble = Trouble::of_aisle(&self.name);
-        if trouble.is_none() {
+        work: impl FnOnce(&mut Self, &TracedContext<Self>) -> Result<T, ActorError> + 'static,
+    ) -> ActorResponse<Self, Result<T, ActorError>> {
+        let faults = InjectedFaults::of_aisle(&self.name);
+        if faults.is_none() {
             return ActorResponse::reply(work(self, ctx));
         }
-        trouble.stall(self, ctx);
+        faults.stall(self, ctx);
         ActorResponse::r#async(
-            trouble
+            faults
                 .endure()
                 .into_actor(self)
                 .map(|endured, aisle, ctx| endured.and_then(|()| work(aisle, ctx))),
@@ -148,8 +148,8 @@ impl Aisle {
                     aisle.stock.read(&reading);
                     aisle.report_low_stock(ctx);
                 }
-                Err(failure) => {
-                    tracing::warn!(aisle = %aisle.name, %failure, "the stock could not be read");
+                Err(error) => {
+                    tracing::warn!(aisle = %aisle.name, %error, "the stock could not be read");
                 }
             }
         })
@@ -183,33 +183,33 @@ impl TracedActor for Aisle {
     }
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        Failure::classify::<Reservation>(reply)
-            .or_else(|| Failure::classify::<Vec<Product>>(reply))
-            .or_else(|| Failure::classify::<Product>(reply))
+        ActorError::classify::<Reservation>(reply)
+            .or_else(|| ActorError::classify::<Vec<Product>>(reply))
+            .or_else(|| ActorError::classify::<Product>(reply))
     }
 }
 
 impl Handler<ListProducts> for Aisle {
-    type Result = ActorResponse<Self, Result<Vec<Product>, Failure>>;
+    type Result = ActorResponse<Self, Result<Vec<Product>, ActorError>>;
 
     fn handle(&mut self, _: ListProducts, ctx: &mut Self::Context) -> Self::Result {
-        self.after_trouble(ctx, |aisle, _| Ok(aisle.stock.list()))
+        self.after_faults(ctx, |aisle, _| Ok(aisle.stock.list()))
     }
 }
 
 impl Handler<ShowProduct> for Aisle {
-    type Result = ActorResponse<Self, Result<Product, Failure>>;
+    type Result = ActorResponse<Self, Result<Product, ActorError>>;
 
     fn handle(&mut self, message: ShowProduct, ctx: &mut Self::Context) -> Self::Result {
-        self.after_trouble(ctx, move |aisle, _| aisle.stock.show(message.0))
+        self.after_faults(ctx, move |aisle, _| aisle.stock.show(message.0))
     }
 }
 
 impl Handler<Reserve> for Aisle {
-    type Result = ActorResponse<Self, Result<Reservation, Failure>>;
+    type Result = ActorResponse<Self, Result<Reservation, ActorError>>;
 
     fn handle(&mut self, message: Reserve, ctx: &mut Self::Context) -> Self::Result {
-        self.after_trouble(ctx, |aisle, ctx| aisle.reserve(message.0, ctx))
+        self.after_faults(ctx, |aisle, ctx| aisle.reserve(message.0, ctx))
     }
 }
 
@@ -221,11 +221,11 @@ impl Handler<Release> for Aisle {
     }
 }
 
-impl Handler<Settle> for Aisle {
+impl Handler<MarkSold> for Aisle {
     type Result = ();
 
-    fn handle(&mut self, message: Settle, ctx: &mut Self::Context) {
-        self.stock.settle(&message.lines, message.batch);
+    fn handle(&mut self, message: MarkSold, ctx: &mut Self::Context) {
+        self.stock.mark_sold(&message.lines, message.batch);
         let _guard = message.sale.attach();
         self.report_low_stock(ctx);
     }

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Failure,
+    ActorError,
     ledger::{Ledger, Record, Recorded},
 };
 use crate::storage::Storage;
@@ -24,18 +24,18 @@ pub(crate) struct BatchNumber(pub(super) u64);
 
 /// Whoever holds it has the database to itself, as far as this process goes. In it is the number of
 /// the last batch.
-pub(crate) type Book = Arc<Mutex<BatchNumber>>;
+pub(crate) type WriteLock = Arc<Mutex<BatchNumber>>;
 
 /// An order that waits for the next batch.
-pub(super) struct Waiting {
+pub(super) struct QueuedOrder {
     record: Record,
     cx: Context,
     reply: oneshot::Sender<Answer>,
 }
 
-type Answer = Result<Recorded, Failure>;
+type Answer = Result<Recorded, ActorError>;
 
-impl Waiting {
+impl QueuedOrder {
     /// An order that came in the current context, and the end at which its answer comes out.
     pub(super) fn new(record: Record) -> (Self, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
@@ -47,7 +47,7 @@ impl Waiting {
         if Instant::now() < self.record.deadline {
             return Some(self);
         }
-        self.reply.send(Err(Failure::DeadlineMissed(Ledger::NAME))).ok();
+        self.reply.send(Err(ActorError::DeadlineMissed(Ledger::NAME))).ok();
         None
     }
 }
@@ -55,11 +55,11 @@ impl Waiting {
 /// Records these orders in one transaction, in a span of its own that links to each, and answers
 /// them.
 pub(super) fn write(
-    orders: Vec<Waiting>,
+    orders: Vec<QueuedOrder>,
     storage: Storage,
-    book: OwnedMutexGuard<BatchNumber>,
+    write_lock: OwnedMutexGuard<BatchNumber>,
 ) -> impl Future<Output = ()> {
-    let batch: Vec<_> = orders.into_iter().filter_map(Waiting::unless_late).collect();
+    let batch: Vec<_> = orders.into_iter().filter_map(QueuedOrder::unless_late).collect();
     let mut links = BatchLinks::new();
     for waiting in &batch {
         links.add(&waiting.cx);
@@ -68,19 +68,23 @@ pub(super) fn write(
     let is_traced = batch.iter().any(|waiting| waiting.cx.span().is_recording());
     let cx = if is_traced { Context::new() } else { Context::new().with_telemetry_suppressed() };
     let _guard = cx.attach();
-    links.process::<Ledger, _>(record(batch, storage, book))
+    links.process::<Ledger, _>(record(batch, storage, write_lock))
 }
 
-async fn record(batch: Vec<Waiting>, storage: Storage, mut book: OwnedMutexGuard<BatchNumber>) {
+async fn record(
+    batch: Vec<QueuedOrder>,
+    storage: Storage,
+    mut write_lock: OwnedMutexGuard<BatchNumber>,
+) {
     if batch.is_empty() {
         return;
     }
     let (orders, replies): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.record.order, waiting.reply)).unzip();
-    book.0 += 1;
-    let batch = *book;
+    write_lock.0 += 1;
+    let batch = *write_lock;
     let outcomes = storage.record(&orders).await;
-    drop(book);
+    drop(write_lock);
     let answers: Vec<Answer> = match outcomes {
         Ok(outcomes) => {
             outcomes.into_iter().map(|outcome| Ok(Recorded { outcome, batch })).collect()

@@ -15,25 +15,25 @@ use shared::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Failure,
-    admission::Admission,
-    floor::Floor,
-    kept::Kept,
+    ActorError,
+    aisle_router::AisleRouter,
+    faults::InjectedFaults,
     ledger::{Ledger, Record, Recorded},
+    limit::ConcurrencyLimit,
     reservation::Reservation,
-    trouble::Trouble,
+    supervised::Supervised,
 };
 use crate::{domain::NewOrder, storage::RecordOutcome};
 
 /// The checkout.
 pub(crate) struct Checkout {
     desk: Arc<Desk>,
-    admission: Admission,
+    limit: ConcurrencyLimit,
 }
 
 /// Sell this, unless that takes too long.
 #[derive(Message)]
-#[rtype(result = "Result<Receipt, Failure>")]
+#[rtype(result = "Result<Receipt, ActorError>")]
 pub(crate) struct PlaceOrder {
     pub(crate) order: NewOrder,
     /// When whoever asks will have gone.
@@ -42,34 +42,38 @@ pub(crate) struct PlaceOrder {
 
 /// Whom the checkout asks.
 struct Desk {
-    floor: Arc<Floor>,
-    ledger: Arc<Kept<Ledger>>,
+    aisles: Arc<AisleRouter>,
+    ledger: Arc<Supervised<Ledger>>,
 }
 
 impl Checkout {
     /// A checkout between the aisles and the ledger.
-    pub(super) fn new(floor: Arc<Floor>, ledger: Arc<Kept<Ledger>>, admission: Admission) -> Self {
-        Self { desk: Arc::new(Desk { floor, ledger }), admission }
+    pub(super) fn new(
+        aisles: Arc<AisleRouter>,
+        ledger: Arc<Supervised<Ledger>>,
+        limit: ConcurrencyLimit,
+    ) -> Self {
+        Self { desk: Arc::new(Desk { aisles, ledger }), limit }
     }
 }
 
 impl Desk {
-    async fn place(&self, message: PlaceOrder) -> Result<Receipt, Failure> {
+    async fn place(&self, message: PlaceOrder) -> Result<Receipt, ActorError> {
         let PlaceOrder { order, deadline } = message;
-        let reserved = timeout_at(deadline, self.floor.reserve(&order.basket))
+        let reserved = timeout_at(deadline, self.aisles.reserve(&order.basket))
             .await
-            .map_err(|_| Failure::DeadlineMissed(Checkout::NAME))?;
+            .map_err(|_| ActorError::DeadlineMissed(Checkout::NAME))?;
         let reservations = match reserved {
             // The key may have been used for a sale that emptied the shelf: the database knows.
-            Err(Failure::OutOfStock(_)) if order.key.is_some() => Vec::new(),
+            Err(ActorError::OutOfStock(_)) if order.key.is_some() => Vec::new(),
             reserved => reserved?,
         };
         let basket = order.basket.clone();
         let recorded = self.ledger.ask(Record { order, deadline }).await;
         let sold = recorded.and_then(|recorded| self.conclude(recorded, reservations));
         // Either the view was wrong, or nobody knows whether the order was recorded.
-        if let Err(Failure::OutOfStock(_) | Failure::Storage(_)) = sold {
-            self.floor.reread(&basket);
+        if let Err(ActorError::OutOfStock(_) | ActorError::Storage(_)) = sold {
+            self.aisles.reread(&basket);
         }
         sold
     }
@@ -78,26 +82,26 @@ impl Desk {
         &self,
         recorded: Recorded,
         reservations: Vec<Reservation>,
-    ) -> Result<Receipt, Failure> {
+    ) -> Result<Receipt, ActorError> {
         match recorded.outcome {
             RecordOutcome::Recorded(receipt) => {
                 for reservation in reservations {
-                    reservation.settle(recorded.batch);
+                    reservation.mark_sold(recorded.batch);
                 }
                 let order_id = KeyValue::new("grocery.order.id", receipt.order_id.to_string());
                 Context::map_current(|cx| cx.span().set_attribute(order_id));
                 Ok(receipt)
             }
             RecordOutcome::Replayed(receipt) => Ok(receipt),
-            RecordOutcome::KeyReused => Err(Failure::KeyReused),
+            RecordOutcome::KeyReused => Err(ActorError::KeyReused),
             RecordOutcome::Short(shortages) => {
                 let to_wire = |shortage: &crate::domain::Shortage| Shortage {
                     id: shortage.product.to_string(),
-                    name: self.floor.name_of(shortage.product).to_string(),
+                    name: self.aisles.name_of(shortage.product).to_string(),
                     requested: shortage.requested.get(),
                     available: shortage.available,
                 };
-                Err(Failure::OutOfStock(shortages.iter().map(to_wire).collect()))
+                Err(ActorError::OutOfStock(shortages.iter().map(to_wire).collect()))
             }
         }
     }
@@ -111,23 +115,23 @@ impl TracedActor for Checkout {
     const NAME: &'static str = "Checkout";
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        Failure::classify::<Receipt>(reply)
+        ActorError::classify::<Receipt>(reply)
     }
 }
 
 impl Handler<PlaceOrder> for Checkout {
-    type Result = ResponseFuture<Result<Receipt, Failure>>;
+    type Result = ResponseFuture<Result<Receipt, ActorError>>;
 
     fn handle(&mut self, message: PlaceOrder, ctx: &mut Self::Context) -> Self::Result {
-        let trouble = Trouble::of(FaultyActor::Checkout);
-        trouble.stall(self, ctx);
-        let admitted = self.admission.admit(self, ctx);
+        let faults = InjectedFaults::of(FaultyActor::Checkout);
+        faults.stall(self, ctx);
+        let permit = self.limit.acquire(self, ctx);
         let desk = Arc::clone(&self.desk);
         // It runs to its end whether or not anybody still waits for it, and even if this actor is
         // gone: the receipt of a recorded order may be lost on the way, its reservations not.
         Box::pin(async move {
-            let _admitted = admitted;
-            trouble.endure().await?;
+            let _permit = permit;
+            faults.endure().await?;
             desk.place(message).await
         })
     }

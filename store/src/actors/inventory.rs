@@ -8,34 +8,34 @@ use futures_util::future::try_join_all;
 use shared::{fault::FaultyActor, wire::Product};
 
 use super::{
-    Failure,
-    admission::Admission,
+    ActorError,
     aisle::{ListProducts, ShowProduct},
-    floor::Floor,
-    trouble::Trouble,
+    aisle_router::AisleRouter,
+    faults::InjectedFaults,
+    limit::ConcurrencyLimit,
 };
 use crate::domain::ProductId;
 
 /// The inventory of the store.
 pub(crate) struct Inventory {
-    floor: Arc<Floor>,
-    admission: Admission,
+    aisles: Arc<AisleRouter>,
+    limit: ConcurrencyLimit,
 }
 
 /// What is in store, in all aisles?
 #[derive(Message)]
-#[rtype(result = "Result<Vec<Product>, Failure>")]
+#[rtype(result = "Result<Vec<Product>, ActorError>")]
 pub(crate) struct WhatsInStore;
 
 /// What is there of one product?
 #[derive(Message)]
-#[rtype(result = "Result<Product, Failure>")]
+#[rtype(result = "Result<Product, ActorError>")]
 pub(crate) struct FindProduct(pub(crate) ProductId);
 
 impl Inventory {
-    /// The inventory of a floor.
-    pub(super) fn new(floor: Arc<Floor>, admission: Admission) -> Self {
-        Self { floor, admission }
+    /// The inventory of these aisles.
+    pub(super) fn new(aisles: Arc<AisleRouter>, limit: ConcurrencyLimit) -> Self {
+        Self { aisles, limit }
     }
 }
 
@@ -47,40 +47,41 @@ impl TracedActor for Inventory {
     const NAME: &'static str = "Inventory";
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        Failure::classify::<Vec<Product>>(reply).or_else(|| Failure::classify::<Product>(reply))
+        ActorError::classify::<Vec<Product>>(reply)
+            .or_else(|| ActorError::classify::<Product>(reply))
     }
 }
 
 impl Handler<WhatsInStore> for Inventory {
-    type Result = ResponseFuture<Result<Vec<Product>, Failure>>;
+    type Result = ResponseFuture<Result<Vec<Product>, ActorError>>;
 
     fn handle(&mut self, _: WhatsInStore, ctx: &mut Self::Context) -> Self::Result {
-        let trouble = Trouble::of(FaultyActor::Inventory);
-        trouble.stall(self, ctx);
-        let admitted = self.admission.admit(self, ctx);
-        let floor = Arc::clone(&self.floor);
+        let faults = InjectedFaults::of(FaultyActor::Inventory);
+        faults.stall(self, ctx);
+        let permit = self.limit.acquire(self, ctx);
+        let aisles = Arc::clone(&self.aisles);
         Box::pin(async move {
-            let _admitted = admitted;
-            trouble.endure().await?;
-            let aisles = try_join_all(floor.aisles().map(|aisle| aisle.ask(ListProducts))).await?;
+            let _permit = permit;
+            faults.endure().await?;
+            let aisles = try_join_all(aisles.aisles().map(|aisle| aisle.ask(ListProducts))).await?;
             Ok(aisles.concat())
         })
     }
 }
 
 impl Handler<FindProduct> for Inventory {
-    type Result = ResponseFuture<Result<Product, Failure>>;
+    type Result = ResponseFuture<Result<Product, ActorError>>;
 
     fn handle(&mut self, message: FindProduct, ctx: &mut Self::Context) -> Self::Result {
-        let trouble = Trouble::of(FaultyActor::Inventory);
-        trouble.stall(self, ctx);
-        let admitted = self.admission.admit(self, ctx);
-        let floor = Arc::clone(&self.floor);
+        let faults = InjectedFaults::of(FaultyActor::Inventory);
+        faults.stall(self, ctx);
+        let permit = self.limit.acquire(self, ctx);
+        let aisles = Arc::clone(&self.aisles);
         Box::pin(async move {
-            let _admitted = admitted;
-            trouble.endure().await?;
+            let _permit = permit;
+            faults.endure().await?;
             let FindProduct(product) = message;
-            floor.aisle_of(product)?.ask(ShowProduct(product)).await
+            aisles.aisle_of(product)?.ask(ShowProduct(product)).await
         })
     }
 }

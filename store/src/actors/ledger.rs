@@ -17,9 +17,9 @@ use shared::{fault::FaultyActor, wire::Receipt};
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{
-    Failure,
-    batch::{self, BatchNumber, Book, Waiting},
-    trouble::Trouble,
+    ActorError,
+    batch::{self, BatchNumber, QueuedOrder, WriteLock},
+    faults::InjectedFaults,
 };
 use crate::{
     domain::{Delivery, NewOrder, OrderId, ProductId, StockLevel},
@@ -29,8 +29,8 @@ use crate::{
 /// The ledger.
 pub(crate) struct Ledger {
     storage: Storage,
-    book: Book,
-    waiting: Vec<Waiting>,
+    write_lock: WriteLock,
+    waiting: Vec<QueuedOrder>,
     /// How many orders may wait.
     capacity: usize,
     is_writing: bool,
@@ -38,7 +38,7 @@ pub(crate) struct Ledger {
 
 /// Record this order, unless it is too late by then.
 #[derive(Message)]
-#[rtype(result = "Result<Recorded, Failure>")]
+#[rtype(result = "Result<Recorded, ActorError>")]
 pub(crate) struct Record {
     pub(crate) order: NewOrder,
     pub(crate) deadline: Instant,
@@ -53,48 +53,48 @@ pub(crate) struct Recorded {
 
 /// What is on hand of these products?
 #[derive(Message)]
-#[rtype(result = "Result<Reading, Failure>")]
+#[rtype(result = "Result<StockReading, ActorError>")]
 pub(crate) struct ReadStock(pub(crate) Vec<ProductId>);
 
 /// Write down this delivery.
 #[derive(Message)]
-#[rtype(result = "Result<Reading, Failure>")]
+#[rtype(result = "Result<StockReading, ActorError>")]
 pub(crate) struct Deliver(pub(crate) Delivery);
 
 /// What the database held after a batch.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct StockReading {
     pub(crate) levels: Vec<StockLevel>,
     pub(crate) as_of: BatchNumber,
 }
 
 /// Is there such an order?
 #[derive(Message)]
-#[rtype(result = "Result<Option<Receipt>, Failure>")]
+#[rtype(result = "Result<Option<Receipt>, ActorError>")]
 pub(crate) struct FindOrder(pub(crate) OrderId);
 
 /// Does the database answer?
 #[derive(Message)]
-#[rtype(result = "Result<(), Failure>")]
+#[rtype(result = "Result<(), ActorError>")]
 pub(crate) struct Ping;
 
 impl Ledger {
-    /// A ledger that writes to `storage` whenever the book is free.
-    pub(super) fn new(storage: Storage, book: Book, capacity: usize) -> Self {
-        Self { storage, book, waiting: Vec::new(), capacity, is_writing: false }
+    /// A ledger that writes to `storage` whenever the write lock is free.
+    pub(super) fn new(storage: Storage, write_lock: WriteLock, capacity: usize) -> Self {
+        Self { storage, write_lock, waiting: Vec::new(), capacity, is_writing: false }
     }
 
-    /// Writes what is waiting as soon as the book is free, and then what has come meanwhile.
+    /// Writes what is waiting as soon as the write lock is free, and then what has come meanwhile.
     fn write_next(&mut self, ctx: &mut TracedContext<Self>) {
         if self.waiting.is_empty() || std::mem::replace(&mut self.is_writing, true) {
             return;
         }
         // It goes on for other orders, so it is no part of the trace of this one.
         let _guard = Context::new().attach();
-        let book = Arc::clone(&self.book).lock_owned();
-        let written = book.into_actor(self).then(|book, ledger, _| {
+        let write_lock = Arc::clone(&self.write_lock).lock_owned();
+        let written = write_lock.into_actor(self).then(|write_lock, ledger, _| {
             // A task of its own: a panic of the actor must not cut a transaction short.
-            let batch = actix::spawn(ledger.write_batch(book));
+            let batch = actix::spawn(ledger.write_batch(write_lock));
             batch.into_actor(ledger)
         });
         ctx.spawn(written.map(|_, ledger, ctx| {
@@ -105,10 +105,10 @@ impl Ledger {
 
     fn write_batch(
         &mut self,
-        book: OwnedMutexGuard<BatchNumber>,
+        write_lock: OwnedMutexGuard<BatchNumber>,
     ) -> impl Future<Output = ()> + use<> {
         let orders = self.waiting.drain(..self.waiting.len().min(batch::MAX_ORDERS));
-        batch::write(orders.collect(), self.storage.clone(), book)
+        batch::write(orders.collect(), self.storage.clone(), write_lock)
     }
 }
 
@@ -120,79 +120,79 @@ impl TracedActor for Ledger {
     const NAME: &'static str = "Ledger";
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        if let Some(Ok(recorded)) = reply.get::<Result<Recorded, Failure>>() {
+        if let Some(Ok(recorded)) = reply.get::<Result<Recorded, ActorError>>() {
             return match recorded.outcome {
                 RecordOutcome::Recorded(_) | RecordOutcome::Replayed(_) => None,
                 RecordOutcome::Short(_) => Some("OutOfStock".into()),
                 RecordOutcome::KeyReused => Some("KeyReused".into()),
             };
         }
-        Failure::classify::<Recorded>(reply)
-            .or_else(|| Failure::classify::<Reading>(reply))
-            .or_else(|| Failure::classify::<Option<Receipt>>(reply))
-            .or_else(|| Failure::classify::<()>(reply))
+        ActorError::classify::<Recorded>(reply)
+            .or_else(|| ActorError::classify::<StockReading>(reply))
+            .or_else(|| ActorError::classify::<Option<Receipt>>(reply))
+            .or_else(|| ActorError::classify::<()>(reply))
     }
 }
 
 impl Handler<Record> for Ledger {
-    type Result = ResponseFuture<Result<Recorded, Failure>>;
+    type Result = ResponseFuture<Result<Recorded, ActorError>>;
 
     fn handle(&mut self, record: Record, ctx: &mut Self::Context) -> Self::Result {
-        let trouble = Trouble::of(FaultyActor::Ledger);
-        trouble.stall(self, ctx);
+        let faults = InjectedFaults::of(FaultyActor::Ledger);
+        faults.stall(self, ctx);
         if self.waiting.len() >= self.capacity {
-            return Box::pin(async { Err(Failure::Overloaded(Self::NAME)) });
+            return Box::pin(async { Err(ActorError::Overloaded(Self::NAME)) });
         }
-        if let Some(failure) = trouble.into_failure() {
-            return Box::pin(async { Err(failure) });
+        if let Some(error) = faults.into_failure() {
+            return Box::pin(async { Err(error) });
         }
-        let (waiting, answer) = Waiting::new(record);
+        let (waiting, answer) = QueuedOrder::new(record);
         self.waiting.push(waiting);
         self.write_next(ctx);
-        Box::pin(async { answer.await.unwrap_or(Err(Failure::Stopped(Self::NAME))) })
+        Box::pin(async { answer.await.unwrap_or(Err(ActorError::Stopped(Self::NAME))) })
     }
 }
 
 impl Handler<ReadStock> for Ledger {
-    type Result = ResponseFuture<Result<Reading, Failure>>;
+    type Result = ResponseFuture<Result<StockReading, ActorError>>;
 
     fn handle(&mut self, message: ReadStock, _: &mut Self::Context) -> Self::Result {
-        let (storage, book) = (self.storage.clone(), Arc::clone(&self.book));
+        let (storage, write_lock) = (self.storage.clone(), Arc::clone(&self.write_lock));
         Box::pin(async move {
-            let book = book.lock().await;
-            Ok(Reading { levels: storage.stock(&message.0).await?, as_of: *book })
+            let write_lock = write_lock.lock().await;
+            Ok(StockReading { levels: storage.stock(&message.0).await?, as_of: *write_lock })
         })
     }
 }
 
 impl Handler<Deliver> for Ledger {
-    type Result = ResponseFuture<Result<Reading, Failure>>;
+    type Result = ResponseFuture<Result<StockReading, ActorError>>;
 
     fn handle(&mut self, message: Deliver, _: &mut Self::Context) -> Self::Result {
-        let (storage, book) = (self.storage.clone(), Arc::clone(&self.book));
+        let (storage, write_lock) = (self.storage.clone(), Arc::clone(&self.write_lock));
         Box::pin(async move {
-            let book = book.lock().await;
-            Ok(Reading { levels: storage.deliver(&[message.0]).await?, as_of: *book })
+            let write_lock = write_lock.lock().await;
+            Ok(StockReading { levels: storage.deliver(&[message.0]).await?, as_of: *write_lock })
         })
     }
 }
 
 impl Handler<FindOrder> for Ledger {
-    type Result = ResponseFuture<Result<Option<Receipt>, Failure>>;
+    type Result = ResponseFuture<Result<Option<Receipt>, ActorError>>;
 
     fn handle(&mut self, message: FindOrder, ctx: &mut Self::Context) -> Self::Result {
-        let trouble = Trouble::of(FaultyActor::Ledger);
-        trouble.stall(self, ctx);
+        let faults = InjectedFaults::of(FaultyActor::Ledger);
+        faults.stall(self, ctx);
         let storage = self.storage.clone();
         Box::pin(async move {
-            trouble.endure().await?;
+            faults.endure().await?;
             Ok(storage.order(message.0).await?)
         })
     }
 }
 
 impl Handler<Ping> for Ledger {
-    type Result = ResponseFuture<Result<(), Failure>>;
+    type Result = ResponseFuture<Result<(), ActorError>>;
 
     fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Self::Result {
         let storage = self.storage.clone();

@@ -4,7 +4,7 @@ use actix::Addr;
 use opentelemetry::Context;
 
 use super::{
-    aisle::{Aisle, Release, Settle},
+    aisle::{Aisle, MarkSold, Release},
     batch::BatchNumber,
 };
 use crate::domain::BasketLine;
@@ -12,7 +12,7 @@ use crate::domain::BasketLine;
 /// Pieces that an aisle has set aside for an order.
 ///
 /// Dropped, for whatever reason (a shortage elsewhere, a deadline, a panic, a caller that is gone),
-/// it puts them back: only [`settle`](Self::settle) does not.
+/// it puts them back: only [`mark_sold`](Self::mark_sold) does not.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     aisle: Addr<Aisle>,
@@ -28,8 +28,9 @@ impl Reservation {
     }
 
     /// The order was recorded in `batch`: the pieces are gone.
-    pub(crate) fn settle(mut self, batch: BatchNumber) {
-        let sold = Settle { lines: std::mem::take(&mut self.lines), batch, sale: self.cx.clone() };
+    pub(crate) fn mark_sold(mut self, batch: BatchNumber) {
+        let sold =
+            MarkSold { lines: std::mem::take(&mut self.lines), batch, sale: self.cx.clone() };
         // Bookkeeping of the view, after the order is done: no part of the order's trace.
         let _guard = Context::new().attach();
         self.aisle.do_send(sold);

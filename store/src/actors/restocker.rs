@@ -14,8 +14,8 @@ use actix_opentelemetry::{TracedActor, TracedContext};
 
 use super::{
     aisle::{Aisle, Restocked},
-    kept::Kept,
     ledger::{Deliver, Ledger},
+    supervised::Supervised,
 };
 use crate::domain::{Delivery, ProductId};
 
@@ -38,13 +38,13 @@ pub struct RestockPolicy {
 
 /// The restocker.
 pub(crate) struct Restocker {
-    ledger: Arc<Kept<Ledger>>,
+    ledger: Arc<Supervised<Ledger>>,
     policy: RestockPolicy,
-    orders: HashMap<ProductId, Standing>,
+    orders: HashMap<ProductId, DeliveryState>,
 }
 
 /// What is known of the deliveries of one product.
-struct Standing {
+struct DeliveryState {
     quantity: NonZeroU32,
     is_under_way: bool,
     arrived_at: SystemTime,
@@ -86,7 +86,7 @@ impl RestockPolicy {
 
 impl Restocker {
     /// A restocker with nothing under way.
-    pub(super) fn new(ledger: Arc<Kept<Ledger>>, policy: RestockPolicy) -> Self {
+    pub(super) fn new(ledger: Arc<Supervised<Ledger>>, policy: RestockPolicy) -> Self {
         Self { ledger, policy, orders: HashMap::new() }
     }
 
@@ -101,7 +101,8 @@ impl Restocker {
             }
             None => self.policy.quantity,
         };
-        self.orders.insert(product, Standing { quantity, is_under_way: true, arrived_at: now });
+        self.orders
+            .insert(product, DeliveryState { quantity, is_under_way: true, arrived_at: now });
         Some(quantity)
     }
 
@@ -148,9 +149,9 @@ impl Handler<Arrive> for Restocker {
                 // An aisle that has gone reads the stock when it comes back.
                 aisle.do_send(Restocked { reading, product, delivered });
             }
-            Err(failure) => {
+            Err(error) => {
                 // The delivery keeps its id, so it cannot arrive twice.
-                tracing::warn!(product = %delivery.product, %failure, "a delivery must wait");
+                tracing::warn!(product = %delivery.product, %error, "a delivery must wait");
                 ctx.notify_later(Arrive { delivery, aisle }, restocker.policy.delay);
             }
         }))

@@ -13,7 +13,7 @@ use crate::domain::CatalogueProduct;
 
 /// A product and the view of its stock.
 #[derive(Clone, Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct ProductStock {
     product: CatalogueProduct,
     on_hand: u64,
     reserved: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Shelf {
     is_reported_low: bool,
 }
 
-impl Shelf {
+impl ProductStock {
     /// A shelf with `on_hand` pieces, which is low below `low_mark`.
     pub(crate) fn new(product: CatalogueProduct, on_hand: u64, low_mark: u64) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Shelf {
     }
 
     /// Takes away pieces that were set aside and then sold in `batch`.
-    pub(crate) fn settle(&mut self, pieces: u64, batch: BatchNumber) {
+    pub(crate) fn mark_sold(&mut self, pieces: u64, batch: BatchNumber) {
         self.release(pieces);
         if batch <= self.as_of {
             return;
@@ -113,14 +113,14 @@ mod tests {
     use super::*;
     use crate::domain::ProductId;
 
-    fn shelf(on_hand: u64) -> Shelf {
+    fn shelf(on_hand: u64) -> ProductStock {
         let product = CatalogueProduct {
             id: ProductId::new(1).unwrap(),
             name: "potato".into(),
             price: Money::ZERO,
             aisle: "produce".into(),
         };
-        Shelf::new(product, on_hand, 5)
+        ProductStock::new(product, on_hand, 5)
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         let mut shelf = shelf(10);
         shelf.reserve(6);
         assert!(!shelf.has_become_low());
-        shelf.settle(6, BatchNumber(1));
+        shelf.mark_sold(6, BatchNumber(1));
         assert!(shelf.has_become_low());
         assert!(!shelf.has_become_low(), "it was said already");
         shelf.read(4, BatchNumber(1));
@@ -178,7 +178,7 @@ mod tests {
             while !news.is_empty() {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 match news.swap_remove(usize::try_from(state >> 40).unwrap() % news.len()) {
-                    News::Sold(pieces, batch) => shelf.settle(pieces, batch),
+                    News::Sold(pieces, batch) => shelf.mark_sold(pieces, batch),
                     News::Read(on_hand, as_of) => shelf.read(on_hand, as_of),
                 }
             }

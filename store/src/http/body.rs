@@ -7,7 +7,7 @@ use actix_web::{
 };
 use serde::de::DeserializeOwned;
 
-use super::problem::Refusal;
+use super::problem::ApiError;
 
 /// The largest body that is read, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -20,16 +20,16 @@ pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
 pub(super) async fn read_json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: &mut Payload,
-) -> Result<T, Refusal> {
+) -> Result<T, ApiError> {
     let body = JsonBody::new(request, payload, None, true).limit(MAX_BODY_BYTES);
     body.await.map_err(|error| match error {
         JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
-            Refusal::body_too_large(MAX_BODY_BYTES)
+            ApiError::body_too_large(MAX_BODY_BYTES)
         }
-        JsonPayloadError::ContentType => Refusal::unsupported_media_type(),
+        JsonPayloadError::ContentType => ApiError::unsupported_media_type(),
         JsonPayloadError::Deserialize(error) if error.is_data() => {
-            Refusal::impossible_basket(format!("the body is not a checkout request: {error}"))
+            ApiError::impossible_basket(format!("the body is not a checkout request: {error}"))
         }
-        error => Refusal::malformed_body(error),
+        error => ApiError::malformed_body(error),
     })
 }

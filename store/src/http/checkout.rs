@@ -7,9 +7,9 @@ use shared::wire::{CheckoutRequest, IDEMPOTENCY_KEY, Problem, Receipt};
 use tokio::time::timeout_at;
 
 use super::{
-    Shop,
+    AppState,
     body::read_json,
-    problem::{Refusal, Unavailable},
+    problem::{ApiError, Unavailable},
 };
 use crate::{
     actors::PlaceOrder,
@@ -43,31 +43,32 @@ use crate::{
     )
 )]
 pub(super) async fn checkout(
-    shop: web::Data<Shop>,
+    state: web::Data<AppState>,
     request: HttpRequest,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
-    let deadline = shop.deadline();
+) -> Result<HttpResponse, ApiError> {
+    let deadline = state.deadline();
     let key = idempotency_key(&request)?;
     let body: CheckoutRequest =
         timeout_at(deadline, read_json(&request, &mut payload.into_inner()))
             .await
-            .map_err(|_| Refusal::body_too_slow())??;
+            .map_err(|_| ApiError::body_too_slow())??;
     let basket = Basket::try_from(&body)?;
     let order = NewOrder::new(basket, key, SystemTime::now());
-    let receipt = shop.crew().checkout.ask_until(deadline, PlaceOrder { order, deadline }).await?;
+    let receipt =
+        state.actors().checkout.ask_until(deadline, PlaceOrder { order, deadline }).await?;
     let location = format!("/orders/{}", receipt.order_id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(receipt))
 }
 
-fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Refusal> {
+fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {
     let mut keys = request.headers().get_all(IDEMPOTENCY_KEY);
     let Some(key) = keys.next() else { return Ok(None) };
     if keys.next().is_some() {
-        return Err(Refusal::bad_idempotency_key(
+        return Err(ApiError::bad_idempotency_key(
             "there are several idempotency keys: expected one",
         ));
     }
     // What is not visible ASCII is refused as such, whatever it stands for.
-    String::from_utf8_lossy(key.as_bytes()).parse().map(Some).map_err(Refusal::bad_idempotency_key)
+    String::from_utf8_lossy(key.as_bytes()).parse().map(Some).map_err(ApiError::bad_idempotency_key)
 }

@@ -3,8 +3,8 @@
 use actix_web::web;
 
 use super::{
-    Shop,
-    problem::{Refusal, Unavailable},
+    AppState,
+    problem::{ApiError, Unavailable},
 };
 use crate::actors::Ping;
 
@@ -27,7 +27,7 @@ pub(super) async fn healthz() -> &'static str {
         Unavailable,
     )
 )]
-pub(super) async fn readyz(shop: web::Data<Shop>) -> Result<&'static str, Refusal> {
-    shop.crew().ledger.ask_until(shop.deadline(), Ping).await?;
+pub(super) async fn readyz(state: web::Data<AppState>) -> Result<&'static str, ApiError> {
+    state.actors().ledger.ask_until(state.deadline(), Ping).await?;
     Ok("ready")
 }

@@ -20,7 +20,7 @@ use shared::{
     wire::TRACERESPONSE,
 };
 
-use super::Shop;
+use super::AppState;
 use crate::actors::Faults;
 
 /// Hands the faults that the request asks for to the actors, and tells the client the trace.
@@ -32,7 +32,8 @@ pub(crate) async fn in_trace<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let cx = Context::current();
-    let allows_faults = request.app_data::<web::Data<Shop>>().is_some_and(|s| s.allows_faults());
+    let allows_faults =
+        request.app_data::<web::Data<AppState>>().is_some_and(|s| s.allows_faults());
     let mut response = match faults(&cx, allows_faults) {
         Some(faults) => next.call(request).with_context(cx.with_value(faults)).await?,
         None => next.call(request).await?,

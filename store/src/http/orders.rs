@@ -4,8 +4,8 @@ use actix_web::web;
 use shared::wire::{Problem, Receipt};
 
 use super::{
-    Shop,
-    problem::{Refusal, Unavailable},
+    AppState,
+    problem::{ApiError, Unavailable},
 };
 use crate::{actors::FindOrder, domain::OrderId};
 
@@ -22,10 +22,10 @@ use crate::{actors::FindOrder, domain::OrderId};
     )
 )]
 pub(super) async fn order(
-    shop: web::Data<Shop>,
+    state: web::Data<AppState>,
     id: web::Path<String>,
-) -> Result<web::Json<Receipt>, Refusal> {
-    let id: OrderId = id.parse().map_err(Refusal::not_found)?;
-    let found = shop.crew().ledger.ask_until(shop.deadline(), FindOrder(id)).await?;
-    found.map(web::Json).ok_or_else(|| Refusal::not_found(format!("there is no order {id}")))
+) -> Result<web::Json<Receipt>, ApiError> {
+    let id: OrderId = id.parse().map_err(ApiError::not_found)?;
+    let found = state.actors().ledger.ask_until(state.deadline(), FindOrder(id)).await?;
+    found.map(web::Json).ok_or_else(|| ApiError::not_found(format!("there is no order {id}")))
 }

@@ -15,14 +15,14 @@ use actix_web::{
 use opentelemetry::{Context, trace::TraceContextExt as _};
 use shared::wire::{PROBLEM_JSON, Problem, Shortage};
 
-use crate::{actors::Failure, domain::BasketError};
+use crate::{actors::ActorError, domain::BasketError};
 
 /// After how many seconds it may be tried again: about as long as an actor or a batch needs.
 const RETRY_AFTER_SECONDS: &str = "1";
 
 /// A request that was refused or failed, on its way to becoming a [`Problem`].
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     status: StatusCode,
     /// The end of the problem's `type`; nothing where the status says it all.
     kind: Option<&'static str>,
@@ -48,7 +48,7 @@ pub(super) enum Unavailable {
     TooLate(Problem),
 }
 
-impl Refusal {
+impl ApiError {
     fn new(
         status: StatusCode,
         kind: &'static str,
@@ -124,62 +124,62 @@ impl Refusal {
     }
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::OutOfStock(ref short) => {
+impl From<ActorError> for ApiError {
+    fn from(error: ActorError) -> Self {
+        match error {
+            ActorError::OutOfStock(ref short) => {
                 let short = short.clone();
                 Self {
                     short,
-                    ..Self::new(StatusCode::CONFLICT, "out-of-stock", "Out of stock", failure)
+                    ..Self::new(StatusCode::CONFLICT, "out-of-stock", "Out of stock", error)
                 }
             }
-            Failure::NoSuchProduct(_) => Self::impossible_basket(failure),
-            Failure::KeyReused => {
+            ActorError::NoSuchProduct(_) => Self::impossible_basket(error),
+            ActorError::KeyReused => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Self::new(status, "idempotency-key-reused", "Idempotency key reused", failure)
+                Self::new(status, "idempotency-key-reused", "Idempotency key reused", error)
             }
-            Failure::Overloaded(_) => Self::unavailable("overloaded", "Overloaded", failure),
-            Failure::Stopped(_) => Self::unavailable("actor-stopped", "Actor stopped", failure),
-            Failure::DeadlineMissed(_) => {
+            ActorError::Overloaded(_) => Self::unavailable("overloaded", "Overloaded", error),
+            ActorError::Stopped(_) => Self::unavailable("actor-stopped", "Actor stopped", error),
+            ActorError::DeadlineMissed(_) => {
                 let status = StatusCode::GATEWAY_TIMEOUT;
-                Self::new(status, "deadline-missed", "Deadline missed", failure)
+                Self::new(status, "deadline-missed", "Deadline missed", error)
             }
             // What a database says is for the log, not for strangers.
-            Failure::Storage(error) if error.is_temporary() => {
+            ActorError::Storage(error) if error.is_temporary() => {
                 let detail = "the database does not answer: try again later";
                 Self::unavailable("database-unavailable", "Database unavailable", detail)
             }
-            Failure::Storage(_) => {
+            ActorError::Storage(_) => {
                 Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "the database failed")
             }
-            Failure::Fault(..) => {
+            ActorError::Fault(..) => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Self::new(status, "injected-fault", "Injected fault", failure)
+                Self::new(status, "injected-fault", "Injected fault", error)
             }
         }
     }
 }
 
-impl From<BasketError> for Refusal {
+impl From<BasketError> for ApiError {
     fn from(error: BasketError) -> Self {
         Self::impossible_basket(error)
     }
 }
 
-impl From<actix_web::error::PathError> for Refusal {
+impl From<actix_web::error::PathError> for ApiError {
     fn from(error: actix_web::error::PathError) -> Self {
         Self::not_found(error)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.detail.fmt(f)
     }
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.status
     }
@@ -197,7 +197,7 @@ impl ResponseError for Refusal {
     }
 }
 
-impl Responder for Refusal {
+impl Responder for ApiError {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {

@@ -4,11 +4,11 @@ use actix_web::web;
 use shared::wire::{Problem, Product};
 
 use super::{
-    Shop,
-    problem::{Refusal, Unavailable},
+    AppState,
+    problem::{ApiError, Unavailable},
 };
 use crate::{
-    actors::{Failure, FindProduct},
+    actors::{ActorError, FindProduct},
     domain::ProductId,
 };
 
@@ -25,13 +25,13 @@ use crate::{
     )
 )]
 pub(super) async fn product(
-    shop: web::Data<Shop>,
+    state: web::Data<AppState>,
     id: web::Path<String>,
-) -> Result<web::Json<Product>, Refusal> {
-    let id: ProductId = id.parse().map_err(Refusal::not_found)?;
-    let found = shop.crew().inventory.ask_until(shop.deadline(), FindProduct(id)).await;
+) -> Result<web::Json<Product>, ApiError> {
+    let id: ProductId = id.parse().map_err(ApiError::not_found)?;
+    let found = state.actors().inventory.ask_until(state.deadline(), FindProduct(id)).await;
     match found {
-        Err(failure @ Failure::NoSuchProduct(_)) => Err(Refusal::not_found(failure)),
+        Err(error @ ActorError::NoSuchProduct(_)) => Err(ApiError::not_found(error)),
         found => Ok(web::Json(found?)),
     }
 }

@@ -4,8 +4,8 @@ use actix_web::web;
 use shared::wire::{Inventory, WhatsInStore};
 
 use super::{
-    Shop,
-    problem::{Refusal, Unavailable},
+    AppState,
+    problem::{ApiError, Unavailable},
 };
 use crate::actors;
 
@@ -19,9 +19,9 @@ use crate::actors;
     )
 )]
 pub(super) async fn whats_in_store(
-    shop: web::Data<Shop>,
-) -> Result<web::Json<WhatsInStore>, Refusal> {
+    state: web::Data<AppState>,
+) -> Result<web::Json<WhatsInStore>, ApiError> {
     let question = actors::WhatsInStore;
-    let products = shop.crew().inventory.ask_until(shop.deadline(), question).await?;
+    let products = state.actors().inventory.ask_until(state.deadline(), question).await?;
     Ok(web::Json(WhatsInStore { inventory: Inventory { products } }))
 }

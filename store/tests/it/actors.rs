@@ -100,7 +100,7 @@ async fn whatever_is_bought_at_once_adds_up() {
 
 #[actix_web::test]
 async fn a_store_that_sells_out_is_filled_again() {
-    let store = TestStore::open_with(|config| config.crew.restock.below = 10).await;
+    let store = TestStore::open_with(|config| config.actors.restock.below = 10).await;
     for _ in 0..3 {
         let all = store.in_stock(19).await;
         let order = store.checkout(&[(19, u32::try_from(all).unwrap())]).send().await;

@@ -120,7 +120,7 @@ async fn trace_headers_that_break_the_rules_start_a_new_trace_and_fail_nothing()
 async fn an_overloaded_actor_says_when_to_try_again() {
     let store = TestStore::open_with(|config| {
         config.allow_faults = true;
-        config.crew.mailbox = 1;
+        config.actors.mailbox = 1;
     })
     .await;
     // These actors are started for the first of these requests: let them be.
@@ -143,7 +143,7 @@ async fn an_overloaded_actor_says_when_to_try_again() {
 async fn a_ledger_with_a_full_queue_takes_no_more_orders() {
     let store = TestStore::open_with(|config| {
         config.allow_faults = true;
-        config.crew.ledger_queue = 1;
+        config.actors.ledger_queue = 1;
     })
     .await;
     // The first waits, because the ledger is stuck; there is no room for the others behind it.
@@ -161,8 +161,8 @@ async fn a_ledger_with_a_full_queue_takes_no_more_orders() {
 async fn an_actor_at_its_limit_reads_no_further_message_until_it_has_room() {
     let store = TestStore::open_with(|config| {
         config.allow_faults = true;
-        config.crew.concurrency = 1;
-        config.crew.mailbox = 64;
+        config.actors.concurrency = 1;
+        config.actors.mailbox = 64;
     })
     .await;
     let slow = |_| store.checkout(&[(1, 1)]).fault("slow-aisle=produce:10ms").send();

@@ -8,7 +8,7 @@ use opentelemetry::trace::TraceContextExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::wire::{Problem, Product, WhatsInStore};
-use store::{Config, CrewConfig, RestockPolicy, Running};
+use store::{ActorConfig, Config, RestockPolicy, Running};
 use tokio::sync::oneshot;
 
 /// Far longer than anything takes that is awaited: only a test that fails gets there.
@@ -56,7 +56,7 @@ impl TestStore {
             database: "sqlite::memory:".parse().unwrap(),
             http_threads: 1,
             actor_threads: 1,
-            crew: CrewConfig {
+            actors: ActorConfig {
                 mailbox: 1024,
                 concurrency: 512,
                 ledger_queue: 1024,

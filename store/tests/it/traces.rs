@@ -144,7 +144,7 @@ trips INTERNAL
 
 #[actix_web::test]
 async fn a_delivery_is_a_trace_of_its_own_with_a_link_to_the_sale_that_caused_it() {
-    let store = TestStore::open_with(|config| config.crew.restock.below = 140).await;
+    let store = TestStore::open_with(|config| config.actors.restock.below = 140).await;
     let trace = TestTrace::start("a trip");
     store.checkout(&[(19, 20)]).in_trace(&trace).send().await;
     store.await_stock(None, 19, 180).await;

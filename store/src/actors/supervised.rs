@@ -7,19 +7,19 @@ use actix_opentelemetry::{Ask, TracedActor, ask};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::Failure;
+use super::ActorError;
 
 /// The address of an actor that is started anew when it has stopped.
 ///
-/// What was in its mailbox is lost and answered as [`Failure::Stopped`]; whoever asks next finds
+/// What was in its mailbox is lost and answered as [`ActorError::Stopped`]; whoever asks next finds
 /// another one there. All senders share the one address, so that the mailbox holds as many messages
 /// as it should: to actix every clone of an address is worth one more.
-pub(crate) struct Kept<A: TracedActor> {
+pub(crate) struct Supervised<A: TracedActor> {
     addr: RwLock<Addr<A>>,
     start: Box<dyn Fn() -> Addr<A> + Send + Sync>,
 }
 
-impl<A: TracedActor> Kept<A> {
+impl<A: TracedActor> Supervised<A> {
     /// Starts the actor, now and whenever it has stopped.
     pub(crate) fn new(start: impl Fn() -> Addr<A> + Send + Sync + 'static) -> Self {
         Self { addr: RwLock::new(start()), start: Box::new(start) }
@@ -29,11 +29,11 @@ impl<A: TracedActor> Kept<A> {
     pub(crate) fn ask<M, T>(
         &self,
         message: M,
-    ) -> impl Future<Output = Result<T, Failure>> + use<A, M, T>
+    ) -> impl Future<Output = Result<T, ActorError>> + use<A, M, T>
     where
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
-        M: Message<Result = Result<T, Failure>> + Send + 'static,
+        M: Message<Result = Result<T, ActorError>> + Send + 'static,
         T: Send + 'static,
     {
         flatten(self.request(message))
@@ -44,11 +44,11 @@ impl<A: TracedActor> Kept<A> {
         &self,
         deadline: Instant,
         message: M,
-    ) -> impl Future<Output = Result<T, Failure>> + use<A, M, T>
+    ) -> impl Future<Output = Result<T, ActorError>> + use<A, M, T>
     where
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
-        M: Message<Result = Result<T, Failure>> + Send + 'static,
+        M: Message<Result = Result<T, ActorError>> + Send + 'static,
         T: Send + 'static,
     {
         flatten(self.request(message).timeout(deadline.saturating_duration_since(Instant::now())))
@@ -95,12 +95,14 @@ impl<A: TracedActor> Kept<A> {
     }
 }
 
-fn flatten<A, M, T>(request: Ask<A, M>) -> impl Future<Output = Result<T, Failure>> + use<A, M, T>
+fn flatten<A, M, T>(
+    request: Ask<A, M>,
+) -> impl Future<Output = Result<T, ActorError>> + use<A, M, T>
 where
     A: TracedActor + Handler<M>,
     A::Context: ToEnvelope<A, M>,
-    M: Message<Result = Result<T, Failure>> + Send + 'static,
+    M: Message<Result = Result<T, ActorError>> + Send + 'static,
     T: Send + 'static,
 {
-    request.map(|reply| reply.unwrap_or_else(|error| Err(Failure::no_reply(A::NAME, error))))
+    request.map(|reply| reply.unwrap_or_else(|error| Err(ActorError::no_reply(A::NAME, error))))
 }

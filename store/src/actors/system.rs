@@ -6,22 +6,22 @@ use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use actix_rt::ArbiterHandle;
 
 use super::{
-    Failure, RestockPolicy,
-    admission::Admission,
+    ActorError, RestockPolicy,
     aisle::Aisle,
-    batch::Book,
+    aisle_router::AisleRouter,
+    batch::WriteLock,
     checkout::Checkout,
-    floor::Floor,
     inventory::{Inventory, WhatsInStore},
-    kept::Kept,
     ledger::Ledger,
+    limit::ConcurrencyLimit,
     restocker::Restocker,
+    supervised::Supervised,
 };
 use crate::{domain::CatalogueProduct, storage::Storage};
 
 /// How much the actors take on.
 #[derive(Clone, Copy, Debug)]
-pub struct CrewConfig {
+pub struct ActorConfig {
     /// Messages that an actor's mailbox holds.
     pub mailbox: usize,
     /// Requests that `Inventory` and `Checkout` work on at a time, each; the rest wait in the
@@ -34,51 +34,51 @@ pub struct CrewConfig {
 }
 
 /// What the crews of one store have in common.
-pub(crate) struct Premises {
+pub(crate) struct ActorSystemParts {
     pub(crate) storage: Storage,
-    pub(crate) book: Book,
+    pub(crate) write_lock: WriteLock,
     /// What there was when the store opened.
     pub(crate) catalogue: Vec<(CatalogueProduct, u64)>,
     /// Where the actors run; there is at least one.
     pub(crate) arbiters: Vec<ArbiterHandle>,
-    pub(crate) config: CrewConfig,
+    pub(crate) config: ActorConfig,
 }
 
 /// The actors that serve requests.
-pub(crate) struct Crew {
-    pub(crate) inventory: Kept<Inventory>,
-    pub(crate) checkout: Kept<Checkout>,
-    pub(crate) ledger: Arc<Kept<Ledger>>,
-    checkouts: Admission,
-    config: CrewConfig,
+pub(crate) struct ActorSystem {
+    pub(crate) inventory: Supervised<Inventory>,
+    pub(crate) checkout: Supervised<Checkout>,
+    pub(crate) ledger: Arc<Supervised<Ledger>>,
+    checkouts: ConcurrencyLimit,
+    config: ActorConfig,
 }
 
-impl Crew {
+impl ActorSystem {
     /// Starts all actors.
-    pub(crate) fn start(premises: &Premises) -> Self {
-        let config = premises.config;
-        let ledger = Arc::new(premises.keep(0, {
-            let (storage, book) = (premises.storage.clone(), Arc::clone(&premises.book));
-            move || Ledger::new(storage.clone(), Arc::clone(&book), config.ledger_queue)
+    pub(crate) fn start(parts: &ActorSystemParts) -> Self {
+        let config = parts.config;
+        let ledger = Arc::new(parts.keep(0, {
+            let (storage, write_lock) = (parts.storage.clone(), Arc::clone(&parts.write_lock));
+            move || Ledger::new(storage.clone(), Arc::clone(&write_lock), config.ledger_queue)
         }));
-        let restocker = Arc::new(premises.keep(0, {
+        let restocker = Arc::new(parts.keep(0, {
             let ledger = Arc::clone(&ledger);
             move || Restocker::new(Arc::clone(&ledger), config.restock)
         }));
-        let floor = Arc::new(Floor::new(&premises.catalogue, |number, products| {
+        let aisles = Arc::new(AisleRouter::new(&parts.catalogue, |number, products| {
             let (ledger, restocker) = (Arc::clone(&ledger), Arc::clone(&restocker));
-            premises.keep(number + 1, move || {
+            parts.keep(number + 1, move || {
                 Aisle::new(&products, Arc::clone(&ledger), Arc::clone(&restocker), config.restock)
             })
         }));
-        let inventory = premises.keep(0, {
-            let floor = Arc::clone(&floor);
-            move || Inventory::new(Arc::clone(&floor), Admission::new(config.concurrency))
+        let inventory = parts.keep(0, {
+            let aisles = Arc::clone(&aisles);
+            move || Inventory::new(Arc::clone(&aisles), ConcurrencyLimit::new(config.concurrency))
         });
-        let checkouts = Admission::new(config.concurrency);
-        let checkout = premises.keep(0, {
+        let checkouts = ConcurrencyLimit::new(config.concurrency);
+        let checkout = parts.keep(0, {
             let (ledger, checkouts) = (Arc::clone(&ledger), checkouts.clone());
-            move || Checkout::new(Arc::clone(&floor), Arc::clone(&ledger), checkouts.clone())
+            move || Checkout::new(Arc::clone(&aisles), Arc::clone(&ledger), checkouts.clone())
         });
         Self { inventory, checkout, ledger, checkouts, config }
     }
@@ -86,8 +86,8 @@ impl Crew {
     /// Lasts until every actor has started and every aisle has read its stock.
     ///
     /// # Errors
-    /// [`Failure`] if one of them cannot be asked.
-    pub(crate) async fn ready(&self) -> Result<(), Failure> {
+    /// [`ActorError`] if one of them cannot be asked.
+    pub(crate) async fn ready(&self) -> Result<(), ActorError> {
         self.inventory.ask(WhatsInStore).await.map(drop)
     }
 
@@ -97,17 +97,17 @@ impl Crew {
     }
 }
 
-impl Premises {
+impl ActorSystemParts {
     /// Has an actor on the arbiter of this number, counted around.
     fn keep<A: TracedActor<Context = TracedContext<A>>>(
         &self,
         arbiter: usize,
         make: impl Fn() -> A + Send + Sync + 'static,
-    ) -> Kept<A> {
+    ) -> Supervised<A> {
         let arbiter = self.arbiters[arbiter % self.arbiters.len()].clone();
         let mailbox = self.config.mailbox;
         let make = Arc::new(make);
-        Kept::new(move || {
+        Supervised::new(move || {
             let make = Arc::clone(&make);
             A::start_traced_in(&arbiter, move |ctx| {
                 ctx.set_mailbox_capacity(mailbox);

@@ -1,20 +1,20 @@
-//! The shop floor: which product stands in which aisle.
+//! All aisles: which product stands in which aisle.
 
 use std::{collections::HashMap, sync::Arc};
 
 use futures_util::future::join_all;
 
 use super::{
-    Failure,
+    ActorError,
     aisle::{Aisle, Reread, Reserve},
-    kept::Kept,
     reservation::Reservation,
+    supervised::Supervised,
 };
 use crate::domain::{Basket, BasketLine, CatalogueProduct, ProductId};
 
 /// All aisles, and the way to each product.
-pub(crate) struct Floor {
-    aisles: Vec<Kept<Aisle>>,
+pub(crate) struct AisleRouter {
+    aisles: Vec<Supervised<Aisle>>,
     places: HashMap<ProductId, Place>,
 }
 
@@ -23,12 +23,12 @@ struct Place {
     name: Arc<str>,
 }
 
-impl Floor {
-    /// A floor with one aisle for each name in the catalogue, each opened by `open` with its
+impl AisleRouter {
+    /// A router with one aisle for each name in the catalogue, each opened by `open` with its
     /// number and its products.
     pub(super) fn new(
         catalogue: &[(CatalogueProduct, u64)],
-        mut open: impl FnMut(usize, Vec<(CatalogueProduct, u64)>) -> Kept<Aisle>,
+        mut open: impl FnMut(usize, Vec<(CatalogueProduct, u64)>) -> Supervised<Aisle>,
     ) -> Self {
         let mut stock: Vec<Vec<(CatalogueProduct, u64)>> = Vec::new();
         let mut places = HashMap::new();
@@ -46,16 +46,16 @@ impl Floor {
     }
 
     /// All aisles.
-    pub(super) fn aisles(&self) -> impl Iterator<Item = &Kept<Aisle>> {
+    pub(super) fn aisles(&self) -> impl Iterator<Item = &Supervised<Aisle>> {
         self.aisles.iter()
     }
 
     /// The aisle in which a product stands.
-    pub(super) fn aisle_of(&self, product: ProductId) -> Result<&Kept<Aisle>, Failure> {
+    pub(super) fn aisle_of(&self, product: ProductId) -> Result<&Supervised<Aisle>, ActorError> {
         self.places
             .get(&product)
             .map(|place| &self.aisles[place.aisle])
-            .ok_or(Failure::NoSuchProduct(product))
+            .ok_or(ActorError::NoSuchProduct(product))
     }
 
     /// What a product is called; nothing if the store does not sell it.
@@ -64,7 +64,7 @@ impl Floor {
     }
 
     /// Reserves a basket in all aisles concerned at once. A shortage names the products of all.
-    pub(super) async fn reserve(&self, basket: &Basket) -> Result<Vec<Reservation>, Failure> {
+    pub(super) async fn reserve(&self, basket: &Basket) -> Result<Vec<Reservation>, ActorError> {
         let lines = self.lines_by_aisle(basket)?;
         let asks = lines.into_iter().map(|(aisle, lines)| self.aisles[aisle].ask(Reserve(lines)));
         let mut reservations = Vec::new();
@@ -73,13 +73,13 @@ impl Floor {
         for reply in join_all(asks).await {
             match reply {
                 Ok(reservation) => reservations.push(reservation),
-                Err(Failure::OutOfStock(shortages)) => short.extend(shortages),
-                Err(failure) => other = Some(failure),
+                Err(ActorError::OutOfStock(shortages)) => short.extend(shortages),
+                Err(error) => other = Some(error),
             }
         }
         match other {
-            Some(failure) => Err(failure),
-            None if !short.is_empty() => Err(Failure::OutOfStock(short)),
+            Some(error) => Err(error),
+            None if !short.is_empty() => Err(ActorError::OutOfStock(short)),
             None => Ok(reservations),
         }
     }
@@ -91,11 +91,11 @@ impl Floor {
         }
     }
 
-    fn lines_by_aisle(&self, basket: &Basket) -> Result<Vec<(usize, Vec<BasketLine>)>, Failure> {
+    fn lines_by_aisle(&self, basket: &Basket) -> Result<Vec<(usize, Vec<BasketLine>)>, ActorError> {
         let mut by_aisle: Vec<(usize, Vec<BasketLine>)> = Vec::new();
         for line in basket.lines() {
             let place =
-                self.places.get(&line.product).ok_or(Failure::NoSuchProduct(line.product))?;
+                self.places.get(&line.product).ok_or(ActorError::NoSuchProduct(line.product))?;
             match by_aisle.iter_mut().find(|(aisle, _)| *aisle == place.aisle) {
                 Some((_, lines)) => lines.push(*line),
                 None => by_aisle.push((place.aisle, vec![*line])),

@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places of one actor; clones share them.
 #[derive(Clone)]
-pub(super) struct Admission(Arc<Semaphore>);
+pub(super) struct ConcurrencyLimit(Arc<Semaphore>);
 
-impl Admission {
+impl ConcurrencyLimit {
     /// So many places.
     pub(super) fn new(places: usize) -> Self {
         Self(Arc::new(Semaphore::new(places)))
@@ -23,7 +23,7 @@ impl Admission {
     /// last one the actor reads no further message until a place is free.
     ///
     /// There is none only for the first message of an actor that took over from one that panicked.
-    pub(super) fn admit<A: Actor>(
+    pub(super) fn acquire<A: Actor>(
         &self,
         actor: &A,
         ctx: &mut A::Context,

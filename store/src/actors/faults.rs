@@ -10,7 +10,7 @@ use opentelemetry::{Context, KeyValue, trace::TraceContextExt as _};
 use shared::fault::{self, Fault, FaultyActor};
 use tokio::time::sleep;
 
-use super::Failure;
+use super::ActorError;
 
 /// The faults that a request asked for, as a context value.
 #[derive(Clone, Debug)]
@@ -18,15 +18,15 @@ pub(crate) struct Faults(pub(crate) Arc<[Fault]>);
 
 /// What befalls one message.
 #[derive(Debug, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct InjectedFaults {
     /// How much later the message is answered.
     delay: Duration,
     /// For how much of that the whole actor is stuck.
     stall: Duration,
-    failure: Option<Failure>,
+    error: Option<ActorError>,
 }
 
-impl Trouble {
+impl InjectedFaults {
     /// What befalls the message that `actor` is handling; with it goes a `grocery.fault` attribute
     /// on the message's span.
     ///
@@ -59,7 +59,7 @@ impl Trouble {
                 let list: Vec<_> = struck.iter().map(ToString::to_string).collect();
                 cx.span().set_attribute(KeyValue::new(fault::BAGGAGE_KEY, list.join(";")));
             }
-            struck.into_iter().fold(Self::default(), |trouble, fault| trouble.and(fault, actor))
+            struck.into_iter().fold(Self::default(), |faults, fault| faults.and(fault, actor))
         })
     }
 
@@ -71,7 +71,7 @@ impl Trouble {
                 self.stall = self.stall.max(*delay);
             }
             Fault::Error { .. } => {
-                self.failure = Some(Failure::Fault(actor.name(), fault.to_string()));
+                self.error = Some(ActorError::Fault(actor.name(), fault.to_string()));
             }
             Fault::Panic { .. } => panic!("the request asked for it: {fault}"),
         }
@@ -80,7 +80,7 @@ impl Trouble {
 
     /// Whether nothing befalls the message, as nearly always.
     pub(crate) fn is_none(&self) -> bool {
-        self.delay.is_zero() && self.failure.is_none()
+        self.delay.is_zero() && self.error.is_none()
     }
 
     /// Makes the actor stuck, if that is what the request asked for.
@@ -94,18 +94,18 @@ impl Trouble {
     }
 
     /// The failure that the request asked for, for an actor that is as slow as its stalls anyway.
-    pub(crate) fn into_failure(self) -> Option<Failure> {
-        self.failure
+    pub(crate) fn into_failure(self) -> Option<ActorError> {
+        self.error
     }
 
     /// Lasts as long as the message is held up.
     ///
     /// # Errors
-    /// [`Failure::Fault`] if the request asked for a failure.
-    pub(crate) async fn endure(self) -> Result<(), Failure> {
+    /// [`ActorError::Fault`] if the request asked for a failure.
+    pub(crate) async fn endure(self) -> Result<(), ActorError> {
         if !self.delay.is_zero() {
             sleep(self.delay).await;
         }
-        self.failure.map_or(Ok(()), Err)
+        self.error.map_or(Ok(()), Err)
     }
 }

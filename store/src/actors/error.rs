@@ -10,7 +10,7 @@ use crate::{domain::ProductId, storage::StorageError};
 /// Why an actor could not do what it was asked. HTTP handlers turn it into a problem document, and
 /// the actors' spans have [`kind`](Self::kind) as their `error.type`.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum ActorError {
     /// There is too little of these products: HTTP status 409.
     #[error("{}", list_shortages(.0))]
     OutOfStock(Vec<Shortage>),
@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     Fault(&'static str, String),
 }
 
-impl Failure {
+impl ActorError {
     /// What it means that the actor of this name gave no reply.
     pub(crate) fn no_reply(actor: &'static str, error: AskError) -> Self {
         match error {
@@ -47,7 +47,7 @@ impl Failure {
         }
     }
 
-    /// The kind of failure, one of a few words, for `error.type`.
+    /// The kind of error, one of a few words, for `error.type`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::OutOfStock(_) => "OutOfStock",
@@ -61,13 +61,13 @@ impl Failure {
         }
     }
 
-    /// The failure in a reply, if the reply is a `Result<T, Failure>` and failed.
+    /// The error in a reply, if the reply is a `Result<T, ActorError>` and failed.
     pub(crate) fn classify<T: 'static>(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        reply.err::<T, Self>().map(|failure| failure.kind().into())
+        reply.err::<T, Self>().map(|error| error.kind().into())
     }
 }
 
-impl From<StorageError> for Failure {
+impl From<StorageError> for ActorError {
     fn from(error: StorageError) -> Self {
         Self::Storage(Arc::new(error))
     }

@@ -6,30 +6,30 @@
 
 use std::sync::OnceLock;
 
-use super::{Crew, Premises};
+use super::{ActorSystem, ActorSystemParts};
 
 /// All actors of a store.
-pub(crate) struct Staff {
-    premises: Premises,
-    regulars: Crew,
-    experimenters: OnceLock<Crew>,
+pub(crate) struct ActorPools {
+    parts: ActorSystemParts,
+    regulars: ActorSystem,
+    experimenters: OnceLock<ActorSystem>,
 }
 
-impl Staff {
+impl ActorPools {
     /// Starts the actors for everybody.
-    pub(crate) fn start(premises: Premises) -> Self {
-        let regulars = Crew::start(&premises);
-        Self { premises, regulars, experimenters: OnceLock::new() }
+    pub(crate) fn start(parts: ActorSystemParts) -> Self {
+        let regulars = ActorSystem::start(&parts);
+        Self { parts, regulars, experimenters: OnceLock::new() }
     }
 
     /// The actors for everybody.
-    pub(crate) fn regulars(&self) -> &Crew {
+    pub(crate) fn regulars(&self) -> &ActorSystem {
         &self.regulars
     }
 
     /// The actors for requests that ask for faults.
-    pub(crate) fn experimenters(&self) -> &Crew {
-        self.experimenters.get_or_init(|| Crew::start(&self.premises))
+    pub(crate) fn experimenters(&self) -> &ActorSystem {
+        self.experimenters.get_or_init(|| ActorSystem::start(&self.parts))
     }
 
     /// Lasts until no order is being placed.
