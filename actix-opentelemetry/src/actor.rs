@@ -8,7 +8,7 @@ use actix_rt::ArbiterHandle;
 use opentelemetry::{Context, KeyValue};
 
 use crate::context::{DEFAULT_MAILBOX_CAPACITY, TracedContext};
-use crate::origin::within;
+use crate::origin::{attach, current, within};
 use crate::policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, StartPolicy, TimerPolicy};
 use crate::supervisor::TracedSupervisor;
 
@@ -86,7 +86,7 @@ pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
         let (tx, rx) = channel(DEFAULT_MAILBOX_CAPACITY);
         let starter = starter::<Self>();
         arbiter.spawn_fn(move || {
-            let _guard = starter.attach();
+            let _guard = attach(starter);
             let mut ctx = TracedContext::with_receiver(rx);
             let actor = make(&mut ctx);
             ctx.spawn_actor(actor);
@@ -118,7 +118,7 @@ pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
         let (tx, rx) = channel(DEFAULT_MAILBOX_CAPACITY);
         let starter = starter::<Self>();
         arbiter.spawn_fn(move || {
-            let _guard = starter.attach();
+            let _guard = attach(starter);
             let mut ctx = TracedContext::with_receiver(rx);
             let actor = make(&mut ctx);
             // The address outlives this one: the caller holds it.
@@ -134,6 +134,6 @@ impl<A: TracedActor<Context = TracedContext<A>>> TracedStart for A {}
 pub(crate) fn starter<A: TracedActor>() -> Context {
     match A::START {
         StartPolicy::Outside => Context::new(),
-        StartPolicy::Inherit => Context::current(),
+        StartPolicy::Inherit => current(),
     }
 }

@@ -16,7 +16,7 @@ use crate::attribute::{self, error_type};
 use crate::envelope::observe_packing;
 use crate::measure;
 use crate::operation::{self, Kind};
-use crate::origin::within;
+use crate::origin::{current, within};
 
 /// Asks an actor: `addr.send(message)`, with the context and the failures of the caller.
 ///
@@ -58,7 +58,7 @@ where
         false if addr.connected() => Room::Awaited,
         false => Room::Gone,
     };
-    Ask { request, cx: Context::current(), room, timeout: None, fails_caller: false }
+    Ask { request, cx: current(), room, timeout: None, fails_caller: false }
 }
 
 /// Tells an actor: `addr.try_send(message)`, with a failure on the caller's span, as an event
@@ -82,7 +82,7 @@ where
         if measure::is_enabled() {
             measure::dropped(operation::of_message::<A, M>(Kind::Tell), reason);
         }
-        Context::map_current(|cx| record_failure::<A, M>(cx, Kind::Tell, reason, false));
+        record_failure::<A, M>(&current(), Kind::Tell, reason, false);
     })
 }
 

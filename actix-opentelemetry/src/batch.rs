@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use crate::actor::TracedActor;
 use crate::attribute;
 use crate::operation;
-use crate::origin::is_recorded;
+use crate::origin::{attach, current, is_recorded};
 use crate::policy::RootPolicy;
 use crate::span::MessageSpan;
 
@@ -83,7 +83,7 @@ impl BatchLinks {
 
     /// Adds the message that is being handled: call it in the handler.
     pub fn add_current(&mut self) {
-        Context::map_current(|cx| self.add(cx));
+        self.add(&current());
     }
 
     /// Adds the message that was handled in this context, for an actor that decides later which
@@ -145,7 +145,7 @@ impl BatchLinks {
 
     fn start<A: TracedActor>(self) -> MessageSpan {
         let Self { links, message_count, baggage } = self;
-        let mut cx = Context::current();
+        let mut cx = current();
         if !baggage.is_empty() || !cx.baggage().is_empty() {
             cx = cx.with_baggage(
                 baggage
@@ -179,7 +179,7 @@ pin_project! {
     impl<A, F> PinnedDrop for Batch<A, F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _guard = this.span.cx().clone().attach();
+            let _guard = attach(this.span.cx().clone());
             this.work.set(None);
         }
     }

@@ -14,6 +14,7 @@ use futures_util::Stream;
 use opentelemetry::Context;
 
 use crate::actor::TracedActor;
+use crate::origin::current;
 use crate::reply::Settle;
 use crate::scoped::Scoped;
 use crate::stream::{MessageItems, StreamItems};
@@ -138,12 +139,12 @@ impl<A: TracedActor<Context = Self>> AsyncContextParts<A> for TracedContext<A> {
 
 impl<A: TracedActor<Context = Self>> ActorContext for TracedContext<A> {
     fn stop(&mut self) {
-        self.stopped_in = Some(Context::current());
+        self.stopped_in = Some(current());
         self.parts.stop();
     }
 
     fn terminate(&mut self) {
-        self.stopped_in = Some(Context::current());
+        self.stopped_in = Some(current());
         self.parts.terminate();
     }
 
@@ -206,7 +207,7 @@ impl<A: TracedActor<Context = Self>> AsyncContext<A> for TracedContext<A> {
     where
         F: FnOnce(&mut A, &mut Self) + 'static,
     {
-        self.parts.spawn(timer::later(after, task))
+        self.parts.spawn(timer::Later::new(after, task))
     }
 
     fn run_interval<F>(&mut self, interval: Duration, task: F) -> SpawnHandle

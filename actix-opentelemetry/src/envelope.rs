@@ -8,14 +8,13 @@ use std::cell::Cell;
 
 use actix::dev::{Envelope, EnvelopeProxy, OneshotSender, ToEnvelope};
 use actix::{Handler, Message};
-use opentelemetry::Context;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::lost;
 use crate::measure;
 use crate::operation::{self, Kind};
-use crate::origin::{Sent, within};
+use crate::origin::{Sent, current, within};
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
@@ -48,7 +47,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
     pub(crate) fn new(message: M, tx: Option<OneshotSender<M::Result>>) -> Self {
         PACKED.set(true);
         let place = measure::Place::take();
-        let cx = Context::current();
+        let cx = current();
         let kind = if tx.is_some() { Kind::Ask } else { Kind::Tell };
         lost::look::<A, M>(&cx, kind);
         let sent = Sent::now::<A>(&cx);

@@ -1,10 +1,11 @@
 //! What is known of a message's sender: when it sent, and what its context is.
 
+use std::panic::catch_unwind;
 use std::time::{Duration, SystemTime};
 
-use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, ContextGuard};
 
 use crate::actor::TracedActor;
 use crate::measure;
@@ -47,10 +48,49 @@ impl Sent {
     }
 }
 
+/// The current context.
+///
+/// A thread that is ending has none any more, and asking OpenTelemetry for it there would panic: a
+/// message that a thread-local's destructor sends is sent outside any trace.
+#[inline]
+pub(crate) fn current() -> Context {
+    if is_ending() { Context::new() } else { Context::current() }
+}
+
+/// Makes a context current, unless the thread is ending.
+#[inline]
+pub(crate) fn attach(cx: Context) -> Option<ContextGuard> {
+    (!is_ending()).then(|| cx.attach())
+}
+
 /// Runs code in a context.
 pub(crate) fn within<R>(cx: &Context, code: impl FnOnce() -> R) -> R {
-    let _guard = cx.clone().attach();
+    let _guard = attach(cx.clone());
     code()
+}
+
+/// Whether this thread's locals are being dropped, and the current context with them.
+#[inline]
+pub(crate) fn is_ending() -> bool {
+    !WITNESS.try_with(|witness| witness.is_in_time).unwrap_or(false)
+}
+
+thread_local! {
+    /// Goes before the current context does: a thread drops its locals in the opposite order of
+    /// their making, and this is made after that.
+    static WITNESS: Witness = Witness {
+        // Made as late as in a destructor, it may find the current context gone.
+        is_in_time: catch_unwind(|| Context::map_current(|_| ())).is_ok(),
+    };
+}
+
+struct Witness {
+    is_in_time: bool,
+}
+
+impl Drop for Witness {
+    // Only what has a destructor is known to be gone.
+    fn drop(&mut self) {}
 }
 
 fn is_timed<A: TracedActor>(cx: &Context) -> bool {

@@ -15,6 +15,7 @@ use opentelemetry::Context;
 
 use crate::actor::{TracedActor, TracedStart};
 use crate::context::TracedContext;
+use crate::origin::attach;
 
 /// A supervised actor of which a system has one; the counterpart of [`actix::SystemService`].
 ///
@@ -49,7 +50,7 @@ pub trait TracedSystemService:
 
     /// Starts the service on an arbiter, without the registry.
     fn start_service(arbiter: &ArbiterHandle) -> Addr<Self> {
-        let _outside = Context::new().attach();
+        let _outside = attach(Context::new());
         Self::supervise_traced_in(arbiter, |ctx| {
             let mut service = Self::default();
             service.service_started(ctx);
@@ -98,7 +99,7 @@ pub trait TracedArbiterService:
 
     /// Starts the service on the current arbiter, without the registry.
     fn start_service() -> Addr<Self> {
-        let _outside = Context::new().attach();
+        let _outside = attach(Context::new());
         Self::supervise_traced(|ctx| {
             let mut service = Self::default();
             service.service_started(ctx);

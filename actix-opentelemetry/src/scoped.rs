@@ -10,6 +10,7 @@ use opentelemetry::{Context, KeyValue};
 use pin_project_lite::pin_project;
 
 use crate::attribute::error_type;
+use crate::origin::{attach, current};
 use crate::outcome::panic_message;
 use crate::reply::Settle;
 
@@ -28,7 +29,7 @@ pin_project! {
     impl<F> PinnedDrop for Scoped<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _guard = this.cx.clone().attach();
+            let _guard = attach(this.cx.clone());
             this.future.set(None);
         }
     }
@@ -36,7 +37,7 @@ pin_project! {
 
 impl<F> Scoped<F> {
     pub(crate) fn new(future: F, reply: Option<Box<dyn Settle>>) -> Self {
-        Self { future: Some(future), cx: Context::current(), reply }
+        Self { future: Some(future), cx: current(), reply }
     }
 }
 
@@ -50,7 +51,7 @@ impl<A: Actor, F: ActorFuture<A, Output = ()>> ActorFuture<A> for Scoped<F> {
         task: &mut std::task::Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();
-        let guard = this.cx.clone().attach();
+        let guard = attach(this.cx.clone());
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let polled = catch_unwind(AssertUnwindSafe(|| future.poll(actor, ctx, task)));
         match polled {

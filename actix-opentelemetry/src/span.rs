@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use opentelemetry::trace::{Link, SpanBuilder, SpanKind, Status, TraceContextExt}
 use opentelemetry::{Context, KeyValue};
 
 use crate::actor::TracedActor;
-use crate::attribute;
+use crate::attribute::{self, error_type};
 use crate::measure::{self, Stopwatch};
 use crate::operation::{Kind, Operation};
-use crate::origin::{Arrival, Sent, rootless};
+use crate::origin::{Arrival, Sent, attach, current, is_ending, rootless};
 use crate::outcome::{Outcome, panic_message};
 use crate::policy::Reply;
 use crate::relation::Relation;
@@ -26,13 +27,15 @@ pub(crate) struct MessageSpan {
     cx: Context,
     /// Whether the context's span is this message's own, and has not ended.
     has_span: bool,
+    /// Whether the span says already that the message failed.
+    has_failed: bool,
     stopwatch: Option<Box<Stopwatch>>,
 }
 
 impl MessageSpan {
     /// No span, only the context.
     pub(crate) fn carry(cx: Context) -> Self {
-        Self { cx, has_span: false, stopwatch: None }
+        Self { cx, has_span: false, has_failed: false, stopwatch: None }
     }
 
     /// Starts the span of a message that has reached its actor, if there is to be one. Returns the
@@ -56,8 +59,30 @@ impl MessageSpan {
             measure::without_context(operation);
         }
         self.stopwatch = Stopwatch::start(operation, arrival.wait);
-        let attributes = || operation_attributes(operation, arrival.wait, actor.attributes());
-        self.record(relation, operation.span_name, arrival, attributes)
+        let panic = Cell::new(None);
+        let attributes = || {
+            let (attributes, message) = attributes_with_own(operation, arrival.wait, actor);
+            panic.set(message);
+            attributes
+        };
+        let cx = self.record(relation, operation.span_name, arrival, attributes);
+        if let Some(message) = panic.take() {
+            self.fail::<A>(message);
+        }
+        cx
+    }
+
+    /// The actor panicked where it was asked for attributes: that is on the span, and nothing else
+    /// comes of it.
+    #[cold]
+    fn fail<A: TracedActor>(&mut self, message: String) {
+        measure::panicked(A::NAME);
+        self.has_failed = true;
+        if self.has_span {
+            let span = self.cx.span();
+            span.set_attribute(KeyValue::new(attribute::ERROR_TYPE, error_type::PANIC));
+            span.set_status(Status::error(message));
+        }
     }
 
     fn record(
@@ -97,11 +122,11 @@ impl MessageSpan {
         }
         let operation = operation();
         measure::dropped(operation, outcome.as_str());
-        if !relation.has_span() {
+        if !relation.has_span() || is_ending() {
             return;
         }
         let arrival = sent.arrive();
-        let attributes = || operation_attributes(operation, arrival.wait, []);
+        let attributes = || operation_attributes(operation, arrival.wait, 0);
         let mut span = Self::carry(self.cx.clone());
         // It begins where it ends: all of its time is its wait.
         drop(span.record(relation, operation.span_name, arrival, attributes));
@@ -121,7 +146,11 @@ impl MessageSpan {
             builder.with_links(links.clone())
         };
         match tracer::start(builder, &rootless(cx)) {
-            Some(span) => Self { cx: cx.with_span(span), has_span: true, stopwatch: None },
+            Some(span) => {
+                let mut root = Self::carry(cx.with_span(span));
+                root.has_span = true;
+                root
+            }
             None => Self::carry(cx.clone()),
         }
     }
@@ -148,7 +177,7 @@ impl MessageSpan {
         handle: impl FnOnce(&mut C) -> R,
         respond: impl FnOnce(R, &mut Self, &mut C),
     ) {
-        let _guard = cx.attach();
+        let _guard = attach(cx);
         if !self.is_open() {
             let response = handle(ctx);
             return respond(response, self, ctx);
@@ -161,12 +190,12 @@ impl MessageSpan {
 
     /// Takes the span out, for a reply that comes later in the current context.
     pub(crate) fn take(&mut self) -> Self {
-        if self.is_open() { std::mem::take(self) } else { Self::carry(Context::current()) }
+        if self.is_open() { std::mem::take(self) } else { Self::carry(current()) }
     }
 
     /// Runs a later piece of the message's code in its context. A panic ends the span and goes on.
     pub(crate) fn enter<R>(&mut self, code: impl FnOnce() -> R) -> R {
-        let _guard = self.cx.clone().attach();
+        let _guard = attach(self.cx.clone());
         if !self.is_open() {
             return code();
         }
@@ -181,9 +210,13 @@ impl MessageSpan {
     /// Ends the span as the actor's classifier judges the reply.
     pub(crate) fn end_with<A: TracedActor, R: 'static>(&mut self, reply: &R) {
         if self.is_open() {
-            match A::classify(Reply::new(reply)) {
-                None => self.close(None),
-                Some(word) => self.end(Outcome::Failure(word)),
+            match catch_unwind(AssertUnwindSafe(|| A::classify(Reply::new(reply)))) {
+                Ok(None) => self.close(None),
+                Ok(Some(word)) => self.end(Outcome::Failure(word)),
+                Err(payload) => {
+                    measure::panicked(A::NAME);
+                    self.end(Outcome::Panic(panic_message(&*payload)));
+                }
             }
         }
     }
@@ -197,8 +230,10 @@ impl MessageSpan {
 
     #[inline]
     fn close(&mut self, error: Option<(Cow<'static, str>, Cow<'static, str>)>) {
+        let error = if self.has_failed { None } else { error };
         if let Some(stopwatch) = self.stopwatch.take() {
-            stopwatch.stop(error.as_ref().map(|(error_type, _)| error_type));
+            let failed = self.has_failed.then_some(Cow::Borrowed(error_type::PANIC));
+            stopwatch.stop(failed.as_ref().or(error.as_ref().map(|(error_type, _)| error_type)));
         }
         if !std::mem::take(&mut self.has_span) {
             return;
@@ -221,13 +256,32 @@ impl Drop for MessageSpan {
     }
 }
 
+/// What is known of a message, and what the actor adds; and what it said if it panicked there.
+fn attributes_with_own<A: TracedActor>(
+    operation: &'static Operation,
+    wait: Option<Duration>,
+    actor: &A,
+) -> (Vec<KeyValue>, Option<String>) {
+    let mut attributes = Vec::new();
+    let added = catch_unwind(AssertUnwindSafe(|| {
+        let own = actor.attributes().into_iter();
+        attributes = operation_attributes(operation, wait, own.size_hint().0);
+        attributes.extend(own);
+    }));
+    let panic = added.err().map(|payload| panic_message(&*payload));
+    if attributes.is_empty() {
+        attributes = operation_attributes(operation, wait, 0);
+    }
+    (attributes, panic)
+}
+
+/// What is known of a message, with room for so many attributes more.
 fn operation_attributes(
     operation: &'static Operation,
     wait: Option<Duration>,
-    own: impl IntoIterator<Item = KeyValue>,
+    more: usize,
 ) -> Vec<KeyValue> {
-    let own = own.into_iter();
-    let mut attributes = Vec::with_capacity(5 + own.size_hint().0);
+    let mut attributes = Vec::with_capacity(5 + more);
     attributes.push(KeyValue::new(attribute::ACTOR_NAME, operation.actor));
     if let Some(message) = operation.message {
         attributes.push(KeyValue::new(attribute::MESSAGE_TYPE, message));
@@ -237,6 +291,5 @@ fn operation_attributes(
     if let Some(wait) = wait {
         attributes.push(KeyValue::new(attribute::MAILBOX_WAIT, wait.as_secs_f64()));
     }
-    attributes.extend(own);
     attributes
 }

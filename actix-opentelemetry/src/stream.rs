@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::operation::{self, Kind};
-use crate::origin::{Arrival, within};
+use crate::origin::{Arrival, current, within};
 use crate::span::MessageSpan;
 use crate::timer::{deliver, end};
 
@@ -22,15 +22,22 @@ pin_project! {
     /// A stream from `ctx.add_stream`.
     pub(crate) struct StreamItems<S> {
         #[pin]
-        stream: S,
+        stream: Option<S>,
         has_started: bool,
         cx: OtelContext,
+    }
+
+    impl<S> PinnedDrop for StreamItems<S> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            within(this.cx, || this.stream.set(None));
+        }
     }
 }
 
 impl<S> StreamItems<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, has_started: false, cx: OtelContext::current() }
+        Self { stream: Some(stream), has_started: false, cx: current() }
     }
 }
 
@@ -52,7 +59,8 @@ where
             within(this.cx, || <A as StreamHandler<S::Item>>::started(actor, ctx));
         }
         for _ in 0..ITEMS_AT_ONCE {
-            let next = within(this.cx, || this.stream.as_mut().poll_next(task));
+            let Some(stream) = this.stream.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+            let next = within(this.cx, || stream.poll_next(task));
             let Some(item) = ready!(next) else {
                 within(this.cx, || <A as StreamHandler<S::Item>>::finished(actor, ctx));
                 return Poll::Ready(());
@@ -74,14 +82,21 @@ pin_project! {
     /// A stream from `ctx.add_message_stream`.
     pub(crate) struct MessageItems<S> {
         #[pin]
-        stream: S,
+        stream: Option<S>,
         cx: OtelContext,
+    }
+
+    impl<S> PinnedDrop for MessageItems<S> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            within(this.cx, || this.stream.set(None));
+        }
     }
 }
 
 impl<S> MessageItems<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, cx: OtelContext::current() }
+        Self { stream: Some(stream), cx: current() }
     }
 }
 
@@ -101,7 +116,8 @@ where
     ) -> Poll<()> {
         let mut this = self.project();
         loop {
-            let next = within(this.cx, || this.stream.as_mut().poll_next(task));
+            let Some(stream) = this.stream.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+            let next = within(this.cx, || stream.poll_next(task));
             let Some(message) = ready!(next) else { return Poll::Ready(()) };
             let span = &mut MessageSpan::carry(this.cx.clone());
             deliver(actor, ctx, message, span, Kind::Stream, Arrival::default);

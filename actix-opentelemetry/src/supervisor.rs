@@ -1,5 +1,6 @@
 //! Starting an actor's future, once or again and again.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Poll, ready};
@@ -14,7 +15,7 @@ use crate::attribute;
 use crate::context::TracedContext;
 use crate::measure::{self, Live};
 use crate::operation;
-use crate::origin::TraceState;
+use crate::origin::{TraceState, attach};
 use crate::outcome::Outcome;
 use crate::policy::{RootPolicy, StartPolicy};
 use crate::span::MessageSpan;
@@ -22,14 +23,15 @@ use crate::span::MessageSpan;
 /// An actor's future, whose first poll (the one that calls `Actor::started`) runs in the context
 /// that the actor starts in. Everything polled later has a context of its own.
 pub(crate) struct Started<F> {
-    future: F,
+    /// There until this is dropped.
+    future: Option<F>,
     starter: Option<Context>,
     _live: Live,
 }
 
 impl<F> Started<F> {
     pub(crate) fn new<A: TracedActor>(future: F) -> Self {
-        Self { future, starter: Some(starter::<A>()), _live: Live::new(A::NAME) }
+        Self { future: Some(future), starter: Some(starter::<A>()), _live: Live::new(A::NAME) }
     }
 }
 
@@ -41,8 +43,37 @@ where
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<()> {
-        let _guard = self.starter.take().map(Context::attach);
-        count_panic::<A, _>(|| Pin::new(&mut self.future).poll(task))
+        let Self { future, starter, .. } = &mut *self;
+        let Some(future) = future else { return Poll::Ready(()) };
+        let _guard = starter.take().and_then(attach);
+        count_panic::<A, _>(|| Pin::new(future).poll(task))
+    }
+}
+
+thread_local! {
+    static IS_DYING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether an actor is going away just now, and what it has set for later with it: unlike a timer
+/// that is dropped because it was cancelled.
+pub(crate) fn is_dying() -> bool {
+    IS_DYING.get()
+}
+
+fn dying<R>(code: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IS_DYING.set(self.0);
+        }
+    }
+    let _restore = Restore(IS_DYING.replace(true));
+    code()
+}
+
+impl<F> Drop for Started<F> {
+    fn drop(&mut self) {
+        dying(|| self.future = None);
     }
 }
 
@@ -74,7 +105,7 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A
     /// Restarts the actor in a span linked to whatever stopped it; false if nobody can reach it
     /// any more.
     fn restart(&mut self) -> bool {
-        let future = &mut self.actor.future;
+        let Some(future) = &mut self.actor.future else { return false };
         if !future.ctx().connected() {
             return false;
         }
@@ -82,7 +113,7 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A
         measure::restarted(A::NAME);
         let stopped_in = future.ctx().take_stopped_in().unwrap_or_default();
         let mut span = restart_span::<A>(&stopped_in, self.restarts);
-        if !span.enter(|| count_panic::<A, _>(|| future.restart())) {
+        if !span.enter(|| count_panic::<A, _>(|| dying(|| future.restart()))) {
             return false;
         }
         self.actor.starter = Some(span.cx().clone());

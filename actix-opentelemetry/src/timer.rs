@@ -3,40 +3,44 @@
 //! actix's own versions go through `ctx.spawn`, which would put every firing of a timer under
 //! whoever set it; these make each firing a message of its own.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix::prelude::{IntervalFunc, TimerFunc};
+use actix::prelude::IntervalFunc;
 use actix::{ActorFuture, ActorStreamExt, Handler, Message};
-use actix_rt::time::{Instant, Sleep, sleep_until};
+use actix_rt::time::{Instant, Sleep, sleep};
 use opentelemetry::Context as OtelContext;
 use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
+use crate::attribute::error_type;
 use crate::context::TracedContext;
 use crate::lost;
-use crate::operation::{self, Kind};
-use crate::origin::{Arrival, Sent, within};
+use crate::measure;
+use crate::operation::{self, Kind, Operation};
+use crate::origin::{Arrival, Sent, current, within};
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
+use crate::supervisor::is_dying;
 
 /// A message from `ctx.notify`, on its way.
 pub(crate) struct Notified<A: TracedActor + Handler<M>, M: Message + 'static> {
     message: Option<M>,
     span: MessageSpan,
     sent: Sent,
-    actor: std::marker::PhantomData<fn(A)>,
+    actor: PhantomData<fn(A)>,
 }
 
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Notified<A, M> {
     pub(crate) fn new(message: M) -> Self {
-        let cx = OtelContext::current();
+        let cx = current();
         lost::look::<A, M>(&cx, Kind::Notify);
         let sent = Sent::now::<A>(&cx);
         let span = MessageSpan::carry(cx);
-        Self { message: Some(message), span, sent, actor: std::marker::PhantomData }
+        Self { message: Some(message), span, sent, actor: PhantomData }
     }
 }
 
@@ -76,25 +80,42 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Notified<A, M> 
 
 pin_project! {
     /// A message from `ctx.notify_later`, waiting for its time.
-    pub(crate) struct Delayed<M> {
+    pub(crate) struct Delayed<A, M>
+    where
+        A: TracedActor,
+        A: Handler<M>,
+        M: Message,
+        M: 'static,
+    {
         message: Option<M>,
         cx: OtelContext,
         #[pin]
         timer: Sleep,
+        actor: PhantomData<fn(A)>,
     }
-}
 
-impl<M> Delayed<M> {
-    pub(crate) fn new(message: M, after: Duration) -> Self {
-        Self {
-            message: Some(message),
-            cx: OtelContext::current(),
-            timer: sleep_until(Instant::now() + after),
+    impl<A, M> PinnedDrop for Delayed<A, M>
+    where
+        A: TracedActor,
+        A: Handler<M>,
+        M: Message,
+        M: 'static,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let operation = || operation::of_message::<A, M>(Kind::Delayed);
+            drop_pending(this.message, this.cx, operation);
         }
     }
 }
 
-impl<A, M> ActorFuture<A> for Delayed<M>
+impl<A: TracedActor + Handler<M>, M: Message + 'static> Delayed<A, M> {
+    pub(crate) fn new(message: M, after: Duration) -> Self {
+        Self { message: Some(message), cx: current(), timer: sleep(after), actor: PhantomData }
+    }
+}
+
+impl<A, M> ActorFuture<A> for Delayed<A, M>
 where
     A: TracedActor<Context = TracedContext<A>> + Handler<M>,
     M: Message + 'static,
@@ -118,36 +139,96 @@ where
     }
 }
 
-/// A closure from `ctx.run_later`.
-pub(crate) fn later<A, F>(after: Duration, task: F) -> TimerFunc<A>
+pin_project! {
+    /// A closure from `ctx.run_later`, waiting for its time.
+    pub(crate) struct Later<A, F>
+    where
+        A: TracedActor,
+        F: 'static,
+    {
+        task: Option<F>,
+        cx: OtelContext,
+        #[pin]
+        timer: Sleep,
+        actor: PhantomData<fn(A)>,
+    }
+
+    impl<A, F> PinnedDrop for Later<A, F>
+    where
+        A: TracedActor,
+        F: 'static,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            drop_pending(this.task, this.cx, || operation::of_closure::<A, F>(Kind::Delayed));
+        }
+    }
+}
+
+impl<A: TracedActor, F: 'static> Later<A, F> {
+    pub(crate) fn new(after: Duration, task: F) -> Self {
+        Self { task: Some(task), cx: current(), timer: sleep(after), actor: PhantomData }
+    }
+}
+
+impl<A, F> ActorFuture<A> for Later<A, F>
 where
     A: TracedActor<Context = TracedContext<A>>,
     F: FnOnce(&mut A, &mut TracedContext<A>) + 'static,
 {
-    let cx = OtelContext::current();
-    let due = Instant::now() + after;
-    TimerFunc::new(after, move |actor, ctx| {
-        let operation = || operation::of_closure::<A, F>(Kind::Delayed);
-        let late = || Arrival::late(due.elapsed());
-        let mut span = MessageSpan::carry(cx);
-        let cx = span.start(actor, Kind::Delayed, operation, late);
-        span.run(cx, ctx, |ctx| task(actor, ctx), end);
-    })
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut TracedContext<A>,
+        task: &mut Context<'_>,
+    ) -> Poll<()> {
+        let mut this = self.project();
+        ready!(this.timer.as_mut().poll(task));
+        if let Some(task) = this.task.take() {
+            let operation = || operation::of_closure::<A, F>(Kind::Delayed);
+            let late = || Arrival::late(this.timer.deadline().elapsed());
+            let mut span = MessageSpan::carry(this.cx.clone());
+            let cx = span.start(actor, Kind::Delayed, operation, late);
+            span.run(cx, ctx, |ctx| task(actor, ctx), end);
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Drops what was to happen later in the context of whoever set it, and counts it if it is the
+/// actor that goes away.
+fn drop_pending<T>(
+    pending: &mut Option<T>,
+    cx: &OtelContext,
+    operation: impl FnOnce() -> &'static Operation,
+) {
+    if pending.is_none() {
+        return;
+    }
+    if is_dying() && measure::is_enabled() {
+        measure::dropped(operation(), error_type::UNDELIVERED);
+    }
+    within(cx, || *pending = None);
 }
 
 /// A closure from `ctx.run_interval` and `ctx.run_interval_at`.
 pub(crate) fn every<A, F>(
     start: Instant,
     interval: Duration,
-    mut task: F,
+    task: F,
 ) -> impl ActorFuture<A, Output = ()> + 'static
 where
     A: TracedActor<Context = TracedContext<A>>,
     F: FnMut(&mut A, &mut TracedContext<A>) + 'static,
 {
-    let cx = OtelContext::current();
+    let mut task = Repeated { task: Some(task), cx: current() };
     let mut due = start;
     let tick = move |actor: &mut A, ctx: &mut TracedContext<A>| {
+        // The whole of it, so that it is dropped as a whole.
+        let Repeated { task, cx } = &mut task;
+        let Some(task) = task else { return };
         let operation = || operation::of_closure::<A, F>(Kind::Interval);
         let late = || Arrival::late(due.elapsed());
         let mut span = MessageSpan::carry(cx.clone());
@@ -156,6 +237,19 @@ where
         span.run(cx, ctx, |ctx| task(actor, ctx), end);
     };
     IntervalFunc::new_at(start, interval, tick).finish()
+}
+
+/// What runs at each tick; dropped in the context of whoever set it.
+struct Repeated<F> {
+    task: Option<F>,
+    cx: OtelContext,
+}
+
+impl<F> Drop for Repeated<F> {
+    fn drop(&mut self) {
+        let Self { task, cx } = self;
+        within(cx, || *task = None);
+    }
 }
 
 /// Handles a message that did not come by the mailbox, in its sender's context: nobody waits for

@@ -422,6 +422,67 @@ actix.message.duration [s] actix.actor.name=Doer actix.message.kind=delayed = 1"
     assert_eq!(series(&["Doer"], &without), expected);
 }
 
+/// Sets timers, and goes away.
+struct Sleeper;
+
+impl Actor for Sleeper {
+    type Context = TracedContext<Self>;
+}
+
+impl TracedActor for Sleeper {
+    const NAME: &'static str = "Sleeper";
+}
+
+impl Supervised for Sleeper {}
+
+impl Handler<a::Do> for Sleeper {
+    type Result = ();
+
+    fn handle(&mut self, _: a::Do, ctx: &mut Self::Context) {
+        const LONG: Duration = Duration::from_secs(3600);
+        ctx.notify_later(b::Do, LONG);
+        let cancelled = ctx.notify_later(b::Do, LONG);
+        ctx.cancel_future(cancelled);
+        ctx.run_later(LONG, |_, _| ());
+        ctx.run_interval(LONG, |_, _| ());
+    }
+}
+
+impl Handler<b::Do> for Sleeper {
+    type Result = ();
+
+    fn handle(&mut self, _: b::Do, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+#[actix::test]
+async fn timers_that_die_with_their_actor_are_counted() {
+    meter();
+    let sleeper = Sleeper.start_traced();
+    sleeper.send(a::Do).await.unwrap();
+    sleeper.send(b::Do).await.unwrap();
+    ended(&sleeper).await;
+    let supervised = Sleeper::supervise_traced(|_| Sleeper);
+    supervised.send(a::Do).await.unwrap();
+    supervised.send(b::Do).await.unwrap();
+    supervised.send(b::Do).await.unwrap();
+
+    let others = [
+        "actix.mailbox",
+        "actix.actor",
+        "actix.message.active",
+        "actix.message.duration",
+        "actix.message.without",
+    ];
+    let dropped = series(&["Sleeper"], &others);
+    // Of two actors each; not the one that was cancelled, and no interval.
+    let expected = "\
+actix.message.dropped [{message}] actix.actor.name=Sleeper actix.message.drop_reason=undelivered actix.message.kind=delayed = 2
+actix.message.dropped [{message}] actix.actor.name=Sleeper actix.message.drop_reason=undelivered actix.message.kind=delayed actix.message.type=b::Do = 2";
+    assert_eq!(dropped, expected);
+}
+
 /// Lets messages pass, and one that is an entry point.
 struct Courier;
 struct Gate;

@@ -4,6 +4,7 @@
 
 mod asks;
 mod batches;
+mod edges;
 mod failures;
 mod fixture;
 mod property;
