@@ -12,6 +12,7 @@ mod deliver;
 mod error;
 mod pool;
 mod read;
+mod readiness;
 mod record;
 mod sale;
 mod session;
@@ -143,12 +144,12 @@ impl Storage {
         read::order(&self.database, id).await
     }
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database can do what a sale needs: read every table, and write.
     ///
     /// # Errors
-    /// [`StorageError`] when the database does not answer.
-    pub async fn ping(&self) -> Result<(), StorageError> {
-        read::ping(&self.database).await
+    /// [`StorageError`] when the database does not answer, cannot be written to, or lacks a table.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        readiness::check(&self.database).await
     }
 
     /// Counts everything again from the beginning.

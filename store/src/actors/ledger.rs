@@ -196,6 +196,6 @@ impl Handler<Ping> for Ledger {
 
     fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Self::Result {
         let storage = self.storage.clone();
-        Box::pin(async move { Ok(storage.ping().await?) })
+        Box::pin(async move { Ok(storage.check().await?) })
     }
 }

@@ -1,23 +1,16 @@
 //! Counts everything again from the beginning, to show that nothing was lost or sold twice.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use shared::money::Money;
-use sqlx::{Any, FromRow, Transaction};
+use sqlx::FromRow;
 
 use super::{
     StorageError,
     database::Database,
-    session::{NO_ROWS, Session},
+    session::{NO_ROWS, Transaction},
     statement::Statement,
 };
-
-/// How long counting one table may take.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
-
-/// Everything is counted as of one moment, while the store goes on selling.
-const BEGIN: Statement =
-    Statement::each("BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
 
 /// PostgreSQL gives a statement of a customer's order less time than counting takes.
 const TAKE_TIME: Statement = Statement::each("SET", "SELECT 1", "SET LOCAL statement_timeout = 0");
@@ -118,17 +111,10 @@ struct WrongKey {
 
 /// Counts everything again.
 pub(super) async fn audit(database: &Database) -> Result<Audit, StorageError> {
-    let mut session = database.reader().await?.with_patience(PATIENCE);
-    let result = async {
-        let mut transaction = session.begin(&BEGIN).await?;
-        let audit = count(&mut transaction).await;
-        transaction.finish(audit).await
-    }
-    .await;
-    session.release(result)
+    database.snapshot(&(), |transaction, ()| Box::pin(count(transaction))).await
 }
 
-async fn count(transaction: &mut Session<'_, Transaction<'_, Any>>) -> Result<Audit, StorageError> {
+async fn count(transaction: &mut Transaction<'_>) -> Result<Audit, StorageError> {
     transaction.run(&TAKE_TIME, NO_ROWS).await?;
     let products: Vec<ProductCount> = transaction.fetch(&COUNT_PRODUCTS, NO_ROWS).await?;
     let counts: Vec<OrderCounts> = transaction.fetch(&COUNT_ORDERS, NO_ROWS).await?;

@@ -1,25 +1,41 @@
 //! The open database: brought up to date once, then lent out one connection at a time.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use opentelemetry::Context;
+use futures_util::future::BoxFuture;
+use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use sqlx::{
-    Any, AnyConnection, AnyPool, ConnectOptions, migrate::Migrator, pool::PoolConnection,
+    AnyConnection, AnyPool, ConnectOptions, Connection, migrate::Migrator,
     postgres::PgConnectOptions,
 };
 
 use super::{
     DatabaseUrl, StorageError,
     database_url::Place,
-    pool::{self, Missing, Pools},
-    session::{Session, query},
+    pool::{Missing, Target},
+    session::{Session, Transaction, query},
     span::{Endpoint, Instrument},
-    statement::{Statement, reading_rows},
+    statement::{Dialect, Statement, reading_rows},
 };
 use crate::domain::CatalogueEntry;
 
 /// How long a statement may take, its answer's way included, before its connection counts as lost.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a statement may take that reads whole tables.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
+/// SQLite takes the write lock here, so that no reader has to become a writer half way through.
+const BEGIN: Statement = Statement::each("BEGIN", BEGIN_IMMEDIATE, "BEGIN");
+const BEGIN_IMMEDIATE: &str = "BEGIN IMMEDIATE";
+
+/// Everything is read as of one moment, while others go on writing.
+const BEGIN_SNAPSHOT: Statement =
+    Statement::each("BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
 
 /// The schema, from its beginning to what this version of the store needs.
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -36,12 +52,32 @@ const INSERT_PRODUCTS: Statement = reading_rows!(
     " WHERE true ON CONFLICT (id) DO NOTHING",
 );
 
+/// What is done in a transaction, and with which input.
+///
+/// It is written `|transaction, input| Box::pin(work(transaction, input))`. The input is handed
+/// over instead of captured, because the future borrows it for no longer than the transaction: an
+/// async closure that captures references is not `Send`.
+pub(super) type Work<I, T> =
+    for<'t> fn(&'t mut Transaction<'_>, &'t I) -> BoxFuture<'t, Result<T, StorageError>>;
+
+/// How a transaction is begun.
+#[derive(Clone, Copy)]
+struct Kind<'d> {
+    pool: &'d AnyPool,
+    begin: &'static Statement,
+    timeout: Duration,
+}
+
 /// The open database.
 #[derive(Debug)]
 pub(super) struct Database {
     writer: AnyPool,
     reader: AnyPool,
     instrument: Instrument,
+    /// When a transaction was last committed, if none has failed since.
+    last_commit: Mutex<Option<Instant>>,
+    /// Keeps a database in memory alive while no other connection to it is open.
+    _anchor: Option<Mutex<AnyConnection>>,
 }
 
 impl Database {
@@ -51,39 +87,115 @@ impl Database {
         url: &DatabaseUrl,
         catalogue: &[CatalogueEntry],
     ) -> Result<Self, StorageError> {
-        let pools = pool::connect(url, Missing::Make).await?;
-        let mut connection = pools.writer.acquire().await?;
-        MIGRATIONS.run(&mut *connection).await.map_err(|source| StorageError::Migrate {
-            url: Box::new(url.clone()),
-            source: Box::new(source),
-        })?;
-        if !catalogue.is_empty() {
-            let insert = INSERT_PRODUCTS.text(pools.dialect);
-            query(insert, catalogue)?.execute(&mut *connection).await?;
+        let target = Target::of(url, Missing::Make)?;
+        let mut connection = target.connect().await?;
+        match target.dialect() {
+            Dialect::Sqlite => {
+                // One store at a time: another that opens the same new file waits here, and then
+                // finds the schema in place.
+                let mut transaction = connection.begin_with(BEGIN_IMMEDIATE).await?;
+                prepare(url, &mut transaction, target.dialect(), catalogue).await?;
+                transaction.commit().await?;
+            }
+            // Migrations take an advisory lock by themselves, and hold it between transactions.
+            Dialect::Postgres => {
+                prepare(url, &mut connection, target.dialect(), catalogue).await?;
+            }
         }
-        drop(connection);
-        Self::new(url, pools).await
+        Self::new(url, target, connection).await
     }
 
     /// Opens a database that is there, as it is.
     pub(super) async fn open_as_it_is(url: &DatabaseUrl) -> Result<Self, StorageError> {
-        Self::new(url, pool::connect(url, Missing::Refuse).await?).await
+        let target = Target::of(url, Missing::Refuse)?;
+        let connection = target.connect().await?;
+        Self::new(url, target, connection).await
     }
 
-    async fn new(url: &DatabaseUrl, pools: Pools) -> Result<Self, StorageError> {
-        let Pools { dialect, writer, reader } = pools;
-        let endpoint = endpoint(url, &mut *reader.acquire().await?).await?;
-        Ok(Self { writer, reader, instrument: Instrument::new(dialect, endpoint) })
+    async fn new(
+        url: &DatabaseUrl,
+        target: Target,
+        mut connection: AnyConnection,
+    ) -> Result<Self, StorageError> {
+        let instrument = Instrument::new(target.dialect(), endpoint(url, &mut connection).await?);
+        let (writer, reader) = target.pools();
+        let anchor = match url.place() {
+            Place::Memory => Some(Mutex::new(connection)),
+            _ => {
+                connection.close().await?;
+                None
+            }
+        };
+        Ok(Self { writer, reader, instrument, last_commit: Mutex::default(), _anchor: anchor })
     }
 
     /// A connection to read by.
-    pub(super) async fn reader(&self) -> Result<Session<'_, PoolConnection<Any>>, StorageError> {
-        self.session(&self.reader).await
+    pub(super) async fn reader(&self) -> Result<Session<'_>, StorageError> {
+        self.session(&self.reader, STATEMENT_TIMEOUT).await
     }
 
-    /// A connection to write by.
-    pub(super) async fn writer(&self) -> Result<Session<'_, PoolConnection<Any>>, StorageError> {
-        self.session(&self.writer).await
+    /// Runs `work` with its input in a transaction that may write: commits it if `work` succeeds,
+    /// and otherwise rolls it back.
+    ///
+    /// If the transaction was sacrificed to another one, or its connection was lost before the
+    /// COMMIT, `work` is run once more in a new transaction, and the current span has an event that
+    /// says so.
+    pub(super) async fn transaction<I: Sync + ?Sized, T: Send>(
+        &self,
+        input: &I,
+        work: Work<I, T>,
+    ) -> Result<T, StorageError> {
+        let writing = Kind { pool: &self.writer, begin: &BEGIN, timeout: STATEMENT_TIMEOUT };
+        let done = self.retried(writing, input, work).await;
+        let mut last_commit = self.last_commit.lock().unwrap_or_else(PoisonError::into_inner);
+        *last_commit = done.is_ok().then(Instant::now);
+        done
+    }
+
+    /// Runs `work` with its input in a transaction that reads everything as of one moment, however
+    /// long that takes.
+    pub(super) async fn snapshot<I: Sync + ?Sized, T: Send>(
+        &self,
+        input: &I,
+        work: Work<I, T>,
+    ) -> Result<T, StorageError> {
+        let reading =
+            Kind { pool: &self.reader, begin: &BEGIN_SNAPSHOT, timeout: SNAPSHOT_TIMEOUT };
+        self.retried(reading, input, work).await
+    }
+
+    async fn retried<I: Sync + ?Sized, T: Send>(
+        &self,
+        kind: Kind<'_>,
+        input: &I,
+        work: Work<I, T>,
+    ) -> Result<T, StorageError> {
+        match self.once(kind, input, work).await {
+            Err(error) if error.retry_helps() => {
+                let attempt = vec![KeyValue::new(ERROR_TYPE, error.kind())];
+                Context::map_current(|cx| cx.span().add_event("transaction retried", attempt));
+                self.once(kind, input, work).await
+            }
+            result => result,
+        }
+    }
+
+    async fn once<I: Sync + ?Sized, T: Send>(
+        &self,
+        kind: Kind<'_>,
+        input: &I,
+        work: Work<I, T>,
+    ) -> Result<T, StorageError> {
+        let session = self.session(kind.pool, kind.timeout).await?;
+        let mut transaction = Transaction::begin(session, kind.begin).await?;
+        let result = work(&mut transaction, input).await;
+        transaction.finish(result).await
+    }
+
+    /// Whether a transaction was committed within this time, and none has failed since.
+    pub(super) fn has_committed_within(&self, time: Duration) -> bool {
+        let last_commit = self.last_commit.lock().unwrap_or_else(PoisonError::into_inner);
+        last_commit.is_some_and(|committed| committed.elapsed() < time)
     }
 
     /// Closes all connections, after what is under way on them.
@@ -95,13 +207,31 @@ impl Database {
     async fn session(
         &self,
         pool: &AnyPool,
-    ) -> Result<Session<'_, PoolConnection<Any>>, StorageError> {
+        statement_timeout: Duration,
+    ) -> Result<Session<'_>, StorageError> {
         let cx = Context::current();
         let span = self.instrument.acquire(&cx);
         // Whatever keeps a connection from being made, the database cannot be used without one.
         let connection = span.end(pool.acquire().await).map_err(StorageError::Unavailable)?;
-        Ok(Session::new(connection, &self.instrument, cx, STATEMENT_TIMEOUT))
+        Ok(Session::new(connection, &self.instrument, cx, statement_timeout))
     }
+}
+
+/// Brings the schema up to date and puts what is new in the catalogue on the shelves.
+async fn prepare(
+    url: &DatabaseUrl,
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    catalogue: &[CatalogueEntry],
+) -> Result<(), StorageError> {
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|source| {
+        StorageError::Migrate { url: Box::new(url.clone()), source: Box::new(source) }
+    })?;
+    if !catalogue.is_empty() {
+        let insert = INSERT_PRODUCTS.text(dialect);
+        query(insert, catalogue)?.execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// What the spans of the database say of where it is.
@@ -127,3 +257,6 @@ async fn endpoint(
     };
     Ok(Endpoint { namespace, server: Some((address, options.get_port())) })
 }
+
+#[cfg(test)]
+mod tests;

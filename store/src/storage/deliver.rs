@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use sqlx::{Any, FromRow, Transaction};
+use sqlx::FromRow;
 
 use super::{
     StorageError,
     clock::milliseconds,
     database::Database,
     read, record,
-    session::Session,
+    session::Transaction,
     statement::{Statement, reading_rows},
 };
 use crate::domain::{Delivery, ProductId, StockLevel};
@@ -55,33 +55,20 @@ struct DeliveredRow {
     delivered: i64,
 }
 
-/// Records the deliveries, once more if the first transaction was sacrificed or cut off.
+/// Records the deliveries.
 pub(super) async fn deliver(
     database: &Database,
     deliveries: &[Delivery],
 ) -> Result<Vec<StockLevel>, StorageError> {
-    match deliver_once(database, deliveries).await {
-        Err(error) if error.retry_helps() => deliver_once(database, deliveries).await,
-        result => result,
-    }
-}
-
-async fn deliver_once(
-    database: &Database,
-    deliveries: &[Delivery],
-) -> Result<Vec<StockLevel>, StorageError> {
-    let mut session = database.writer().await?;
-    let result = async {
-        let mut transaction = session.begin(&record::BEGIN).await?;
-        let levels = deliver_in(&mut transaction, deliveries).await;
-        transaction.finish(levels).await
-    }
-    .await;
-    session.release(result)
+    database
+        .transaction(deliveries, |transaction, deliveries| {
+            Box::pin(deliver_in(transaction, deliveries))
+        })
+        .await
 }
 
 async fn deliver_in(
-    transaction: &mut Session<'_, Transaction<'_, Any>>,
+    transaction: &mut Transaction<'_>,
     deliveries: &[Delivery],
 ) -> Result<Vec<StockLevel>, StorageError> {
     let products: BTreeSet<ProductId> = deliveries.iter().map(|one| one.product).collect();

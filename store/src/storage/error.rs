@@ -1,4 +1,29 @@
 //! Why the database could not do what was asked, and whether asking again can help.
+//!
+//! # How an error is classified
+//!
+//! The database's own code decides: SQLSTATE's five characters in PostgreSQL, the lowest byte of
+//! the extended result code in SQLite. An error without a code comes from the connection itself.
+//!
+//! | what happened | PostgreSQL | SQLite | without a code |
+//! |---|---|---|---|
+//! | conflict: the transaction was sacrificed to another | 40001, 40P01 | BUSY, LOCKED, PROTOCOL | |
+//! | disconnect: the server ended the connection | 08..., 57P01 to 57P03, 57P05, 25P03, 25P04 | | I/O |
+//! | short of resources: disk, memory, time, rights to write | 53..., 58030, 57014, 55P03, 25006 | NOMEM, READONLY, IOERR, FULL, CANTOPEN | timeout, full pool |
+//! | anything else: the statement itself is wrong | the rest | the rest | the rest |
+//!
+//! From that follow four things:
+//!
+//! - **The answer.** The first three are [`StorageError::Unavailable`], HTTP status 503: the same
+//!   order may succeed later. The last is [`StorageError::Refused`], status 500.
+//! - **A retry right now**, once, in a whole new transaction: after a conflict and a disconnect,
+//!   but not while resources are short, where it would only add to the load.
+//! - **An error during COMMIT** is [`StorageError::CommitUnknown`] unless the database says that
+//!   nothing is recorded. A server that is gone cannot say it. Neither can SQLite when the disk
+//!   failed: a commit that was half written to the log may be found whole when the log is read
+//!   again after a crash.
+//! - **The connection** is kept only after a COMMIT or ROLLBACK that succeeded, see the module
+//!   `session`. The kind of error does not matter for that.
 
 use std::borrow::Cow;
 
@@ -26,9 +51,9 @@ pub enum StorageError {
     /// The database does not answer, or has no connection to spare: HTTP status 503.
     #[error("the database is unavailable: {}", reason(.0))]
     Unavailable(#[source] sqlx::Error),
-    /// The connection was lost during a commit, so all of it or nothing is recorded: HTTP status
-    /// 503. An order's key finds out which.
-    #[error("the database went away during a commit: {}", reason(.0))]
+    /// The connection was lost or the disk failed during a commit, so all of it or nothing is
+    /// recorded: HTTP status 503. An order's key finds out which.
+    #[error("the database failed during a commit: {}", reason(.0))]
     CommitUnknown(#[source] sqlx::Error),
     /// The database refused a statement: HTTP status 500.
     #[error("the database refused a statement: {}", reason(.0))]
@@ -68,18 +93,17 @@ impl StorageError {
         }
     }
 
-    /// Whether the connection that it happened on is of no more use.
+    /// Whether the connection that it happened on is gone, or does not answer any more.
     pub(super) fn lost_connection(&self) -> bool {
         let (Self::Unavailable(error) | Self::CommitUnknown(error)) = self else { return false };
         code(error).is_none_or(|code| is_disconnect(&code))
     }
 
-    /// What an error during a commit means: unless the database itself says that the transaction
-    /// failed, nobody knows.
-    pub(super) fn from_commit(error: sqlx::Error) -> Self {
-        match code(&error) {
-            Some(code) if !is_disconnect(&code) => error.into(),
-            _ => Self::CommitUnknown(error),
+    /// What this error means if it is the answer to a COMMIT.
+    pub(super) fn during_commit(self) -> Self {
+        match self {
+            Self::Unavailable(error) if leaves_commit_unknown(&error) => Self::CommitUnknown(error),
+            error => error,
         }
     }
 }
@@ -126,25 +150,39 @@ fn sqlite_kind(code: &str) -> Option<u8> {
     Some(code.to_le_bytes()[0])
 }
 
+/// Whether SQLite says that somebody else has the lock.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| is_conflict(&code) && sqlite_kind(&code).is_some())
+}
+
+/// Whether an error during COMMIT leaves open whether the transaction is recorded.
+fn leaves_commit_unknown(error: &sqlx::Error) -> bool {
+    match code(error) {
+        Some(code) => is_disconnect(&code) || matches!(sqlite_kind(&code), Some(10 | 13)),
+        None => true,
+    }
+}
+
 /// The transaction was sacrificed to another one. PostgreSQL: serialization failure, deadlock;
-/// SQLite: BUSY, LOCKED. See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+/// SQLite: BUSY, LOCKED, PROTOCOL. See
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn is_conflict(code: &str) -> bool {
-    matches!(code, "40001" | "40P01") || matches!(sqlite_kind(code), Some(5 | 6))
+    matches!(code, "40001" | "40P01") || matches!(sqlite_kind(code), Some(5 | 6 | 15))
 }
 
 /// PostgreSQL ended the connection: class 08 but for a protocol violation, shutdown, crash,
-/// start-up.
+/// start-up, and a session or transaction that was idle or open for too long.
 fn is_disconnect(code: &str) -> bool {
     let broken = code.len() == 5 && code.starts_with("08") && code != "08P01";
-    broken || matches!(code, "57P01" | "57P02" | "57P03")
+    broken || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04")
 }
 
-/// PostgreSQL: out of disk, memory or connections, statement or lock timeout, read-only replica.
-/// SQLite: read-only, I/O error, disk full, cannot open.
+/// PostgreSQL: out of disk, memory or connections, I/O error, statement or lock timeout, read-only
+/// replica. SQLite: out of memory, read-only, I/O error, disk full, cannot open.
 fn is_short_of_resources(code: &str) -> bool {
     match sqlite_kind(code) {
-        Some(kind) => matches!(kind, 8 | 10 | 13 | 14),
-        None => code.starts_with("53") || matches!(code, "57014" | "55P03" | "25006" | "25P03"),
+        Some(kind) => matches!(kind, 7 | 8 | 10 | 13 | 14),
+        None => code.starts_with("53") || matches!(code, "58030" | "57014" | "55P03" | "25006"),
     }
 }
 
@@ -163,9 +201,15 @@ mod tests {
             ("57P01", false, true, false),
             ("08006", false, true, false),
             ("08P01", false, false, false),
+            ("25P03", false, true, false),
+            ("53100", false, false, true),
             ("53300", false, false, true),
+            ("58030", false, false, true),
             ("55P03", false, false, true),
+            ("15", true, false, false),
+            ("7", false, false, true),
             ("13", false, false, true),
+            ("778", false, false, true),
             ("2570", false, false, true),
             ("23505", false, false, false),
             ("275", false, false, false),
@@ -183,7 +227,8 @@ mod tests {
         let lost = || sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
         let error = StorageError::from(lost());
         assert!(error.retry_helps() && error.lost_connection());
-        let error = StorageError::from_commit(lost());
+        let error = StorageError::from(lost()).during_commit();
+        assert_eq!(error.kind(), "commit_unknown");
         assert!(error.is_temporary() && !error.retry_helps());
         let error = StorageError::from(sqlx::Error::RowNotFound);
         assert!(!error.is_temporary() && !error.retry_helps());

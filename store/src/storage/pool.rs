@@ -1,19 +1,31 @@
 //! Makes the connections to the database: one that writes and some that read for SQLite, which
 //! has one writer at a time anyway, and one pool for PostgreSQL.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use sqlx::{
-    AnyConnection, AnyPool, ConnectOptions, Connection, Executor,
+    AnyConnection, AnyPool, ConnectOptions, Executor,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 use url::Url;
 
-use super::{DatabaseUrl, StorageError, database_url::Place, error::reason, statement::Dialect};
+use super::{
+    DatabaseUrl, StorageError,
+    database_url::Place,
+    error::{is_locked, reason},
+    statement::Dialect,
+};
 
 /// How long a connection may be waited for. A database that is away is noticed after so long, and
 /// a client told so.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long to wait before a file is tried again that another process has locked.
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 /// Connections of one store to PostgreSQL: the ledger needs one, the rest is for reading.
 const POSTGRES_CONNECTIONS: u32 = 8;
@@ -31,13 +43,6 @@ const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = F
 const POSTGRES_SETTINGS: &str =
     "SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
 
-/// The connections to one database.
-pub(super) struct Pools {
-    pub(super) dialect: Dialect,
-    pub(super) writer: AnyPool,
-    pub(super) reader: AnyPool,
-}
-
 /// What to do about a file that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
@@ -47,60 +52,118 @@ pub(super) enum Missing {
     Refuse,
 }
 
-/// Connects to the database.
-///
-/// # Errors
-/// [`StorageError::Open`] with the reason.
-pub(super) async fn connect(url: &DatabaseUrl, missing: Missing) -> Result<Pools, StorageError> {
-    sqlx::any::install_default_drivers();
-    let pools = match url.place() {
-        Place::Memory => memory(),
-        Place::File(path) => file(path, missing).await,
-        Place::Server(url) => server(url).await,
-    };
-    pools.map_err(|reason| StorageError::Open { url: Box::new(url.clone()), reason })
+/// A database that connections can be made to.
+pub(super) struct Target {
+    url: DatabaseUrl,
+    options: AnyConnectOptions,
 }
 
-fn memory() -> Result<Pools, String> {
-    // Every connection to a memory would be a database of its own.
-    let only = sqlite_pool(1).connect_lazy("sqlite::memory:").map_err(|error| error.to_string())?;
-    Ok(Pools { dialect: Dialect::Sqlite, writer: only.clone(), reader: only })
-}
+impl Target {
+    /// The database at this address.
+    ///
+    /// # Errors
+    /// [`StorageError::Open`] with the reason.
+    pub(super) fn of(url: &DatabaseUrl, missing: Missing) -> Result<Self, StorageError> {
+        sqlx::any::install_default_drivers();
+        let options = match url.place() {
+            Place::Memory => memory_options(),
+            Place::File(path) => file_options(path, missing),
+            Place::Server(server) => server_options(server),
+        };
+        match options {
+            Ok(options) => Ok(Self { url: url.clone(), options }),
+            Err(reason) => Err(StorageError::Open { url: Box::new(url.clone()), reason }),
+        }
+    }
 
-async fn file(path: &Path, missing: Missing) -> Result<Pools, String> {
-    let options = file_options(path, missing)?;
-    try_once(&options, SQLITE_SETTINGS).await?;
-    let pool = |connections| sqlite_pool(connections).connect_lazy_with(options.clone());
-    Ok(Pools { dialect: Dialect::Sqlite, writer: pool(1), reader: pool(SQLITE_READERS) })
-}
+    pub(super) const fn dialect(&self) -> Dialect {
+        match self.url.place() {
+            Place::Memory | Place::File(_) => Dialect::Sqlite,
+            Place::Server(_) => Dialect::Postgres,
+        }
+    }
 
-async fn server(url: &Url) -> Result<Pools, String> {
-    let options = server_options(url)?;
-    try_once(&options, POSTGRES_SETTINGS).await?;
-    let pool = postgres_pool().connect_lazy_with(options);
-    Ok(Pools { dialect: Dialect::Postgres, writer: pool.clone(), reader: pool })
-}
+    /// Makes one connection, outside of any pool: a pool hides the reason of a failure behind a
+    /// timeout.
+    ///
+    /// # Errors
+    /// [`StorageError::Open`] with the reason.
+    pub(super) async fn connect(&self) -> Result<AnyConnection, StorageError> {
+        let connect = async {
+            loop {
+                match self.connect_once().await {
+                    // Another store is just making the file, or is at the end of its log.
+                    Err(error) if is_locked(&error) => tokio::time::sleep(LOCKED_PAUSE).await,
+                    result => return result,
+                }
+            }
+        };
+        tokio::time::timeout(ACQUIRE_TIMEOUT, connect)
+            .await
+            .map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))
+            .and_then(|connected| connected.map_err(|error| reason(&error)))
+            .map_err(|reason| StorageError::Open { url: Box::new(self.url.clone()), reason })
+    }
 
-fn sqlite_pool(connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A file does not hang up, and a memory is gone with its last connection.
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .after_connect(|connection, _| Box::pin(set_up(connection, SQLITE_SETTINGS)))
-}
+    async fn connect_once(&self) -> sqlx::Result<AnyConnection> {
+        let mut connection = self.options.connect().await?;
+        set_up(&mut connection, self.settings()).await?;
+        Ok(connection)
+    }
 
-fn postgres_pool() -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| Box::pin(set_up(connection, POSTGRES_SETTINGS)))
+    /// The connections that write and those that read. None of them is open yet.
+    pub(super) fn pools(self) -> (AnyPool, AnyPool) {
+        match self.url.place() {
+            // Without a write-ahead log a reader and the writer would be in each other's way.
+            Place::Memory => {
+                let only = self.sqlite_pool(1);
+                (only.clone(), only)
+            }
+            Place::File(_) => (self.sqlite_pool(1), self.sqlite_pool(SQLITE_READERS)),
+            Place::Server(_) => {
+                let pool = self.pool(POSTGRES_CONNECTIONS).connect_lazy_with(self.options);
+                (pool.clone(), pool)
+            }
+        }
+    }
+
+    fn sqlite_pool(&self, connections: u32) -> AnyPool {
+        self.pool(connections)
+            // A file does not hang up.
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(self.options.clone())
+    }
+
+    fn pool(&self, connections: u32) -> AnyPoolOptions {
+        let settings = self.settings();
+        AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| Box::pin(set_up(connection, settings)))
+    }
+
+    const fn settings(&self) -> &'static str {
+        match self.dialect() {
+            Dialect::Sqlite => SQLITE_SETTINGS,
+            Dialect::Postgres => POSTGRES_SETTINGS,
+        }
+    }
 }
 
 async fn set_up(connection: &mut AnyConnection, settings: &'static str) -> sqlx::Result<()> {
     connection.execute(settings).await.map(drop)
+}
+
+/// A database in memory that all connections with the same options share. SQLite frees it with the
+/// last of them: <https://www.sqlite.org/inmemorydb.html>.
+fn memory_options() -> Result<AnyConnectOptions, String> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let url = Url::parse(&format!("sqlite:///grocery-{number}?mode=rwc&vfs=memdb"));
+    AnyConnectOptions::from_url(&url.map_err(|error| error.to_string())?)
+        .map_err(|error| error.to_string())
 }
 
 fn file_options(path: &Path, missing: Missing) -> Result<AnyConnectOptions, String> {
@@ -128,19 +191,6 @@ fn server_options(url: &Url) -> Result<AnyConnectOptions, String> {
     AnyConnectOptions::from_url(&url).map_err(|error| error.to_string())
 }
 
-/// Connects once without a pool, which would hide the reason behind a timeout.
-async fn try_once(options: &AnyConnectOptions, settings: &'static str) -> Result<(), String> {
-    let connect = async {
-        let mut connection = options.connect().await?;
-        set_up(&mut connection, settings).await?;
-        connection.close().await
-    };
-    tokio::time::timeout(ACQUIRE_TIMEOUT, connect)
-        .await
-        .map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))?
-        .map_err(|error| reason(&error))
-}
-
 #[cfg(test)]
 mod tests {
     use sqlx::Row;
@@ -151,8 +201,8 @@ mod tests {
     async fn every_connection_to_a_file_is_durable_and_checks_what_it_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
-        let pools = connect(&url, Missing::Make).await.unwrap();
-        for pool in [pools.writer, pools.reader] {
+        let (writer, reader) = Target::of(&url, Missing::Make).unwrap().pools();
+        for pool in [writer, reader] {
             let mut found = Vec::new();
             for question in [
                 "SELECT journal_mode FROM pragma_journal_mode",

@@ -1,10 +1,10 @@
 //! Reads the catalogue, the stock and the orders, and turns rows into what the domain knows.
 
-use std::{collections::HashMap, ops::DerefMut, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 use shared::{money::Money, wire::Receipt};
-use sqlx::{AnyConnection, FromRow};
+use sqlx::FromRow;
 
 use super::{
     StorageError,
@@ -14,8 +14,6 @@ use super::{
     statement::{Statement, reading_rows},
 };
 use crate::domain::{CatalogueProduct, OrderId, ProductId, StockLevel};
-
-const PING: Statement = Statement::same("SELECT", "SELECT CAST(1 AS BIGINT) AS alive");
 
 const CATALOGUE: Statement = Statement::same(
     "SELECT products",
@@ -71,18 +69,11 @@ struct LineRow {
     unit_price_cents: i64,
 }
 
-pub(super) async fn ping(database: &Database) -> Result<(), StorageError> {
-    let mut session = database.reader().await?;
-    let result = session.run(&PING, NO_ROWS).await;
-    session.release(result).map(drop)
-}
-
 pub(super) async fn catalogue(
     database: &Database,
 ) -> Result<Vec<(CatalogueProduct, u64)>, StorageError> {
     let mut session = database.reader().await?;
-    let rows = session.fetch(&CATALOGUE, NO_ROWS).await;
-    let rows: Vec<ProductRow> = session.release(rows)?;
+    let rows: Vec<ProductRow> = session.fetch(&CATALOGUE, NO_ROWS).await?;
     // The products of an aisle share its name.
     let mut aisles: HashMap<String, Arc<str>> = HashMap::new();
     rows.into_iter()
@@ -107,13 +98,12 @@ pub(super) async fn stock(
         return Ok(Vec::new());
     }
     let mut session = database.reader().await?;
-    let levels = stock_in(&mut session, products).await;
-    session.release(levels)
+    stock_in(&mut session, products).await
 }
 
 /// The pieces on hand, as the transaction sees them.
-pub(super) async fn stock_in<C: DerefMut<Target = AnyConnection>>(
-    session: &mut Session<'_, C>,
+pub(super) async fn stock_in(
+    session: &mut Session<'_>,
     products: &[ProductId],
 ) -> Result<Vec<StockLevel>, StorageError> {
     let ids: Vec<_> = products.iter().copied().map(IdRow::from).collect();
@@ -128,13 +118,12 @@ pub(super) async fn order(
     id: OrderId,
 ) -> Result<Option<Receipt>, StorageError> {
     let mut session = database.reader().await?;
-    let receipts = receipts(&mut session, &[id]).await;
-    Ok(session.release(receipts)?.remove(&id))
+    Ok(receipts(&mut session, &[id]).await?.remove(&id))
 }
 
 /// The receipts of those orders that there are.
-pub(super) async fn receipts<C: DerefMut<Target = AnyConnection>>(
-    session: &mut Session<'_, C>,
+pub(super) async fn receipts(
+    session: &mut Session<'_>,
     orders: &[OrderId],
 ) -> Result<HashMap<OrderId, Receipt>, StorageError> {
     if orders.is_empty() {

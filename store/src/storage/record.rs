@@ -5,11 +5,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
-use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use serde::Serialize;
 use shared::wire::Receipt;
-use sqlx::{Any, FromRow, Transaction};
+use sqlx::FromRow;
 
 use super::{
     RecordOutcome, StorageError,
@@ -17,14 +15,11 @@ use super::{
     database::Database,
     read::{self, IdRow},
     sale::{Decision, KeyUse, Shelf, Shelves, UsedKeys, decide},
-    session::Session,
+    session::Transaction,
     statement::{Dialect, Statement, reading_rows},
     write,
 };
 use crate::domain::{IdempotencyKey, NewOrder, OrderId, ProductId};
-
-/// SQLite takes the write lock here, so that no reader has to become a writer half way through.
-pub(super) const BEGIN: Statement = Statement::each("BEGIN", "BEGIN IMMEDIATE", "BEGIN");
 
 /// A key that is not in the table yet cannot be locked there, so PostgreSQL locks its hash.
 const LOCK_KEYS: Statement = reading_rows!(
@@ -52,37 +47,18 @@ const LOCK_PRODUCTS: Statement = reading_rows!(
     locking: " FOR UPDATE",
 );
 
-/// Records the batch, once more if the first transaction was sacrificed or cut off.
+/// Records the batch.
 pub(super) async fn record(
     database: &Database,
     orders: &[NewOrder],
 ) -> Result<Vec<RecordOutcome>, StorageError> {
-    match record_once(database, orders).await {
-        Err(error) if error.retry_helps() => {
-            let attempt = vec![KeyValue::new(ERROR_TYPE, error.kind())];
-            Context::current().span().add_event("transaction retried", attempt);
-            record_once(database, orders).await
-        }
-        result => result,
-    }
-}
-
-async fn record_once(
-    database: &Database,
-    orders: &[NewOrder],
-) -> Result<Vec<RecordOutcome>, StorageError> {
-    let mut session = database.writer().await?;
-    let result = async {
-        let mut transaction = session.begin(&BEGIN).await?;
-        let outcomes = record_in(&mut transaction, orders).await;
-        transaction.finish(outcomes).await
-    }
-    .await;
-    session.release(result)
+    database
+        .transaction(orders, |transaction, orders| Box::pin(record_in(transaction, orders)))
+        .await
 }
 
 async fn record_in(
-    transaction: &mut Session<'_, Transaction<'_, Any>>,
+    transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
 ) -> Result<Vec<RecordOutcome>, StorageError> {
     let keys = used_keys(transaction, orders).await?;
@@ -135,7 +111,7 @@ struct KeyUseRow {
 
 /// Locks the batch's keys, and reads what those that are known were used for.
 async fn used_keys(
-    transaction: &mut Session<'_, Transaction<'_, Any>>,
+    transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
 ) -> Result<UsedKeys, StorageError> {
     #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,7 +148,7 @@ struct ShelfRow {
 
 /// Locks the products of all orders that may be new, and reads what there is of them.
 async fn lock_shelves(
-    transaction: &mut Session<'_, Transaction<'_, Any>>,
+    transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
     keys: &UsedKeys,
 ) -> Result<Shelves, StorageError> {
@@ -185,7 +161,7 @@ async fn lock_shelves(
 
 /// Locks products, in the order of their ids, and reads what there is of them.
 pub(super) async fn lock_products(
-    transaction: &mut Session<'_, Transaction<'_, Any>>,
+    transaction: &mut Transaction<'_>,
     products: BTreeSet<ProductId>,
 ) -> Result<Shelves, StorageError> {
     if products.is_empty() {

@@ -55,9 +55,10 @@ pub(super) async fn sweep(database: &Database, now: SystemTime) -> Result<u64, S
     struct Now {
         now_ms: i64,
     }
-    let mut session = database.writer().await?;
-    let swept = session.run(&DELETE_EXPIRED, &[Now { now_ms: milliseconds(now) }]).await;
-    session.release(swept)
+    let now = [Now { now_ms: milliseconds(now) }];
+    database
+        .transaction(&now, |transaction, now| Box::pin(transaction.run(&DELETE_EXPIRED, now)))
+        .await
 }
 
 #[cfg(test)]

@@ -2,13 +2,12 @@
 
 use serde::Serialize;
 use shared::wire::Receipt;
-use sqlx::{Any, Transaction};
 
 use super::{
     StorageError,
     clock::milliseconds,
     sale::{Decision, Shelves},
-    session::Session,
+    session::Transaction,
     statement::{Statement, reading_rows},
 };
 use crate::domain::{IdempotencyKey, NewOrder};
@@ -57,7 +56,7 @@ const INSERT_KEYS: Statement = reading_rows!(
 
 /// Writes the orders that are to be recorded, and takes what they sold off the shelves.
 pub(super) async fn sales(
-    transaction: &mut Session<'_, Transaction<'_, Any>>,
+    transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
     decisions: &[Decision],
     shelves: &Shelves,

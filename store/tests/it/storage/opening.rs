@@ -2,14 +2,45 @@
 
 use sqlx::{AnyConnection, Connection, Row};
 use store::storage::{DatabaseUrl, Storage, StorageError};
+use tokio::task::JoinSet;
 
 use super::fixture::{TestDatabase, on_both, on_hand, order};
 
 on_both!(
+    stores_that_open_one_new_database_together_all_open_it,
+    a_database_that_lacks_a_table_is_not_ready,
     opening_again_keeps_what_is_on_the_shelves,
     the_whole_catalogue_is_there_the_first_time,
     a_schema_from_the_future_is_refused,
 );
+
+/// Each has connections of its own, as stores in different processes have.
+async fn stores_that_open_one_new_database_together_all_open_it(database: TestDatabase) {
+    let mut stores = JoinSet::new();
+    for _ in 0..8 {
+        let url = database.url.clone();
+        stores.spawn(async move { Storage::open(&url).await });
+    }
+    for opened in stores.join_all().await {
+        opened.unwrap().check().await.unwrap();
+    }
+}
+
+async fn a_database_that_lacks_a_table_is_not_ready(database: TestDatabase) {
+    let storage = database.open([(1, 10)]).await;
+    storage.check().await.unwrap();
+    for table in ["write_checks", "idempotency_keys", "deliveries", "order_lines"] {
+        database.tamper(&[&format!("ALTER TABLE {table} RENAME TO elsewhere")]).await;
+        // A commit of just now does not make up for it.
+        let error = storage.check().await.unwrap_err();
+        assert_eq!(error.kind(), "refused", "{table}: {error}");
+        assert!(error.to_string().contains(table), "{error}");
+        database.tamper(&[&format!("ALTER TABLE elsewhere RENAME TO {table}")]).await;
+        storage.check().await.unwrap();
+    }
+    database.tamper(&["ALTER TABLE orders RENAME COLUMN total_cents TO total"]).await;
+    assert!(storage.check().await.unwrap_err().to_string().contains("total_cents"));
+}
 
 async fn opening_again_keeps_what_is_on_the_shelves(database: TestDatabase) {
     let storage = database.open([(1, 10)]).await;
@@ -32,7 +63,8 @@ async fn a_schema_from_the_future_is_refused(database: TestDatabase) {
     database
         .tamper(&["INSERT INTO _sqlx_migrations \
             (version, description, success, checksum, execution_time) \
-            SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations"])
+            SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations \
+            WHERE version = 1"])
         .await;
     let error = Storage::open(&database.url).await.unwrap_err();
     assert_eq!(

@@ -95,7 +95,7 @@ async fn no_orders_are_no_work(database: TestDatabase) {
 
 async fn the_catalogue_and_the_stock_say_what_is_on_hand(database: TestDatabase) {
     let storage = database.open([(12, 7), (1, 5)]).await;
-    storage.ping().await.unwrap();
+    storage.check().await.unwrap();
 
     let catalogue = storage.catalogue().await.unwrap();
     let texts: Vec<_> = catalogue

@@ -16,7 +16,7 @@ async fn a_storage_outlives_its_postgres() {
 
     for error in [
         storage.record(&[order([(1, 1)])]).await.unwrap_err(),
-        storage.stock(&[]).await.and(storage.ping().await).unwrap_err(),
+        storage.stock(&[]).await.and(storage.check().await).unwrap_err(),
         storage.catalogue().await.unwrap_err(),
     ] {
         assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
@@ -24,7 +24,7 @@ async fn a_storage_outlives_its_postgres() {
 
     tokio::task::block_in_place(|| server.start_again());
 
-    storage.ping().await.unwrap();
+    storage.check().await.unwrap();
     let again = storage.record(&[keyed("k", [(1, 1)]), order([(1, 2)])]).await.unwrap();
     assert_eq!(again[0], RecordOutcome::Replayed(recorded(&first[0]).clone()));
     recorded(&again[1]);

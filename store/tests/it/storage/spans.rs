@@ -102,7 +102,7 @@ async fn reading_and_delivering_are_spans_too() {
     trace.run(storage.catalogue()).await.unwrap();
     trace.run(storage.order(orders[0].id)).await.unwrap();
     trace.run(storage.deliver(&[Delivery::new(product(1), one, noon())])).await.unwrap();
-    trace.run(storage.ping()).await.unwrap();
+    trace.run(storage.check()).await.unwrap();
 
     assert_eq!(
         tree(&trace.spans(14).await, &["db.system.name"]),
@@ -119,7 +119,7 @@ async fn reading_and_delivering_are_spans_too() {
   SELECT products CLIENT {db.system.name=sqlite}
   COMMIT CLIENT {db.system.name=sqlite}
   acquire connection INTERNAL {db.system.name=sqlite}
-  SELECT CLIENT {db.system.name=sqlite}
+  SELECT products orders order_lines deliveries idempotency_keys write_checks CLIENT {db.system.name=sqlite}
 "
     );
 }

@@ -1,0 +1,317 @@
+//! However a transaction breaks off, the next one finds a connection in order.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::SystemTime,
+};
+
+use shared::wire::{BasketItem, CheckoutRequest};
+use sqlx::{Executor, Row};
+use testing::postgres;
+
+use super::*;
+use crate::{
+    domain::{Basket, CATALOGUE, Delivery, NewOrder},
+    storage::{Storage, deliver, readiness, record, session::NO_ROWS, sweep},
+};
+
+const ROLLBACK: Statement = Statement::same("ROLLBACK", "ROLLBACK");
+const NONSENSE: Statement = Statement::same("SELECT", "SELECT nothing FROM nowhere");
+const TERMINATE: Statement =
+    Statement::same("SELECT", "SELECT pg_terminate_backend(pg_backend_pid())::text");
+const SLEEP: Statement = Statement::same("SELECT", "SELECT pg_sleep(60)::text");
+
+/// The databases that these tests are run on, each empty and of its own, with what keeps them.
+struct TestDatabase {
+    database: Database,
+    _folder: tempfile::TempDir,
+}
+
+impl TestDatabase {
+    async fn memory() -> Self {
+        Self::open("sqlite::memory:".parse().unwrap(), tempfile::tempdir().unwrap()).await
+    }
+
+    async fn file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/grocery.db", folder.path().display());
+        Self::open(url.parse().unwrap(), folder).await
+    }
+
+    async fn postgres() -> Option<Self> {
+        let url = postgres::shared()?.database();
+        Some(Self::open(url, tempfile::tempdir().unwrap()).await)
+    }
+
+    async fn all() -> Vec<Self> {
+        let mut all = vec![Self::memory().await, Self::file().await];
+        all.extend(Self::postgres().await);
+        all
+    }
+
+    async fn open(url: DatabaseUrl, folder: tempfile::TempDir) -> Self {
+        let database = Database::open(&url, &CATALOGUE).await.unwrap();
+        Self { database, _folder: folder }
+    }
+
+    /// Marks the connection that writes, so that it can be told from one that replaces it.
+    async fn mark(&self) {
+        self.database.on_the_writer("CREATE TEMPORARY TABLE mark (id BIGINT)").await;
+    }
+
+    /// Whether the connection that writes is still the one that was marked.
+    async fn is_marked(&self) -> bool {
+        self.database.until_all_are_returned().await;
+        let mut connection = self.database.writer.acquire().await.unwrap();
+        connection.execute("SELECT id FROM mark").await.is_ok()
+    }
+
+    /// Writes, which takes a connection in order and a database that nobody has locked.
+    async fn write(&self) {
+        readiness::write(&self.database).await.unwrap();
+    }
+}
+
+impl Database {
+    /// Runs this on the connection that writes.
+    async fn on_the_writer(&self, statement: &'static str) {
+        self.until_all_are_returned().await;
+        self.writer.acquire().await.unwrap().execute(statement).await.unwrap();
+        self.until_all_are_returned().await;
+    }
+
+    /// A connection is returned, or closed, by a task of its own. Until that is done the pool for
+    /// PostgreSQL would open another, which would be lent out instead of the one that is meant.
+    async fn until_all_are_returned(&self) {
+        while u32::try_from(self.writer.num_idle()).unwrap() < self.writer.size() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn order(quantity: u32) -> NewOrder {
+    let items = vec![BasketItem { id: "1".into(), quantity }];
+    let basket = Basket::try_from(&CheckoutRequest { items }).unwrap();
+    NewOrder::new(basket, None, SystemTime::now())
+}
+
+#[tokio::test]
+async fn a_statement_that_failed_is_rolled_back_and_its_connection_kept() {
+    for test in TestDatabase::all().await {
+        test.mark().await;
+        let failed = test
+            .database
+            .transaction(&(), |transaction, ()| Box::pin(transaction.run(&NONSENSE, NO_ROWS)))
+            .await;
+        assert_eq!(failed.unwrap_err().kind(), "refused");
+        assert!(test.is_marked().await);
+        test.write().await;
+    }
+}
+
+/// As SQLite does it after an error of the disk. PostgreSQL never does it.
+#[tokio::test]
+async fn a_database_that_rolled_back_by_itself_costs_the_connection() {
+    for test in [TestDatabase::memory().await, TestDatabase::file().await] {
+        for commits in [true, false] {
+            test.mark().await;
+            let failed = test
+                .database
+                .transaction(&commits, |transaction, commits| {
+                    Box::pin(async move {
+                        transaction.run(&ROLLBACK, NO_ROWS).await?;
+                        let error = || StorageError::Corrupt("an error of the disk".into());
+                        commits.then_some(()).ok_or_else(error)
+                    })
+                })
+                .await;
+            let kind = failed.unwrap_err().kind();
+            assert_eq!(kind, if commits { "refused" } else { "corrupt" });
+            assert!(!test.is_marked().await, "its ROLLBACK failed, so it was closed");
+            test.write().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_half_way_is_rolled_back() {
+    for test in TestDatabase::all().await {
+        let begun = AtomicU32::new(0);
+        let transaction = test.database.transaction(&begun, |transaction, begun| {
+            Box::pin(async move {
+                readiness::write_in(transaction).await?;
+                begun.fetch_add(1, Ordering::SeqCst);
+                std::future::pending::<Result<(), StorageError>>().await
+            })
+        });
+        let until_begun = async {
+            while begun.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            done = transaction => panic!("{done:?}"),
+            () = until_begun => {}
+        }
+        // It would wait for the row, or for the only connection, if the transaction were open.
+        test.write().await;
+        let mut connection = test.database.reader.acquire().await.unwrap();
+        let row = connection.fetch_one("SELECT count FROM write_checks").await.unwrap();
+        assert_eq!(row.get::<i64, _>(0), 1, "only what was committed counts");
+    }
+}
+
+/// Nobody may grow the file: every statement that needs a new page fails with SQLITE_FULL, in the
+/// middle of the batch. The limit belongs to the connection, and is gone with it.
+#[tokio::test]
+async fn a_full_disk_is_temporary_and_costs_nothing_but_the_connection() {
+    for test in [TestDatabase::memory().await, TestDatabase::file().await] {
+        let database = Arc::new(test.database);
+        let storage = Storage { database: database.clone(), sweep: Arc::default() };
+        // As low as it gets, which is what there is already.
+        let fill = || database.on_the_writer("PRAGMA max_page_count = 1");
+        storage.record(&[order(1)]).await.unwrap();
+
+        fill().await;
+        let many: Vec<_> = (0..100).map(|_| order(1)).collect();
+        let error = storage.record(&many).await.unwrap_err();
+        assert!(error.is_temporary(), "{error}");
+        assert_eq!(error.to_string(), "the database is unavailable: database or disk is full");
+        assert!(!database.has_committed_within(Duration::from_secs(60)));
+
+        let delivery = || {
+            let product = CATALOGUE[0].id;
+            Delivery::new(product, NonZeroU32::new(5).unwrap(), SystemTime::now())
+        };
+        let many: Vec<_> = (0..200).map(|_| delivery()).collect();
+        fill().await;
+        let error = storage.deliver(&many).await.unwrap_err();
+        assert!(error.is_temporary(), "{error}");
+
+        // A statement that rolls back itself alone leaves the connection and so the limit in place.
+        database.writer.acquire().await.unwrap().close().await.unwrap();
+        storage.deliver(&many).await.unwrap();
+        storage.record(&[order(1)]).await.unwrap();
+        storage.check().await.unwrap();
+        let audit = storage.audit().await.unwrap();
+        assert!(audit.is_clean() && audit.orders == 2, "{audit}");
+        assert_eq!(audit.products[0].delivered, 1_000);
+    }
+}
+
+/// Each of these would write, and the connection says that it may not. It belongs to that
+/// connection, and is gone with it.
+#[tokio::test]
+async fn orders_deliveries_sweeps_and_readiness_all_outlive_a_writer_that_cannot_write() {
+    for test in [TestDatabase::memory().await, TestDatabase::file().await] {
+        let database = &test.database;
+        let order = [order(1)];
+        let delivery = [Delivery::new(CATALOGUE[0].id, NonZeroU32::MIN, SystemTime::now())];
+        let now = SystemTime::now();
+        let read_only = || test.database.on_the_writer("PRAGMA query_only = ON");
+        let expected = "the database is unavailable: attempt to write a readonly database";
+
+        read_only().await;
+        let refused = record::record(database, &order).await.map(drop).unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+        record::record(database, &order).await.unwrap();
+
+        read_only().await;
+        let refused = deliver::deliver(database, &delivery).await.map(drop).unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+        deliver::deliver(database, &delivery).await.unwrap();
+
+        read_only().await;
+        let refused = sweep::sweep(database, now).await.map(drop).unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+        sweep::sweep(database, now).await.unwrap();
+
+        // A commit within the last second would do instead of writing.
+        *database.last_commit.lock().unwrap() = None;
+        read_only().await;
+        let refused = readiness::check(database).await.unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+        readiness::check(database).await.unwrap();
+        assert!(database.has_committed_within(Duration::from_secs(60)));
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_is_killed_in_a_transaction_is_replaced_and_the_work_done_again() {
+    let Some(test) = TestDatabase::postgres().await else { return };
+    test.mark().await;
+    let attempts = AtomicU32::new(0);
+
+    test.database
+        .transaction(&attempts, |transaction, attempts| {
+            Box::pin(async move {
+                readiness::write_in(transaction).await?;
+                if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+                    transaction.run(&TERMINATE, NO_ROWS).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+
+    assert_eq!(attempts.load(Ordering::SeqCst), 2);
+    assert!(!test.is_marked().await);
+    assert!(none_is_in_a_transaction(&test).await);
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_costs_the_connection() {
+    let Some(test) = TestDatabase::postgres().await else { return };
+    test.mark().await;
+    let connection = test.database.writer.acquire().await.unwrap();
+    let patience = Duration::from_millis(50);
+    let session = Session::new(connection, &test.database.instrument, Context::current(), patience);
+    let mut transaction = Transaction::begin(session, &BEGIN).await.unwrap();
+
+    let slept = transaction.run(&SLEEP, NO_ROWS).await.map(drop);
+    let error = transaction.finish(slept).await.unwrap_err();
+
+    assert!(error.is_temporary() && error.lost_connection(), "{error}");
+    assert!(!test.is_marked().await);
+    test.write().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_server_ended_for_idling_is_not_mistaken_for_one_that_is_open() {
+    let Some(test) = TestDatabase::postgres().await else { return };
+    test.mark().await;
+    test.database.on_the_writer("SET idle_in_transaction_session_timeout = '1ms'").await;
+    let attempts = AtomicU32::new(0);
+    let input = (&test, &attempts);
+
+    test.database
+        .transaction(&input, |transaction, (test, attempts)| {
+            Box::pin(async move {
+                if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+                    while !none_is_in_a_transaction(test).await {}
+                }
+                readiness::write_in(transaction).await
+            })
+        })
+        .await
+        .unwrap();
+
+    assert_eq!(attempts.load(Ordering::SeqCst), 2);
+    assert!(!test.is_marked().await);
+}
+
+/// Whether no connection to the database, but the one that asks, is in a transaction.
+async fn none_is_in_a_transaction(test: &TestDatabase) -> bool {
+    let mut connection = test.database.reader.acquire().await.unwrap();
+    let count = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
+                 AND backend_type = 'client backend'";
+    connection.fetch_one(count).await.unwrap().get::<i64, _>(0) == 0
+}
