@@ -5,21 +5,24 @@
 //! connections are kept and reused.
 
 mod availability;
+mod connection;
 mod exchange;
 mod retry;
 mod room;
 
 pub(crate) use availability::Availability;
-pub(crate) use exchange::{Answer, Call};
+pub(crate) use exchange::{Answer, Call, Unanswered};
 pub(crate) use room::make_room;
 
 use std::{cell::RefCell, num::NonZeroU32, sync::Arc, time::Duration};
 
-use awc::{Client, Connector};
+use awc::{
+    Client, Connector,
+    http::header::{ACCEPT_ENCODING, USER_AGENT},
+};
 use opentelemetry::Context;
 
 use crate::{config::HttpConfig, outcome::Failure, statistics::Traffic};
-use exchange::Unanswered;
 use retry::{Budget, pause_before_retry};
 
 /// How long a connection is kept: the store may close it earlier.
@@ -42,6 +45,7 @@ impl StoreClient {
         availability: Arc<Availability>,
     ) -> Self {
         let connector = Connector::new()
+            .connector(connection::connector())
             .timeout(config.connect_timeout)
             .limit(connections.get() as usize)
             .conn_lifetime(CONNECTION_LIFETIME);
@@ -50,9 +54,10 @@ impl StoreClient {
             .timeout(config.request_timeout)
             .disable_redirects()
             .add_default_header((
-                awc::http::header::USER_AGENT,
+                USER_AGENT,
                 concat!("grocery-shopper/", env!("CARGO_PKG_VERSION")),
             ))
+            .add_default_header((ACCEPT_ENCODING, "identity"))
             .finish();
         let budget = RefCell::new(Budget::new(config.retry_budget.fraction()));
         Self {
@@ -64,39 +69,46 @@ impl StoreClient {
         }
     }
 
-    /// Makes a request, as a span of its own in `cx`, and repeats it as long as that may help and
-    /// the budget lasts: every request that a shopper makes is safe to repeat.
+    /// Makes the request `name`, as a span of its own in `cx`, and has `read` make sense of the answer. It
+    /// is repeated as long as that may help and the budget lasts: every request that a shopper
+    /// makes is safe to repeat.
     ///
     /// # Errors
     /// How the last attempt failed.
-    pub(crate) async fn request(
+    pub(crate) async fn request<T>(
         &self,
         cx: &Context,
+        name: &'static str,
         call: &Call,
+        read: impl Fn(&Answer) -> Result<T, Unanswered>,
         traffic: &mut Traffic,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<T, Unanswered> {
         self.budget.borrow_mut().first_attempt();
         let mut resend_count = 0;
         loop {
-            traffic.requests += 1;
-            traffic.sent_bytes += call.body_bytes();
-            match exchange::attempt(&self.http, self.request_timeout, cx, call, resend_count).await
-            {
+            let attempt = exchange::attempt(
+                &self.http,
+                self.request_timeout,
+                cx,
+                call,
+                resend_count,
+                traffic,
+            );
+            let unanswered = match attempt.await {
                 Ok(answer) => {
-                    traffic.received_bytes += answer.body.len() as u64;
                     self.availability.reached();
-                    return Ok(answer);
+                    match read(&answer) {
+                        Ok(read) => return Ok(read),
+                        Err(unanswered) => unanswered,
+                    }
                 }
-                Err(unanswered) => {
-                    traffic.received_bytes += unanswered.received_bytes;
-                    self.note(&unanswered);
-                    let pause = self.pause(&unanswered, resend_count);
-                    let Some(pause) = pause else { return Err(unanswered.failure) };
-                    tokio::time::sleep(pause).await;
-                    resend_count += 1;
-                    traffic.retries += 1;
-                }
-            }
+                Err(unanswered) => unanswered,
+            };
+            let unanswered = unanswered.of(name);
+            self.note(&unanswered);
+            let Some(pause) = self.pause(&unanswered, resend_count) else { return Err(unanswered) };
+            tokio::time::sleep(pause).await;
+            resend_count += 1;
         }
     }
 
@@ -112,6 +124,7 @@ impl StoreClient {
     fn note(&self, unanswered: &Unanswered) {
         match (unanswered.failure, &unanswered.reason) {
             (Failure::Connect, Some(reason)) => self.availability.unreachable(reason),
+            (Failure::Body, Some(reason)) => self.availability.not_understood(reason),
             (Failure::Status(_), _) => self.availability.reached(),
             _ => {}
         }

@@ -9,7 +9,7 @@
 //! - `pacer`: starts the trips of a thread when its `alarm` wakes it, each with a `ticket` that
 //!   counts it once;
 //! - `actors`: who makes them;
-//! - `trip`: one trip, the root of one trace;
+//! - `trip`: one trip, the root of one trace, and [`answers`]: what it must find in the store's;
 //! - `client`: the store's HTTP interface, with time limits and retries;
 //! - [`outcome`] and [`statistics`]: how trips ended, and what they took;
 //! - [`drive`]: one run, all of the above together;
@@ -18,6 +18,7 @@
 
 mod actors;
 mod alarm;
+pub mod answers;
 pub mod arrival;
 mod cli;
 mod client;

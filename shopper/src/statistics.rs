@@ -15,7 +15,7 @@ mod snapshot;
 mod timeline;
 
 pub use latency::{LONGEST, Latency};
-pub use record::{StepRecord, Traffic, TripRecord};
+pub use record::{StepEnd, StepRecord, Traffic, TripRecord};
 pub use recorder::Recorder;
 pub use slowest::{SLOWEST_KEPT, SlowTrip};
 pub use snapshot::{Kind, Snapshot, Step, Trips};
@@ -129,7 +129,11 @@ mod tests {
             steps: vec![StepRecord {
                 step: plan::Step::Checkout,
                 service: Duration::from_millis(2 * ms),
-                failed: outcome.failure().is_some(),
+                end: match outcome {
+                    Outcome::Failed(_) => StepEnd::Failed,
+                    Outcome::GaveUp => StepEnd::BrokenOff,
+                    _ => StepEnd::Answered,
+                },
                 traffic: Traffic { requests: 1, retries: 0, sent_bytes: 5, received_bytes: 7 },
             }],
         }
@@ -175,6 +179,8 @@ mod tests {
                 missed,
                 in_flight: 0,
             });
+            let steps = &snapshot.steps[plan::Step::Checkout as usize];
+            prop_assert_eq!(steps.failures, unreached + overloaded, "patience is no failure");
             prop_assert_eq!(snapshot.failures.get("503").copied().unwrap_or(0), overloaded);
             prop_assert_eq!(snapshot.latency.corrected.len(), all);
             prop_assert_eq!((snapshot.requests, snapshot.received_bytes), (all, 7 * all));

@@ -9,14 +9,16 @@ pub use itinerary::StoreUrlError;
 use std::time::Duration;
 
 use opentelemetry::Context;
-use shared::wire::{BasketItem, CheckoutRequest, Product, Receipt, WhatsInStore};
+use serde::de::DeserializeOwned;
+use shared::wire::{BasketItem, CheckoutRequest, Receipt};
 
 use crate::{
-    client::{Answer, Call, StoreClient},
+    answers::{Product, WhatsInStore},
+    client::{Answer, Call, StoreClient, Unanswered},
     clock::Clock,
     outcome::{Failure, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket},
-    statistics::{StepRecord, Traffic, TripRecord},
+    statistics::{StepEnd, StepRecord, Traffic, TripRecord},
 };
 use root_span::RootSpan;
 
@@ -44,9 +46,12 @@ pub(crate) async fn make_trip(shop: &Shop, plan: &TripPlan, intended: Duration) 
         }
         _ => visit.walk().await,
     };
-    let outcome = outcome.unwrap_or_else(Outcome::Failed);
     let steps = visit.steps;
-    let trace_id = span.end(outcome);
+    let (outcome, reason) = match outcome {
+        Ok(outcome) => (outcome, None),
+        Err(unanswered) => (Outcome::Failed(unanswered.failure), Some(unanswered.to_string())),
+    };
+    let trace_id = span.end(outcome, reason.as_deref());
     let ended = shop.clock.now();
     TripRecord { intended, started, ended, kind: plan.kind, outcome, trace_id, steps }
 }
@@ -60,7 +65,7 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    async fn walk(&mut self) -> Result<Outcome, Failure> {
+    async fn walk(&mut self) -> Result<Outcome, Unanswered> {
         let itinerary = &self.shop.itinerary;
         self.step(Step::Welcome, &Call::Get(itinerary.welcome()), |_| Ok(())).await?;
         let whats_in_store: WhatsInStore =
@@ -68,7 +73,7 @@ impl Visit<'_> {
         if self.plan.kind == TripKind::BrowseOnly {
             return Ok(Outcome::Browsed);
         }
-        let basket = fill_basket(self.plan, &whats_in_store.inventory);
+        let basket = fill_basket(self.plan, &whats_in_store.inventory.products);
         if basket.is_empty() {
             return Ok(Outcome::OutOfStock);
         }
@@ -79,15 +84,17 @@ impl Visit<'_> {
     }
 
     /// A closer look at what is in the basket, and away without it.
-    async fn hesitate(&mut self, basket: &[BasketItem]) -> Result<Outcome, Failure> {
+    async fn hesitate(&mut self, basket: &[BasketItem]) -> Result<Outcome, Unanswered> {
         for item in basket.iter().take(LOOKS) {
-            let uri = self.shop.itinerary.product(&item.id).ok_or(Failure::Body)?;
+            let Some(uri) = self.shop.itinerary.product(&item.id) else {
+                return Err(self.cannot_ask(Step::Look, "an id is too long for an address"));
+            };
             self.step(Step::Look, &Call::Get(uri), json::<Product>).await?;
         }
         Ok(Outcome::Left)
     }
 
-    async fn check_out(&mut self, items: Vec<BasketItem>) -> Result<Outcome, Failure> {
+    async fn check_out(&mut self, items: Vec<BasketItem>) -> Result<Outcome, Unanswered> {
         let call = self.shop.itinerary.checkout(&CheckoutRequest { items });
         self.step(Step::Checkout, &call, |answer| {
             if !answer.status.is_success() {
@@ -103,20 +110,29 @@ impl Visit<'_> {
         &mut self,
         step: Step,
         call: &Call,
-        read: impl FnOnce(Answer) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        read: impl Fn(&Answer) -> Result<T, Unanswered>,
+    ) -> Result<T, Unanswered> {
         let mut under_way = StepUnderWay {
             step,
             began: self.shop.clock.now(),
             clock: &self.shop.clock,
             traffic: Traffic::default(),
-            failed: true,
+            end: StepEnd::BrokenOff,
             steps: &mut self.steps,
         };
-        let answer = self.shop.client.request(self.cx, call, &mut under_way.traffic).await;
-        let read = answer.and_then(read);
-        under_way.failed = read.is_err();
+        let (client, traffic) = (&self.shop.client, &mut under_way.traffic);
+        let read = client.request(self.cx, step.name(), call, read, traffic).await;
+        under_way.end = if read.is_ok() { StepEnd::Answered } else { StepEnd::Failed };
         read
+    }
+}
+
+impl Visit<'_> {
+    /// A step fails without a request, because of what the store said before.
+    fn cannot_ask(&mut self, step: Step, why: &str) -> Unanswered {
+        let (service, traffic) = (Duration::ZERO, Traffic::default());
+        self.steps.push(StepRecord { step, service, end: StepEnd::Failed, traffic });
+        Unanswered::not_understood(format!("{}: {why}", step.name()))
     }
 }
 
@@ -126,22 +142,45 @@ struct StepUnderWay<'a> {
     began: Duration,
     clock: &'a Clock,
     traffic: Traffic,
-    failed: bool,
+    end: StepEnd,
     steps: &'a mut Vec<StepRecord>,
 }
 
 impl Drop for StepUnderWay<'_> {
     fn drop(&mut self) {
         let service = self.clock.now().saturating_sub(self.began);
-        let Self { step, traffic, failed, .. } = *self;
-        self.steps.push(StepRecord { step, service, failed, traffic });
+        let Self { step, traffic, end, .. } = *self;
+        self.steps.push(StepRecord { step, service, end, traffic });
     }
 }
 
 /// Reads what the contract promises.
-fn json<T: serde::de::DeserializeOwned>(answer: Answer) -> Result<T, Failure> {
+fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Unanswered> {
     serde_json::from_slice(&answer.body).map_err(|error| {
-        tracing::debug!("the store's answer cannot be understood: {error}");
-        Failure::Body
+        // Half an answer that nothing but its connection ended: the connection broke.
+        if answer.ended_by_connection && is_cut(&error, &answer.body) {
+            return Failure::Disconnect.into();
+        }
+        let problem = which_field::<T>(&answer.body).unwrap_or_else(|| error.to_string());
+        Unanswered::not_understood(problem)
     })
+}
+
+/// Whether JSON is well-formed up to where it ends, and only does not go on.
+fn is_cut(error: &serde_json::Error, body: &[u8]) -> bool {
+    let last_line = body.split(|byte| *byte == b'\n').next_back().unwrap_or_default();
+    let lines = body.iter().filter(|byte| **byte == b'\n').count() + 1;
+    // A number that ends after its point is no number, rather than half of one.
+    let at_the_end = error.line() == lines && error.column() >= last_line.len();
+    error.is_eof() || (error.is_syntax() && at_the_end)
+}
+
+/// Where a body is not what it should be, such as `inventory.products[2].price: missing field`.
+/// Only asked when it is not: to keep the path takes time.
+fn which_field<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
+    let path = error.path().to_string();
+    let problem = error.into_inner();
+    Some(if path == "." { problem.to_string() } else { format!("{path}: {problem}") })
 }

@@ -12,11 +12,12 @@ use url::Url;
 pub(crate) struct Availability {
     store_url: Url,
     down: AtomicBool,
+    misunderstood: AtomicBool,
 }
 
 impl Availability {
     pub(crate) fn new(store_url: Url) -> Self {
-        Self { store_url, down: AtomicBool::new(false) }
+        Self { store_url, down: AtomicBool::new(false), misunderstood: AtomicBool::new(false) }
     }
 
     /// Notes that no connection could be made.
@@ -33,6 +34,14 @@ impl Availability {
     pub(crate) fn reached(&self) {
         if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) {
             tracing::info!("the store at {} is back", self.store_url);
+        }
+    }
+
+    /// Notes that an answer is not what the contract says: the first is said, the report counts
+    /// them all.
+    pub(crate) fn not_understood(&self, reason: &impl Display) {
+        if !self.misunderstood.swap(true, Ordering::Relaxed) {
+            tracing::warn!("the store at {} cannot be understood: {reason}", self.store_url);
         }
     }
 

@@ -1,22 +1,31 @@
 //! One request and its answer, or why there is none.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt, io,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
-use actix_web::error::ParseError;
+use actix_web::{HttpMessage, error::ParseError};
 use actix_web_opentelemetry::ClientExt;
 use awc::{
-    Client, ClientRequest,
+    Client, ClientRequest, ClientResponse,
     error::{ConnectError, PayloadError, SendRequestError},
     http::{
         Method, StatusCode, Uri,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+        header::{
+            CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+        },
     },
 };
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, future::poll_fn};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_semantic_conventions::attribute::HTTP_REQUEST_RESEND_COUNT;
 use shared::wire::IDEMPOTENCY_KEY;
 
-use crate::outcome::Failure;
+use super::connection::requests_sent;
+use crate::{outcome::Failure, statistics::Traffic};
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -43,28 +52,31 @@ pub(crate) struct Answer {
     /// A success, or 409 for a checkout.
     pub(crate) status: StatusCode,
     /// The whole body.
-    pub(crate) body: bytes::Bytes,
+    pub(crate) body: Bytes,
+    /// Whether only the end of the connection said that the body is whole: then nobody can tell
+    /// an answer from half of it but who understands it.
+    pub(crate) ended_by_connection: bool,
 }
 
 /// Why there is no answer, or none that helps.
 #[derive(Debug)]
-pub(super) struct Unanswered {
-    pub(super) failure: Failure,
+pub(crate) struct Unanswered {
+    pub(crate) failure: Failure,
     /// How long the store asked to be left alone.
     pub(super) retry_after: Option<Duration>,
-    /// What went wrong, for the log.
-    pub(super) reason: Option<String>,
-    /// Bytes of the body that came with an error status.
-    pub(super) received_bytes: u64,
+    /// What went wrong, for the log and the report.
+    pub(crate) reason: Option<String>,
 }
 
-/// Sends a request once, as a CLIENT span named by its method in `cx`, and reads its answer.
+/// Sends a request once, as a CLIENT span named by its method in `cx`, and reads its answer. What
+/// goes over the wire is counted in `traffic` as it goes, also when the caller gives up.
 pub(super) async fn attempt(
     http: &Client,
     timeout: Duration,
     cx: &Context,
     call: &Call,
     resend_count: u32,
+    traffic: &mut Traffic,
 ) -> Result<Answer, Unanswered> {
     let mut request = match call {
         Call::Get(uri) => http.request(Method::GET, uri.clone()),
@@ -81,25 +93,80 @@ pub(super) async fn attempt(
             .with_attributes([KeyValue::new(HTTP_REQUEST_RESEND_COUNT, i64::from(resend_count))]);
     }
     let began = Instant::now();
+    let mut is_sent = false;
+    let count = |sent| {
+        is_sent |= sent > 0;
+        traffic.requests += sent;
+        traffic.retries += if resend_count > 0 { sent } else { 0 };
+        traffic.sent_bytes += sent * call.body_bytes();
+    };
     let response = match call {
-        Call::Get(_) => request.send().await?,
-        Call::Checkout { body, .. } => request.send_body(body.clone()).await?,
+        Call::Get(_) => counting(request.send(), count).await,
+        Call::Checkout { body, .. } => counting(request.send_body(body.clone()), count).await,
+    };
+    let response = match response {
+        // The time for the whole exchange was over before there was a connection.
+        Err(SendRequestError::Timeout) if !is_sent => return Err(Failure::Connect.into()),
+        response => response?,
     };
     let status = response.status();
     // The client's own time limit ends with the head of the answer.
     let mut response = response.timeout(timeout.saturating_sub(began.elapsed()));
-    let body = response.body().limit(MAX_ANSWER_BYTES).await?;
-    if content_length(response.headers()).is_some_and(|length| body.len() < length) {
-        return Err(Failure::Disconnect.into());
+    let (body, ended_by_connection) = read_body(&mut response, traffic).await?;
+    if let Some(encoding) = content_encoding(response.headers()) {
+        let reason = format!("its Content-Encoding is {encoding:?}, which was not asked for");
+        return Err(Unanswered::not_understood(reason));
     }
     if status.is_success() || call.expects(status) {
-        return Ok(Answer { status, body });
+        return Ok(Answer { status, body, ended_by_connection });
     }
-    Err(Unanswered {
-        retry_after: retry_after(response.headers()),
-        received_bytes: body.len() as u64,
-        ..Failure::Status(status.as_u16()).into()
+    let retry_after = retry_after(response.headers());
+    Err(Unanswered { retry_after, ..Failure::Status(status.as_u16()).into() })
+}
+
+/// Tells `count` of each request that goes out while `sending` is polled. A request that finds no
+/// connection, or is given up before it has one, never does.
+async fn counting<T>(sending: impl Future<Output = T>, mut count: impl FnMut(u64)) -> T {
+    let mut sending = pin!(sending);
+    poll_fn(|cx| {
+        let before = requests_sent();
+        let poll = sending.as_mut().poll(cx);
+        count(requests_sent() - before);
+        poll
     })
+    .await
+}
+
+/// The whole body, and whether only the end of the connection ended it.
+async fn read_body<S>(
+    response: &mut ClientResponse<S>,
+    traffic: &mut Traffic,
+) -> Result<(Bytes, bool), Unanswered>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    let has_length = response.headers().contains_key(CONTENT_LENGTH);
+    // A transfer coding that cannot be read counts as one: its end would not be the connection's.
+    let is_delimited = has_length || response.chunked().unwrap_or(true);
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.next().await {
+        match chunk {
+            Ok(chunk) => {
+                traffic.received_bytes += chunk.len() as u64;
+                if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                    return Err(PayloadError::Overflow.into());
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Err(PayloadError::Incomplete(Some(error)))
+                if error.kind() == io::ErrorKind::UnexpectedEof && !is_delimited =>
+            {
+                return Ok((body.freeze(), true));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((body.freeze(), false))
 }
 
 impl Call {
@@ -109,7 +176,7 @@ impl Call {
     }
 
     /// How large its body is.
-    pub(super) fn body_bytes(&self) -> u64 {
+    fn body_bytes(&self) -> u64 {
         match self {
             Self::Get(_) => 0,
             Self::Checkout { body, .. } => body.len() as u64,
@@ -128,9 +195,33 @@ impl Unanswered {
     }
 }
 
+impl Unanswered {
+    /// What came is not what the contract says, for this reason.
+    pub(crate) fn not_understood(reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..Failure::Body.into() }
+    }
+
+    /// With the request in its reason, where the reason is in the answer.
+    pub(super) fn of(mut self, request: &str) -> Self {
+        if let (Failure::Body, Some(reason)) = (self.failure, &mut self.reason) {
+            *reason = format!("{request}: {reason}");
+        }
+        self
+    }
+}
+
 impl From<Failure> for Unanswered {
     fn from(failure: Failure) -> Self {
-        Self { failure, retry_after: None, reason: None, received_bytes: 0 }
+        Self { failure, retry_after: None, reason: None }
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.failure, &self.reason) {
+            (Failure::Body, Some(reason)) => write!(f, "{}: {reason}", self.failure),
+            _ => self.failure.fmt(f),
+        }
     }
 }
 
@@ -144,7 +235,7 @@ impl From<SendRequestError> for Unanswered {
             SendRequestError::Response(ParseError::Io(_)) | SendRequestError::Send(_) => {
                 Failure::Disconnect
             }
-            _ => Failure::Body,
+            error => return Self::not_understood(format!("it is not HTTP: {error}")),
         };
         Self { reason: Some(error.to_string()), ..failure.into() }
     }
@@ -155,7 +246,11 @@ impl From<PayloadError> for Unanswered {
         let failure = match &error {
             PayloadError::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => Failure::Timeout,
             PayloadError::Io(_) | PayloadError::Incomplete(_) => Failure::Disconnect,
-            _ => Failure::Body,
+            PayloadError::Overflow => {
+                let most = MAX_ANSWER_BYTES / 1024 / 1024;
+                return Self::not_understood(format!("it is larger than {most} MiB"));
+            }
+            error => return Self::not_understood(error.to_string()),
         };
         Self { reason: Some(error.to_string()), ..failure.into() }
     }
@@ -165,9 +260,11 @@ fn method_of(request: &ClientRequest) -> String {
     request.get_method().to_string()
 }
 
-/// How long the body was to be: the client takes a connection's end for the body's.
-fn content_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// How the body is packed, if it is: no packing was asked for.
+fn content_encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get(CONTENT_ENCODING)?;
+    let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
+    (!encoding.trim().eq_ignore_ascii_case("identity")).then_some(encoding)
 }
 
 /// The pause in seconds that the store asked for; its other form, a date, is not read.

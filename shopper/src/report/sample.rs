@@ -5,7 +5,7 @@ use super::Run;
 use super::document::{Document, Telemetry};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{Step, TripKind};
-use crate::statistics::{Snapshot, Statistics, StepRecord, Traffic, TripRecord};
+use crate::statistics::{Snapshot, Statistics, StepEnd, StepRecord, Traffic, TripRecord};
 use opentelemetry::trace::TraceId;
 use std::time::{Duration, SystemTime};
 use telemetry::{self, ExporterTotals};
@@ -92,7 +92,7 @@ fn step_record(n: u64, step: Step) -> StepRecord {
     StepRecord {
         step,
         service: Duration::from_micros(base + n * 7_919 % 97 * 20),
-        failed,
+        end: if failed { StepEnd::Failed } else { StepEnd::Answered },
         traffic: Traffic {
             requests: 1 + u64::from(failed),
             retries: u64::from(failed),

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::{
     latency::{Latency, clear, histogram, merge, record},
-    record::{StepRecord, Traffic, TripRecord},
+    record::{StepEnd, StepRecord, Traffic, TripRecord},
     slowest::{SlowTrip, Slowest},
 };
 use crate::{
@@ -131,7 +131,7 @@ impl StepCounts {
     }
 
     fn record(&mut self, step: &StepRecord, delay: Duration) {
-        self.failures += u64::from(step.failed);
+        self.failures += u64::from(step.end == StepEnd::Failed);
         self.traffic += step.traffic;
         self.latency.record(step.service, delay);
     }

@@ -35,10 +35,21 @@ pub struct StepRecord {
     pub step: Step,
     /// From its start to its end, retries and the pauses before them included.
     pub service: Duration,
-    /// Whether it failed, after its retries.
-    pub failed: bool,
+    /// How it ended, after its retries.
+    pub end: StepEnd,
     /// What went over the wire for it.
     pub traffic: Traffic,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepEnd {
+    /// With an answer that the contract allows.
+    Answered,
+    /// Without one: the trip failed in this step.
+    Failed,
+    /// Its shopper's patience ended first.
+    BrokenOff,
 }
 
 /// What went over the wire.

@@ -10,7 +10,7 @@ use crate::client::Call;
 /// The addresses of a store.
 #[derive(Clone, Debug)]
 pub(crate) struct Itinerary {
-    base: String,
+    base: Url,
     welcome: Uri,
     whats_in_store: Uri,
     checkout: Uri,
@@ -54,7 +54,7 @@ impl Itinerary {
             welcome: uri("/")?,
             whats_in_store: uri("/whats-in-store")?,
             checkout: uri("/checkout")?,
-            base: base.into(),
+            base: url.clone(),
         })
     }
 
@@ -66,9 +66,11 @@ impl Itinerary {
         self.whats_in_store.clone()
     }
 
-    /// The address of a product; `None` if its id, which the store made, fits no address.
+    /// The address of a product, whatever its id is made of; `None` if it is too long for one.
     pub(super) fn product(&self, id: &str) -> Option<Uri> {
-        format!("{}/products/{id}", self.base).parse().ok()
+        let mut url = self.base.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().push("products").push(id);
+        url.as_str().parse().ok()
     }
 
     /// A checkout with a key of its own. The key is no part of the plan: the same plan in another
@@ -97,6 +99,19 @@ mod tests {
             let itinerary = Itinerary::new(&url.parse().unwrap()).unwrap();
             assert_eq!(itinerary.checkout.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn every_id_has_an_address_but_one_that_is_too_long() {
+        let itinerary = Itinerary::new(&"http://shop.example/grocery/".parse().unwrap()).unwrap();
+        for (id, path) in [
+            ("7", "/grocery/products/7"),
+            ("a/b?c#d e", "/grocery/products/a%2Fb%3Fc%23d%20e"),
+            ("ä^|[\"", "/grocery/products/%C3%A4^|[%22"),
+        ] {
+            assert_eq!(itinerary.product(id).unwrap().path(), path);
+        }
+        assert_eq!(itinerary.product(&"7".repeat(70_000)), None);
     }
 
     #[test]

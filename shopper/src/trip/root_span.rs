@@ -50,21 +50,23 @@ impl RootSpan {
         &self.cx
     }
 
-    /// Ends the span, and says which trace it is in if that was sampled.
-    pub(super) fn end(mut self, outcome: Outcome) -> Option<TraceId> {
-        self.record(outcome);
+    /// Ends the span, with what is known of a failure, and says which trace it is in if that was
+    /// sampled.
+    pub(super) fn end(mut self, outcome: Outcome, reason: Option<&str>) -> Option<TraceId> {
+        self.record(outcome, reason);
         let span = self.cx.span();
         let span_context = span.span_context();
         span_context.is_sampled().then(|| span_context.trace_id())
     }
 
-    fn record(&mut self, outcome: Outcome) {
+    fn record(&mut self, outcome: Outcome, reason: Option<&str>) {
         self.ended = true;
         let span = self.cx.span();
         span.set_attribute(KeyValue::new("shopper.outcome", outcome.name()));
         if let Some(failure) = outcome.failure() {
             span.set_attribute(KeyValue::new(ERROR_TYPE, failure.name()));
-            span.set_status(Status::error(failure.to_string()));
+            let description = reason.map_or_else(|| failure.to_string(), str::to_owned);
+            span.set_status(Status::error(description));
         }
         span.end();
     }
@@ -73,7 +75,7 @@ impl RootSpan {
 impl Drop for RootSpan {
     fn drop(&mut self) {
         if !self.ended {
-            self.record(Outcome::Failed(Failure::Abandoned));
+            self.record(Outcome::Failed(Failure::Abandoned), None);
         }
     }
 }

@@ -77,7 +77,9 @@ async fn the_store_hangs_up() {
 async fn the_answer_is_not_http() {
     let snapshot = run(&one_trip(&blunt(b"welcome!\r\n\r\n").await)).await;
     let request = " ERROR Response(Version) \"Response(Version)\"";
-    assert_fails(&snapshot, "body", "the answer cannot be understood", request).await;
+    let message =
+        "the answer cannot be understood: GET /: it is not HTTP: invalid HTTP version specified";
+    assert_fails(&snapshot, "body", message, request).await;
 }
 
 #[actix_web::test]

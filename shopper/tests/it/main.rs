@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by a panic")]
 
+mod answers;
 mod failures;
 mod live;
 mod missed;

@@ -13,7 +13,7 @@ use actix_web::{
     web::{self, Bytes},
 };
 use futures_util::{StreamExt, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -51,6 +51,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// With a success and this body.
     Body(&'static str),
+    /// With a success, this `Content-Encoding` and this body.
+    Packed(&'static str, &'static [u8]),
     /// Never.
     Never,
     /// With the beginning of a body, and never its end.
@@ -135,6 +137,9 @@ async fn serve(
             HttpResponse::build(status).json(json!({"title": "as the test says"}))
         }
         Reply::Body(body) => HttpResponse::Ok().body(body),
+        Reply::Packed(encoding, body) => {
+            HttpResponse::Ok().insert_header(("content-encoding", encoding)).body(body)
+        }
         Reply::Never => pending().await,
         Reply::NeverEnding => {
             let first = stream::iter([Ok::<_, actix_web::Error>(Bytes::from_static(b"{"))]);
@@ -147,24 +152,31 @@ async fn serve(
     }
 }
 
+fn product(id: usize) -> Value {
+    json!({
+        "id": id.to_string(), "name": format!("product {id}"), "price": 0.99,
+        "aisle": "produce", "in_stock": 100,
+    })
+}
+
+fn inventory() -> Value {
+    let products: Vec<_> = (1..=30).map(product).collect();
+    json!({"inventory": {"products": products}})
+}
+
+fn receipt() -> Value {
+    json!({
+        "order_id": "018f4d1e-0000-7000-8000-000000000000", "lines": [], "total": 0.00,
+        "placed_at": "2026-01-31T09:30:00.000Z",
+    })
+}
+
 /// Thirty products, and a receipt for whatever is bought.
 fn proper(asked: &Asked) -> HttpResponse {
-    let product = |id: usize| {
-        json!({
-            "id": id.to_string(), "name": format!("product {id}"), "price": 0.99,
-            "aisle": "produce", "in_stock": 100,
-        })
-    };
     match asked.line.as_str() {
         "GET /" => HttpResponse::Ok().body(shared::wire::WELCOME),
-        "GET /whats-in-store" => {
-            let products: Vec<_> = (1..=30).map(product).collect();
-            HttpResponse::Ok().json(json!({"inventory": {"products": products}}))
-        }
-        "POST /checkout" => HttpResponse::Created().json(json!({
-            "order_id": "018f4d1e-0000-7000-8000-000000000000", "lines": [], "total": 0.00,
-            "placed_at": "2026-01-31T09:30:00.000Z",
-        })),
+        "GET /whats-in-store" => HttpResponse::Ok().json(inventory()),
+        "POST /checkout" => HttpResponse::Created().json(receipt()),
         line => match line.strip_prefix("GET /products/").map(str::parse) {
             Some(Ok(id)) => HttpResponse::Ok().json(product(id)),
             _ => HttpResponse::NotFound().finish(),
@@ -174,16 +186,52 @@ fn proper(asked: &Asked) -> HttpResponse {
 
 /// A store that answers every connection's first request with these bytes, and hangs up.
 pub(crate) async fn blunt(answer: &'static [u8]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = url(listener.local_addr().unwrap());
-    drop(actix_web::rt::spawn(async move {
-        loop {
-            let (mut connection, _) = listener.accept().await.unwrap();
-            let _read = connection.read(&mut [0; 4096]).await.unwrap();
-            connection.write_all(answer).await.unwrap();
-        }
-    }));
-    url
+    Blunt::start(move |_, _| answer.to_vec()).await.url
+}
+
+/// A store that answers every connection's first request with bytes of a test's choice, hangs up,
+/// and remembers what it was asked.
+pub(crate) struct Blunt {
+    pub(crate) url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Blunt {
+    /// `answer` is told the request line (`GET /`) and how many requests were before.
+    pub(crate) async fn start(answer: impl Fn(&str, usize) -> Vec<u8> + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = url(listener.local_addr().unwrap());
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let log = Arc::clone(&asked);
+        drop(actix_web::rt::spawn(async move {
+            loop {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut bytes = [0; 16 * 1024];
+                let count = connection.read(&mut bytes).await.unwrap();
+                let request = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                let line = request.split(" HTTP/").next().unwrap().to_owned();
+                let before = log.lock().unwrap().len();
+                log.lock().unwrap().push(line.clone());
+                connection.write_all(&answer(&line, before)).await.unwrap();
+            }
+        }));
+        Self { url, asked }
+    }
+
+    /// The request lines so far, in order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// What a proper store answers to this request line, as a body.
+pub(crate) fn proper_body(line: &str) -> String {
+    match line {
+        "GET /" => shared::wire::WELCOME.into(),
+        "GET /whats-in-store" => inventory().to_string(),
+        "POST /checkout" => receipt().to_string(),
+        line => panic!("{line}"),
+    }
 }
 
 /// Where nobody listens.

@@ -1,0 +1,134 @@
+//! A connection that tells the end of an answer from the end of the connection.
+//!
+//! awc takes a connection that ends in the middle of a chunked body for the end of the body, so
+//! half an answer would count as a whole one. Here the end of a connection is an error as soon as
+//! an answer has begun; whoever reads a body that only the end of its connection can end (RFC 9112
+//! section 8) knows that error for what it is.
+//!
+//! The connection also knows when a request was really sent, and not only meant to be.
+
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use actix_rt::net::{ActixStream, Ready, TcpStream};
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Connector};
+use actix_web::dev::{Service, fn_service};
+use awc::http::Uri;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+thread_local! {
+    /// How many requests the connections of this thread have begun to send.
+    static SENT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many requests have begun to go out from this thread. A request is written while its future
+/// is polled, so the difference over one poll is what that request sent.
+pub(super) fn requests_sent() -> u64 {
+    SENT.get()
+}
+
+/// Makes connections over TCP.
+pub(super) fn connector()
+-> impl Service<ConnectInfo<Uri>, Response = Connection<Uri, StoreStream>, Error = ConnectError> + Clone
+{
+    let tcp = Connector::default().service();
+    fn_service(move |address: ConnectInfo<Uri>| {
+        let connecting = tcp.call(address);
+        async move {
+            let (tcp, address) = connecting.await?.into_parts();
+            Ok(Connection::new(address, StoreStream { tcp, state: State::Idle }))
+        }
+    })
+}
+
+/// A connection to the store.
+#[derive(Debug)]
+pub(super) struct StoreStream {
+    tcp: TcpStream,
+    state: State,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing was sent yet, or the last thing that happened is that an answer came.
+    Idle,
+    /// A request is sent, and nothing of its answer has come.
+    Asking,
+    /// Something of an answer has come.
+    Answered,
+}
+
+impl StoreStream {
+    /// Notes that something is to be written: the first of it is a request.
+    fn asks(&mut self) {
+        if self.state != State::Asking {
+            self.state = State::Asking;
+            SENT.set(SENT.get() + 1);
+        }
+    }
+}
+
+impl AsyncRead for StoreStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.state = State::Answered;
+        } else if self.state == State::Answered {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for StoreStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, bytes))?;
+        self.asks();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices))?;
+        self.asks();
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+impl ActixStream for StoreStream {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_read_ready(&self.tcp, cx)
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_write_ready(&self.tcp, cx)
+    }
+}
