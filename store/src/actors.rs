@@ -5,29 +5,22 @@
 //! alone talks to the database, which decides. `Restocker` has sold goods delivered again.
 
 mod aisle;
-mod aisle_router;
-mod batch;
 mod checkout;
 mod error;
 mod faults;
 mod inventory;
 mod ledger;
 mod limit;
-mod pools;
-mod reservation;
 mod restocker;
-mod shelf;
 mod stock;
 mod supervised;
 mod system;
 
-pub(crate) use batch::WriteLock;
 pub(crate) use checkout::PlaceOrder;
 pub(crate) use error::ActorError;
 pub(crate) use faults::Faults;
 pub(crate) use inventory::{FindProduct, WhatsInStore};
-pub(crate) use ledger::{FindOrder, Ping};
-pub(crate) use pools::ActorPools;
+pub(crate) use ledger::{FindOrder, Ping, WriteLock};
 pub use restocker::RestockPolicy;
 pub use system::ActorConfig;
-pub(crate) use system::{ActorSystem, ActorSystemParts};
+pub(crate) use system::{ActorPools, ActorSystem, ActorSystemParts};

@@ -3,26 +3,26 @@
 //! The view is there to say a fast no; the database has the last word. So an aisle reads its stock
 //! again every few seconds, and at once when the database had less than the view.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{
-    Actor, ActorFutureExt as _, ActorResponse, AsyncContext as _, Handler, Message, WrapFuture as _,
+    Actor, ActorFutureExt as _, ActorResponse, Addr, AsyncContext as _, Handler, Message,
+    WrapFuture as _,
 };
 use actix_opentelemetry::{Reply, TracedActor, TracedContext};
+use futures_util::future::join_all;
 use opentelemetry::{Context, KeyValue};
 use shared::wire::Product;
 
 use super::{
     ActorError, RestockPolicy,
-    batch::BatchNumber,
     faults::InjectedFaults,
-    ledger::{Ledger, ReadStock, StockReading},
-    reservation::Reservation,
-    restocker::{LowStock, Restocker},
+    ledger::{BatchNumber, Ledger, ReadStock},
+    restocker::{LowStock, Restocked, Restocker},
     stock::AisleStock,
     supervised::Supervised,
 };
-use crate::domain::{BasketLine, CatalogueProduct, ProductId};
+use crate::domain::{Basket, BasketLine, CatalogueProduct, ProductId};
 
 /// How long an aisle trusts its view: as long as replicas may disagree.
 const READ_EVERY: Duration = Duration::from_secs(3);
@@ -74,15 +74,6 @@ pub(crate) struct MarkSold {
 #[rtype(result = "()")]
 pub(crate) struct Reread;
 
-/// A delivery has been written to the database.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Restocked {
-    pub(crate) reading: StockReading,
-    pub(crate) product: ProductId,
-    pub(crate) delivered: u64,
-}
-
 impl Aisle {
     /// The aisle in which all of these stand, with the pieces that there were at the beginning.
     pub(super) fn new(
@@ -108,7 +99,7 @@ impl Aisle {
     /// Has everything delivered that is low and was not when last looked at.
     fn report_low_stock(&mut self, ctx: &TracedContext<Self>) {
         for product in self.stock.has_become_low() {
-            self.restocker.tell(LowStock { product, aisle: ctx.address() });
+            self.restocker.tell(LowStock { product, aisle: ctx.address().recipient() });
         }
     }
 
@@ -245,5 +236,134 @@ impl Handler<Restocked> for Aisle {
     fn handle(&mut self, message: Restocked, _: &mut Self::Context) {
         self.stock.read(&message.reading);
         self.stock.set_low_mark(message.product, self.policy.low_mark(message.delivered));
+    }
+}
+
+/// Pieces that an aisle has set aside for an order.
+///
+/// Dropped, for whatever reason (a shortage elsewhere, a deadline, a panic, a caller that is gone),
+/// it puts them back: only [`mark_sold`](Self::mark_sold) does not.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    aisle: Addr<Aisle>,
+    lines: Vec<BasketLine>,
+    /// Where the pieces were set aside, for whatever the sale will cause.
+    cx: Context,
+}
+
+impl Reservation {
+    /// The reservation of `lines` in an aisle, made in the current context.
+    pub(super) fn new(aisle: Addr<Aisle>, lines: Vec<BasketLine>) -> Self {
+        Self { aisle, lines, cx: Context::current() }
+    }
+
+    /// The order was recorded in `batch`: the pieces are gone.
+    pub(crate) fn mark_sold(mut self, batch: BatchNumber) {
+        let sold =
+            MarkSold { lines: std::mem::take(&mut self.lines), batch, sale: self.cx.clone() };
+        // Bookkeeping of the view, after the order is done: no part of the order's trace.
+        let _guard = Context::new().attach();
+        self.aisle.do_send(sold);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.lines.is_empty() {
+            self.aisle.do_send(Release { lines: std::mem::take(&mut self.lines) });
+        }
+    }
+}
+
+/// All aisles, and the way to each product.
+pub(crate) struct AisleRouter {
+    aisles: Vec<Supervised<Aisle>>,
+    places: HashMap<ProductId, Place>,
+}
+
+struct Place {
+    aisle: usize,
+    name: Arc<str>,
+}
+
+impl AisleRouter {
+    /// A router with one aisle for each name in the catalogue, each opened by `open` with its
+    /// number and its products.
+    pub(super) fn new(
+        catalogue: &[(CatalogueProduct, u64)],
+        mut open: impl FnMut(usize, Vec<(CatalogueProduct, u64)>) -> Supervised<Aisle>,
+    ) -> Self {
+        let mut stock: Vec<Vec<(CatalogueProduct, u64)>> = Vec::new();
+        let mut places = HashMap::new();
+        for (product, on_hand) in catalogue {
+            let is_here = |aisle: &Vec<(CatalogueProduct, u64)>| aisle[0].0.aisle == product.aisle;
+            let aisle = stock.iter().position(is_here).unwrap_or(stock.len());
+            if aisle == stock.len() {
+                stock.push(Vec::new());
+            }
+            stock[aisle].push((product.clone(), *on_hand));
+            places.insert(product.id, Place { aisle, name: Arc::clone(&product.name) });
+        }
+        let aisles = stock.into_iter().enumerate().map(|(n, products)| open(n, products)).collect();
+        Self { aisles, places }
+    }
+
+    /// All aisles.
+    pub(super) fn aisles(&self) -> impl Iterator<Item = &Supervised<Aisle>> {
+        self.aisles.iter()
+    }
+
+    /// The aisle in which a product stands.
+    pub(super) fn aisle_of(&self, product: ProductId) -> Result<&Supervised<Aisle>, ActorError> {
+        self.places
+            .get(&product)
+            .map(|place| &self.aisles[place.aisle])
+            .ok_or(ActorError::NoSuchProduct(product))
+    }
+
+    /// What a product is called; nothing if the store does not sell it.
+    pub(super) fn name_of(&self, product: ProductId) -> &str {
+        self.places.get(&product).map_or("", |place| &place.name)
+    }
+
+    /// Reserves a basket in all aisles concerned at once. A shortage names the products of all.
+    pub(super) async fn reserve(&self, basket: &Basket) -> Result<Vec<Reservation>, ActorError> {
+        let lines = self.lines_by_aisle(basket)?;
+        let asks = lines.into_iter().map(|(aisle, lines)| self.aisles[aisle].ask(Reserve(lines)));
+        let mut reservations = Vec::new();
+        let mut short = Vec::new();
+        let mut other = None;
+        for reply in join_all(asks).await {
+            match reply {
+                Ok(reservation) => reservations.push(reservation),
+                Err(ActorError::OutOfStock(shortages)) => short.extend(shortages),
+                Err(error) => other = Some(error),
+            }
+        }
+        match other {
+            Some(error) => Err(error),
+            None if !short.is_empty() => Err(ActorError::OutOfStock(short)),
+            None => Ok(reservations),
+        }
+    }
+
+    /// Has the aisles concerned look again, because the database had less than they thought.
+    pub(super) fn reread(&self, basket: &Basket) {
+        for (aisle, _) in self.lines_by_aisle(basket).into_iter().flatten() {
+            self.aisles[aisle].tell(Reread);
+        }
+    }
+
+    fn lines_by_aisle(&self, basket: &Basket) -> Result<Vec<(usize, Vec<BasketLine>)>, ActorError> {
+        let mut by_aisle: Vec<(usize, Vec<BasketLine>)> = Vec::new();
+        for line in basket.lines() {
+            let place =
+                self.places.get(&line.product).ok_or(ActorError::NoSuchProduct(line.product))?;
+            match by_aisle.iter_mut().find(|(aisle, _)| *aisle == place.aisle) {
+                Some((_, lines)) => lines.push(*line),
+                None => by_aisle.push((place.aisle, vec![*line])),
+            }
+        }
+        Ok(by_aisle)
     }
 }

@@ -16,11 +16,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     ActorError,
-    aisle_router::AisleRouter,
+    aisle::{AisleRouter, Reservation},
     faults::InjectedFaults,
     ledger::{Ledger, Record, Recorded},
     limit::ConcurrencyLimit,
-    reservation::Reservation,
     supervised::Supervised,
 };
 use crate::{domain::NewOrder, storage::RecordOutcome};

@@ -9,8 +9,7 @@ use shared::{fault::FaultyActor, wire::Product};
 
 use super::{
     ActorError,
-    aisle::{ListProducts, ShowProduct},
-    aisle_router::AisleRouter,
+    aisle::{AisleRouter, ListProducts, ShowProduct},
     faults::InjectedFaults,
     limit::ConcurrencyLimit,
 };

@@ -7,14 +7,13 @@
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration, time::SystemTime};
 
 use actix::{
-    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Handler, Message, ResponseActFuture,
+    Actor, ActorFutureExt as _, AsyncContext as _, Handler, Message, Recipient, ResponseActFuture,
     WrapFuture as _,
 };
 use actix_opentelemetry::{TracedActor, TracedContext};
 
 use super::{
-    aisle::{Aisle, Restocked},
-    ledger::{Deliver, Ledger},
+    ledger::{Deliver, Ledger, StockReading},
     supervised::Supervised,
 };
 use crate::domain::{Delivery, ProductId};
@@ -56,7 +55,7 @@ struct DeliveryState {
 pub(crate) struct LowStock {
     pub(crate) product: ProductId,
     /// Who wants to know when there is more.
-    pub(crate) aisle: Addr<Aisle>,
+    pub(crate) aisle: Recipient<Restocked>,
 }
 
 /// A delivery is here.
@@ -64,7 +63,16 @@ pub(crate) struct LowStock {
 #[rtype(result = "()")]
 pub(crate) struct Arrive {
     delivery: Delivery,
-    aisle: Addr<Aisle>,
+    aisle: Recipient<Restocked>,
+}
+
+/// A delivery has been written to the database.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Restocked {
+    pub(crate) reading: StockReading,
+    pub(crate) product: ProductId,
+    pub(crate) delivered: u64,
 }
 
 impl RestockPolicy {

@@ -1,18 +1,16 @@
 //! All actors of a store together: who works where, and how much each takes on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use actix_rt::ArbiterHandle;
 
 use super::{
     ActorError, RestockPolicy,
-    aisle::Aisle,
-    aisle_router::AisleRouter,
-    batch::WriteLock,
+    aisle::{Aisle, AisleRouter},
     checkout::Checkout,
     inventory::{Inventory, WhatsInStore},
-    ledger::Ledger,
+    ledger::{Ledger, WriteLock},
     limit::ConcurrencyLimit,
     restocker::Restocker,
     supervised::Supervised,
@@ -114,5 +112,38 @@ impl ActorSystemParts {
                 make()
             })
         })
+    }
+}
+
+/// All actors of a store.
+pub(crate) struct ActorPools {
+    parts: ActorSystemParts,
+    regulars: ActorSystem,
+    experimenters: OnceLock<ActorSystem>,
+}
+
+impl ActorPools {
+    /// Starts the actors for everybody.
+    pub(crate) fn start(parts: ActorSystemParts) -> Self {
+        let regulars = ActorSystem::start(&parts);
+        Self { parts, regulars, experimenters: OnceLock::new() }
+    }
+
+    /// The actors for everybody.
+    pub(crate) fn regulars(&self) -> &ActorSystem {
+        &self.regulars
+    }
+
+    /// The actors for requests that ask for faults.
+    pub(crate) fn experimenters(&self) -> &ActorSystem {
+        self.experimenters.get_or_init(|| ActorSystem::start(&self.parts))
+    }
+
+    /// Lasts until no order is being placed.
+    pub(crate) async fn idle(&self) {
+        self.regulars.idle().await;
+        if let Some(experimenters) = self.experimenters.get() {
+            experimenters.idle().await;
+        }
     }
 }

@@ -5,20 +5,20 @@ use std::sync::LazyLock;
 use actix_web::{HttpResponse, http::header::ContentType, web::Bytes};
 use utoipa::OpenApi;
 
-use super::{checkout, health, orders, products, welcome, whats_in_store};
+use super::handlers;
 
 /// The description of the store's interface.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "The grocery store"),
     paths(
-        welcome::welcome,
-        whats_in_store::whats_in_store,
-        products::product,
-        checkout::checkout,
-        orders::order,
-        health::healthz,
-        health::readyz,
+        handlers::welcome,
+        handlers::whats_in_store,
+        handlers::product,
+        handlers::checkout,
+        handlers::order,
+        handlers::healthz,
+        handlers::readyz,
         openapi
     )
 )]
