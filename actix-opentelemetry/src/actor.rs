@@ -9,7 +9,9 @@ use opentelemetry::{Context, KeyValue};
 
 use crate::context::{DEFAULT_MAILBOX_CAPACITY, TracedContext};
 use crate::origin::{attach, current, within};
-use crate::policy::{DEFAULT_HOP_LIMIT, Reply, RootPolicy, StartPolicy, TimerPolicy};
+use crate::policy::{
+    DEFAULT_HOP_LIMIT, DEFAULT_ROUND_LIMIT, Reply, RootPolicy, StartPolicy, TimerPolicy,
+};
 use crate::supervisor::TracedSupervisor;
 
 /// An actor whose messages are spans.
@@ -29,6 +31,12 @@ pub trait TracedActor: Actor {
     /// stages than this; lower it for an actor that tells itself to go on for ever; `u32::MAX`
     /// never cuts.
     const HOP_LIMIT: u32 = DEFAULT_HOP_LIMIT;
+
+    /// How many rows of tells, with asks between them, stay in one trace before the next tell becomes
+    /// a root with a link. Workers that pull their work make such a chain without an end: each ask
+    /// for work is under the work before, and each piece of work under the ask. An ask itself is
+    /// always under whoever asks. `u32::MAX` never cuts.
+    const ROUND_LIMIT: u32 = DEFAULT_ROUND_LIMIT;
 
     /// Whether timers and stream items are traces of their own.
     const TIMERS: TimerPolicy = TimerPolicy::LinkedRoot;

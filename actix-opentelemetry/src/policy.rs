@@ -7,6 +7,11 @@ use std::any::Any;
 /// [`TracedActor::HOP_LIMIT`](crate::TracedActor::HOP_LIMIT) unless the actor says otherwise.
 pub const DEFAULT_HOP_LIMIT: u32 = 16;
 
+/// How many rounds of asks and tells, as workers that pull their work make them (an ask for work, a
+/// tell with work, the next ask), stay in one trace:
+/// [`TracedActor::ROUND_LIMIT`](crate::TracedActor::ROUND_LIMIT) unless the actor says otherwise.
+pub const DEFAULT_ROUND_LIMIT: u32 = 16;
+
 /// Whether a timer or a stream item belongs to the trace of whoever registered it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

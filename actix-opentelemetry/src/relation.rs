@@ -22,7 +22,7 @@ pub(crate) enum Relation {
     Outside,
     /// There is no span: nothing is to be recorded here.
     Suppressed,
-    /// A child, and how many tells led here since the last ask or root.
+    /// A child, and how many tells led here.
     Child { hops: Hops },
     /// A root with a link to the sender.
     LinkedRoot,
@@ -32,10 +32,15 @@ pub(crate) enum Relation {
     Root,
 }
 
-/// How many tells led here since the last ask or root. A context value, so that it goes wherever
-/// the context goes, through futures and threads that this crate knows nothing of.
+/// How many tells led here. A context value, so that it goes wherever the context goes, through
+/// futures and threads that this crate knows nothing of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Hops(u32);
+pub(crate) struct Hops {
+    /// Since the last ask or root.
+    in_a_row: u32,
+    /// Rows of them since the root, with asks between.
+    rounds: u32,
+}
 
 impl Relation {
     /// The relation that the actor's policies ask for.
@@ -48,7 +53,7 @@ impl Relation {
             TraceState::Refused => false,
         };
         let begins_a_trace = kind.is_registered() && A::TIMERS == TimerPolicy::LinkedRoot;
-        match Hops::of(cx).next(kind, A::HOP_LIMIT).filter(|_| !begins_a_trace) {
+        match Hops::of(cx).next::<A>(kind).filter(|_| !begins_a_trace) {
             Some(hops) if is_recorded => Self::Child { hops },
             Some(hops) => Self::Carried { hops },
             None if is_recorded => Self::LinkedRoot,
@@ -116,11 +121,14 @@ impl Hops {
     }
 
     /// The count at the next message; nothing if there the trace is to be cut.
-    fn next(self, kind: Kind, limit: u32) -> Option<Self> {
-        match kind {
-            Kind::Ask => Some(Self(0)),
-            _ if self.0 >= limit => None,
-            _ => Some(Self(self.0 + 1)),
+    fn next<A: TracedActor>(self, kind: Kind) -> Option<Self> {
+        let Self { in_a_row, rounds } = self;
+        match (kind, in_a_row) {
+            (Kind::Ask, _) => Some(Self { in_a_row: 0, rounds }),
+            (_, 0) if rounds >= A::ROUND_LIMIT => None,
+            (_, in_a_row) if in_a_row >= A::HOP_LIMIT => None,
+            (_, 0) => Some(Self { in_a_row: 1, rounds: rounds + 1 }),
+            (_, in_a_row) => Some(Self { in_a_row: in_a_row + 1, rounds }),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use actix::prelude::*;
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
-use actix_opentelemetry::{DEFAULT_HOP_LIMIT, TracedActor, TracedContext, TracedStart, tell};
+use actix_opentelemetry::{
+    DEFAULT_HOP_LIMIT, DEFAULT_ROUND_LIMIT, TracedActor, TracedContext, TracedStart, tell,
+};
 
 use crate::fixture::{mark, messages, traced_actors};
 
@@ -235,6 +237,116 @@ async fn by_default_a_chain_is_cut_after_sixteen_tells() {
     let cut: Vec<_> = spans.iter().filter(|span| !span.links.is_empty()).collect();
     assert_eq!(cut.len(), 1);
     assert_eq!(cut[0].parent, None);
+}
+
+/// Hands out work; its workers pull.
+struct Queue {
+    left: u32,
+    workers: Recipient<Work>,
+}
+
+/// Pulls the next piece of work whenever one is done.
+struct Worker<const ROUND_LIMIT: u32> {
+    queue: Option<Addr<Queue>>,
+}
+
+traced_actors!(Queue);
+messages!(Pull => (), Work => ());
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Begin(Addr<Queue>);
+
+impl<const ROUND_LIMIT: u32> Actor for Worker<ROUND_LIMIT> {
+    type Context = TracedContext<Self>;
+}
+
+impl<const ROUND_LIMIT: u32> TracedActor for Worker<ROUND_LIMIT> {
+    const NAME: &'static str = "Worker";
+    const ROUND_LIMIT: u32 = ROUND_LIMIT;
+}
+
+impl Handler<Pull> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, _: Pull, _: &mut Self::Context) {
+        if let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            self.workers.do_send(Work);
+        }
+    }
+}
+
+impl<const ROUND_LIMIT: u32> Worker<ROUND_LIMIT> {
+    fn pull(&self) -> ResponseFuture<()> {
+        let pull = self.queue.as_ref().unwrap().send(Pull);
+        Box::pin(async { pull.await.unwrap() })
+    }
+}
+
+impl<const ROUND_LIMIT: u32> Handler<Begin> for Worker<ROUND_LIMIT> {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, begin: Begin, _: &mut Self::Context) -> Self::Result {
+        self.queue = Some(begin.0);
+        self.pull()
+    }
+}
+
+impl<const ROUND_LIMIT: u32> Handler<Work> for Worker<ROUND_LIMIT> {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Work, _: &mut Self::Context) -> Self::Result {
+        self.pull()
+    }
+}
+
+/// Has a worker pull so many pieces of work.
+async fn pull_all<const ROUND_LIMIT: u32>(trace: &TestTrace, left: u32) {
+    let worker = Worker::<ROUND_LIMIT> { queue: None }.start_traced();
+    let queue = Queue { left, workers: worker.clone().recipient() }.start_traced();
+    trace.run(async { worker.send(Begin(queue)).await }).await.unwrap();
+}
+
+#[actix::test]
+async fn a_chain_of_asks_and_tells_is_cut_too() {
+    let trace = TestTrace::start("test");
+
+    pull_all::<2>(&trace, 5).await;
+
+    assert_eq!(
+        trace.tree(13).await,
+        "test INTERNAL
+  ask Worker Begin INTERNAL
+    ask Queue Pull INTERNAL
+      tell Worker Work INTERNAL
+        ask Queue Pull INTERNAL
+          tell Worker Work INTERNAL
+            ask Queue Pull INTERNAL
+tell Worker Work INTERNAL -> ask Queue Pull
+  ask Queue Pull INTERNAL
+    tell Worker Work INTERNAL
+      ask Queue Pull INTERNAL
+        tell Worker Work INTERNAL
+          ask Queue Pull INTERNAL
+"
+    );
+}
+
+#[actix::test]
+async fn by_default_a_thousand_pulls_are_many_traces() {
+    let trace = TestTrace::start("test");
+
+    pull_all::<DEFAULT_ROUND_LIMIT>(&trace, 1000).await;
+
+    let spans = trace.spans(2003).await;
+    let mut traces = std::collections::HashMap::<_, usize>::new();
+    for span in &spans {
+        *traces.entry(&span.trace_id).or_default() += 1;
+    }
+    // The first holds sixteen rounds; the others a tell and sixteen more.
+    assert_eq!(traces.len(), 1 + (1000 - 16_usize).div_ceil(17));
+    assert!(traces.values().all(|count| *count <= 1 + 1 + 1 + 2 * 16), "{traces:?}");
 }
 
 #[actix::test]
