@@ -10,7 +10,8 @@ use opentelemetry::{Context, KeyValue};
 use crate::context::{DEFAULT_MAILBOX_CAPACITY, TracedContext};
 use crate::origin::{attach, current, within};
 use crate::policy::{
-    DEFAULT_HOP_LIMIT, DEFAULT_ROUND_LIMIT, Reply, RootPolicy, StartPolicy, TimerPolicy,
+    BatchPolicy, DEFAULT_HOP_LIMIT, DEFAULT_ROUND_LIMIT, Reply, RootPolicy, StartPolicy,
+    TimerPolicy,
 };
 use crate::supervisor::TracedSupervisor;
 
@@ -43,6 +44,9 @@ pub trait TracedActor: Actor {
 
     /// What a message from outside any trace becomes.
     const ROOT: RootPolicy = RootPolicy::Carry;
+
+    /// Between what the actor's batches ([`BatchLinks`](crate::BatchLinks)) are linked.
+    const BATCHES: BatchPolicy = BatchPolicy::BothWays;
 
     /// In which context the actor starts and restarts.
     const START: StartPolicy = StartPolicy::Outside;

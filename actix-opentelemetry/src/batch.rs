@@ -14,7 +14,7 @@ use crate::actor::TracedActor;
 use crate::attribute;
 use crate::operation;
 use crate::origin::{attach, current, is_recorded};
-use crate::policy::RootPolicy;
+use crate::policy::{BatchPolicy, RootPolicy};
 use crate::span::MessageSpan;
 
 /// How many links a span holds, by the
@@ -25,7 +25,9 @@ const MAX_LINKS: usize = 128;
 ///
 /// An actor that gathers messages and serves them together (in one transaction, one request, one
 /// write) has one piece of work with many callers. It belongs in no single caller's trace, so it
-/// is a root, `process {Actor} batch`, with a link to the span of each message.
+/// is a root, `process {Actor} batch`, with a link to the span of each message. Each message's span
+/// that is still open when the work begins gets a link to the batch too, unless
+/// [`TracedActor::BATCHES`] says otherwise.
 ///
 /// ```no_run
 /// # use actix::prelude::*;
@@ -70,7 +72,8 @@ const MAX_LINKS: usize = 128;
 /// ```
 #[derive(Debug, Default, Clone)]
 pub struct BatchLinks {
-    links: Vec<Link>,
+    /// The contexts of the messages that are recorded.
+    recorded: Vec<Context>,
     message_count: usize,
     baggage: HashMap<Key, (StringValue, BaggageMetadata)>,
 }
@@ -91,8 +94,8 @@ impl BatchLinks {
     pub fn add(&mut self, cx: &Context) {
         self.keep_common_baggage(cx);
         self.message_count += 1;
-        if is_recorded(cx) && self.links.len() < MAX_LINKS {
-            self.links.push(Link::with_context(cx.span().span_context().clone()));
+        if is_recorded(cx) {
+            self.recorded.push(cx.clone());
         }
     }
 
@@ -144,7 +147,7 @@ impl BatchLinks {
     }
 
     fn start<A: TracedActor>(self) -> MessageSpan {
-        let Self { links, message_count, baggage } = self;
+        let Self { recorded, message_count, baggage } = self;
         let mut cx = current();
         if !baggage.is_empty() || !cx.baggage().is_empty() {
             cx = cx.with_baggage(
@@ -153,16 +156,27 @@ impl BatchLinks {
                     .map(|(key, (value, metadata))| KeyValueMetadata::new(key, value, metadata)),
             );
         }
-        if links.is_empty() && A::ROOT == RootPolicy::Carry {
+        if recorded.is_empty() && A::ROOT == RootPolicy::Carry {
             return MessageSpan::carry(cx);
         }
         let message_count = i64::try_from(message_count).unwrap_or(i64::MAX);
-        MessageSpan::linked_root(&cx, operation::batch_name::<A>(), links, || {
+        let links = (recorded.iter().take(MAX_LINKS))
+            .map(|cx| Link::with_context(cx.span().span_context().clone()))
+            .collect();
+        let batch = MessageSpan::linked_root(&cx, operation::batch_name::<A>(), links, || {
             vec![
                 KeyValue::new(attribute::ACTOR_NAME, A::NAME),
                 KeyValue::new(attribute::BATCH_MESSAGE_COUNT, message_count),
             ]
-        })
+        });
+        if A::BATCHES == BatchPolicy::BothWays && batch.is_open() && is_recorded(batch.cx()) {
+            let span = batch.cx().span();
+            for cx in &recorded {
+                // One that has ended takes no link any more, and has no need of it.
+                cx.span().add_link(span.span_context().clone(), Vec::new());
+            }
+        }
+        batch
     }
 }
 

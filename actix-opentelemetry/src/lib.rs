@@ -38,6 +38,7 @@ pub use ask::{Ask, AskError, ask, tell};
 pub use batch::{Batch, BatchLinks};
 pub use context::TracedContext;
 pub use policy::{
-    DEFAULT_HOP_LIMIT, DEFAULT_ROUND_LIMIT, Reply, RootPolicy, StartPolicy, TimerPolicy,
+    BatchPolicy, DEFAULT_HOP_LIMIT, DEFAULT_ROUND_LIMIT, Reply, RootPolicy, StartPolicy,
+    TimerPolicy,
 };
 pub use spawn::spawn_traced;

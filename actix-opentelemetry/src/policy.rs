@@ -45,6 +45,19 @@ pub enum RootPolicy {
     Start,
 }
 
+/// Between what a batch of messages is linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BatchPolicy {
+    /// The batch's span has a link to each message's, and each message's that is still open gets one
+    /// to the batch's. The default: links point one way, and few backends show what points at a span;
+    /// so whoever looks at a message's trace finds the work that served it.
+    #[default]
+    BothWays,
+    /// Only the batch's span has links.
+    ToMessages,
+}
+
 /// In which context an actor starts and restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

@@ -50,13 +50,14 @@ struct Shared {
 struct Trace {
     ended: Vec<SpanRecord>,
     open: usize,
-    /// The traces that have a link to this one.
+    /// The traces of spans that started with a link to this one. A link added later, such as one
+    /// from a message's span to the batch that serves it, says nothing about where its trace began.
     linked_from: HashSet<TraceId>,
 }
 
 impl Recorder {
-    /// The spans that have ended of a trace and of all the traces that link to it, directly or
-    /// through others.
+    /// The spans that have ended of a trace and of all the traces that began with a link to it,
+    /// directly or through others.
     pub fn spans(&self, trace_id: TraceId) -> Vec<SpanRecord> {
         self.family(trace_id).0
     }
@@ -72,8 +73,8 @@ impl Recorder {
         self.traces().values().map(|trace| trace.open).sum()
     }
 
-    /// Waits until so many spans have ended, of a trace and the traces that link to it, and none
-    /// is open; or until the deadline. The spans, and whether they are all there.
+    /// Waits until so many spans have ended, of a trace and the traces that began with a link to it,
+    /// and none is open; or until the deadline. The spans, and whether they are all there.
     pub async fn wait_for(
         &self,
         trace_id: TraceId,
@@ -121,17 +122,20 @@ impl Recorder {
 
 impl SpanProcessor for Recorder {
     fn on_start(&self, span: &mut Span, _: &Context) {
-        self.traces().entry(span.span_context().trace_id()).or_default().open += 1;
+        let trace_id = span.span_context().trace_id();
+        let links = span.exported_data().map(|data| data.links).unwrap_or_default();
+        let mut traces = self.traces();
+        traces.entry(trace_id).or_default().open += 1;
+        for link in links.iter() {
+            let target = link.span_context.trace_id();
+            traces.entry(target).or_default().linked_from.insert(trace_id);
+        }
     }
 
     fn on_end(&self, span: SpanData) {
         let trace_id = span.span_context.trace_id();
         let record = SpanRecord::from_sdk(&span, &self.service);
         let mut traces = self.traces();
-        for link in span.links.iter() {
-            let target = link.span_context.trace_id();
-            traces.entry(target).or_default().linked_from.insert(trace_id);
-        }
         let trace = traces.entry(trace_id).or_default();
         trace.open = trace.open.saturating_sub(1);
         trace.ended.push(record);

@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
-use actix_opentelemetry::{BatchLinks, TracedContext, TracedStart};
+use actix_opentelemetry::{BatchLinks, BatchPolicy, TracedActor, TracedContext, TracedStart};
 use futures_util::future::join_all;
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
@@ -76,8 +76,8 @@ async fn a_batch_is_a_root_with_a_link_to_each_message_of_each_trace() {
     assert_eq!(
         SpanTree::new(&first.spans(5).await).attributes(["actix.batch.message_count"]).render(),
         "first INTERNAL
-  ask Ledger Record INTERNAL
-  ask Ledger Record INTERNAL
+  ask Ledger Record INTERNAL -> process Ledger batch
+  ask Ledger Record INTERNAL -> process Ledger batch
 process Ledger batch INTERNAL {actix.batch.message_count=3} -> (elsewhere), ask Ledger Record x2
   INSERT INTERNAL
 "
@@ -87,7 +87,7 @@ process Ledger batch INTERNAL {actix.batch.message_count=3} -> (elsewhere), ask 
         "process Ledger batch INTERNAL -> (elsewhere) x2, ask Ledger Record
   INSERT INTERNAL
 second INTERNAL
-  ask Ledger Record INTERNAL
+  ask Ledger Record INTERNAL -> process Ledger batch
 "
     );
 }
@@ -108,6 +108,9 @@ async fn a_batch_links_to_no_more_than_a_span_can_hold_but_counts_all() {
     let batch = spans.iter().find(|span| span.name == "process Ledger batch").unwrap();
     assert_eq!(batch.links.len(), 128);
     assert_eq!(batch.attribute("actix.batch.message_count"), Some("200"));
+    let to_batch = (batch.trace_id.clone(), batch.span_id.clone());
+    let messages = spans.iter().filter(|span| span.name == "ask Ledger Record");
+    assert_eq!(messages.filter(|span| span.links == [to_batch.clone()]).count(), 200);
 }
 
 #[actix::test]
@@ -124,7 +127,7 @@ async fn a_batch_that_is_dropped_is_abandoned() {
         "process Ledger batch INTERNAL ERROR abandoned -> ask Ledger Record
   clean up INTERNAL
 test INTERNAL
-  ask Ledger Record INTERNAL
+  ask Ledger Record INTERNAL -> process Ledger batch
 "
     );
 }
@@ -191,6 +194,51 @@ async fn blocking_work_can_be_a_batch_too() {
         trace.tree(3).await,
         "process Ledger batch INTERNAL -> test
   INSERT INTERNAL
+test INTERNAL -> process Ledger batch
+"
+    );
+}
+
+/// Links one way only.
+struct Archive;
+
+impl Actor for Archive {
+    type Context = TracedContext<Self>;
+}
+
+impl TracedActor for Archive {
+    const NAME: &'static str = "Archive";
+    const BATCHES: BatchPolicy = BatchPolicy::ToMessages;
+}
+
+#[actix::test]
+async fn a_batch_can_be_linked_one_way_only() {
+    let trace = TestTrace::start("test");
+    let mut links = BatchLinks::new();
+    links.add(trace.cx());
+
+    links.process_blocking::<Archive, _>(|| ());
+
+    assert_eq!(
+        trace.tree(2).await,
+        "process Archive batch INTERNAL -> test
+test INTERNAL
+"
+    );
+}
+
+#[actix::test]
+async fn a_message_that_has_ended_is_linked_from_its_batch_alone() {
+    let trace = TestTrace::start("test");
+    let mut links = BatchLinks::new();
+    links.add(trace.cx());
+    trace.cx().span().end();
+
+    links.process_blocking::<Ledger, _>(|| ());
+
+    assert_eq!(
+        trace.tree(2).await,
+        "process Ledger batch INTERNAL -> test
 test INTERNAL
 "
     );

@@ -316,19 +316,19 @@ async fn a_chain_of_asks_and_tells_is_cut_too() {
 
     assert_eq!(
         trace.tree(13).await,
-        "test INTERNAL
+        "tell Worker Work INTERNAL -> ask Queue Pull
+  ask Queue Pull INTERNAL
+    tell Worker Work INTERNAL
+      ask Queue Pull INTERNAL
+        tell Worker Work INTERNAL
+          ask Queue Pull INTERNAL
+test INTERNAL
   ask Worker Begin INTERNAL
     ask Queue Pull INTERNAL
       tell Worker Work INTERNAL
         ask Queue Pull INTERNAL
           tell Worker Work INTERNAL
             ask Queue Pull INTERNAL
-tell Worker Work INTERNAL -> ask Queue Pull
-  ask Queue Pull INTERNAL
-    tell Worker Work INTERNAL
-      ask Queue Pull INTERNAL
-        tell Worker Work INTERNAL
-          ask Queue Pull INTERNAL
 "
     );
 }

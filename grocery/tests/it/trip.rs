@@ -78,7 +78,7 @@ shopper: going to the grocery store INTERNAL
   shopper: POST CLIENT
     grocery-store: POST /checkout SERVER
       grocery-store: ask Checkout PlaceOrder INTERNAL
-{reserved}        grocery-store: ask Ledger Record INTERNAL
+{reserved}        grocery-store: ask Ledger Record INTERNAL -> (elsewhere)
 "
     )
 }

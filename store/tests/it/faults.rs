@@ -30,7 +30,7 @@ async fn a_panicking_actor_is_a_failure_that_can_be_tried_again_and_comes_back()
         tree,
         "\
 an experiment INTERNAL
-  POST /checkout SERVER ERROR 503 (actix.ask.failed)
+  POST /checkout SERVER ERROR 503 \"Service Unavailable\" (actix.ask.failed)
     ask Checkout PlaceOrder INTERNAL ERROR panic \"the request asked for it: panic=Checkout\" \
          {grocery.fault=panic=Checkout}
 "

@@ -73,7 +73,7 @@ a trip INTERNAL
     ask Checkout PlaceOrder INTERNAL
       ask Aisle Reserve INTERNAL {grocery.aisle=dairy}
       ask Aisle Reserve INTERNAL {grocery.aisle=produce}
-      ask Ledger Record INTERNAL
+      ask Ledger Record INTERNAL -> process Ledger batch
 process Ledger batch INTERNAL {actix.batch.message_count=1} -> ask Ledger Record
   BATCH INSERT order_lines CLIENT
   BATCH UPDATE products CLIENT
@@ -134,7 +134,7 @@ trips INTERNAL
             "  POST /checkout SERVER
     ask Checkout PlaceOrder INTERNAL
       ask Aisle Reserve INTERNAL
-      ask Ledger Record INTERNAL
+      ask Ledger Record INTERNAL -> process Ledger batch
 "
             .repeat(3)
         )
@@ -157,7 +157,7 @@ a trip INTERNAL
     ask Checkout PlaceOrder INTERNAL
       ask Aisle Reserve INTERNAL
         tell Restocker LowStock INTERNAL
-      ask Ledger Record INTERNAL
+      ask Ledger Record INTERNAL -> process Ledger batch
 delayed Restocker Arrive INTERNAL -> tell Restocker LowStock
   ask Ledger Deliver INTERNAL
     BEGIN CLIENT
@@ -202,7 +202,7 @@ a trip INTERNAL
   POST /checkout SERVER 409
     ask Checkout PlaceOrder INTERNAL ERROR OutOfStock
       ask Aisle Reserve INTERNAL
-      ask Ledger Record INTERNAL ERROR OutOfStock
+      ask Ledger Record INTERNAL ERROR OutOfStock -> process Ledger batch
       tell Aisle Release INTERNAL
       tell Aisle Reread INTERNAL
         ask Ledger ReadStock INTERNAL
@@ -255,7 +255,7 @@ a trip INTERNAL
     ask Checkout PlaceOrder INTERNAL
       ask Aisle Reserve INTERNAL
       ask Aisle Reserve INTERNAL
-      ask Ledger Record INTERNAL
+      ask Ledger Record INTERNAL -> (elsewhere)
 "
     )
 }
