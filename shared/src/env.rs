@@ -33,7 +33,7 @@ pub fn try_parse_from<C: Parser>(words: impl IntoIterator<Item = OsString>) -> R
     let words: Vec<OsString> = words.into_iter().collect();
     let error = match parse_without::<C>(&words, &|arg| is_blank(arg)) {
         Ok(parsed) => return Ok(parsed),
-        Err(error) => error,
+        Err(error) => hiding_secrets::<C>(error),
     };
     if matches!(error.kind(), ErrorKind::DisplayHelp) {
         // Help names every variable, also those that are set to nothing.
@@ -113,12 +113,23 @@ fn naming_variables<C: Parser>(words: &[OsString], mut error: Error) -> Error {
                 return Error::raw(ErrorKind::InvalidUtf8, message).format(&mut C::command());
             }
             rename(&mut error, flag, &name);
-            if arg.is_hide_env_values_set() {
-                let hidden = ContextValue::String("(not shown)".to_owned());
-                error.insert(ContextKind::InvalidValue, hidden);
-            }
         }
     }
+    error
+}
+
+/// `error` without the value, if it may hold a password: wherever it came from, what a program
+/// prints ends up in logs.
+fn hiding_secrets<C: Parser>(mut error: Error) -> Error {
+    let complaints = complaints(&error);
+    each_arg(C::command(), &mut |arg| {
+        let is_flag = |text: &String| arg.get_long().is_some_and(|flag| is_flag(text, flag));
+        if arg.is_hide_env_values_set() && complaints.iter().any(is_flag) {
+            let hidden = ContextValue::String("(not shown)".to_owned());
+            error.insert(ContextKind::InvalidValue, hidden);
+        }
+        arg
+    });
     error
 }
 

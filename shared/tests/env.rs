@@ -133,6 +133,10 @@ fn a_value_that_may_hold_a_password_is_not_repeated() {
         "error: invalid value '(not shown)' for 'the variable SHOP_SECRET (--secret <N>)': \
          invalid digit found in string"
     );
+    assert_eq!(
+        read("--secret hunter2", &[]),
+        "error: invalid value '(not shown)' for '--secret <N>': invalid digit found in string"
+    );
 }
 
 #[test]

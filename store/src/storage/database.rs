@@ -244,7 +244,7 @@ async fn endpoint(
         Place::File(path) => {
             return Ok(Endpoint { namespace: path.display().to_string(), server: None });
         }
-        Place::Server(url) => url,
+        Place::Server(server) => &server.url,
     };
     let namespace =
         sqlx::query_scalar("SELECT current_database()::text || '|' || current_schema()::text")

@@ -10,7 +10,11 @@ use url::Url;
 
 /// The address of a database: `sqlite:PATH`, `sqlite::memory:` or `postgres://...`.
 ///
-/// Its `Display` and `Debug` leave out the password.
+/// Its `Display` and `Debug` leave out the password and all parameters. That is only safe if the
+/// address was taken apart where its author meant it to be. A password with a `/`, `?` or `#` in it
+/// that is not percent-encoded ends the host too early, and the rest of it would be taken for a
+/// port, a database or a parameter. Such an address still has its `@`, where none belongs, and is
+/// refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(Place);
 
@@ -22,8 +26,42 @@ pub(super) enum Place {
     /// SQLite in a file, which may not be there yet.
     File(PathBuf),
     /// PostgreSQL.
-    Server(Url),
+    Server(Server),
 }
+
+/// The address of a PostgreSQL server.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Server {
+    /// The address, with those parameters that are understood.
+    pub(super) url: Url,
+    /// The names of all other parameters, unless they may be part of a password.
+    pub(super) ignored: Vec<String>,
+}
+
+/// The parameters that sqlx reads, as [`sqlx::postgres::PgConnectOptions`] lists them. It logs any
+/// other with its value, which may be a secret.
+const PARAMETERS: [&str; 19] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    // And `options[NAME]`.
+    "options[",
+];
 
 /// Why a text is not the address of a database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,16 +89,45 @@ impl FromStr for DatabaseUrl {
     }
 }
 
+const UNCLEAR: &str = "it is not a well-formed URL (in a user name, password or database, the \
+                       characters / ? # @ : % & are written %2F %3F %23 %40 %3A %25 %26)";
+
 fn parse(text: &str) -> Result<Place, &'static str> {
     let (scheme, rest) = text.split_once(':').ok_or("it has no scheme")?;
     match scheme {
         "sqlite" => parse_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
         "postgres" | "postgresql" if rest.starts_with("//") => {
-            Url::parse(text).map(Place::Server).map_err(|_| "it is not a well-formed URL")
+            let url = Url::parse(text).map_err(|_| UNCLEAR)?;
+            parse_server(url).map(Place::Server)
         }
         "postgres" | "postgresql" => Err("'//' is missing after the scheme"),
         _ => Err("its scheme is unknown"),
     }
+}
+
+fn parse_server(mut url: Url) -> Result<Server, &'static str> {
+    let after_host = [Some(url.path()), url.query()];
+    if url.fragment().is_some() || after_host.iter().flatten().any(|part| part.contains('@')) {
+        return Err(UNCLEAR);
+    }
+    let is_known = |name: &str| {
+        PARAMETERS.contains(&name) || (name.starts_with("options[") && name.ends_with(']'))
+    };
+    let parameters: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        parameters.into_iter().partition(|(name, _)| is_known(name));
+    if unknown.is_empty() {
+        return Ok(Server { url, ignored: Vec::new() });
+    }
+    // A '&' that is not percent-encoded makes the end of a password look like a parameter.
+    let may_be_secret = known.iter().any(|(name, _)| name == "password");
+    let name = |(name, _)| if may_be_secret { "(not shown)".to_owned() } else { name };
+    let ignored = unknown.into_iter().map(name).collect();
+    match known.is_empty() {
+        true => url.set_query(None),
+        false => drop(url.query_pairs_mut().clear().extend_pairs(known)),
+    }
+    Ok(Server { url, ignored })
 }
 
 fn parse_sqlite(path: &str) -> Result<Place, &'static str> {
@@ -72,13 +139,14 @@ fn parse_sqlite(path: &str) -> Result<Place, &'static str> {
     }
 }
 
-/// As much of a wrong address as surely holds no password.
+/// As much of a wrong address as surely holds no password: what is wrong may be that a password
+/// begins in an unexpected place.
 fn shown(text: &str) -> String {
-    if !text.contains('@') && !text.contains("password") {
-        return text.into();
+    match text.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://..."),
+        None if text.contains('@') || text.contains("password") => "...".into(),
+        None => text.into(),
     }
-    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
-    format!("{scheme}://...")
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -86,7 +154,7 @@ impl fmt::Display for DatabaseUrl {
         let url = match &self.0 {
             Place::Memory => return f.write_str("sqlite::memory:"),
             Place::File(path) => return write!(f, "sqlite:{}", path.display()),
-            Place::Server(url) => url,
+            Place::Server(server) => &server.url,
         };
         write!(f, "{}://", url.scheme())?;
         if !url.username().is_empty() {
@@ -120,6 +188,9 @@ mod tests {
             ("postgres://ann:secret@db:5433/grocery", "postgres://ann@db:5433/grocery"),
             ("postgres://db/grocery?user=ann&password=secret", "postgres://db/grocery"),
             ("postgresql://ann@%2Frun%2Fpostgresql/x", "postgresql://ann@%2Frun%2Fpostgresql/x"),
+            ("postgres:///x?host=/run/postgresql&sslmode=disable", "postgres:///x"),
+            ("postgres://ann:%2F7M%2Br%3FE'%3Ad%40Hz%23@db/x", "postgres://ann@db/x"),
+            ("postgres://ann:se:cr@et@db/x", "postgres://ann@db/x"),
         ] {
             let url: DatabaseUrl = text.parse().unwrap();
             assert_eq!(url.to_string(), displayed);
@@ -136,7 +207,20 @@ mod tests {
             ("sqlite:a?mode=ro", "the path has a '?' or '#' in it"),
             ("mysql://localhost/grocery", "its scheme is unknown"),
             ("postgres:localhost", "'//' is missing after the scheme"),
+            ("mysql://ann:secret@db/x", "\"mysql://...\" is not"),
+            ("postgres:ann:secret@db/x", "\"...\" is not"),
             ("postgres://ann:secret@db:port/x", "\"postgres://...\" is not"),
+            // As they fall apart at each of the characters: the first is all of them.
+            ("postgres://ann:/7M+r?secret':d@Hz#@127.0.0.1:5432/x", "written %2F"),
+            ("postgres://ann:/secret@db:5432/x", "written %2F"),
+            ("postgres://ann:5/secret@db:5432/x", "written %2F"),
+            ("postgres://ann:?secret@db:5432/x", "written %2F"),
+            ("postgres://ann:5?secret@db:5432/x", "written %2F"),
+            ("postgres://ann:#secret@db:5432/x", "written %2F"),
+            ("postgres://ann:5#secret@db:5432/x", "written %2F"),
+            ("postgres://secret/ann:pass@db:5432/x", "written %2F"),
+            ("postgres://db/x?user=ann&password=5#secret", "written %2F"),
+            ("postgres://ann:secret", "written %2F"),
         ] {
             let error = text.parse::<DatabaseUrl>().unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
@@ -145,6 +229,32 @@ mod tests {
                  postgres://USER:PASSWORD@HOST:PORT/DATABASE"
             ));
             assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn unknown_parameters_are_kept_from_the_driver_and_only_their_names_are_said() {
+        for (text, passed_on, ignored) in [
+            ("postgres://db/x", "postgres://db/x", &[][..]),
+            ("postgres://db/x?sslmode=disable", "postgres://db/x?sslmode=disable", &[]),
+            ("postgres://db/x?sslpassword=hunter2", "postgres://db/x", &["sslpassword"]),
+            (
+                "postgres://db/x?a=hunter2&port=5433&b=hunter2&options[geqo]=off",
+                "postgres://db/x?port=5433&options%5Bgeqo%5D=off",
+                &["a", "b"],
+            ),
+            // The end of the password, or not: who knows.
+            (
+                "postgres://db/x?password=one&hunter2=",
+                "postgres://db/x?password=one",
+                &["(not shown)"],
+            ),
+        ] {
+            let url: DatabaseUrl = text.parse().unwrap();
+            let Place::Server(server) = url.place() else { panic!("{url}") };
+            assert_eq!(server.url.as_str(), passed_on);
+            assert_eq!(server.ignored, ignored);
+            assert!(!format!("{url} {url:?}").contains("hunter2"), "{url:?}");
         }
     }
 }

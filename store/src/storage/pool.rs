@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     DatabaseUrl, StorageError,
-    database_url::Place,
+    database_url::{Place, Server},
     error::{is_locked, reason},
     statement::Dialect,
 };
@@ -183,8 +183,12 @@ fn file_options(path: &Path, missing: Missing) -> Result<AnyConnectOptions, Stri
     AnyConnectOptions::from_url(&url).map_err(|error| error.to_string())
 }
 
-fn server_options(url: &Url) -> Result<AnyConnectOptions, String> {
-    let mut url = url.clone();
+fn server_options(server: &Server) -> Result<AnyConnectOptions, String> {
+    if !server.ignored.is_empty() {
+        let names = server.ignored.join(", ");
+        tracing::warn!(names, "the database's address has parameters that mean nothing here");
+    }
+    let mut url = server.url.clone();
     if !url.query_pairs().any(|(key, _)| key == "application_name") {
         url.query_pairs_mut().append_pair("application_name", "grocery-store");
     }
