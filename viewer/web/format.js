@@ -45,14 +45,23 @@ export function plural(value, one, many = `${one}s`) {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** Per second: `0.42/s`, `12.3/s`, `1,234/s`. */
+/** Per second: `0.0017/s`, `0.42/s`, `12.3/s`, `1,234/s`. Zero is only what never happened. */
 export function rate(value) {
-  return value >= 1000 ? `${count(Math.round(value))}/s` : `${significant(value)}/s`;
+  if (value >= 1000) return `${count(Math.round(value))}/s`;
+  if (value > 0 && value < 0.001) return '<0.001/s';
+  return `${value > 0 && value < 0.01 ? trim(value.toPrecision(2)) : significant(value)}/s`;
 }
 
-/** A share as a percentage. */
+/** A share as a percentage. 0% is only nothing and 100% only everything: 2,999 of 3,000 is 99.97%. */
 export function percent(part, whole) {
-  return whole ? `${significant((100 * part) / whole)}%` : '0%';
+  if (!whole) return '0%';
+  const share = (100 * part) / whole;
+  const isWhole = part === 0 || part === whole;
+  let text = significant(share);
+  for (let digits = 2; !isWhole && digits < 12 && (Number(text) === 0 || Number(text) === 100); digits += 1) {
+    text = trim(share.toFixed(digits));
+  }
+  return `${text}%`;
 }
 
 /** Bytes in binary units. */
