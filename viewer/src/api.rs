@@ -3,42 +3,45 @@
 //! | route | answers |
 //! |---|---|
 //! | `GET /viewer/api/traces?…` | the [summaries](summary) of the traces that a search finds: `{"traces":[…],"total":57,"limit":20}`, the newest start first |
-//! | `GET /viewer/api/traces/{id}` | one trace [in full](detail): resources and scopes once each, spans in a flat list by start with links in both directions |
+//! | `GET /viewer/api/traces/{id}` | one trace: what its page says above the spans, and as `resourceSpans` [the spans in OTLP's JSON](crate::otlp_json), links in both directions |
 //! | `GET /viewer/api/live?…` | [server-sent events](live): `hello`, `traces` with the summaries of traces that changed, `stats` every second |
 //! | `GET /viewer/api/graph?window=60` | the [actor graph](mod@graph) of the last seconds |
 //! | `GET /viewer/api/services` | services with their operations |
 //! | `GET /viewer/api/stats` | [what is held](totals), what came in, what became of it |
 //!
-//! A search takes `service`, `operation`, `tag=key:value` (repeatable), `tags` (a JSON object or
-//! logfmt), `start` and `end` (µs since the epoch), `lookback`, `minDuration` and `maxDuration`
-//! (`1.5s`, `100ms`), `errors=true` and `limit`. All are optional and all must hold for one span.
+//! A search takes `service`, `operation`, `tag=key:value` (repeatable), `tags` ([pairs, or a JSON
+//! object](crate::query::tags)), `start` and `end` (µs since the epoch), `lookback`, `minDuration`
+//! and `maxDuration` (`1.5s`, `100ms`), `errors=true` and `limit`. All are optional and all must
+//! hold for one span.
 //!
 //! Names ending in `_us` are microseconds since the epoch. `start_unix_ns` is a decimal string,
-//! because JavaScript's numbers end before it. All other `_ns` are durations, or offsets from the
-//! trace's start. An error is `{"error":"…"}`.
+//! because JavaScript's numbers end before it. All other `_ns` are durations. An error is
+//! `{"error":"…"}`.
 
-mod attributes;
-mod detail;
 mod graph;
 pub(crate) mod live;
-mod span;
 pub(crate) mod summary;
 mod totals;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use actix_web::http::header::ContentType;
-use actix_web::web::{Data, Path, ServiceConfig, block, get};
+use actix_web::web::{Data, Path, ServiceConfig, get};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use self::live::Live;
-use self::summary::Summary;
+use self::summary::{MAX_NUMBER, Summary, first_span};
+use crate::adjusted::AdjustedTrace;
+use crate::answer::{Answer, Failure, Readers};
 use crate::ingest::SharedStore;
-use crate::query::filter;
-use crate::query::params::{ParamError, Params, now};
+use crate::otlp_json;
+use crate::query::filter::{self, newest_first};
+use crate::query::params::{Params, now};
+use crate::query::trace_id;
+use crate::render::{List, Text};
 use crate::stats::Stats;
-use crate::store::model::TraceId;
+use crate::store::model::{Name, Span, TraceId};
 
 /// What the handlers work with.
 #[derive(Clone, Debug)]
@@ -46,6 +49,7 @@ pub(crate) struct State {
     pub(crate) store: SharedStore,
     pub(crate) stats: Arc<Stats>,
     pub(crate) live: Arc<Live>,
+    pub(crate) readers: Readers,
 }
 
 /// Traces listed unless the search says how many, and at most.
@@ -54,6 +58,8 @@ const MAX_LIMIT: usize = 1_500;
 /// Seconds that the graph looks back unless told, and at most.
 const DEFAULT_WINDOW_S: i64 = 60;
 const MAX_WINDOW_S: i64 = 600;
+/// What a list of services takes for each name in it, in bytes.
+const NAME_BYTES: usize = 2 * size_of::<Name>();
 
 /// The routes.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -66,118 +72,154 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/viewer/api/stats", get().to(stats));
 }
 
-#[derive(Serialize)]
-struct Found {
-    traces: Vec<Summary>,
-    total: usize,
-    limit: usize,
+/// The answer that `make` writes.
+async fn answer(
+    request: &HttpRequest,
+    state: &Data<State>,
+    make: impl FnOnce(&mut Answer, &Params, &SharedStore) -> Result<(), Failure> + Send + 'static,
+) -> HttpResponse {
+    let params = Params::parse(request.query_string());
+    let store = state.store.clone();
+    let made = state.readers.answer(move |answer| make(answer, &params, &store)).await;
+    made.unwrap_or_else(|failure| error(&failure))
+}
+
+/// The error, as JSON.
+fn error(failure: &Failure) -> HttpResponse {
+    failure.response().json(serde_json::json!({ "error": failure.message }))
 }
 
 async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let params = Params::parse(request.query_string());
-    let (filter, limit) = match params.filter().and_then(|filter| Ok((filter, params.limit()?))) {
-        Ok(search) => search,
-        Err(error) => return bad_request(&error),
+    #[derive(Serialize)]
+    struct Found<L> {
+        traces: L,
+        total: usize,
+        limit: usize,
+    }
+    let search = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let filter = params.filter().map_err(Failure::bad_request)?;
+        let limit = params.limit().map_err(Failure::bad_request)?;
+        let limit = limit.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(0));
+        let limit = limit.clamp(1, MAX_LIMIT);
+        answer.hold(store.read().trace_count() * filter::TRACE_BYTES)?;
+        let found = newest_first(store).filter(|trace| filter.matches(trace));
+        let mut found: Vec<(u64, TraceId)> = found.map(|trace| (trace.start, trace.id)).collect();
+        found.sort_by_key(|(start, _)| Reverse(*start));
+        let total = found.len();
+        found.truncate(limit);
+        let summaries = || {
+            let held = found.iter().filter_map(|(_, id)| store.read().trace(*id).cloned());
+            held.map(|trace| Summary::of(&trace))
+        };
+        answer.json(&Found { traces: List(summaries), total, limit })
     };
-    let limit = limit.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(0));
-    let limit = limit.clamp(1, MAX_LIMIT);
-    let found = computed(move || {
-        let traces = filter::all(&state.store.read());
-        let mut found: Vec<_> = traces.into_iter().filter(|trace| filter.matches(trace)).collect();
-        found.sort_by_key(|trace| std::cmp::Reverse(trace.start));
-        let traces = found.iter().take(limit).map(|trace| Summary::of(trace)).collect();
-        to_json(&Found { traces, total: found.len(), limit })
-    });
-    answer(found.await)
+    answer(&request, &state, search).await
 }
 
-async fn trace(id: Path<String>, state: Data<State>) -> HttpResponse {
-    let Some(id) = trace_id(&id) else {
-        return failure(
-            HttpResponse::BadRequest(),
-            format!("{:?} is no trace id: expected 32 hexadecimal digits", *id),
-        );
-    };
-    let json = computed(move || Some(to_json(&detail::detail(&state.store, id)?))).await;
-    match json.transpose() {
-        Some(json) => answer(json),
-        None => failure(HttpResponse::NotFound(), format!("trace {id} is not held")),
+async fn trace(request: HttpRequest, id: Path<String>, state: Data<State>) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Trace<'a, L> {
+        trace_id: Text<TraceId>,
+        start_unix_ns: Text<u64>,
+        start_us: u64,
+        duration_ns: u64,
+        span_count: usize,
+        error_count: usize,
+        root_name: &'a str,
+        root_service: &'a str,
+        warnings: Vec<String>,
+        #[serde(rename = "resourceSpans")]
+        resource_spans: L,
     }
+    let trace = move |answer: &mut Answer, _: &Params, store: &SharedStore| {
+        let id = trace_id::hexadecimal(&id).map_err(Failure::bad_request)?;
+        let held = store.read().trace(id).cloned();
+        let held =
+            held.ok_or_else(|| Failure::not_found(format_args!("trace {id} is not held")))?;
+        answer.hold(held.spans.len() * AdjustedTrace::SPAN_BYTES)?;
+        let adjusted = AdjustedTrace::for_page(held);
+        let trace = &adjusted.trace;
+        let top = first_span(trace);
+        answer.json(&Trace {
+            trace_id: Text(id),
+            start_unix_ns: Text(trace.start),
+            start_us: trace.start / 1_000,
+            duration_ns: trace.duration().min(MAX_NUMBER),
+            span_count: trace.spans.len(),
+            error_count: trace.errors(),
+            root_name: top.map_or("", |span| &span.name),
+            root_service: top.map_or("", |span| span.service()),
+            warnings: warnings(&adjusted),
+            resource_spans: List(|| otlp_json::resource_spans(&adjusted, Some(store))),
+        })
+    };
+    answer(&request, &state, trace).await
+}
+
+/// What a reader of the trace should know before believing it.
+fn warnings(adjusted: &AdjustedTrace) -> Vec<String> {
+    let trace = &adjusted.trace;
+    let is_lost = |parent| !adjusted.holds(parent);
+    let orphans = adjusted.spans.iter().filter(|span| span.parent.is_some_and(is_lost)).count();
+    let backwards = trace.spans.iter().filter(|span| span.end < span.start).count();
+    let is_cut = |span: &&Arc<Span>| span.extra.as_ref().is_some_and(|extra| extra.cut > 0);
+    let cut = trace.spans.iter().filter(is_cut).count();
+    [
+        (orphans, "have a parent that is not held"),
+        (backwards, "end before they start"),
+        (cut, "were cut by the viewer's limits"),
+        (trace.overflow, "came when the trace was full and are not held"),
+    ]
+    .into_iter()
+    .filter(|(spans, _)| *spans > 0)
+    .map(|(spans, what)| format!("{spans} spans {what}"))
+    .collect()
 }
 
 async fn graph(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let params = Params::parse(request.query_string());
-    let window = match params.integer("window") {
-        Ok(window) => window.unwrap_or(DEFAULT_WINDOW_S).clamp(1, MAX_WINDOW_S),
-        Err(error) => return bad_request(&error),
+    let graph = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let window = params.integer("window").map_err(Failure::bad_request)?;
+        let window = window.unwrap_or(DEFAULT_WINDOW_S).clamp(1, MAX_WINDOW_S);
+        graph::write(answer, store, window.unsigned_abs(), now())
     };
-    let window = window.unsigned_abs();
-    answer(computed(move || to_json(&graph::graph(&state.store, window, now()))).await)
+    answer(&request, &state, graph).await
 }
 
-#[derive(Serialize)]
-struct Services {
-    services: Vec<ServiceEntry>,
-}
-
-#[derive(Serialize)]
-struct ServiceEntry {
-    name: String,
-    spans: usize,
-    operations: Vec<String>,
-}
-
-async fn services(state: Data<State>) -> HttpResponse {
-    let store = state.store.read();
-    let services = store.catalog.services().map(|(name, service)| {
-        let names = service.operations.keys().map(|(name, _)| name.to_string());
-        let mut operations: Vec<String> = names.collect();
-        // Sorted already: the same name with several kinds lies side by side.
-        operations.dedup();
-        ServiceEntry { name: name.to_string(), spans: service.spans, operations }
-    });
-    HttpResponse::Ok().json(Services { services: services.collect() })
+async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Services<L> {
+        services: L,
+    }
+    #[derive(Serialize)]
+    struct Service<'a> {
+        name: &'a str,
+        spans: usize,
+        operations: &'a [Name],
+    }
+    let services = |answer: &mut Answer, _: &Params, store: &SharedStore| {
+        let names: usize =
+            store.read().catalog.services().map(|(_, service)| 2 + service.operations.len()).sum();
+        answer.hold(names * NAME_BYTES)?;
+        let listed: Vec<(Name, usize, Vec<Name>)> = {
+            let store = store.read();
+            let services = store.catalog.services().map(|(name, service)| {
+                let mut operations: Vec<Name> =
+                    service.operations.keys().map(|(name, _)| Name::clone(name)).collect();
+                // Sorted already: the same name with several kinds lies side by side.
+                operations.dedup();
+                (Name::clone(name), service.spans, operations)
+            });
+            services.collect()
+        };
+        let services = || {
+            let listed = listed.iter();
+            listed.map(|(name, spans, operations)| Service { name, spans: *spans, operations })
+        };
+        answer.json(&Services { services: List(services) })
+    };
+    answer(&request, &state, services).await
 }
 
 async fn stats(state: Data<State>) -> HttpResponse {
     HttpResponse::Ok().json(totals::totals(&state))
-}
-
-/// What `work` makes, on a thread where it does not hold up this one's live connections.
-///
-/// # Errors
-///
-/// When `work` panics, in words.
-pub(crate) async fn computed<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, String> {
-    block(work).await.map_err(|error| error.to_string())
-}
-
-/// The answer of a handler whose JSON was [`computed`].
-fn answer(json: Result<Vec<u8>, String>) -> HttpResponse {
-    match json {
-        Ok(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
-        Err(error) => failure(HttpResponse::InternalServerError(), error),
-    }
-}
-
-fn to_json(value: &impl Serialize) -> Vec<u8> {
-    // Numbers, strings and lists: nothing that JSON could not hold.
-    serde_json::to_vec(value).unwrap_or_default()
-}
-
-fn bad_request(error: &ParamError) -> HttpResponse {
-    failure(HttpResponse::BadRequest(), error.to_string())
-}
-
-fn failure(mut response: actix_web::HttpResponseBuilder, error: String) -> HttpResponse {
-    response.json(serde_json::json!({ "error": error }))
-}
-
-/// A trace id as the page writes it.
-fn trace_id(text: &str) -> Option<TraceId> {
-    let hexadecimal = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let id = hexadecimal.then(|| u128::from_str_radix(text, 16).ok()).flatten()?;
-    (id != 0).then_some(TraceId(id))
 }

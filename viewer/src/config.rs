@@ -1,6 +1,7 @@
 //! The command line and the environment; nothing else reads them.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// What is logged unless told otherwise; actix says much at its start.
 const DEFAULT_LOG: &str = "info,actix_server=warn";
@@ -59,6 +60,10 @@ pub struct Config {
     pub max_request_bytes: usize,
     /// Bytes that requests may take together which are being read or wait for the store.
     pub max_waiting_bytes: usize,
+    /// Bytes that all readers may hold together while their answers are made.
+    pub max_reading_bytes: usize,
+    /// How long a reader may leave a piece of an answer unread before its connection ends.
+    pub read_patience: Duration,
 }
 
 impl Config {
@@ -66,6 +71,8 @@ impl Config {
     const MAX_BYTES: usize = 256 << 20;
     const MAX_REQUEST_BYTES: usize = 16 << 20;
     const MAX_WAITING_BYTES: usize = 192 << 20;
+    const MAX_READING_BYTES: usize = 64 << 20;
+    const READ_PATIENCE: Duration = Duration::from_secs(10);
 
     /// The default limits on free ports of the loopback interface: for tests, which run side by
     /// side.
@@ -80,6 +87,8 @@ impl Config {
             max_bytes: Self::MAX_BYTES,
             max_request_bytes: Self::MAX_REQUEST_BYTES,
             max_waiting_bytes: Self::MAX_WAITING_BYTES,
+            max_reading_bytes: Self::MAX_READING_BYTES,
+            read_patience: Self::READ_PATIENCE,
         }
     }
 }

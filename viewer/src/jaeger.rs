@@ -16,19 +16,22 @@
 //! and many scripts still call them.
 //!
 //! Reference: <https://www.jaegertracing.io/docs/latest/architecture/apis/>. Errors have Jaeger's
-//! texts and statuses, and like Jaeger's they are JSON called plain text.
+//! statuses and shapes, and the viewer's own words; like Jaeger's they are JSON called plain text.
 
-mod convert;
-mod dependencies;
 mod legacy;
-mod model;
-mod reply;
-mod trace_id;
+mod legacy_json;
 mod v3;
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::web::{ServiceConfig, get, resource, route};
+use serde::Serialize;
+
+use crate::adjusted::AdjustedTrace;
+use crate::answer::{Answer, Failure};
+use crate::ingest::SharedStore;
+use crate::store::model::{Kind, Name, TraceId};
 
 /// The routes.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -38,7 +41,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/api/operations", get().to(legacy::operations))
         .route("/api/traces", get().to(legacy::search))
         .route("/api/traces/{id}", get().to(legacy::trace))
-        .route("/api/dependencies", get().to(dependencies::dependencies))
+        .route("/api/dependencies", get().to(legacy::dependencies))
         .route("/api/v3/services", get().to(v3::services))
         .route("/api/v3/operations", get().to(v3::operations))
         .route("/api/v3/traces", get().to(v3::search))
@@ -51,8 +54,87 @@ async fn not_found() -> HttpResponse {
     HttpResponse::NotFound().content_type(ContentType::plaintext()).body("404 page not found\n")
 }
 
-/// Traces that a search may ask for at most.
-const MAX_TRACES: i64 = 100_000;
+/// Traces found unless the search says how many, and at most.
+const DEFAULT_LIMIT: i64 = 100;
+const MAX_LIMIT: i64 = 100_000;
 
-/// What Jaeger says to a limit that is too small or too large. It does so with status 500.
-const BAD_LIMIT: &str = "search depth must be greater than 0 and less than max traces";
+/// How many traces a search may find; `limit` is what it asks for.
+///
+/// # Errors
+///
+/// When that is too few or too many: with status 500, as Jaeger does it.
+fn limit(limit: Option<i64>) -> Result<usize, Failure> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    let fits = (1..=MAX_LIMIT).contains(&limit);
+    usize::try_from(limit).ok().filter(|_| fits).ok_or_else(|| {
+        let message = format!("{limit} is no number of traces to find: expected 1 to {MAX_LIMIT}");
+        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    })
+}
+
+/// A JSON error, called plain text as Jaeger does it.
+fn plain_text(failure: &Failure, json: &impl Serialize) -> HttpResponse {
+    let json = serde_json::to_string(json).unwrap_or_default();
+    failure.response().content_type(ContentType::plaintext()).body(json + "\n")
+}
+
+/// An operation of a service.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Operation {
+    name: Name,
+    span_kind: &'static str,
+}
+
+/// The names of all services. They are shared with the store, not copied.
+fn service_names(store: &SharedStore) -> Vec<Name> {
+    store.read().catalog.services().map(|(name, _)| Name::clone(name)).collect()
+}
+
+/// The operations of a service by name and kind; `kind` "" means all kinds. One without a kind is
+/// of the kind `unspecified`.
+fn operations_of(
+    store: &SharedStore,
+    service: &str,
+    kind: &str,
+    unspecified: &'static str,
+) -> Vec<Operation> {
+    let store = store.read();
+    let Some(service) = store.catalog.service(service) else { return Vec::new() };
+    let name_of = |kind: Kind| if kind == Kind::Unspecified { "" } else { kind.name() };
+    let wanted =
+        service.operations.keys().filter(|(_, of)| kind.is_empty() || name_of(*of) == kind);
+    wanted
+        .map(|(name, kind)| {
+            let span_kind = Some(name_of(*kind)).filter(|kind| !kind.is_empty());
+            Operation { name: Name::clone(name), span_kind: span_kind.unwrap_or(unspecified) }
+        })
+        .collect()
+}
+
+/// Takes the memory that the largest of these traces will need when it is written, and says whether
+/// any of them is held at all.
+fn hold_largest(
+    answer: &mut Answer,
+    store: &SharedStore,
+    ids: &[TraceId],
+) -> Result<bool, Failure> {
+    let spans = {
+        let store = store.read();
+        ids.iter().filter_map(|id| Some(store.trace(*id)?.spans.len())).max()
+    };
+    answer.hold(size_of_val(ids) + spans.unwrap_or(0) * AdjustedTrace::SPAN_BYTES)?;
+    Ok(spans.is_some())
+}
+
+/// The traces of these ids as far as they are (still) held, as they came or adjusted, one by one.
+fn adjusted<'a>(
+    store: &'a SharedStore,
+    ids: &'a [TraceId],
+    is_raw: bool,
+) -> impl Iterator<Item = AdjustedTrace> {
+    ids.iter().filter_map(move |&id| {
+        let trace = store.read().trace(id).cloned()?;
+        Some(if is_raw { AdjustedTrace::raw(trace) } else { AdjustedTrace::as_in_jaeger(trace) })
+    })
+}

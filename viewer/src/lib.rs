@@ -8,7 +8,9 @@
 //! - `otlp`: OTLP over HTTP and gRPC, decoded by `opentelemetry-proto`, every cost known before.
 //! - `ingest`: the bounded way to the store, and its one writer.
 //! - `store`: the traces, bounded by spans and bytes, the oldest going first and whole.
-//! - `query`, `view`, `render`: searching traces, showing what does not add up, writing values.
+//! - `query`: searching traces. `adjusted`: a trace as it is shown, with what does not add up.
+//! - `answer`: how answers are made, in pieces and within a bound; `otlp_json`, `render`: traces and
+//!   values as JSON, written from where they are held.
 //! - `jaeger`: Jaeger's query API, `/api/*` and `/api/v3/*`.
 //! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph.
 //! - `page`: the page's files. `security`: what every answer carries and every request must.
@@ -16,12 +18,15 @@
 //! Deliberately absent: a disk, users, and the OpenTelemetry SDK (the viewer is not traced itself).
 
 mod actor;
+mod adjusted;
+mod answer;
 mod api;
 mod config;
 mod error;
 mod ingest;
 mod jaeger;
 mod otlp;
+mod otlp_json;
 mod page;
 mod query;
 mod refusals;
@@ -31,7 +36,6 @@ mod security;
 mod server;
 mod stats;
 mod store;
-mod view;
 
 pub use config::{Args, Config};
 pub use error::Error;

@@ -50,6 +50,7 @@ const ASSETS: &[Asset] = &[
     asset!("listkeys.js", JS),
     asset!("minimap.js", JS),
     asset!("model.js", JS),
+    asset!("otlp.js", JS),
     asset!("router.js", JS),
     asset!("rows.js", JS),
     asset!("scale.js", JS),

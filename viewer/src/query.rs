@@ -1,7 +1,7 @@
-//! Search: which of the held traces answer a query.
+//! Searching the traces held: what a search asks for, and what answers it.
 
 pub(crate) mod duration;
 pub(crate) mod filter;
-pub(crate) mod logfmt;
 pub(crate) mod params;
 pub(crate) mod tags;
+pub(crate) mod trace_id;

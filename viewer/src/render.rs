@@ -1,40 +1,116 @@
-//! Attribute values as text and JSON.
+//! Values as text and JSON, written as they are held: nothing is copied first.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Number, Value as Json};
+use serde::{Serialize, Serializer};
 
 use crate::store::model::Value;
 
 /// The integers that every JSON reader keeps whole lie below this, 2^53, and above its negative.
 pub(crate) const SAFE_INTEGER: i64 = 1 << 53;
 
-/// How integers that a JavaScript number cannot hold are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Integers {
-    /// As they are.
-    Exact,
-    /// As strings.
-    Safe,
+/// A JSON string: what `T` is shown as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Text<T>(pub(crate) T);
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }
 
-/// `value` as plain JSON; bytes in base64, a double that JSON cannot write as a string.
-pub(crate) fn json(value: &Value, integers: Integers) -> Json {
-    match value {
-        Value::Empty => Json::Null,
-        Value::String(text) => Json::from(&**text),
-        Value::Bool(truth) => Json::from(*truth),
-        Value::Int(number) => integer(*number, integers),
-        Value::Double(number) => double(number.0),
-        Value::Bytes(bytes) => Json::from(base64(bytes)),
-        Value::Array(values) => values.iter().map(|value| json(value, integers)).collect(),
-        Value::Map(entries) => {
-            let entries = entries.iter();
-            let plain = entries.map(|entry| (entry.key.to_string(), json(&entry.value, integers)));
-            Json::Object(plain.collect::<Map<_, _>>())
+/// A JSON list whose elements are made one by one, while it is written.
+#[derive(Debug)]
+pub(crate) struct List<F>(pub(crate) F);
+
+impl<F, I> Serialize for List<F>
+where
+    F: Fn() -> I,
+    I: IntoIterator,
+    I::Item: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// A JSON object whose members are made one by one, while it is written.
+#[derive(Debug)]
+pub(crate) struct Members<F>(pub(crate) F);
+
+impl<F, I, K, V> Serialize for Members<F>
+where
+    F: Fn() -> I,
+    I: IntoIterator<Item = (K, V)>,
+    K: Serialize,
+    V: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map((self.0)())
+    }
+}
+
+/// Whether a field is left out, as protobuf's JSON leaves out what is its type's default.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Bytes in base64, with padding.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// An attribute's value as plain JSON: bytes in base64, a double as [`PlainDouble`].
+struct Plain<'a>(&'a Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Empty => serializer.serialize_unit(),
+            Value::String(text) => serializer.serialize_str(text),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Double(number) => PlainDouble(number.0).serialize(serializer),
+            Value::Bytes(bytes) => serializer.serialize_str(&base64(bytes)),
+            Value::Array(values) => serializer.collect_seq(values.iter().map(Plain)),
+            Value::Map(entries) => {
+                // Sorted, and of one key the last, as Go writes a map.
+                let entries = entries.iter().map(|entry| (&*entry.key, Plain(&entry.value)));
+                serializer.collect_map(entries.collect::<BTreeMap<_, _>>())
+            }
         }
+    }
+}
+
+/// A double as plain JSON: a whole one without a fraction; NaN and the infinities by the names that
+/// protobuf's JSON has for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainDouble(pub(crate) f64);
+
+impl Serialize for PlainDouble {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let number = self.0;
+        if number.fract() == 0.0 && number.abs() < SAFE_INTEGER as f64 {
+            return serializer.serialize_i64(number as i64);
+        }
+        match not_finite(number) {
+            Some(name) => serializer.serialize_str(name),
+            None => serializer.serialize_f64(number),
+        }
+    }
+}
+
+/// The name of a double that is no number in JSON: what protobuf's JSON calls it.
+pub(crate) fn not_finite(number: f64) -> Option<&'static str> {
+    match number {
+        n if n.is_nan() => Some("NaN"),
+        n if n == f64::INFINITY => Some("Infinity"),
+        n if n == f64::NEG_INFINITY => Some("-Infinity"),
+        _ => None,
     }
 }
 
@@ -45,57 +121,27 @@ pub(crate) fn text(value: &Value) -> Cow<'_, str> {
         Value::String(text) => Cow::Borrowed(text),
         Value::Bool(truth) => Cow::Borrowed(if *truth { "true" } else { "false" }),
         Value::Int(number) => Cow::Owned(number.to_string()),
-        Value::Double(number) => Cow::Owned(go_float(number.0)),
+        Value::Double(number) => double_text(number.0),
         Value::Bytes(bytes) => Cow::Owned(base64(bytes)),
         Value::Array(_) | Value::Map(_) => {
-            Cow::Owned(escape_separators(&json(value, Integers::Exact).to_string()))
+            // Text, numbers and lists: nothing that JSON could not hold.
+            let json = serde_json::to_string(&Plain(value)).unwrap_or_default();
+            Cow::Owned(escape_separators(&json))
         }
     }
 }
 
-/// Bytes in base64, with padding.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
-}
-
-fn integer(number: i64, integers: Integers) -> Json {
-    if integers == Integers::Safe && !(-SAFE_INTEGER < number && number < SAFE_INTEGER) {
-        Json::from(number.to_string())
-    } else {
-        Json::from(number)
-    }
-}
-
-/// A double, a whole one without a fraction; NaN and the infinities by the names that OTLP/JSON has
-/// for them.
-pub(crate) fn double(number: f64) -> Json {
-    if number.fract() == 0.0 && number.abs() < SAFE_INTEGER as f64 {
-        return Json::from(number as i64);
-    }
-    Number::from_f64(number).map_or_else(
-        || {
-            Json::from(match number {
-                n if n.is_nan() => "NaN",
-                n if n > 0.0 => "Infinity",
-                _ => "-Infinity",
-            })
-        },
-        Json::Number,
-    )
-}
-
 /// A double as the collector's `Value.AsString` writes it.
-fn go_float(number: f64) -> String {
+fn double_text(number: f64) -> Cow<'static, str> {
+    if let Some(name) = not_finite(number) {
+        return Cow::Borrowed(name);
+    }
     let size = number.abs();
-    if number.is_finite() && size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let text = format!("{number:e}");
-        return if size >= 1.0 { text.replace('e', "e+") } else { text };
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        return Cow::Owned(number.to_string());
     }
-    match number {
-        n if n.is_nan() => String::from("NaN"),
-        n if n.is_infinite() => String::from(if n > 0.0 { "Infinity" } else { "-Infinity" }),
-        n => n.to_string(),
-    }
+    let text = format!("{number:e}");
+    Cow::Owned(if size >= 1.0 { text.replace('e', "e+") } else { text })
 }
 
 /// JSON as Go's encoding/json writes it unless it is to be safe within HTML.
@@ -106,13 +152,16 @@ fn escape_separators(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::model::Double;
+    use crate::store::model::{Attribute, Double};
 
     #[test]
-    fn doubles_are_written_as_go_writes_them() {
-        let written = [0.5, 5.0, -1.25, 1e21, 1e-7, f64::NEG_INFINITY].map(go_float);
+    fn doubles_are_written_as_in_jaeger() {
+        let numbers = [0.5, 5.0, -1.25, 1e21, 1e-7, f64::NEG_INFINITY, f64::NAN];
 
-        assert_eq!(written, ["0.5", "5", "-1.25", "1e+21", "1e-7", "-Infinity"]);
+        assert_eq!(
+            numbers.map(double_text),
+            ["0.5", "5", "-1.25", "1e+21", "1e-7", "-Infinity", "NaN"]
+        );
     }
 
     #[test]
@@ -122,9 +171,17 @@ mod tests {
             Value::Int(SAFE_INTEGER),
             Value::Double(Double(0.5)),
             Value::Double(Double(5.0)),
+            Value::Double(Double(f64::NAN)),
         ]));
 
-        assert_eq!(text(&value), r#"["<a>",9007199254740992,0.5,5]"#);
-        assert_eq!(json(&value, Integers::Safe).to_string(), r#"["<a>","9007199254740992",0.5,5]"#);
+        assert_eq!(text(&value), r#"["<a>",9007199254740992,0.5,5,"NaN"]"#);
+    }
+
+    #[test]
+    fn a_map_is_sorted_and_of_one_key_the_last_holds() {
+        let entry = |key: &str, number| Attribute { key: key.into(), value: Value::Int(number) };
+        let value = Value::Map(Box::new([entry("b", 1), entry("a", 2), entry("b", 3)]));
+
+        assert_eq!(text(&value), r#"{"a":2,"b":3}"#);
     }
 }

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use actix_web::dev::ServerHandle;
 use tokio::sync::oneshot;
 
+use crate::answer::Readers;
 use crate::api::State;
 use crate::api::live::Live;
 use crate::config::Config;
@@ -96,11 +97,12 @@ pub fn serve(config: Config) -> Result<Handle, Error> {
         // Most of what may wait at all, so that a large request alone is not overload.
         decoded_bytes: config.max_waiting_bytes / 3 * 2,
     };
-    let state = State { store, stats, live: Arc::new(Live::default()) };
+    let readers = Readers::new(config.max_reading_bytes, config.read_patience);
+    let state = State { store, stats, live: Arc::new(Live::default()), readers };
 
     let (stop_grpc, grpc_stopped) = oneshot::channel();
     let grpc = grpc::start(grpc.0, receiver.clone(), grpc_stopped)?;
-    let (web, servers) = web::start(page, http, receiver, state)?;
+    let (web, servers) = web::start(page, http, receiver, state, config.read_patience)?;
     Ok(Handle {
         listen,
         otlp,

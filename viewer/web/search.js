@@ -3,6 +3,7 @@
 
 import { fetchServices } from './api.js';
 import { el } from './dom.js';
+import { tagText } from './router.js';
 
 const LOOKBACKS = [['', 'any time'], ['1m', 'last minute'], ['5m', 'last 5 minutes'], ['15m', 'last 15 minutes'], ['1h', 'last hour'], ['6h', 'last 6 hours'], ['custom', 'from … to …']];
 const LIMITS = ['20', '50', '100', '200', '500'];
@@ -103,7 +104,10 @@ function options(node, all, names, wanted) {
 }
 
 function tagsOf(params) {
-  const single = params.getAll('tag').map((tag) => tag.replace(':', '='));
+  const single = params.getAll('tag').map((tag) => {
+    const [key, ...value] = tag.split(':');
+    return tagText(key, value.join(':'));
+  });
   return [params.get('tags'), ...single].filter(Boolean).join(' ');
 }
 

@@ -4,6 +4,7 @@ import { ApiError, fetchTrace } from './api.js';
 import { el } from './dom.js';
 import { lastList } from './list.js';
 import { modelOf } from './model.js';
+import { readTrace } from './otlp.js';
 import { TracePage } from './tracepage.js';
 
 const LATE_MS = [1500, 3000, 6000, 12000];
@@ -22,7 +23,7 @@ export function traceView(root, { match, params, go }) {
       const trace = await fetchTrace(id, closing.signal);
       root.replaceChildren();
       page?.close();
-      page = new TracePage(root, modelOf(trace), { go, span: params.get('span'), mode: params.get('view') });
+      page = new TracePage(root, modelOf(readTrace(trace)), { go, span: params.get('span'), mode: params.get('view') });
       if (Date.now() * 1000 - trace.start_us < YOUNG_US) watch(trace.span_count, 0);
     } catch (error) {
       if (error.name === 'AbortError') return;
@@ -45,7 +46,7 @@ export function traceView(root, { match, params, go }) {
     const { selected, mode } = page;
     page.close();
     root.replaceChildren();
-    page = new TracePage(root, modelOf(trace), { go, span: selected?.id, mode });
+    page = new TracePage(root, modelOf(readTrace(trace)), { go, span: selected?.id, mode });
     watch(trace.span_count, 0);
   };
 

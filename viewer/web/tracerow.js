@@ -18,7 +18,7 @@ export function drawRow(row, trace, longest) {
     cell('duration', durationBar(trace, longest)),
     cell('spans num', count(trace.span_count)),
     cell('errors', trace.error_count ? el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(trace.error_count, 'error')}`) : ''),
-    cell('services', trace.services.map(service)),
+    cell('services', trace.services.map(service), trace.more_services && el('span', { class: 'soft' }, `+${count(trace.more_services)}`)),
   );
 }
 

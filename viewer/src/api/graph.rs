@@ -1,31 +1,36 @@
 //! The actor graph: services and actors as nodes, the messages between them as edges, over the
 //! last minute or so.
 
-mod nodes;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use self::nodes::Nodes;
 use crate::actor;
+use crate::answer::{Answer, Failure};
 use crate::ingest::SharedStore;
-use crate::store::model::Span;
+use crate::query::filter::newest_first;
+use crate::store::model::{Link, Name, Span};
 use crate::store::trace::Trace;
 
 /// Spans looked at; of more, the newest.
 const SPANS: usize = 200_000;
+/// Messages and links looked at, about; of more, the newest.
+const MESSAGES: usize = 400_000;
+/// What a span takes while the graph is made, a message or link, and an edge of its own; in bytes.
+const SPAN_BYTES: usize = 24;
+const MESSAGE_BYTES: usize = 48;
+const EDGE_BYTES: usize = 256;
 
 /// What happened in a window of time, between whom.
 #[derive(Debug, Serialize)]
-pub(super) struct Graph {
+struct Graph {
     window_s: u64,
     from_us: u64,
     to_us: u64,
     spans: usize,
     sampled: bool,
-    nodes: Vec<nodes::Node>,
+    nodes: Vec<Node>,
     edges: Vec<Edge>,
 }
 
@@ -68,36 +73,47 @@ impl Tally {
     }
 }
 
-/// The graph of the last `window_s` seconds before `now` (nanoseconds since the epoch).
-pub(super) fn graph(store: &SharedStore, window_s: u64, now: u64) -> Graph {
+/// Writes the graph of the last `window_s` seconds before `now` (nanoseconds since the epoch).
+pub(super) fn write(
+    answer: &mut Answer,
+    store: &SharedStore,
+    window_s: u64,
+    now: u64,
+) -> Result<(), Failure> {
     let from = now.saturating_sub(window_s * 1_000_000_000);
-    let recent = |trace: &&Arc<Trace>| trace.end >= from;
-    let traces: Vec<Arc<Trace>> = store.read().newest_first().filter(recent).cloned().collect();
     let mut nodes = Nodes::default();
     let mut tallies: HashMap<(usize, usize, EdgeKind), Tally> = HashMap::new();
-    let (mut spans, mut sampled) = (0, false);
-    for trace in &traces {
-        if spans >= SPANS {
+    let (mut spans, mut messages, mut sampled) = (0, 0, false);
+    for trace in newest_first(store).filter(|trace| trace.end >= from) {
+        if spans >= SPANS || messages >= MESSAGES {
             sampled = true;
             break;
         }
-        let places = nodes.places(trace);
+        let new_spans = spans + trace.spans.len();
+        answer.hold(
+            new_spans * SPAN_BYTES
+                + (messages + trace.spans.len() + trace.links()) * MESSAGE_BYTES
+                + (tallies.len() + trace.spans.len()) * EDGE_BYTES,
+        )?;
+        let places = nodes.places(&trace);
         for (at, span) in trace.spans.iter().enumerate().filter(|(_, span)| span.end >= from) {
             spans += 1;
             nodes.count(places[at], span);
             let parent = span.parent.and_then(|parent| trace.position(parent));
             let parent = parent.map(|parent| places[parent]);
-            if let Some(from) = parent.filter(|&from| from != places[at] || actor::is_message(span))
-            {
+            let is_message = |from: &usize| *from != places[at] || actor::is_message(span);
+            if let Some(from) = parent.filter(is_message) {
                 tallies.entry((from, places[at], EdgeKind::Message)).or_default().add(span);
+                messages += 1;
             }
             for source in linked(store, span) {
                 let from = nodes.place_of(&source);
                 tallies.entry((from, places[at], EdgeKind::Link)).or_default().add(span);
+                messages += 1;
             }
         }
     }
-    Graph {
+    answer.json(&Graph {
         window_s,
         from_us: from / 1_000,
         to_us: now / 1_000,
@@ -105,7 +121,7 @@ pub(super) fn graph(store: &SharedStore, window_s: u64, now: u64) -> Graph {
         sampled,
         edges: edges(tallies, window_s),
         nodes: nodes.finish(window_s),
-    }
+    })
 }
 
 /// The spans that `span` links to, as far as they are held.
@@ -114,8 +130,7 @@ fn linked(store: &SharedStore, span: &Span) -> Vec<Arc<Span>> {
         return Vec::new();
     }
     let store = store.read();
-    let target =
-        |link: &crate::store::model::Link| store.trace(link.trace)?.span(link.span).cloned();
+    let target = |link: &Link| store.trace(link.trace)?.span(link.span).cloned();
     span.links().iter().filter_map(target).collect()
 }
 
@@ -147,6 +162,99 @@ fn edges(tallies: HashMap<(usize, usize, EdgeKind), Tally>, window_s: u64) -> Ve
 fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied()
+}
+
+/// Nodes drawn; what more there are, strangers' inventions most likely, is one node together.
+const NODES: usize = 500;
+/// The service of that one.
+const OTHERS: &str = "(others)";
+
+/// A service, or one kind of actor in it.
+#[derive(Debug, Serialize)]
+struct Node {
+    id: usize,
+    service: String,
+    actor: Option<String>,
+    spans: usize,
+    errors: usize,
+    rate: f64,
+}
+
+/// All nodes so far.
+#[derive(Debug, Default)]
+struct Nodes {
+    ids: HashMap<(Name, Option<String>), usize>,
+    list: Vec<Node>,
+}
+
+impl Nodes {
+    /// The node of each span of `trace`. A span that names no actor belongs to its parent's node
+    /// when both are of one service, otherwise to its service.
+    fn places(&mut self, trace: &Trace) -> Vec<usize> {
+        let mut places: Vec<Option<usize>> = vec![None; trace.spans.len()];
+        let mut chain = Vec::new();
+        for start in 0..trace.spans.len() {
+            // Up to the first span whose node is known, then down again: no recursion, however
+            // deep the trace, and no going round in circles, however it lies.
+            let (mut at, mut found) = (start, None);
+            while found.is_none() {
+                let span = &trace.spans[at];
+                found = places[at].or_else(|| actor::name(span).map(|_| self.place_of(span)));
+                chain.push(at);
+                let parent = span.parent.and_then(|parent| trace.position(parent));
+                match parent {
+                    Some(parent)
+                        if found.is_none()
+                            && trace.spans[parent].service() == span.service()
+                            && chain.len() <= trace.spans.len() =>
+                    {
+                        at = parent;
+                    }
+                    _ => found = found.or_else(|| Some(self.service(span))),
+                }
+            }
+            for at in chain.drain(..) {
+                places[at] = found;
+            }
+        }
+        places.into_iter().flatten().collect()
+    }
+
+    /// The node of a span by its own word: its actor's, or its service's.
+    fn place_of(&mut self, span: &Span) -> usize {
+        self.place(span.service(), actor::name(span))
+    }
+
+    /// Counts a span to its node.
+    fn count(&mut self, place: usize, span: &Span) {
+        self.list[place].spans += 1;
+        self.list[place].errors += usize::from(span.is_error());
+    }
+
+    /// All nodes, their rates over `window_s` seconds.
+    fn finish(mut self, window_s: u64) -> Vec<Node> {
+        for node in &mut self.list {
+            node.rate = node.spans as f64 / window_s as f64;
+        }
+        self.list
+    }
+
+    fn service(&mut self, span: &Span) -> usize {
+        self.place(span.service(), None)
+    }
+
+    fn place(&mut self, service: &Name, actor: Option<&str>) -> usize {
+        let mut key = (Arc::clone(service), actor.map(str::to_owned));
+        if self.list.len() >= NODES && !self.ids.contains_key(&key) {
+            key = (OTHERS.into(), None);
+        }
+        let (service, actor) = (key.0.to_string(), key.1.clone());
+        *self.ids.entry(key).or_insert_with(|| {
+            let id = self.list.len();
+            self.list.push(Node { id, service, actor, spans: 0, errors: 0, rate: 0.0 });
+            id
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! The live tail: a summary of each trace whenever it has changed, as server-sent events.
 //!
 //! Changes are gathered and told four times a second, so a busy trace is one line a tick however
-//! many spans it gets. A client that does not read has a few ticks waiting and is then let go:
-//! its browser connects again by itself.
+//! many spans it gets. A client that does not read has a few events waiting and is then let go: its
+//! browser connects again by itself. What waits counts against what all [readers](Readers) may hold
+//! together; a client whose next event does not fit is let go as well.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -18,7 +20,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::summary::Summary;
 use super::totals::totals;
-use super::{State, bad_request, failure};
+use super::{State, error};
+use crate::answer::{Failure, Readers};
+use crate::ingest::Reservation;
 use crate::query::filter::Filter;
 use crate::query::params::Params;
 use crate::store::trace::Trace;
@@ -31,8 +35,9 @@ const TICKS_A_STATS: u64 = 4;
 const CLIENTS: usize = 64;
 /// Events that may wait for one client.
 const WAITING: usize = 16;
-/// Summaries in one event.
+/// Summaries in one event, and their bytes, about.
 const SUMMARIES: usize = 100;
+const SUMMARIES_BYTES: usize = 256 * 1024;
 /// How long a browser waits before it connects again, in milliseconds.
 const RETRY_MS: u64 = 2_000;
 
@@ -45,20 +50,15 @@ pub(crate) struct Live {
 #[derive(Debug)]
 struct Client {
     filter: Filter,
-    events: Sender<Bytes>,
+    events: Sender<Event>,
+    readers: Readers,
 }
 
-impl Client {
-    /// False when the client is gone, or does not read.
-    fn tell(&self, event: Bytes) -> bool {
-        self.events.try_send(event).is_ok()
-    }
-}
-
-#[derive(Serialize)]
-struct Changed {
-    traces: Vec<Summary>,
-    skipped: usize,
+/// An event on its way, and the memory that it takes until then.
+#[derive(Debug)]
+struct Event {
+    bytes: Bytes,
+    _held: Reservation,
 }
 
 impl Live {
@@ -78,7 +78,8 @@ impl Live {
             changes.traces.iter().filter_map(|&id| store.trace(id).cloned()).collect()
         };
         traces.sort_by_key(|trace| Reverse(trace.start));
-        let stats = tick.is_multiple_of(TICKS_A_STATS).then(|| event("stats", &totals(state)));
+        let stats =
+            tick.is_multiple_of(TICKS_A_STATS).then(|| event("stats", &json(&totals(state))));
         self.lock().retain(|client| {
             !client.events.is_closed()
                 && client.tell_traces(&traces, changes.skipped)
@@ -104,15 +105,30 @@ impl Live {
 }
 
 impl Client {
+    /// False when the client is gone, or does not read, or there is no memory for what it would.
+    fn tell(&self, bytes: Bytes) -> bool {
+        let mut held = self.readers.reservation();
+        held.grow(bytes.len()) && self.events.try_send(Event { bytes, _held: held }).is_ok()
+    }
+
     fn tell_traces(&self, traces: &[Arc<Trace>], skipped: usize) -> bool {
-        let mut matching = traces.iter().filter(|trace| self.filter.matches(trace));
-        let summaries: Vec<Summary> =
-            matching.by_ref().take(SUMMARIES).map(|trace| Summary::of(trace)).collect();
-        let skipped = skipped + matching.count();
-        if summaries.is_empty() && skipped == 0 {
+        let mut matching = traces.iter().filter(|trace| self.filter.matches(trace)).peekable();
+        if matching.peek().is_none() && skipped == 0 {
             return true;
         }
-        self.tell(event("traces", &Changed { traces: summaries, skipped }))
+        let mut data = Vec::from(*b"{\"traces\":[");
+        for (told, trace) in matching.by_ref().take(SUMMARIES).enumerate() {
+            if told > 0 {
+                data.push(b',');
+            }
+            drop(serde_json::to_writer(&mut data, &Summary::of(trace)));
+            if data.len() > SUMMARIES_BYTES {
+                break;
+            }
+        }
+        let skipped = skipped + matching.count();
+        data.extend_from_slice(format!("],\"skipped\":{skipped}}}").as_bytes());
+        self.tell(event("traces", &data))
     }
 }
 
@@ -120,29 +136,35 @@ impl Client {
 pub(super) async fn subscribe(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let filter = match Params::parse(request.query_string()).filter() {
         Ok(filter) => filter,
-        Err(error) => return bad_request(&error),
+        Err(wrong) => return error(&Failure::bad_request(wrong)),
     };
     let (events, waiting) = channel(WAITING);
-    let client = Client { filter, events };
-    let hello = event("hello", &serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+    let client = Client { filter, events, readers: state.readers.clone() };
+    let hello = json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
     let mut first = format!("retry: {RETRY_MS}\n").into_bytes();
-    first.extend_from_slice(&hello);
+    first.extend_from_slice(&event("hello", &hello));
     if !client.tell(first.into()) || !state.live.add(client) {
-        return failure(
-            HttpResponse::ServiceUnavailable(),
-            format!("{CLIENTS} pages watch already, which is as many as can"),
-        );
+        let message = format!("{CLIENTS} pages watch already, which is as many as can");
+        return error(&Failure::new(StatusCode::SERVICE_UNAVAILABLE, message));
     }
     // From now on changes are remembered, before the first tick as well.
     state.store.write().watch_changes();
     HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(ReceiverStream::new(waiting).map(Ok::<_, actix_web::Error>))
+        .streaming(ReceiverStream::new(waiting).map(|event| Ok::<_, actix_web::Error>(event.bytes)))
 }
 
-fn event(name: &str, data: &impl Serialize) -> Bytes {
-    // JSON has no line breaks outside its strings, and none unescaped inside them.
-    let json = serde_json::to_string(data).unwrap_or_default();
-    format!("event: {name}\ndata: {json}\n\n").into()
+fn json(value: &impl Serialize) -> Vec<u8> {
+    // Strings, numbers and lists: nothing that JSON could not hold.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// An event whose data is `json`, which has no line breaks outside its strings, and none unescaped
+/// inside them.
+fn event(name: &str, json: &[u8]) -> Bytes {
+    let mut event = format!("event: {name}\ndata: ").into_bytes();
+    event.extend_from_slice(json);
+    event.extend_from_slice(b"\n\n");
+    event.into()
 }

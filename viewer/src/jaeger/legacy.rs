@@ -1,36 +1,97 @@
 //! Jaeger's older JSON: what Grafana and many scripts call.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
 
-use super::model::Operation;
-use super::reply::{Structured, StructuredError, answer, failure, to_json};
-use super::{BAD_LIMIT, MAX_TRACES, convert, trace_id};
-use crate::api::{State, computed};
+use super::legacy_json::{LegacyTrace, ShortId};
+use super::{adjusted, hold_largest, limit, operations_of, plain_text, service_names};
+use crate::answer::{Answer, Failure};
+use crate::api::State;
 use crate::ingest::SharedStore;
-use crate::query::filter::{self, Filter};
-use crate::query::params::{Params, now};
-use crate::store::model::{Kind, TraceId};
-use crate::store::trace::Trace;
-use crate::view::View;
+use crate::query::filter::{self, Filter, find, newest_first};
+use crate::query::params::{ParamError, Params, now};
+use crate::query::trace_id;
+use crate::render::{List, Text};
+use crate::store::model::{Name, TraceId};
 
-/// Traces found unless the search says how many.
-const DEFAULT_LIMIT: i64 = 100;
 /// How far back a search looks that does not say, in nanoseconds: two days.
 const DEFAULT_LOOKBACK: u64 = 48 * 3_600_000_000_000;
 
+/// A millisecond, in which dependencies count, in nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
+/// How far back dependencies look unless told: a day, in milliseconds.
+const DEFAULT_DEPENDENCIES_LOOKBACK: i64 = 24 * 3_600_000;
+/// What a pair of services takes while its calls are counted, in bytes.
+const CALL_BYTES: usize = 96;
+
 const TRACE_NOT_FOUND: &str = "trace not found";
-const SERVICE_REQUIRED: &str = "parameter 'service' is required";
+
+/// What every answer is wrapped in.
+#[derive(Debug, Serialize)]
+struct Envelope<D> {
+    data: D,
+    total: usize,
+    limit: usize,
+    offset: usize,
+    errors: Option<Vec<EnvelopeError>>,
+}
+
+#[derive(Debug, Serialize)]
+struct EnvelopeError {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    msg: String,
+    #[serde(rename = "traceID", skip_serializing_if = "Option::is_none")]
+    trace_id: Option<Text<ShortId>>,
+}
+
+impl<D> Envelope<D> {
+    /// `data`, of which there are `total`: Jaeger counts lists of names, and no others.
+    fn new(data: D, total: usize) -> Self {
+        Self { data, total, limit: 0, offset: 0, errors: None }
+    }
+}
+
+/// The answer that `make` writes, indented when `prettyPrint` says so.
+async fn answer(
+    request: &HttpRequest,
+    state: &Data<State>,
+    make: impl FnOnce(&mut Answer, &Params, &SharedStore) -> Result<(), Failure> + Send + 'static,
+) -> HttpResponse {
+    let params = Params::parse(request.query_string());
+    let store = state.store.clone();
+    let made = state.readers.answer(move |answer| {
+        if params.get("prettyPrint").is_some_and(|pretty| pretty != "false") {
+            answer.indent();
+        }
+        make(answer, &params, &store)
+    });
+    made.await.unwrap_or_else(|failure| {
+        let code = Some(failure.status.as_u16());
+        let error = EnvelopeError { code, msg: failure.message.clone(), trace_id: None };
+        let errors = Some(vec![error]);
+        plain_text(&failure, &Envelope { errors, ..Envelope::new((), 0) })
+    })
+}
+
+fn required_service(params: &Params) -> Result<&str, Failure> {
+    let missing = || Failure::bad_request("parameter 'service' is required");
+    params.get("service").ok_or_else(missing)
+}
 
 /// `GET /api/services`.
 pub(super) async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let names: Vec<String> =
-        state.store.read().catalog.services().map(|(name, _)| name.to_string()).collect();
-    let total = names.len();
-    reply(&request, &Structured::new(names, total))
+    let services = |answer: &mut Answer, _: &Params, store: &SharedStore| {
+        let names = service_names(store);
+        answer.json(&Envelope::new(&names, names.len()))
+    };
+    answer(&request, &state, services).await
 }
 
 /// `GET /api/services/{service}/operations`.
@@ -39,113 +100,97 @@ pub(super) async fn operation_names(
     service: Path<String>,
     state: Data<State>,
 ) -> HttpResponse {
-    let operations = operations_of(&state.store, &service, "");
-    let mut names: Vec<String> = operations.into_iter().map(|operation| operation.name).collect();
-    names.dedup();
-    let total = names.len();
-    // Jaeger has null for no names.
-    reply(&request, &Structured::new((total > 0).then_some(names), total))
+    let operations = move |answer: &mut Answer, _: &Params, store: &SharedStore| {
+        let operations = operations_of(store, &service, "", "");
+        let mut names: Vec<Name> = operations.into_iter().map(|operation| operation.name).collect();
+        names.dedup();
+        // Jaeger has null for no names.
+        let total = names.len();
+        answer.json(&Envelope::new((total > 0).then_some(names), total))
+    };
+    answer(&request, &state, operations).await
 }
 
 /// `GET /api/operations`.
 pub(super) async fn operations(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let params = Params::parse(request.query_string());
-    let Some(service) = params.get("service") else {
-        return failure(StatusCode::BAD_REQUEST, SERVICE_REQUIRED);
+    let operations = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let kind = params.get("spanKind").unwrap_or_default();
+        let operations = operations_of(store, required_service(params)?, kind, "");
+        answer.json(&Envelope::new(&operations, operations.len()))
     };
-    let kind = params.get("spanKind").unwrap_or_default();
-    let operations = operations_of(&state.store, service, kind);
-    let total = operations.len();
-    reply(&request, &Structured::new(operations, total))
-}
-
-/// The operations of a service by name and kind; `kind` "" means all kinds.
-pub(super) fn operations_of(store: &SharedStore, service: &str, kind: &str) -> Vec<Operation> {
-    let store = store.read();
-    let Some(service) = store.catalog.service(service) else { return Vec::new() };
-    service
-        .operations
-        .keys()
-        .map(|(name, kind)| Operation { name: name.to_string(), span_kind: kind_name(*kind) })
-        .filter(|operation| kind.is_empty() || operation.span_kind == kind)
-        .collect()
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Unspecified => "",
-        kind => kind.name(),
-    }
+    answer(&request, &state, operations).await
 }
 
 /// `GET /api/traces`.
 pub(super) async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let params = Params::parse(request.query_string());
-    let (search, limit) = match search_of(&params) {
-        Ok(search) => search,
-        Err(message) => return failure(StatusCode::BAD_REQUEST, message),
+    let search = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let filter = search_filter(params).map_err(Failure::bad_request)?;
+        let asked = params.limit().map_err(Failure::bad_request)?;
+        let named = params.trace_ids("traceID").map_err(Failure::bad_request)?;
+        let is_raw = params.flag("raw").map_err(Failure::bad_request)?;
+        if !named.is_empty() {
+            return by_ids(answer, store, &named, is_raw);
+        }
+        required_service(params)?;
+        let limit = limit(asked)?;
+        answer.hold(store.read().trace_count() * filter::TRACE_BYTES)?;
+        let found = find(store, &filter, limit);
+        hold_largest(answer, store, &found)?;
+        traces(answer, store, &found, is_raw, None)
     };
-    let Search { filter, ids, raw } = search;
-    if !ids.is_empty() {
-        return by_ids(&state.store, &ids, raw, &params);
-    }
-    if !(1..=MAX_TRACES).contains(&limit) {
-        return failure(StatusCode::INTERNAL_SERVER_ERROR, BAD_LIMIT);
-    }
-    let limit = usize::try_from(limit).unwrap_or_default();
-    computed(move || {
-        let found = find(&state.store, &filter, limit);
-        let traces: Vec<_> = found.into_iter().map(|trace| shown(trace, raw)).collect();
-        to_json(&Structured::new(traces, 0), &params)
-    })
-    .await
-    .map_or_else(|error| failure(StatusCode::INTERNAL_SERVER_ERROR, error), answer)
+    answer(&request, &state, search).await
 }
 
-struct Search {
-    filter: Filter,
-    ids: Vec<TraceId>,
-    raw: bool,
-}
-
-fn search_of(params: &Params) -> Result<(Search, i64), String> {
-    let mut filter = params.filter().map_err(|error| error.to_string())?;
+fn search_filter(params: &Params) -> Result<Filter, ParamError> {
+    let mut filter = params.filter()?;
     let now = now();
     filter.start_min.get_or_insert(now.saturating_sub(DEFAULT_LOOKBACK));
     filter.start_max.get_or_insert(now);
-    let limit = params.limit().map_err(|error| error.to_string())?.unwrap_or(DEFAULT_LIMIT);
-    let ids: Vec<_> = params
-        .all("traceID")
-        .map(trace_id::hexadecimal)
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("cannot parse traceID param: {error}"))?;
-    let raw = params.flag("raw").map_err(|error| error.to_string())?;
-    if ids.is_empty() && filter.service.is_none() {
-        return Err(SERVICE_REQUIRED.into());
-    }
-    Ok((Search { filter, ids, raw }, limit))
+    Ok(filter)
 }
 
-/// The newest traces that `filter` finds, in the order of their coming.
-pub(super) fn find(store: &SharedStore, filter: &Filter, limit: usize) -> Vec<Arc<Trace>> {
-    let traces = filter::all(&store.read());
-    traces.into_iter().filter(|trace| filter.matches(trace)).take(limit).collect()
+fn by_ids(
+    answer: &mut Answer,
+    store: &SharedStore,
+    ids: &[TraceId],
+    is_raw: bool,
+) -> Result<(), Failure> {
+    hold_largest(answer, store, ids)?;
+    let missing = |id: &&TraceId| store.read().trace(**id).is_none();
+    let missing: Vec<_> = ids.iter().filter(missing).map(|&id| not_found(id)).collect();
+    traces(answer, store, ids, is_raw, (!missing.is_empty()).then_some(missing))
 }
 
-fn by_ids(store: &SharedStore, ids: &[TraceId], raw: bool, params: &Params) -> HttpResponse {
-    let (mut traces, mut missing) = (Vec::new(), Vec::new());
-    for &id in ids {
-        let held = store.read().trace(id).cloned();
-        match held {
-            Some(trace) => traces.push(shown(trace, raw)),
-            None => missing.push(StructuredError {
-                code: None,
-                msg: TRACE_NOT_FOUND.into(),
-                trace_id: Some(convert::short(id)),
-            }),
+fn not_found(id: TraceId) -> EnvelopeError {
+    EnvelopeError { code: None, msg: TRACE_NOT_FOUND.into(), trace_id: Some(Text(ShortId(id))) }
+}
+
+fn traces(
+    answer: &mut Answer,
+    store: &SharedStore,
+    ids: &[TraceId],
+    is_raw: bool,
+    errors: Option<Vec<EnvelopeError>>,
+) -> Result<(), Failure> {
+    let traces = OneByOne { store, ids, is_raw };
+    answer.json(&Envelope { data: traces, total: 0, limit: 0, offset: 0, errors })
+}
+
+/// Traces that are adjusted and written one after the other.
+struct OneByOne<'a> {
+    store: &'a SharedStore,
+    ids: &'a [TraceId],
+    is_raw: bool,
+}
+
+impl Serialize for OneByOne<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for trace in adjusted(self.store, self.ids, self.is_raw) {
+            list.serialize_element(&LegacyTrace(&trace))?;
         }
+        list.end()
     }
-    answer(to_json(&Structured::new(traces, 0).with(missing), params))
 }
 
 /// `GET /api/traces/{id}`.
@@ -154,32 +199,73 @@ pub(super) async fn trace(
     id: Path<String>,
     state: Data<State>,
 ) -> HttpResponse {
-    let params = Params::parse(request.query_string());
-    let checked = trace_id::in_path(&id).and_then(|id| {
+    let trace = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let ids = [trace_id::in_path(&id).map_err(Failure::bad_request)?];
         let moments = params.moment("start", 1_000).and(params.moment("end", 1_000));
-        let raw = moments.and(params.flag("raw")).map_err(|error| error.to_string())?;
-        Ok((id, raw))
-    });
-    let (id, raw) = match checked {
-        Ok(checked) => checked,
-        Err(message) => return failure(StatusCode::BAD_REQUEST, message),
+        let is_raw = moments.and(params.flag("raw")).map_err(Failure::bad_request)?;
+        if !hold_largest(answer, store, &ids)? {
+            return Err(Failure::not_found(TRACE_NOT_FOUND));
+        }
+        traces(answer, store, &ids, is_raw, None)
     };
-    let held = state.store.read().trace(id).cloned();
-    match held {
-        Some(trace) => reply(&request, &Structured::new([shown(trace, raw)], 0)),
-        None => failure(StatusCode::NOT_FOUND, TRACE_NOT_FOUND),
+    answer(&request, &state, trace).await
+}
+
+/// Calls from one service to another.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Dependency<'a> {
+    parent: &'a str,
+    child: &'a str,
+    call_count: u64,
+}
+
+/// `GET /api/dependencies`: which service called which, how often.
+pub(super) async fn dependencies(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let dependencies = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let (start, end) = dependencies_window(params).map_err(Failure::bad_request)?;
+        if end < start {
+            let message = "end time must be greater than start time";
+            return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message));
+        }
+        answer.hold(store.read().span_count() * CALL_BYTES)?;
+        let calls = calls(store, start, end);
+        let service = params.get("service");
+        let wanted = |(parent, child): &(Name, Name)| {
+            service.is_none_or(|name| **parent == *name || **child == *name)
+        };
+        let dependencies = || {
+            let calls = calls.iter().filter(|(call, _)| wanted(call));
+            calls.map(|((parent, child), &call_count)| Dependency { parent, child, call_count })
+        };
+        answer.json(&Envelope::new(List(dependencies), 0))
+    };
+    answer(&request, &state, dependencies).await
+}
+
+/// From when to when, in nanoseconds since the epoch.
+fn dependencies_window(params: &Params) -> Result<(u64, u64), ParamError> {
+    let end = params.moment("endTs", MILLISECOND)?.unwrap_or_else(now);
+    let lookback = params.integer("lookback")?.unwrap_or(DEFAULT_DEPENDENCIES_LOOKBACK);
+    let lookback_ns = lookback.unsigned_abs().saturating_mul(MILLISECOND);
+    let start = if lookback < 0 {
+        end.saturating_add(lookback_ns)
+    } else {
+        end.saturating_sub(lookback_ns)
+    };
+    Ok((start, end))
+}
+
+/// The calls in the traces that lie between `start` and `end`: every span with a parent in its
+/// trace is one, also within a service.
+fn calls(store: &SharedStore, start: u64, end: u64) -> BTreeMap<(Name, Name), u64> {
+    let mut calls: BTreeMap<(Name, Name), u64> = BTreeMap::new();
+    for trace in newest_first(store).filter(|trace| trace.start > start && trace.end < end) {
+        for span in &trace.spans {
+            let Some(parent) = span.parent.and_then(|parent| trace.span(parent)) else { continue };
+            let call = (Arc::clone(parent.service()), Arc::clone(span.service()));
+            *calls.entry(call).or_default() += 1;
+        }
     }
-}
-
-fn shown(trace: Arc<Trace>, raw: bool) -> super::model::Trace {
-    convert::trace(&view(trace, raw))
-}
-
-/// The trace as it came, or adjusted.
-pub(super) fn view(trace: Arc<Trace>, raw: bool) -> View {
-    if raw { View::raw(trace) } else { View::adjusted(trace) }
-}
-
-fn reply(request: &HttpRequest, data: &impl serde::Serialize) -> HttpResponse {
-    answer(to_json(data, &Params::parse(request.query_string())))
+    calls
 }

@@ -1,79 +1,91 @@
 //! Jaeger's stable API: the same questions, answered in OTLP's JSON. Its definition:
 //! <https://github.com/jaegertracing/jaeger-idl/blob/main/swagger/api_v3/query_service.openapi.yaml>.
+//!
+//! Its parameters are in camel case or, as they were earlier, with underscores.
 
-mod otlp;
-mod params;
-mod summary;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::ContentType;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use self::params::Search;
-use self::summary::Summaries;
-use super::legacy::{find, operations_of, view};
-use super::model::Operation;
-use super::reply::plain;
-use super::{BAD_LIMIT, MAX_TRACES, trace_id};
-use crate::api::{State, computed};
-use crate::query::params::Params;
-use crate::view::View;
+use super::{Operation, adjusted, hold_largest, limit, operations_of, plain_text, service_names};
+use crate::answer::{Answer, Failure};
+use crate::api::State;
+use crate::ingest::SharedStore;
+use crate::otlp_json;
+use crate::query::filter::{self, Filter, find};
+use crate::query::params::{DURATION, ParamError, Params, TRUTH, WHOLE_NUMBER};
+use crate::query::tags::Tag;
+use crate::query::{duration, tags, trace_id};
+use crate::render::{List, Text, is_default};
+use crate::store::model::{Name, TraceId};
+use crate::store::trace::Trace;
 
-#[derive(Serialize)]
-struct Services {
-    services: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Operations {
-    operations: Vec<Operation>,
-}
-
-#[derive(Serialize)]
-struct Failure {
-    error: FailureDetails,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FailureDetails {
-    http_code: u16,
-    message: String,
+/// The answer that `make` writes.
+async fn answer(
+    request: &HttpRequest,
+    state: &Data<State>,
+    make: impl FnOnce(&mut Answer, &Params, &SharedStore) -> Result<(), Failure> + Send + 'static,
+) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Error<'a> {
+        error: Details<'a>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Details<'a> {
+        http_code: u16,
+        message: &'a str,
+    }
+    let params = Params::parse(request.query_string());
+    let store = state.store.clone();
+    let made = state.readers.answer(move |answer| make(answer, &params, &store)).await;
+    made.unwrap_or_else(|failure| {
+        let details = Details { http_code: failure.status.as_u16(), message: &failure.message };
+        plain_text(&failure, &Error { error: details })
+    })
 }
 
 /// `GET /api/v3/services`.
-pub(super) async fn services(state: Data<State>) -> HttpResponse {
-    let store = state.store.read();
-    let services = store.catalog.services().map(|(name, _)| name.to_string()).collect();
-    HttpResponse::Ok().json(Services { services })
+pub(super) async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Services {
+        services: Vec<Name>,
+    }
+    let services = |answer: &mut Answer, _: &Params, store: &SharedStore| {
+        answer.json(&Services { services: service_names(store) })
+    };
+    answer(&request, &state, services).await
 }
 
 /// `GET /api/v3/operations`.
 pub(super) async fn operations(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let params = Params::parse(request.query_string());
-    let service = params.get("service").unwrap_or_default();
-    let kind = params.get("spanKind").or_else(|| params.get("span_kind")).unwrap_or_default();
-    let mut operations = operations_of(&state.store, service, kind);
-    for operation in operations.iter_mut().filter(|operation| operation.span_kind.is_empty()) {
-        operation.span_kind = "internal";
+    #[derive(Serialize)]
+    struct Operations {
+        operations: Vec<Operation>,
     }
-    HttpResponse::Ok().json(Operations { operations })
+    let operations = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let service = params.get("service").unwrap_or_default();
+        let kind = params.get("spanKind").or_else(|| params.get("span_kind")).unwrap_or_default();
+        answer.json(&Operations { operations: operations_of(store, service, kind, "internal") })
+    };
+    answer(&request, &state, operations).await
 }
 
 /// `GET /api/v3/traces`.
 pub(super) async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    match search_of(&request) {
-        Ok(Search { filter, limit, raw }) => {
-            let found = move || {
-                let found = find(&state.store, &filter, limit);
-                traces(found.into_iter().map(|trace| view(trace, raw)).collect())
-            };
-            found_or_not(computed(found).await)
-        }
-        Err((status, message)) => failure(status, message),
-    }
+    let search = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let search = Search::of(params)?;
+        let is_raw = search.is_raw;
+        let found = search.find(answer, store)?;
+        traces(answer, store, &found, is_raw)
+    };
+    answer(&request, &state, search).await
 }
 
 /// `GET /api/v3/traces/{id}`.
@@ -82,61 +94,239 @@ pub(super) async fn trace(
     id: Path<String>,
     state: Data<State>,
 ) -> HttpResponse {
-    let id = match trace_id::in_path(&id) {
-        Ok(id) => id,
-        Err(error) => return bad_request(format!("malformed parameter trace_id: {error}")),
+    let trace = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let id = trace_id::in_path(&id).map_err(Failure::bad_request)?;
+        // All of a trace is in memory: its times are checked, and not needed.
+        let is_raw = moment(params, ("startTime", "start_time"))
+            .and(moment(params, ("endTime", "end_time")))
+            .and(flag(params, ("rawTraces", "raw_traces")))
+            .map_err(Failure::bad_request)?;
+        traces(answer, store, &[id], is_raw)
     };
-    let raw = match params::trace_options(&Params::parse(request.query_string())) {
-        Ok(raw) => raw,
-        Err(error) => return bad_request(error.to_string()),
-    };
-    let found = move || {
-        let held = state.store.read().trace(id).cloned();
-        traces(held.into_iter().map(|trace| view(trace, raw)).collect())
-    };
-    found_or_not(computed(found).await)
+    answer(&request, &state, trace).await
 }
 
-/// `GET /api/v3/trace-summaries`.
-pub(super) async fn summaries(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    match search_of(&request) {
-        Ok(Search { filter, limit, .. }) => {
-            let found = move || Summaries::of(&find(&state.store, &filter, limit));
-            match computed(found).await {
-                Ok(summaries) => HttpResponse::Ok().json(summaries),
-                Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, error),
+/// Writes the traces of these ids, if any of them is held.
+fn traces(
+    answer: &mut Answer,
+    store: &SharedStore,
+    ids: &[TraceId],
+    is_raw: bool,
+) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Found<'a> {
+        result: TracesData<'a>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct TracesData<'a> {
+        resource_spans: ResourceSpans<'a>,
+    }
+    if !hold_largest(answer, store, ids)? {
+        return Err(Failure::not_found("No traces found"));
+    }
+    let resource_spans = ResourceSpans { store, ids, is_raw };
+    answer.json(&Found { result: TracesData { resource_spans } })
+}
+
+/// The spans of traces that are adjusted and written one after the other.
+struct ResourceSpans<'a> {
+    store: &'a SharedStore,
+    ids: &'a [TraceId],
+    is_raw: bool,
+}
+
+impl Serialize for ResourceSpans<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for trace in adjusted(self.store, self.ids, self.is_raw) {
+            for group in otlp_json::resource_spans(&trace, None) {
+                list.serialize_element(&group)?;
             }
         }
-        Err((status, message)) => failure(status, message),
+        list.end()
     }
 }
 
-fn search_of(request: &HttpRequest) -> Result<Search, (StatusCode, String)> {
-    let (filter, limit, raw) = params::search(&Params::parse(request.query_string()))
-        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
-    if !(1..=MAX_TRACES).contains(&limit) {
-        return Err((StatusCode::INTERNAL_SERVER_ERROR, BAD_LIMIT.into()));
+/// `GET /api/v3/trace-summaries`: what a list of traces shows. As in all of protobuf's JSON, zeroes
+/// and empty strings are left out.
+pub(super) async fn summaries(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Summaries<L> {
+        summaries: L,
     }
-    Ok(Search { filter, limit: usize::try_from(limit).unwrap_or_default(), raw })
+    let summaries = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let found = Search::of(params)?.find(answer, store)?;
+        hold_largest(answer, store, &found)?;
+        let summaries = || {
+            let held = found.iter().filter_map(|&id| store.read().trace(id).cloned());
+            held.map(Summary)
+        };
+        answer.json(&Summaries { summaries: List(summaries) })
+    };
+    answer(&request, &state, summaries).await
 }
 
-/// The traces in OTLP's JSON, if there are any.
-fn traces(views: Vec<View>) -> Option<Vec<u8>> {
-    (!views.is_empty()).then(|| otlp::to_json(&views))
-}
+struct Summary(Arc<Trace>);
 
-fn found_or_not(json: Result<Option<Vec<u8>>, String>) -> HttpResponse {
-    match json {
-        Ok(Some(json)) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
-        Ok(None) => failure(StatusCode::NOT_FOUND, "No traces found".into()),
-        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, error),
+impl Serialize for Summary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields<'a, L> {
+            trace_id: Text<TraceId>,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            root_service_name: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            root_operation_name: &'a str,
+            min_start_time_unix_nano: Text<u64>,
+            max_end_time_unix_nano: Text<u64>,
+            span_count: usize,
+            #[serde(skip_serializing_if = "is_default")]
+            error_span_count: usize,
+            #[serde(skip_serializing_if = "is_default")]
+            orphan_span_count: usize,
+            services: L,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Service<'a> {
+            name: &'a str,
+            span_count: usize,
+            #[serde(skip_serializing_if = "is_default")]
+            error_span_count: usize,
+        }
+        let trace = &self.0;
+        let is_lost = |parent| trace.span(parent).is_none();
+        let orphans = trace.spans.iter().filter(|span| span.parent.is_some_and(is_lost)).count();
+        let mut services: Vec<_> = trace.services.iter().collect();
+        services.sort_unstable_by_key(|(name, _)| *name);
+        let services = || {
+            services.iter().map(|(name, of)| Service {
+                name,
+                span_count: of.spans,
+                error_span_count: of.errors,
+            })
+        };
+        let root = trace.root();
+        Fields {
+            trace_id: Text(trace.id),
+            root_service_name: root.map_or("", |span| span.service()),
+            root_operation_name: root.map_or("", |span| &span.name),
+            min_start_time_unix_nano: Text(trace.start),
+            max_end_time_unix_nano: Text(trace.end),
+            span_count: trace.spans.len(),
+            error_span_count: trace.errors(),
+            orphan_span_count: orphans,
+            services: List(services),
+        }
+        .serialize(serializer)
     }
 }
 
-fn bad_request(message: String) -> HttpResponse {
-    failure(StatusCode::BAD_REQUEST, message)
+/// A search, from its parameters.
+struct Search {
+    filter: Filter,
+    limit: usize,
+    /// Whether the traces are wanted as they came.
+    is_raw: bool,
 }
 
-fn failure(status: StatusCode, message: String) -> HttpResponse {
-    plain(status, &Failure { error: FailureDetails { http_code: status.as_u16(), message } })
+impl Search {
+    fn of(params: &Params) -> Result<Self, Failure> {
+        let depth = search_depth(params).map_err(Failure::bad_request)?;
+        let is_raw = flag(params, ("query.rawTraces", "query.raw_traces"));
+        Ok(Self {
+            filter: search_filter(params).map_err(Failure::bad_request)?,
+            is_raw: is_raw.map_err(Failure::bad_request)?,
+            limit: limit(depth)?,
+        })
+    }
+
+    fn find(&self, answer: &mut Answer, store: &SharedStore) -> Result<Vec<TraceId>, Failure> {
+        answer.hold(store.read().trace_count() * filter::TRACE_BYTES)?;
+        Ok(find(store, &self.filter, self.limit))
+    }
+}
+
+/// A parameter's two names.
+type Names = (&'static str, &'static str);
+
+fn search_filter(params: &Params) -> Result<Filter, ParamError> {
+    const TIMES_MISSING: &str = "query.startTimeMin and query.startTimeMax are required";
+    const MIN: Names = ("query.startTimeMin", "query.start_time_min");
+    const MAX: Names = ("query.startTimeMax", "query.start_time_max");
+
+    if params.get("query.filter").is_some() {
+        return Err(ParamError::other("query.filter is not supported: use the other parameters"));
+    }
+    // That one is missing comes before that the other makes no sense.
+    if name_of(params, MIN).is_none() || name_of(params, MAX).is_none() {
+        return Err(ParamError::other(TIMES_MISSING));
+    }
+    let (earliest, latest) = (moment(params, MIN)?, moment(params, MAX)?);
+    if earliest >= latest {
+        let message = "query.startTimeMin must be before query.startTimeMax";
+        return Err(ParamError::other(message));
+    }
+    let text = |names| name_of(params, names).and_then(|name| params.get(name)).map(str::to_owned);
+    Ok(Filter {
+        service: text(("query.serviceName", "query.service_name")),
+        operation: text(("query.operationName", "query.operation_name")),
+        tags: attributes(params)?,
+        start_min: earliest,
+        start_max: latest,
+        duration_min: span_duration(params, ("query.durationMin", "query.duration_min"))?,
+        duration_max: span_duration(params, ("query.durationMax", "query.duration_max"))?,
+        errors: false,
+    })
+}
+
+/// The name under which a parameter came.
+fn name_of(params: &Params, (name, former): Names) -> Option<&'static str> {
+    [name, former].into_iter().find(|name| params.get(name).is_some())
+}
+
+fn read<T>(
+    params: &Params,
+    names: Names,
+    expected: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, ParamError> {
+    name_of(params, names).map_or(Ok(None), |name| params.read(name, expected, read))
+}
+
+fn moment(params: &Params, names: Names) -> Result<Option<u64>, ParamError> {
+    read(params, names, "a time such as 2026-01-31T12:00:00.5Z", |text| {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        Some(u64::try_from(moment.unix_timestamp_nanos().max(0)).unwrap_or(u64::MAX))
+    })
+}
+
+fn span_duration(params: &Params, names: Names) -> Result<Option<u64>, ParamError> {
+    let nanoseconds = read(params, names, DURATION, duration::parse)?;
+    Ok(nanoseconds.and_then(|nanoseconds| u64::try_from(nanoseconds).ok()).filter(|&ns| ns > 0))
+}
+
+fn flag(params: &Params, names: Names) -> Result<bool, ParamError> {
+    Ok(read(params, names, TRUTH, tags::truth)?.unwrap_or_default())
+}
+
+fn search_depth(params: &Params) -> Result<Option<i64>, ParamError> {
+    let depth = ("query.searchDepth", "query.search_depth");
+    let names = if name_of(params, depth).is_some() {
+        depth
+    } else {
+        ("query.num_traces", "query.num_traces")
+    };
+    read(params, names, WHOLE_NUMBER, |text| text.parse().ok())
+}
+
+fn attributes(params: &Params) -> Result<Vec<Tag>, ParamError> {
+    let name = "query.attributes";
+    let Some(text) = params.get(name) else { return Ok(Vec::new()) };
+    let attributes: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| {
+        ParamError::new(name, text, format_args!("a JSON object of strings: {error}"))
+    })?;
+    Ok(attributes.into_iter().map(|(key, value)| Tag { key, value }).collect())
 }

@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use super::tags::Tag;
-use crate::store::Store;
-use crate::store::model::Span;
+use crate::ingest::SharedStore;
+use crate::store::model::{Span, TraceId};
 use crate::store::trace::Trace;
+
+/// Traces that are looked at under one lock and kept from being let go meanwhile.
+const AT_ONCE: usize = 256;
+
+/// What a search takes for each trace held, in bytes.
+pub(crate) const TRACE_BYTES: usize = 64;
 
 /// What one span of a trace must be for the trace to be found. Times are nanoseconds since the
 /// epoch, durations nanoseconds; everything left out does not matter.
@@ -48,7 +54,22 @@ impl Filter {
     }
 }
 
-/// All traces held, the newest first, to search in without holding the store's lock.
-pub(crate) fn all(store: &Store) -> Vec<Arc<Trace>> {
-    store.newest_first().cloned().collect()
+/// All traces held, those that came last first. Only a few are taken out of the store at a time, so
+/// that a search keeps next to nothing from being let go, and holds no lock while it looks.
+pub(crate) fn newest_first(store: &SharedStore) -> impl Iterator<Item = Arc<Trace>> {
+    let ids: Vec<TraceId> = store.read().newest_first().map(|trace| trace.id).collect();
+    let mut rest = ids.into_iter();
+    std::iter::from_fn(move || {
+        let store = store.read();
+        let some: Vec<_> = rest.by_ref().take(AT_ONCE).map(|id| store.trace(id).cloned()).collect();
+        (!some.is_empty()).then_some(some)
+    })
+    .flatten()
+    .flatten()
+}
+
+/// The ids of the traces that `filter` finds, those that came last first, `most` at most.
+pub(crate) fn find(store: &SharedStore, filter: &Filter, most: usize) -> Vec<TraceId> {
+    let found = newest_first(store).filter(|trace| filter.matches(trace));
+    found.take(most).map(|trace| trace.id).collect()
 }

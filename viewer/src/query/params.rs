@@ -1,33 +1,42 @@
 //! The parameters of a search, from the query string of a URL: those of Jaeger's `/api/traces`.
 
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use thiserror::Error;
-
-use super::duration::{self, DurationError};
 use super::filter::Filter;
-use super::tags::Tag;
-use super::{logfmt, tags};
+use super::tags::{self, Tag};
+use super::{duration, trace_id};
+use crate::store::model::TraceId;
+
+/// What a parameter should have been.
+pub(crate) const WHOLE_NUMBER: &str = "a whole number";
+pub(crate) const TRUTH: &str = "true or false";
+pub(crate) const DURATION: &str = "a duration such as 1.5s, 100ms or 1h2m";
 
 /// A query string's parameters, repeated ones included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params(Vec<(String, String)>);
 
-/// Why a parameter could not be understood, in Jaeger's words.
-#[derive(Debug, Error)]
-pub(crate) enum ParamError {
-    #[error("unable to parse param '{name}': {source}")]
-    Duration { name: &'static str, source: DurationError },
-    #[error("unable to parse param '{name}': {message}")]
-    Value { name: &'static str, message: String },
-    #[error("{0}")]
-    Bare(String),
-    #[error("'maxDuration' should be greater than 'minDuration'")]
-    Durations,
-    #[error("malformed 'tag' parameter, expecting key:value, received: {0}")]
-    Tag(String),
-    #[error("malformed 'tags' parameter, cannot unmarshal JSON: {0}")]
-    Tags(#[from] serde_json::Error),
+/// Why a parameter could not be understood, in a sentence.
+#[derive(Debug)]
+pub(crate) struct ParamError(String);
+
+impl fmt::Display for ParamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl ParamError {
+    /// The parameter `name` says `text` instead of what was `expected`.
+    pub(crate) fn new(name: &str, text: &str, expected: impl fmt::Display) -> Self {
+        Self(format!("parameter '{name}' is {text:?}: expected {expected}"))
+    }
+
+    /// Something else is wrong.
+    pub(crate) fn other(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
 }
 
 impl Params {
@@ -47,42 +56,59 @@ impl Params {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The integer of that name.
-    pub(crate) fn integer(&self, name: &'static str) -> Result<Option<i64>, ParamError> {
+    /// What `read` makes of the value of that name, if there is one; `expected` says what it takes.
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, ParamError> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let number = integer(text).map_err(|message| ParamError::Value { name, message })?;
-        Ok(Some(number))
+        read(text).map(Some).ok_or_else(|| ParamError::new(name, text, expected))
+    }
+
+    /// The integer of that name.
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ParamError> {
+        self.read(name, WHOLE_NUMBER, |text| text.parse().ok())
     }
 
     /// The truth value of that name.
-    pub(crate) fn flag(&self, name: &'static str) -> Result<bool, ParamError> {
-        let Some(text) = self.get(name) else { return Ok(false) };
-        tags::truth(text).ok_or_else(|| ParamError::Value {
-            name,
-            message: format!("strconv.ParseBool: parsing {text:?}: invalid syntax"),
-        })
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ParamError> {
+        Ok(self.read(name, TRUTH, tags::truth)?.unwrap_or_default())
     }
 
-    /// The duration of that name, in nanoseconds.
-    pub(crate) fn duration(&self, name: &'static str) -> Result<Option<u64>, ParamError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let nanoseconds =
-            duration::parse(text).map_err(|source| ParamError::Duration { name, source })?;
-        Ok(u64::try_from(nanoseconds).ok().filter(|&nanoseconds| nanoseconds > 0))
+    /// The duration of that name, in nanoseconds, unless it is none at all.
+    pub(crate) fn duration(&self, name: &str) -> Result<Option<u64>, ParamError> {
+        let nanoseconds = self.read(name, DURATION, duration::parse)?;
+        Ok(nanoseconds.and_then(|nanoseconds| u64::try_from(nanoseconds).ok()).filter(|&ns| ns > 0))
     }
 
     /// The moment of that name, in nanoseconds since the epoch; the parameter counts `unit`
     /// nanoseconds.
-    pub(crate) fn moment(&self, name: &'static str, unit: u64) -> Result<Option<u64>, ParamError> {
+    pub(crate) fn moment(&self, name: &str, unit: u64) -> Result<Option<u64>, ParamError> {
         let units = self.integer(name)?;
         Ok(units.map(|units| u64::try_from(units).unwrap_or(0).saturating_mul(unit)))
+    }
+
+    /// The trace ids of that name, each once.
+    pub(crate) fn trace_ids(&self, name: &str) -> Result<Vec<TraceId>, ParamError> {
+        let mut ids = Vec::new();
+        for text in self.all(name) {
+            let id = trace_id::hexadecimal(text).map_err(|error| {
+                ParamError::other(format!("cannot understand parameter '{name}': {error}"))
+            })?;
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// The search that the parameters describe, without what Jaeger adds to it.
     pub(crate) fn filter(&self) -> Result<Filter, ParamError> {
         let start_min = match self.moment("start", 1_000)? {
             Some(start) => Some(start),
-            None => self.lookback().map(|lookback| now().saturating_sub(lookback)),
+            None => self.lookback()?.map(|lookback| now().saturating_sub(lookback)),
         };
         let filter = Filter {
             service: self.get("service").map(str::to_owned),
@@ -95,73 +121,50 @@ impl Params {
             errors: self.flag("errors")?,
         };
         match (filter.duration_min, filter.duration_max) {
-            (Some(least), Some(most)) if most < least => Err(ParamError::Durations),
+            (Some(least), Some(most)) if most < least => {
+                Err(ParamError::other("'maxDuration' should be greater than 'minDuration'"))
+            }
             _ => Ok(filter),
         }
     }
 
     /// How many traces are wanted at most.
     pub(crate) fn limit(&self) -> Result<Option<i64>, ParamError> {
-        let Some(text) = self.get("limit") else { return Ok(None) };
-        // Jaeger does not name the parameter here, and takes 32 bits.
-        let limit = integer(text).map_err(ParamError::Bare)?;
-        let fits = i32::try_from(limit).is_ok();
-        let out_of_range = || ParamError::Bare(unreadable(text, "value out of range"));
-        fits.then_some(Some(limit)).ok_or_else(out_of_range)
+        self.read("limit", "a whole number of at most 2147483647", |text| {
+            text.parse::<i32>().ok().map(i64::from)
+        })
     }
 
     /// Jaeger's page sends `lookback` beside `start`; alone it counts back from now. "custom"
     /// means that `start` and `end` say it.
-    fn lookback(&self) -> Option<u64> {
-        let text = self.get("lookback")?;
-        let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
-        match days {
-            Some(days) => Some(days.saturating_mul(24 * 3_600_000_000_000)),
-            None => duration::parse(text).ok().and_then(|lookback| u64::try_from(lookback).ok()),
+    fn lookback(&self) -> Result<Option<u64>, ParamError> {
+        const EXPECTED: &str = "a duration such as 1h or 2d, or custom";
+        if self.get("lookback") == Some("custom") {
+            return Ok(None);
         }
+        self.read("lookback", EXPECTED, |text| match text.strip_suffix('d') {
+            Some(days) => Some(days.parse::<u64>().ok()?.saturating_mul(24 * 3_600_000_000_000)),
+            None => duration::parse(text).and_then(|lookback| u64::try_from(lookback).ok()),
+        })
     }
 
     fn tags(&self) -> Result<Vec<Tag>, ParamError> {
         let mut tags = Vec::new();
         for tag in self.all("tag") {
-            let (key, value) =
-                tag.split_once(':').ok_or_else(|| ParamError::Tag(tag.to_owned()))?;
-            put(&mut tags, key.to_owned(), value.to_owned());
+            let pair = tag.split_once(':');
+            let (key, value) = pair.ok_or_else(|| ParamError::new("tag", tag, "key:value"))?;
+            tags::put(&mut tags, key.to_owned(), value.to_owned());
         }
-        for text in self.all("tags").map(str::trim).filter(|text| !text.is_empty()) {
-            let pairs: Vec<(String, String)> = if text.starts_with(['{', '[']) {
-                serde_json::from_str::<std::collections::BTreeMap<_, _>>(text)?
-                    .into_iter()
-                    .collect()
-            } else {
-                logfmt::parse(text)
-            };
-            for (key, value) in pairs {
-                put(&mut tags, key, value);
+        for text in self.all("tags") {
+            let parsed = tags::parse(text).map_err(|error| {
+                ParamError::other(format!("parameter 'tags' is {text:?}: {error}"))
+            })?;
+            for tag in parsed {
+                tags::put(&mut tags, tag.key, tag.value);
             }
         }
         Ok(tags)
     }
-}
-
-/// Sets a tag; the last of one key holds.
-fn put(tags: &mut Vec<Tag>, key: String, value: String) {
-    match tags.iter_mut().find(|tag| tag.key == key) {
-        Some(tag) => tag.value = value,
-        None => tags.push(Tag { key, value }),
-    }
-}
-
-fn integer(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| {
-        let only_digits = text.trim_start_matches(['-', '+']).bytes().all(|b| b.is_ascii_digit());
-        let why = if only_digits { "value out of range" } else { "invalid syntax" };
-        unreadable(text, why)
-    })
-}
-
-fn unreadable(text: &str, why: &str) -> String {
-    format!("strconv.ParseInt: parsing {text:?}: {why}")
 }
 
 /// Nanoseconds since the epoch.

@@ -1,5 +1,6 @@
 //! The two HTTP servers: OTLP, and the page with both query APIs.
 
+use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -9,8 +10,11 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer, rt};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::answer::ANSWERS;
 use crate::api::live::TICK;
 use crate::api::{self, State};
 use crate::error::Error;
@@ -23,8 +27,6 @@ use crate::{jaeger, page};
 const WORKERS: usize = 2;
 /// Connections of one worker.
 const CONNECTIONS: usize = 1_024;
-/// Threads of one worker that search.
-const SEARCHES: usize = 4;
 /// The time in which a request's head has to come.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// Ticks of the live tail in a second.
@@ -38,12 +40,15 @@ pub(super) fn start(
     otlp: Listener,
     receiver: Receiver,
     state: State,
+    patience: Duration,
 ) -> Result<(JoinHandle<()>, Vec<ServerHandle>), Error> {
     let failed = |source| Error::Start { what: "the HTTP servers", source };
     let (started, handles) = channel();
     let thread = std::thread::Builder::new()
         .name(String::from("viewer-http"))
-        .spawn(move || rt::System::new().block_on(run(page, otlp, receiver, state, &started)))
+        .spawn(move || {
+            rt::System::new().block_on(run(page, otlp, receiver, state, patience, &started))
+        })
         .map_err(failed)?;
     match handles.recv() {
         Ok(Ok(handles)) => Ok((thread, handles)),
@@ -57,18 +62,19 @@ async fn run(
     otlp: Listener,
     receiver: Receiver,
     state: State,
+    patience: Duration,
     started: &Sender<std::io::Result<Vec<ServerHandle>>>,
 ) {
     let ticking = rt::spawn(tick(state.clone()));
     let (state, receiver) = (Data::new(state), Data::new(receiver));
-    let page = server(page, move |config| {
+    let page = server(page, patience, move |config| {
         config
             .app_data(Data::clone(&state))
             .configure(api::routes)
             .configure(jaeger::routes)
             .configure(page::routes);
     });
-    let otlp = server(otlp, move |config| {
+    let otlp = server(otlp, patience, move |config| {
         config.app_data(Data::clone(&receiver)).configure(http::routes);
     });
     let servers = page.and_then(|page| Ok((page, otlp?)));
@@ -89,9 +95,11 @@ async fn run(
     ticking.abort();
 }
 
-/// A server that answers what `routes` say.
+/// A server that answers what `routes` say. A connection ends when its peer leaves an answer unread
+/// for longer than `patience`.
 fn server(
     (listener, address): Listener,
+    patience: Duration,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
     let hosts = Data::new(Hosts::of(address));
@@ -104,12 +112,28 @@ fn server(
     };
     let server = HttpServer::new(app)
         .workers(WORKERS)
-        .worker_max_blocking_threads(SEARCHES)
+        // As many answers as there may be: most of their threads wait for readers.
+        .worker_max_blocking_threads(ANSWERS)
         .max_connections(CONNECTIONS)
         .client_request_timeout(HEAD_TIME)
+        .on_connect(move |connection, _| limit_unread(connection, patience))
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// Lets the system end a connection whose peer takes nothing for longer than `patience`, also one
+/// whose window is closed: HTTP servers have no timeout for writing. Only Linux can; elsewhere such
+/// a connection holds its buffers until its peer leaves, and nothing else.
+fn limit_unread(connection: &dyn Any, patience: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = connection.downcast_ref::<rt::net::TcpStream>()
+        && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(patience))
+    {
+        tracing::debug!("a connection has no limit for writing: {error}");
+    }
+    #[cfg(not(target_os = "linux"))]
+    drop((connection, patience));
 }
 
 /// Tells the live tail what changed, and gathers the rates, until aborted.

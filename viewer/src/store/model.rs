@@ -108,14 +108,6 @@ impl Status {
             _ => Self::Unset,
         }
     }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Unset => "unset",
-            Self::Ok => "ok",
-            Self::Error => "error",
-        }
-    }
 }
 
 /// Who sent a span: one service instance.

@@ -24,7 +24,8 @@ pub(crate) struct Trace {
     pub(crate) start: u64,
     /// Nanoseconds since the epoch.
     pub(crate) end: u64,
-    pub(crate) services: Vec<ServiceTotal>,
+    /// What each service has in the trace, by its name.
+    pub(crate) services: HashMap<Name, ServiceTotal>,
     /// Spans that came when the trace was full.
     pub(crate) overflow: usize,
     /// An estimate, with its spans.
@@ -32,9 +33,8 @@ pub(crate) struct Trace {
 }
 
 /// What one service has in a trace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ServiceTotal {
-    pub(crate) name: Name,
     pub(crate) spans: usize,
     pub(crate) errors: usize,
 }
@@ -57,11 +57,13 @@ const ROOM: usize = 2;
 /// What a place in a hash map takes beside the entry.
 const HASH_BYTES: usize = 1;
 /// What a trace takes before its first span: itself, its entries in the store's map and queue, and
-/// its own list of services and map, both with four places from the start.
+/// its own two maps, each with four places from the start.
 const EMPTY_BYTES: usize = heap(ARC_COUNTS + size_of::<Trace>())
     + ROOM * (size_of::<(TraceId, Arc<Trace>)>() + HASH_BYTES + size_of::<TraceId>())
-    + heap(4 * size_of::<ServiceTotal>())
+    + heap(4 * SERVICE_BYTES)
     + heap(4 * POSITION_BYTES);
+/// A place in a trace's map of services.
+const SERVICE_BYTES: usize = size_of::<(Name, ServiceTotal)>() + HASH_BYTES;
 /// A place in a trace's map of spans.
 const POSITION_BYTES: usize = size_of::<((SpanId, Kind), u32)>() + HASH_BYTES;
 /// What a span takes beside itself: its places in the list and in the map.
@@ -79,7 +81,7 @@ impl Trace {
             root: None,
             start: u64::MAX,
             end: 0,
-            services: Vec::new(),
+            services: HashMap::new(),
             overflow: 0,
             bytes: EMPTY_BYTES,
         }
@@ -128,7 +130,7 @@ impl Trace {
     }
 
     pub(crate) fn errors(&self) -> usize {
-        self.services.iter().map(|service| service.errors).sum()
+        self.services.values().map(|service| service.errors).sum()
     }
 
     pub(crate) fn links(&self) -> usize {
@@ -136,7 +138,7 @@ impl Trace {
     }
 
     pub(crate) fn has_service(&self, name: &str) -> bool {
-        self.services.iter().any(|service| &*service.name == name)
+        self.services.contains_key(name)
     }
 
     /// Puts `span` where an earlier report of it is. The times are only ever widened: a later
@@ -158,27 +160,25 @@ impl Trace {
     }
 
     fn discount(&mut self, span: &Span) {
-        let total = self.services.iter_mut().find(|service| service.name == *span.service());
-        if let Some(service) = total {
-            service.spans -= 1;
-            service.errors -= usize::from(span.is_error());
+        let Some(service) = self.services.get_mut(span.service()) else { return };
+        service.spans -= 1;
+        service.errors -= usize::from(span.is_error());
+        if service.spans == 0 {
+            self.services.remove(span.service());
+            self.bytes -= ROOM * SERVICE_BYTES;
         }
-        self.services.retain(|service| service.spans > 0);
     }
 
     fn count(&mut self, span: &Span) {
         self.start = self.start.min(span.start);
         self.end = self.end.max(span.end).max(span.start);
-        let errors = usize::from(span.is_error());
-        match self.services.iter_mut().find(|service| service.name == *span.service()) {
-            Some(service) => {
-                service.spans += 1;
-                service.errors += errors;
-            }
-            None => {
-                let name = Arc::clone(span.service());
-                self.services.push(ServiceTotal { name, spans: 1, errors });
-            }
+        if !self.services.contains_key(span.service()) {
+            self.services.insert(Arc::clone(span.service()), ServiceTotal::default());
+            self.bytes += ROOM * SERVICE_BYTES;
+        }
+        if let Some(service) = self.services.get_mut(span.service()) {
+            service.spans += 1;
+            service.errors += usize::from(span.is_error());
         }
     }
 

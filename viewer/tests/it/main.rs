@@ -10,5 +10,6 @@ mod ingest;
 mod live;
 mod memory;
 mod process;
+mod reading;
 mod security;
 mod support;

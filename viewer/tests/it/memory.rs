@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use viewer::Config;
 
 use crate::support::Backend;
-use crate::support::spans::{Trace, of_service, request};
+use crate::support::spans::{Trace, of_service, request, spans_of};
 
 fn is_held(backend: &Backend, trace: Trace) -> bool {
     backend.get(&format!("/viewer/api/traces/{}", trace.hex())).0 == 200
@@ -74,10 +74,16 @@ fn spans_of_a_trace_come_in_any_order_and_late() {
     let trace = Trace::new();
     let tree = |backend: &Backend| -> Vec<Json> {
         let (_, detail) = backend.get(&format!("/viewer/api/traces/{}", trace.hex()));
-        let spans = detail["spans"].as_array().cloned().unwrap_or_default();
+        let spans = spans_of(&detail);
+        let start = |span: &Json| {
+            let start: u64 =
+                span["startTimeUnixNano"].as_str().and_then(|ns| ns.parse().ok()).expect("a time");
+            start - detail["start_us"].as_u64().expect("a time") * 1_000
+        };
+        let is_held = |id: &Json| !id.is_null() && spans.iter().any(|span| span["spanId"] == *id);
         spans
             .iter()
-            .map(|span| json!([span["name"], span["start_ns"], span["parent_held"]]))
+            .map(|span| json!([span["name"], start(span), is_held(&span["parentSpanId"])]))
             .collect()
     };
 
@@ -148,7 +154,7 @@ fn links_of_evicted_spans_are_forgotten() {
     let record = || request([of_service("store", vec![order.span(1, 0, "record", 0..10)])]);
     let backlinks = || {
         let (_, detail) = backend.get(&format!("/viewer/api/traces/{}", order.hex()));
-        detail["spans"][0]["backlink_count"].clone()
+        spans_of(&detail)[0]["linkedFromCount"].as_u64().unwrap_or(0)
     };
 
     backend.send(&request([of_service("store", vec![linking])]));

@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use serde_json::{Value as Json, json};
 
 use crate::support::Backend;
-use crate::support::spans::{Trace, attribute, error, of_service, request, text};
+use crate::support::spans::{Trace, attribute, error, list, of_service, request, spans_of, text};
 
 /// A batch that links to two orders of other traces, none of them with anything else.
 struct Batch {
@@ -43,21 +43,19 @@ fn a_batch_shows_its_orders() {
 
     let detail = detail(&backend, batch);
 
-    let links: Vec<Json> = detail["spans"][0]["links"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|link| json!([link["trace_id"], link["name"], link["span_held"], link["trace_held"]]))
+    let span = spans_of(&detail).remove(0);
+    let links: Vec<Json> = list(&span["links"])
+        .map(|link| json!([link["traceId"], link["target"]["name"], link["traceHeld"]]))
         .collect();
     assert_eq!(
         links[..2],
         [
-            json!([orders[0].hex(), "ask Ledger Record", true, true]),
-            json!([orders[1].hex(), "ask Ledger Record", true, true]),
+            json!([orders[0].hex(), "ask Ledger Record", true]),
+            json!([orders[1].hex(), "ask Ledger Record", true]),
         ]
     );
-    let unheld = json!([null, false, false]);
-    assert_eq!(json!([links[2][1], links[2][2], links[2][3]]), unheld);
+    // Of the third neither the trace nor the span is held.
+    assert_eq!(json!([links[2][1], links[2][2]]), json!([null, null]));
 }
 
 #[test]
@@ -66,13 +64,17 @@ fn an_order_shows_its_batch() {
 
     let detail = detail(&backend, orders[1]);
 
-    let span = &detail["spans"][0];
+    let span = spans_of(&detail).remove(0);
+    let ns = |us: u64| format!("{us}000");
     assert_eq!(
-        json!([span["actor"], span["wait_ns"], span["backlink_count"], span["backlinks"]]),
-        json!(["Ledger", 250_000, 1, [{
-            "trace_id": batch.hex(), "span_id": "0000000000000007",
-            "name": "process Ledger batch", "service": "store",
-            "start_ns": (batch.start_us - orders[1].start_us) * 1_000, "duration_ns": 900_000,
+        json!([span["linkedFromCount"], span["linkedFrom"]]),
+        json!([1, [{
+            "traceId": batch.hex(), "spanId": "0000000000000007",
+            "target": {
+                "name": "process Ledger batch", "serviceName": "store",
+                "startTimeUnixNano": ns(batch.start_us),
+                "endTimeUnixNano": ns(batch.start_us + 900),
+            },
         }]])
     );
 }
@@ -91,63 +93,57 @@ fn a_trace_is_told_in_full() {
 
     let mut detail = detail(&backend, trace);
 
-    let spans = detail["spans"].take();
+    let spans = spans_of(&detail);
+    let groups = detail["resourceSpans"].take();
     assert_eq!(
         detail,
         json!({
             "trace_id": trace.hex(), "start_unix_ns": format!("{}000", trace.start_us),
             "start_us": trace.start_us, "duration_ns": 5_000_000,
             "span_count": 3, "error_count": 1, "root_name": "root", "root_service": "b",
-            "resources": [resource("a"), resource("b")],
-            "scopes": [{"name": "tests", "version": "1.0", "attributes": []}],
-            "spans": null,
+            "resourceSpans": null,
             "warnings": ["1 spans have a parent that is not held"],
         })
     );
+    let resources: Vec<_> = list(&groups).map(|group| group["resource"].clone()).collect();
+    assert_eq!(resources, [resource("a"), resource("b")]);
+    let scopes: Vec<_> = list(&groups)
+        .flat_map(|group| list(&group["scopeSpans"]))
+        .map(|group| &group["scope"])
+        .collect();
+    assert_eq!(scopes, [&json!({"name": "tests", "version": "1.0"}); 2]);
     let told: Vec<Json> = spans
-        .as_array()
-        .into_iter()
-        .flatten()
+        .iter()
         .map(|span| {
             json!([
                 span["name"],
-                span["parent"],
-                span["parent_held"],
-                span["start_ns"],
-                span["duration_ns"],
+                span["parentSpanId"],
+                span["startTimeUnixNano"],
+                span["endTimeUnixNano"],
                 span["status"],
-                span["error_type"],
+                span["attributes"],
                 span["resource"],
             ])
         })
         .collect();
+    let ns = |us: u64| format!("{}000", trace.start_us + us);
+    let error_type = json!([{"key": "error.type", "value": {"stringValue": "OutOfStock"}}]);
+    let failed = json!({"message": "no", "code": 2});
     assert_eq!(
         told,
         [
-            json!(["root", null, false, 0, 5_000_000, "unset", null, 1]),
-            json!(["orphan", "0000000000000063", false, 1_000_000, 3_000_000, "unset", null, 1]),
-            json!([
-                "child",
-                "0000000000000001",
-                true,
-                2_000_000,
-                1_000_000,
-                "error",
-                "OutOfStock",
-                0
-            ]),
+            json!(["root", null, ns(0), ns(5_000), {}, null, 1]),
+            json!(["orphan", "0000000000000063", ns(1_000), ns(4_000), {}, null, 1]),
+            json!(["child", "0000000000000001", ns(2_000), ns(3_000), failed, error_type, 0]),
         ]
     );
 }
 
 fn resource(service: &str) -> Json {
-    json!({
-        "service": service, "dropped_attributes": 0,
-        "attributes": [
-            {"key": "service.name", "type": "string", "value": service},
-            {"key": "zone", "type": "string", "value": "north"},
-        ],
-    })
+    json!({"attributes": [
+        {"key": "service.name", "value": {"stringValue": service}},
+        {"key": "zone", "value": {"stringValue": "north"}},
+    ]})
 }
 
 #[test]

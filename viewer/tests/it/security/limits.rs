@@ -13,7 +13,7 @@ use serde_json::json;
 use viewer::Config;
 
 use crate::support::Backend;
-use crate::support::spans::{Trace, attribute, of_service, request, text};
+use crate::support::spans::{Trace, attribute, of_service, request, spans_of, text};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -96,13 +96,13 @@ fn an_oversized_span_is_cut_and_the_cuts_are_counted() {
 
     let stats = backend.stats_when_stored(1);
     let (_, detail) = backend.get(&format!("/viewer/api/traces/{}", trace.hex()));
-    let span = &detail["spans"][0];
+    let span = &spans_of(&detail)[0];
     let length = |name: &str| span[name].as_array().map_or(0, Vec::len);
     // The name, the long value, 44 attributes, 88 events, 88 links.
     assert_eq!(json!([stats["cut"], span["cut"]]), json!([222, 222]));
     assert_eq!([length("attributes"), length("events"), length("links")], [256, 512, 512]);
     assert_eq!(span["name"].as_str().map(str::len), Some(1_024));
-    assert_eq!(span["attributes"][0]["value"].as_str().map(str::len), Some(16_384));
+    assert_eq!(span["attributes"][0]["value"]["stringValue"].as_str().map(str::len), Some(16_384));
     assert_eq!(detail["warnings"], json!(["1 spans were cut by the viewer's limits"]));
 }
 

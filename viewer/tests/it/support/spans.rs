@@ -7,6 +7,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Link;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
+use serde_json::Value as Json;
+
 use super::{now_us, unique};
 
 /// The kinds by their OTLP numbers.
@@ -96,4 +98,26 @@ pub(crate) fn request(
     services: impl IntoIterator<Item = ResourceSpans>,
 ) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest { resource_spans: services.into_iter().collect() }
+}
+
+/// The spans in an answer of the viewer's own API or of Jaeger's stable one, by their start; each
+/// with its resource, as a number in the order of the answer.
+pub(crate) fn spans_of(answer: &Json) -> Vec<Json> {
+    let groups = if answer["result"].is_null() { answer } else { &answer["result"] };
+    let mut spans = Vec::new();
+    for (place, group) in list(&groups["resourceSpans"]).enumerate() {
+        for span in list(&group["scopeSpans"]).flat_map(|group| list(&group["spans"])) {
+            let mut span = span.clone();
+            span["resource"] = place.into();
+            spans.push(span);
+        }
+    }
+    let start = |span: &Json| span["startTimeUnixNano"].as_str().unwrap_or("0").parse::<u64>().ok();
+    spans.sort_by_key(start);
+    spans
+}
+
+/// The elements of a list; of what is no list, none.
+pub(crate) fn list(json: &Json) -> impl Iterator<Item = &Json> {
+    json.as_array().into_iter().flatten()
 }

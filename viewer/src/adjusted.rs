@@ -1,0 +1,293 @@
+//! A trace as it is shown: with unique span ids, and with the remarks that Jaeger makes on what does
+//! not add up.
+
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use crate::query::duration;
+use crate::render;
+use crate::store::model::{Kind, Resource, Span, SpanId, Value, find};
+use crate::store::trace::Trace;
+
+/// A trace's spans, adjusted.
+#[derive(Debug)]
+pub(crate) struct AdjustedTrace {
+    pub(crate) trace: Arc<Trace>,
+    /// In the order of their coming.
+    pub(crate) spans: Vec<AdjustedSpan>,
+    ids: HashSet<SpanId>,
+}
+
+/// A span as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct AdjustedSpan {
+    pub(crate) span: Arc<Span>,
+    pub(crate) id: SpanId,
+    pub(crate) parent: Option<SpanId>,
+    /// Nanoseconds since the epoch.
+    pub(crate) end: u64,
+    /// Nanoseconds by which the span's clock seems to be behind its parent's.
+    skew: i64,
+    has_duplicate_id: bool,
+    has_lost_parent: bool,
+    /// Whether Jaeger's remarks are wanted.
+    is_remarked: bool,
+}
+
+impl AdjustedTrace {
+    /// What an adjusted trace takes for each span, at most, with what it takes while it is made and
+    /// the list of spans that it may keep from a trace that has grown meanwhile; in bytes.
+    pub(crate) const SPAN_BYTES: usize = 256;
+
+    /// The spans for the viewer's own page: as they came, but with unique ids.
+    pub(crate) fn for_page(trace: Arc<Trace>) -> Self {
+        let mut adjusted = Self::new(trace);
+        adjusted.separate_shared_ids();
+        adjusted
+    }
+
+    /// The spans as they came, but for the end of those that end before they start.
+    pub(crate) fn raw(trace: Arc<Trace>) -> Self {
+        let mut adjusted = Self::new(trace);
+        adjusted.mend_ends();
+        adjusted
+    }
+
+    /// The spans with all that Jaeger's query service changes and remarks by default.
+    pub(crate) fn as_in_jaeger(trace: Arc<Trace>) -> Self {
+        let mut adjusted = Self::raw(trace);
+        adjusted.separate_shared_ids();
+        adjusted.find_skew();
+        adjusted.spans.iter_mut().for_each(|span| span.is_remarked = true);
+        adjusted
+    }
+
+    /// Whether a span of that id is there.
+    pub(crate) fn holds(&self, id: SpanId) -> bool {
+        self.ids.contains(&id)
+    }
+
+    fn new(trace: Arc<Trace>) -> Self {
+        let spans: Vec<AdjustedSpan> = trace.spans.iter().map(AdjustedSpan::new).collect();
+        let ids = spans.iter().map(|span| span.id).collect();
+        Self { trace, spans, ids }
+    }
+
+    fn mend_ends(&mut self) {
+        for span in &mut self.spans {
+            if span.ends_too_early() {
+                span.end = span.span.start.saturating_add(1);
+            }
+        }
+    }
+
+    /// Where a call's two sides share an id, as Zipkin's libraries have it, the serving side gets
+    /// another and becomes the calling side's child.
+    fn separate_shared_ids(&mut self) {
+        let clients = self.spans.iter().filter(|span| span.span.kind == Kind::Client);
+        let clients: HashSet<SpanId> = clients.map(|span| span.id).collect();
+        let mut renamed = HashMap::new();
+        let mut next = NonZeroU64::MIN;
+        for span in &mut self.spans {
+            if span.span.kind == Kind::Server && clients.contains(&span.id) {
+                while self.ids.contains(&SpanId(next)) {
+                    next = next.saturating_add(1);
+                }
+                self.ids.insert(SpanId(next));
+                renamed.insert(span.id, SpanId(next));
+                span.parent = Some(span.id);
+                span.id = SpanId(next);
+            }
+        }
+        for span in &mut self.spans {
+            let Some(&server) = span.parent.and_then(|parent| renamed.get(&parent)) else {
+                continue;
+            };
+            if server != span.id {
+                span.parent = Some(server);
+            }
+        }
+    }
+
+    /// Finds what does not add up in ids and times. A child on another host that does not lie within
+    /// its parent has another clock. Jaeger corrects that only when told to, and otherwise says by
+    /// how much it would; so does this.
+    fn find_skew(&mut self) {
+        let mut seen = HashMap::with_capacity(self.spans.len());
+        for (place, span) in (0_u32..).zip(&mut self.spans) {
+            match seen.entry(span.id) {
+                Entry::Occupied(_) => span.has_duplicate_id = true,
+                Entry::Vacant(free) => drop(free.insert(place)),
+            }
+        }
+        let mut waiting: Vec<(usize, i64)> = Vec::new();
+        let mut children: Vec<(u32, u32)> = Vec::new();
+        for (place, span) in (0_u32..).zip(&mut self.spans) {
+            if span.has_duplicate_id {
+                continue;
+            }
+            match span.parent.map(|parent| seen.get(&parent)) {
+                Some(Some(&parent)) => children.push((parent, place)),
+                Some(None) => {
+                    span.has_lost_parent = true;
+                    waiting.push((place as usize, 0));
+                }
+                None => waiting.push((place as usize, 0)),
+            }
+        }
+        children.sort_unstable();
+        let mut is_done = vec![false; self.spans.len()];
+        while let Some((place, skew)) = waiting.pop() {
+            if std::mem::replace(&mut is_done[place], true) {
+                continue;
+            }
+            self.spans[place].skew = skew;
+            let parent = &self.spans[place];
+            let first = children.partition_point(|&(of, _)| (of as usize) < place);
+            let of_parent = children[first..].iter().take_while(|&&(of, _)| of as usize == place);
+            for &(_, child) in of_parent {
+                let child_span = &self.spans[child as usize];
+                let has_same_clock = child_span.is_on_host_of(parent);
+                let skew = if has_same_clock { skew } else { delta(child_span, parent) };
+                waiting.push((child as usize, skew));
+            }
+        }
+    }
+}
+
+impl AdjustedSpan {
+    fn new(span: &Arc<Span>) -> Self {
+        Self {
+            span: Arc::clone(span),
+            id: span.id,
+            parent: span.parent,
+            end: span.end,
+            skew: 0,
+            has_duplicate_id: false,
+            has_lost_parent: false,
+            is_remarked: false,
+        }
+    }
+
+    /// Nanoseconds.
+    pub(crate) fn duration(&self) -> u64 {
+        self.end.saturating_sub(self.span.start)
+    }
+
+    /// Jaeger's remarks on the span, in its words: pages and scripts look for them.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.end != self.span.end {
+            remarks.push(format!(
+                "Negative duration detected, sanitizing end timestamp. \
+                 Original end timestamp: {}, adjusted to: {}",
+                timestamp(self.span.end),
+                timestamp(self.end),
+            ));
+        }
+        if !self.is_remarked {
+            return remarks;
+        }
+        if self.has_duplicate_id {
+            remarks.push("duplicate span IDs; skipping clock skew adjustment".into());
+        }
+        if let (true, Some(parent)) = (self.has_lost_parent, self.parent) {
+            remarks.push(format!(
+                "parent span ID={parent} is not in the trace; skipping clock skew adjustment"
+            ));
+        }
+        if self.skew != 0 {
+            remarks.push(format!(
+                "clock skew adjustment disabled; not applying calculated delta of {}",
+                duration::format(self.skew)
+            ));
+        }
+        let invalid = self.span.extra.as_ref().map_or(0, |extra| extra.invalid_links);
+        remarks.extend((0..invalid).map(|_| String::from("Invalid span link removed")));
+        remarks
+    }
+
+    pub(crate) fn has_remarks(&self) -> bool {
+        let has_invalid_links =
+            || self.span.extra.as_ref().is_some_and(|extra| extra.invalid_links > 0);
+        self.end != self.span.end
+            || self.is_remarked
+                && (self.has_duplicate_id
+                    || self.has_lost_parent
+                    || self.skew != 0
+                    || has_invalid_links())
+    }
+
+    fn ends_too_early(&self) -> bool {
+        self.span.end <= self.span.start
+    }
+
+    fn is_on_host_of(&self, other: &Self) -> bool {
+        let (own, others) = (host(&self.span.resource), host(&other.span.resource));
+        own == others && !own.is_empty()
+    }
+}
+
+/// What tells one host from another.
+fn host(resource: &Resource) -> Cow<'_, str> {
+    fn text(value: &Value) -> Cow<'_, str> {
+        match value {
+            Value::String(text) => Cow::Borrowed(text),
+            _ => Cow::Borrowed(""),
+        }
+    }
+    let of = |key| find(&resource.attributes, key);
+    if let Some(id) = of("host.id") {
+        return text(id);
+    }
+    match of("host.ip") {
+        Some(Value::Array(addresses)) if !addresses.is_empty() => render::text(&addresses[0]),
+        Some(Value::String(address)) => Cow::Borrowed(address),
+        _ => of("host.name").map(text).unwrap_or_default(),
+    }
+}
+
+/// By how many nanoseconds the child would have to move to lie within its parent.
+fn delta(child: &AdjustedSpan, parent: &AdjustedSpan) -> i64 {
+    let (child_start, parent_start) = (i128::from(child.span.start), i128::from(parent.span.start));
+    let (child_end, parent_end) = (i128::from(child.end), i128::from(parent.end));
+    let (child_time, parent_time) = (child_end - child_start, parent_end - parent_start);
+    let delta = if child_time > parent_time {
+        (parent_start - child_start).max(0)
+    } else if child_start >= parent_start && child_end <= parent_end {
+        0
+    } else {
+        parent_start + (parent_time - child_time) / 2 - child_start
+    };
+    i64::try_from(delta).unwrap_or(i64::MAX)
+}
+
+/// A moment as Jaeger's remarks have it.
+fn timestamp(nanoseconds: u64) -> String {
+    use time::format_description::BorrowedFormatItem;
+    use time::macros::format_description;
+
+    const WHOLE: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    let moment = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds.into());
+    let whole = moment.ok().and_then(|moment| moment.format(WHOLE).ok()).unwrap_or_default();
+    let fraction = format!("{:09}", nanoseconds % 1_000_000_000);
+    match fraction.trim_end_matches('0') {
+        "" => format!("{whole} +0000 UTC"),
+        fraction => format!("{whole}.{fraction} +0000 UTC"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timestamp;
+
+    #[test]
+    fn moments_are_written_as_in_jaeger() {
+        assert_eq!(timestamp(0), "1970-01-01 00:00:00 +0000 UTC");
+        assert_eq!(timestamp(1_500_000_000), "1970-01-01 00:00:01.5 +0000 UTC");
+    }
+}

@@ -1,0 +1,273 @@
+//! How an answer gets to its reader: made on a thread of its own, in pieces, within a bound.
+//!
+//! A trace as JSON can be larger than the process should ever get, so no answer exists as a whole.
+//! A handler hands [`Readers::answer`] a closure. The closure runs on a blocking thread and writes
+//! JSON to an [`Answer`], straight from the held spans. Whenever [`PIECE_BYTES`] have gathered they
+//! go to the connection, and the closure waits until the connection has taken them:
+//!
+//! ```text
+//! blocking thread:  look up ─ write ─ [piece] ─ write ─ [piece] ─ …
+//! HTTP worker:                          └─▶ socket        └─▶ socket
+//! ```
+//!
+//! Four things are bounded: the answers made at one time, the memory that they hold together, the
+//! processors that they take from the store's writer, and how long a reader may leave a piece lying.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ContentType, RETRY_AFTER};
+use actix_web::web::{Bytes, block};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use futures_util::stream::{self, Stream, StreamExt};
+use serde::Serialize;
+use serde_json::ser::{PrettyFormatter, Serializer};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::ingest::{Budget, Reservation};
+
+/// Answers that are made at one time. Each has a thread, most of them waiting for their readers.
+pub(crate) const ANSWERS: usize = 64;
+/// Answers that are worked on at one time: the store's writer needs a processor too.
+const AT_WORK: usize = 2;
+/// Bytes of a piece. HTTP workers keep at most one more in a connection's own buffer.
+const PIECE_BYTES: usize = 32 * 1024;
+/// What an answer holds whatever it is about: the piece that is written and the one that waits.
+const BASE_BYTES: usize = 3 * PIECE_BYTES;
+/// Seconds after which a refused reader may come again.
+const RETRY_AFTER_S: u64 = 1;
+
+/// Everybody who reads, and what they may hold together.
+#[derive(Clone, Debug)]
+pub(crate) struct Readers {
+    budget: Budget,
+    places: Arc<Semaphore>,
+    at_work: Arc<Semaphore>,
+    patience: Duration,
+}
+
+/// Why there is no answer: a status, and a sentence for people.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+}
+
+/// An answer that is being made. What is written to it goes to the reader.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    piece: Vec<u8>,
+    pieces: Sender<Piece>,
+    held: Reservation,
+    at_work: Arc<Semaphore>,
+    turn: Option<OwnedSemaphorePermit>,
+    runtime: Handle,
+    patience: Duration,
+    is_indented: bool,
+    /// Given back last of all.
+    _place: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+struct Piece {
+    bytes: Bytes,
+    is_last: bool,
+}
+
+impl Readers {
+    /// Readers that hold at most `bytes` together and leave no piece lying longer than `patience`.
+    pub(crate) fn new(bytes: usize, patience: Duration) -> Self {
+        Self {
+            budget: Budget::new(bytes),
+            places: Arc::new(Semaphore::new(ANSWERS)),
+            at_work: Arc::new(Semaphore::new(AT_WORK)),
+            patience,
+        }
+    }
+
+    /// What one reader holds: nothing yet.
+    pub(crate) fn reservation(&self) -> Reservation {
+        self.budget.reservation()
+    }
+
+    /// The answer that `make` writes: status 200, JSON.
+    ///
+    /// # Errors
+    ///
+    /// The failure of `make`, if it failed before it had written a piece; what fails later cuts the
+    /// answer short, which the reader sees. 503 when too many answers are being made already, 500
+    /// when `make` panicked.
+    pub(crate) async fn answer(
+        &self,
+        make: impl FnOnce(&mut Answer) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<HttpResponse, Failure> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Failure::busy())?;
+        let (pieces, mut waiting) = channel(1);
+        let mut answer = Answer {
+            piece: Vec::new(),
+            pieces,
+            held: self.reservation(),
+            at_work: Arc::clone(&self.at_work),
+            turn: None,
+            runtime: Handle::current(),
+            patience: self.patience,
+            is_indented: false,
+            _place: place,
+        };
+        // It runs to its end also when nobody waits for it any more.
+        let made = block(move || {
+            answer.hold(0)?;
+            answer.wait_for_turn();
+            make(&mut answer)?;
+            answer.send(true).map_err(Failure::cut_short)
+        });
+        let response = || {
+            let mut response = HttpResponse::Ok();
+            response.content_type(ContentType::json());
+            response
+        };
+        match waiting.recv().await {
+            Some(whole) if whole.is_last => Ok(response().body(whole.bytes)),
+            Some(first) => Ok(response().streaming(body(first, waiting))),
+            None => match made.await {
+                Ok(Err(failure)) => Err(failure),
+                Ok(Ok(())) => Err(Failure::internal("the answer was lost")),
+                Err(error) => Err(Failure::internal(error)),
+            },
+        }
+    }
+}
+
+fn body(first: Piece, waiting: Receiver<Piece>) -> impl Stream<Item = io::Result<Bytes>> {
+    let rest = stream::unfold((waiting, false), |(mut waiting, is_over)| async move {
+        if is_over {
+            return None;
+        }
+        match waiting.recv().await {
+            Some(piece) => Some((Ok(piece.bytes), (waiting, piece.is_last))),
+            None => Some((Err(io::Error::other("the answer was cut short")), (waiting, true))),
+        }
+    });
+    stream::once(std::future::ready(Ok(first.bytes))).chain(rest)
+}
+
+impl Answer {
+    /// Holds `bytes` of memory, instead of what it held before: to be called before they are taken.
+    ///
+    /// # Errors
+    ///
+    /// 503, when all readers together would hold more than they may.
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), Failure> {
+        let wanted = bytes + BASE_BYTES;
+        self.held.shrink_to(wanted);
+        let more = wanted - self.held.bytes();
+        if self.held.grow(more) { Ok(()) } else { Err(Failure::busy()) }
+    }
+
+    /// Writes JSON for people: indented, as Jaeger does it.
+    pub(crate) fn indent(&mut self) {
+        self.is_indented = true;
+    }
+
+    /// Writes `value`.
+    ///
+    /// # Errors
+    ///
+    /// When the reader has gone, or does not read.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let written = if self.is_indented {
+            let formatter = PrettyFormatter::with_indent(b"    ");
+            value.serialize(&mut Serializer::with_formatter(&mut *self, formatter))
+        } else {
+            serde_json::to_writer(&mut *self, value)
+        };
+        written.map_err(Failure::cut_short)
+    }
+
+    /// Waits until few enough others are at work.
+    fn wait_for_turn(&mut self) {
+        let turn = self.runtime.block_on(Arc::clone(&self.at_work).acquire_owned());
+        // The semaphore is never closed.
+        self.turn = turn.ok();
+    }
+
+    /// Hands on what has been written, and waits until the piece before it has been taken.
+    fn send(&mut self, is_last: bool) -> io::Result<()> {
+        let bytes = Bytes::from(std::mem::take(&mut self.piece));
+        // Others work while this one waits.
+        self.turn = None;
+        let sending = self.pieces.send(Piece { bytes, is_last });
+        match self.runtime.block_on(async { timeout(self.patience, sending).await }) {
+            Ok(Ok(())) => {
+                if !is_last {
+                    self.wait_for_turn();
+                }
+                Ok(())
+            }
+            Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the reader has gone")),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the reader does not read")),
+        }
+    }
+}
+
+impl Write for Answer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.piece.is_empty() {
+            self.piece.reserve_exact(PIECE_BYTES);
+        }
+        let taken = bytes.len().min(PIECE_BYTES - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..taken]);
+        if self.piece.len() == PIECE_BYTES {
+            self.send(false)?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, message: impl ToString) -> Self {
+        Self { status, message: message.to_string() }
+    }
+
+    /// A parameter that cannot be understood.
+    pub(crate) fn bad_request(message: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(crate) fn not_found(message: impl ToString) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    fn busy() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the viewer is answering as many readers as it can: try again in a second",
+        )
+    }
+
+    fn internal(error: impl ToString) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error)
+    }
+
+    fn cut_short(error: impl Into<io::Error>) -> Self {
+        Self::internal(error.into())
+    }
+
+    /// The start of the response that tells it.
+    pub(crate) fn response(&self) -> HttpResponseBuilder {
+        let mut response = HttpResponse::build(self.status);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_S));
+        }
+        response
+    }
+}
