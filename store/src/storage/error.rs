@@ -9,7 +9,7 @@
 //! |---|---|---|---|
 //! | conflict: the transaction was sacrificed to another | 40001, 40P01 | BUSY, LOCKED, PROTOCOL | |
 //! | disconnect: the server ended the connection | 08..., 57P01 to 57P03, 57P05, 25P03, 25P04 | | I/O |
-//! | short of resources: disk, memory, time, rights to write | 53..., 58030, 57014, 55P03, 25006 | NOMEM, READONLY, IOERR, FULL, CANTOPEN | timeout, full pool |
+//! | short of resources: disk, memory, time, rights to write | 53..., 58030, 57014, 55P03, 25006 | NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN | timeout, full pool |
 //! | anything else: the statement itself is wrong | the rest | the rest | the rest |
 //!
 //! From that follow four things:
@@ -158,7 +158,7 @@ pub(super) fn is_locked(error: &sqlx::Error) -> bool {
 /// Whether an error during COMMIT leaves open whether the transaction is recorded.
 fn leaves_commit_unknown(error: &sqlx::Error) -> bool {
     match code(error) {
-        Some(code) => is_disconnect(&code) || matches!(sqlite_kind(&code), Some(10 | 13)),
+        Some(code) => is_disconnect(&code) || matches!(sqlite_kind(&code), Some(10 | 11 | 13)),
         None => true,
     }
 }
@@ -178,10 +178,11 @@ fn is_disconnect(code: &str) -> bool {
 }
 
 /// PostgreSQL: out of disk, memory or connections, I/O error, statement or lock timeout, read-only
-/// replica. SQLite: out of memory, read-only, I/O error, disk full, cannot open.
+/// replica. SQLite: out of memory, read-only, I/O error, corrupt, disk full, cannot open. Corrupt is
+/// also what SQLite says when the operating system fails a read with EIO.
 fn is_short_of_resources(code: &str) -> bool {
     match sqlite_kind(code) {
-        Some(kind) => matches!(kind, 7 | 8 | 10 | 13 | 14),
+        Some(kind) => matches!(kind, 7 | 8 | 10 | 11 | 13 | 14),
         None => code.starts_with("53") || matches!(code, "58030" | "57014" | "55P03" | "25006"),
     }
 }
@@ -208,6 +209,7 @@ mod tests {
             ("55P03", false, false, true),
             ("15", true, false, false),
             ("7", false, false, true),
+            ("11", false, false, true),
             ("13", false, false, true),
             ("778", false, false, true),
             ("2570", false, false, true),

@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by a panic")]
 
 mod actors;
+mod command_line;
+#[cfg(target_os = "linux")]
+mod disk;
 mod faults;
 mod http;
 mod limits;
+mod process;
 mod storage;
 mod support;
 mod traces;

@@ -19,10 +19,15 @@ pub(crate) const EXPERIMENT: &str = "slow-aisle=none:1s";
 
 /// A store that runs until the test drops or closes it.
 pub(crate) struct TestStore {
-    base: String,
-    client: awc::Client,
+    client: StoreClient,
     close: oneshot::Sender<()>,
     running: Running,
+}
+
+/// Sends requests to a store, in this process or in another.
+pub(crate) struct StoreClient {
+    base: String,
+    client: awc::Client,
 }
 
 /// A whole answer.
@@ -72,9 +77,30 @@ impl TestStore {
         change(&mut config);
         let (close, closed) = oneshot::channel::<()>();
         let running = store::serve(config, async { drop(closed.await) }).await.unwrap();
-        let base = format!("http://{}", running.addr());
+        let client = StoreClient::of(format!("http://{}", running.addr()));
+        Self { client, close, running }
+    }
+
+    /// Closes the store and waits until it is closed.
+    pub(crate) async fn close(self) {
+        self.close.send(()).unwrap();
+        tokio::time::timeout(PATIENCE, self.running.stopped()).await.unwrap().unwrap();
+    }
+}
+
+impl std::ops::Deref for TestStore {
+    type Target = StoreClient;
+
+    fn deref(&self) -> &StoreClient {
+        &self.client
+    }
+}
+
+impl StoreClient {
+    /// A client of the store at this address, such as `http://127.0.0.1:41234`.
+    pub(crate) fn of(base: String) -> Self {
         let client = awc::Client::builder().timeout(PATIENCE).finish();
-        Self { base, client, close, running }
+        Self { base, client }
     }
 
     /// A `GET` of this path.
@@ -153,12 +179,6 @@ impl TestStore {
     /// Where it listens.
     pub(crate) fn base(&self) -> &str {
         &self.base
-    }
-
-    /// Closes the store and waits until it is closed.
-    pub(crate) async fn close(self) {
-        self.close.send(()).unwrap();
-        tokio::time::timeout(PATIENCE, self.running.stopped()).await.unwrap().unwrap();
     }
 }
 

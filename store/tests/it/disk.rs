@@ -1,0 +1,282 @@
+//! The disk fills up or fails while the store sells: that is said with 503, nothing is lost, and it
+//! is over as soon as the disk is.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use store::storage::{self, Audit};
+use tempfile::TempDir;
+
+use crate::{
+    process::{StoreProcess, store_command, without_variables},
+    support::{Answer, PATIENCE, StoreClient},
+};
+
+/// What the operating system says when the disk is full, fails, or has no room for so large a file.
+const ENOSPC: i32 = 28;
+const EIO: i32 = 5;
+const EFBIG: i32 = 27;
+
+/// A disk that fails on demand, for programs that are started by its command.
+///
+/// A small library stands between the program and the operating system: `disk/faulty_disk.c`. What
+/// it lets fail, and how, stands in a file that it reads at every call.
+struct FaultyDisk {
+    folder: TempDir,
+    generation: u32,
+}
+
+impl FaultyDisk {
+    /// A disk that works, or `None` when there is no C compiler, which is said on stderr.
+    fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/disk/faulty_disk.c");
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .arg(folder.path().join("faulty_disk.so"))
+            .args([source, "-ldl"])
+            .status();
+        match compiled {
+            Ok(status) => assert!(status.success(), "{source} does not compile"),
+            Err(error) => {
+                // By `writeln!`, which a test's output capture does not hide.
+                writeln!(std::io::stderr(), "SKIPPED: no C compiler (cc: {error})").ok();
+                return None;
+            }
+        }
+        let mut disk = Self { folder, generation: 0 };
+        disk.works();
+        Some(disk)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("grocery.db")
+    }
+
+    /// Starts a store whose database is on this disk.
+    fn start(&self, args: &[&str]) -> StoreProcess {
+        let mut command = store_command();
+        command
+            .args(args)
+            .env("LD_PRELOAD", self.folder.path().join("faulty_disk.so"))
+            .env("FAULTY_DISK", self.folder.path().join("fault"))
+            .env("FAULTY_DISK_HITS", self.folder.path().join("hits"));
+        StoreProcess::start(command, &self.database())
+    }
+
+    /// From now on calls of this kind (`read`, `write`, `sync`, `truncate` or `any`) for files
+    /// whose names end so (`*`: all) fail with `error`, after `skip` of them have worked.
+    fn fails(&mut self, kind: &str, name: &str, error: i32, skip: u32) {
+        self.generation += 1;
+        fs::write(self.folder.path().join("hits"), "").unwrap();
+        self.control(&format!("{} {kind} {name} {error} {skip}", self.generation));
+    }
+
+    /// From now on everything works.
+    fn works(&mut self) {
+        self.generation += 1;
+        self.control(&format!("{} none none 0 0", self.generation));
+    }
+
+    /// How many calls have failed since it was last told to fail.
+    fn hits(&self) -> u64 {
+        fs::metadata(self.folder.path().join("hits")).unwrap().len()
+    }
+
+    /// Replaces the file as a whole, so that nobody reads half of it.
+    fn control(&self, text: &str) {
+        let new = self.folder.path().join("fault.new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, self.folder.path().join("fault")).unwrap();
+    }
+}
+
+/// Buys one piece of three products under this key.
+async fn buy(store: &StoreClient, key: &str) -> Answer {
+    store.checkout(&[(1, 1), (12, 1), (20, 1)]).key(key).send().await
+}
+
+/// What a store says that cannot sell now.
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(answer.problem(503).kind, "/problems/database-unavailable");
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
+/// The figures of the audit, which is expected to find nothing wrong.
+async fn clean_audit(database: &Path) -> Audit {
+    let url = format!("sqlite:{}", database.display()).parse().unwrap();
+    let audit = storage::audit(&url).await.unwrap();
+    assert!(audit.is_clean(), "{audit}");
+    audit
+}
+
+/// One order under each fault: the disk works for the first few calls and fails from then on, so
+/// that in turn every step of a sale is hit, BEGIN, each statement and COMMIT, and the opening of a
+/// new connection after them.
+async fn every_step_of_a_sale_fails_in_turn(error: i32) {
+    let Some(mut disk) = FaultyDisk::new() else { return };
+    let store = disk.start(&["--restock-below=0"]);
+    let mut orders = 0;
+    assert_eq!(buy(&store, "first").await.status, 201);
+    for skip in 0.. {
+        disk.fails("any", "*", error, skip);
+        let key = format!("order-{skip}");
+        let under_fault = buy(&store, &key).await;
+        let was_hit = disk.hits() > 0;
+        match under_fault.status {
+            201 => {}
+            _ => {
+                assert!(was_hit, "{under_fault:?}");
+                assert_unavailable(&under_fault);
+                assert_unavailable(&store.get("/readyz").send().await);
+            }
+        }
+        disk.works();
+        let again = buy(&store, &key).await;
+        assert_eq!(again.status, 201, "after {skip} calls: {again:?}");
+        assert_eq!(store.get("/readyz").send().await.status, 200);
+        orders += 1;
+        if !was_hit {
+            break;
+        }
+    }
+    assert!(orders > 10, "a sale takes more calls than {orders}");
+    store.kill();
+    let audit = clean_audit(&disk.database()).await;
+    assert_eq!((audit.orders, audit.keys), (orders + 1, orders + 1), "each order once");
+}
+
+#[actix_web::test]
+async fn a_disk_that_is_full_at_any_step_of_a_sale_is_said_and_overcome() {
+    every_step_of_a_sale_fails_in_turn(ENOSPC).await;
+}
+
+#[actix_web::test]
+async fn a_disk_that_fails_at_any_step_of_a_sale_is_said_and_overcome() {
+    every_step_of_a_sale_fails_in_turn(EIO).await;
+}
+
+#[actix_web::test]
+async fn a_file_that_may_not_grow_at_any_step_of_a_sale_is_said_and_overcome() {
+    every_step_of_a_sale_fails_in_turn(EFBIG).await;
+}
+
+/// Whatever cannot be copied from the log to the database stays in the log.
+#[actix_web::test]
+async fn a_checkpoint_that_fails_fails_no_sale_and_is_made_up_for() {
+    for error in [ENOSPC, EIO, EFBIG] {
+        let Some(mut disk) = FaultyDisk::new() else { return };
+        let store = disk.start(&["--restock-below=0"]);
+        assert_eq!(buy(&store, "first").await.status, 201);
+        let size = fs::metadata(disk.database()).unwrap().len();
+        disk.fails("write", "grocery.db", error, 0);
+        let mut orders = 1;
+        // SQLite looks at the log after every thousand pages.
+        while disk.hits() == 0 {
+            assert_eq!(buy(&store, &format!("order-{orders}")).await.status, 201);
+            orders += 1;
+            assert!(orders < 400, "no checkpoint");
+        }
+        assert_eq!(buy(&store, "under-fault").await.status, 201);
+        assert_eq!(store.get("/readyz").send().await.status, 200);
+        disk.works();
+        assert_eq!(buy(&store, "last").await.status, 201);
+        assert!(fs::metadata(disk.database()).unwrap().len() > size, "the log was copied");
+        store.kill();
+        assert_eq!(clean_audit(&disk.database()).await.orders, orders + 2);
+    }
+}
+
+/// The log was written and could not be flushed: after a crash the order may be there or not, and
+/// its key finds out. In either case it is there once.
+#[actix_web::test]
+async fn a_commit_that_could_not_be_flushed_is_bought_once_whatever_the_crash_leaves() {
+    let Some(mut disk) = FaultyDisk::new() else { return };
+    let store = disk.start(&["--restock-below=0"]);
+    assert_eq!(buy(&store, "first").await.status, 201);
+    disk.fails("sync", "-wal", EIO, 0);
+    assert_unavailable(&buy(&store, "second").await);
+    assert!(disk.hits() > 0);
+    let log = store.kill();
+    assert!(log.contains("the database failed during a commit"), "{log}");
+
+    disk.works();
+    let store = disk.start(&["--restock-below=0"]);
+    let first = buy(&store, "second").await;
+    let again = buy(&store, "second").await;
+    assert_eq!((first.status, again.status), (201, 201));
+    assert_eq!(first.body, again.body);
+    store.kill();
+    assert_eq!(clean_audit(&disk.database()).await.orders, 2);
+}
+
+/// The real thing, without root: the process may not make files larger than they are. Sales and
+/// deliveries fail alike, and both go on when the limit is lifted.
+#[actix_web::test]
+async fn a_limit_on_the_size_of_files_stops_sales_and_deliveries_only_while_it_lasts() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("grocery.db");
+    // A process that does not ignore SIGXFSZ is ended by it.
+    let mut command = Command::new("sh");
+    without_variables(&mut command);
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_store")]);
+    command.args(["--restock-below=400", "--restock-quantity=300", "--restock-delay=50ms"]);
+    let store = StoreProcess::start(command, &database);
+    assert_eq!(buy(&store, "first").await.status, 201);
+    let log = fs::metadata(folder.path().join("grocery.db-wal")).unwrap().len();
+    if !limit_file_size(&store, &log.to_string()) {
+        return;
+    }
+
+    for round in 0..10 {
+        assert_unavailable(&buy(&store, &format!("order-{round}")).await);
+        assert_unavailable(&store.get("/readyz").send().await);
+        assert_eq!(store.get("/whats-in-store").send().await.status, 200, "reading goes on");
+    }
+    assert!(limit_file_size(&store, "unlimited"));
+    for round in 0..10 {
+        let answer = buy(&store, &format!("order-{round}")).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(store.get("/readyz").send().await.status, 200);
+    }
+
+    // Of product 1 there are 489 left. This makes it low, and the delivery cannot be written.
+    assert_eq!(store.checkout(&[(1, 100)]).send().await.status, 201);
+    let log = fs::metadata(folder.path().join("grocery.db-wal")).unwrap().len();
+    assert!(limit_file_size(&store, &log.to_string()));
+    let refused = async {
+        // The first delivery may have been written before the limit was set; the next is not.
+        while buy(&store, "order-10").await.status != 503 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert!(limit_file_size(&store, "unlimited"));
+    store.await_stock(None, 1, 689).await;
+
+    let stderr = store.kill();
+    let audit = clean_audit(&database).await;
+    assert_eq!(audit.products[0].delivered, 300, "{stderr}");
+}
+
+/// Limits the size of files that a running process makes, or `false` when there is no `prlimit`,
+/// which is said on stderr.
+fn limit_file_size(store: &StoreProcess, bytes: &str) -> bool {
+    let limited = Command::new("prlimit")
+        .args(["--pid", &store.id().to_string(), &format!("--fsize={bytes}:unlimited")])
+        .stdout(Stdio::null())
+        .status();
+    match limited {
+        Ok(status) => assert!(status.success(), "prlimit: {status}"),
+        Err(error) => {
+            writeln!(std::io::stderr(), "SKIPPED: no prlimit ({error})").ok();
+            return false;
+        }
+    }
+    true
+}
