@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use crate::actor::TracedActor;
 use crate::attribute::{self, error_type};
 use crate::envelope::observe_packing;
+use crate::logspan::LogSpan;
 use crate::measure;
 use crate::operation::{self, Kind};
 use crate::origin::{current, within};
@@ -58,7 +59,9 @@ where
         false if addr.connected() => Room::Awaited,
         false => Room::Gone,
     };
-    Ask { request, cx: current(), room, timeout: None, fails_caller: false }
+    // What has been sent has its span already.
+    let log = if room == Room::Awaited { LogSpan::current() } else { LogSpan::default() };
+    Ask { request, cx: current(), log, room, timeout: None, fails_caller: false }
 }
 
 /// Tells an actor: `addr.try_send(message)`, with a failure on the caller's span, as an event
@@ -131,6 +134,7 @@ pin_project! {
         #[pin]
         request: Request<A, M>,
         cx: Context,
+        log: LogSpan,
         room: Room,
         #[pin]
         timeout: Option<Sleep>,
@@ -189,7 +193,10 @@ where
             Room::Found | Room::Gone => this.request.poll(task),
             // The message is packed at the poll that finds room, in the context of the call.
             Room::Awaited => {
-                let poll = || within(this.cx, || this.request.poll(task));
+                let poll = || {
+                    let _entered = this.log.enter();
+                    within(this.cx, || this.request.poll(task))
+                };
                 let (reply, is_sent) = observe_packing(poll);
                 if is_sent {
                     *this.room = Room::Found;

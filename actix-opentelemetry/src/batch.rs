@@ -12,8 +12,9 @@ use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
 use crate::attribute;
+use crate::logspan::LogSpan;
 use crate::operation;
-use crate::origin::{attach, current, is_recorded};
+use crate::origin::{current, is_recorded};
 use crate::policy::{BatchPolicy, RootPolicy};
 use crate::span::MessageSpan;
 
@@ -121,12 +122,17 @@ impl BatchLinks {
         F: Future,
         F::Output: 'static,
     {
-        Batch { work: Some(work), span: self.start::<A>(), actor: PhantomData }
+        // It logs as whatever polls it, which is nobody's request.
+        Batch {
+            work: Some(work),
+            span: self.start::<A>().with_log(LogSpan::later()),
+            actor: PhantomData,
+        }
     }
 
     /// The same for work that blocks, in a sync actor.
     pub fn process_blocking<A: TracedActor, R: 'static>(self, work: impl FnOnce() -> R) -> R {
-        let mut span = self.start::<A>();
+        let mut span = self.start::<A>().with_log(LogSpan::current());
         let output = span.enter(work);
         span.end_with::<A, _>(&output);
         output
@@ -163,7 +169,7 @@ impl BatchLinks {
         let links = (recorded.iter().take(MAX_LINKS))
             .map(|cx| Link::with_context(cx.span().span_context().clone()))
             .collect();
-        let batch = MessageSpan::linked_root(&cx, operation::batch_name::<A>(), links, || {
+        let batch = MessageSpan::linked_root(&cx, operation::of_batch::<A>(), links, || {
             vec![
                 KeyValue::new(attribute::ACTOR_NAME, A::NAME),
                 KeyValue::new(attribute::BATCH_MESSAGE_COUNT, message_count),
@@ -193,8 +199,7 @@ pin_project! {
     impl<A, F> PinnedDrop for Batch<A, F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _guard = attach(this.span.cx().clone());
-            this.work.set(None);
+            this.span.within(|| this.work.set(None));
         }
     }
 }
@@ -208,6 +213,7 @@ where
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let span = this.span;
+        span.begin_log(operation::of_batch::<A>());
         let polled = span.enter(|| match this.work.as_mut().as_pin_mut() {
             Some(work) => work.poll(task),
             None => Poll::Pending,

@@ -232,7 +232,7 @@ impl<A: TracedActor<Context = Self>> AsyncContext<A> for TracedContext<A> {
         if self.is_stopped() {
             return SpawnHandle::default();
         }
-        self.parts.spawn(StreamItems::new(stream))
+        self.parts.spawn(StreamItems::new::<A>(stream))
     }
 
     fn add_message_stream<S>(&mut self, stream: S)
@@ -242,7 +242,7 @@ impl<A: TracedActor<Context = Self>> AsyncContext<A> for TracedContext<A> {
         A: Handler<S::Item>,
     {
         if !self.is_stopped() {
-            self.parts.spawn(MessageItems::new(stream));
+            self.parts.spawn(MessageItems::new::<A>(stream));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::context::TracedContext;
 use crate::lost;
 use crate::measure;
 use crate::operation::{self, Kind};
-use crate::origin::{Sent, current, within};
+use crate::origin::Sent;
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
@@ -47,11 +47,11 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
     pub(crate) fn new(message: M, tx: Option<OneshotSender<M::Result>>) -> Self {
         PACKED.set(true);
         let place = measure::Place::take();
-        let cx = current();
         let kind = if tx.is_some() { Kind::Ask } else { Kind::Tell };
-        lost::look::<A, M>(&cx, kind);
-        let sent = Sent::now::<A>(&cx);
-        Self { message: Some(message), tx, span: MessageSpan::carry(cx), sent, place }
+        let span = MessageSpan::sent::<A>(kind, || operation::of_message::<A, M>(kind));
+        lost::look::<A, M>(span.cx(), kind);
+        let sent = Sent::now::<A>(span.cx());
+        Self { message: Some(message), tx, span, sent, place }
     }
 
     fn kind(&self) -> Kind {
@@ -95,7 +95,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
         self.span.lose::<A>(self.sent, operation, kind, outcome);
         // Its destructor belongs to whoever sent it.
         let Self { message, span, .. } = self;
-        within(span.cx(), || *message = None);
+        span.within(|| *message = None);
     }
 }
 

@@ -5,12 +5,25 @@
 // sender's and hands the `reply` on; `context`, `scoped`, `timer` and `stream` do the same for what
 // an actor does later; `batch`, `supervisor`, `sync` and `registry` are what is built on these.
 
+// Everything in this crate that says `opentelemetry` means the version that was chosen.
+#[cfg(not(feature = "opentelemetry_0_32"))]
+pub extern crate opentelemetry;
+#[cfg(feature = "opentelemetry_0_32")]
+pub extern crate opentelemetry_0_32 as opentelemetry;
+
+#[cfg(feature = "testing_0_32")]
+extern crate opentelemetry_sdk_0_32 as opentelemetry_sdk;
+
+#[cfg(all(feature = "testing", feature = "opentelemetry_0_32", not(feature = "testing_0_32")))]
+compile_error!("with OpenTelemetry 0.32 the feature `testing` is `testing_0_32`");
+
 mod actor;
 mod ask;
 pub mod attribute;
 mod batch;
 mod context;
 mod envelope;
+mod logspan;
 mod lost;
 mod measure;
 #[cfg(feature = "metrics")]
@@ -28,7 +41,7 @@ mod spawn;
 mod stream;
 mod supervisor;
 pub mod sync;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "testing", feature = "testing_0_32"))]
 pub mod testing;
 mod timer;
 mod tracer;

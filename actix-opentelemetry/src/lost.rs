@@ -44,7 +44,13 @@ fn text(operation: &Operation, sender: Option<String>) -> String {
     )
 }
 
-#[expect(clippy::print_stderr, reason = "the actor asked to be told, and there is no other way")]
+#[cfg(feature = "tracing")]
+fn log(text: &str) {
+    tracing::warn!(target: "actix_opentelemetry", "{text}");
+}
+
+/// The actor asked to be told, and there is no other way.
+#[cfg(not(feature = "tracing"))]
 fn log(text: &str) {
     eprintln!("actix-opentelemetry: {text}");
 }

@@ -24,10 +24,12 @@ pub(crate) enum Kind {
     Delayed,
     Interval,
     Stream,
+    Batch,
+    Restart,
 }
 
 impl Kind {
-    const COUNT: usize = 6;
+    const COUNT: usize = 8;
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -37,6 +39,8 @@ impl Kind {
             Self::Delayed => "delayed",
             Self::Interval => "interval",
             Self::Stream => "stream",
+            Self::Batch => "batch",
+            Self::Restart => "restart",
         }
     }
 
@@ -76,16 +80,29 @@ pub(crate) fn of_item<A: TracedActor, I: 'static>() -> &'static Operation {
         .get_or_init(|| named::<A, I>(kind, "StreamHandler"))
 }
 
-/// What the span of a supervised restart of an `A` is called.
-pub(crate) fn restart_name<A: TracedActor>() -> &'static str {
+/// What a supervised restart of an `A` is called.
+pub(crate) fn of_restart<A: TracedActor>() -> &'static Operation {
     struct Restart;
-    slots::<A, Restart>().name.get_or_init(|| leak(format!("restart {}", A::NAME)))
+    of_own_work::<A, Restart>(Kind::Restart, || format!("restart {}", A::NAME))
 }
 
-/// What the span of a batch of messages to an `A` is called.
-pub(crate) fn batch_name<A: TracedActor>() -> &'static str {
+/// What a batch of messages to an `A` is called.
+pub(crate) fn of_batch<A: TracedActor>() -> &'static Operation {
     struct Batch;
-    slots::<A, Batch>().name.get_or_init(|| leak(format!("process {} batch", A::NAME)))
+    of_own_work::<A, Batch>(Kind::Batch, || format!("process {} batch", A::NAME))
+}
+
+fn of_own_work<A: TracedActor, W: 'static>(
+    kind: Kind,
+    name: impl FnOnce() -> String,
+) -> &'static Operation {
+    slots::<A, W>().operations[kind as usize].get_or_init(|| Operation {
+        kind,
+        actor: A::NAME,
+        span_name: leak(name()),
+        function: type_name::<A>(),
+        message: None,
+    })
 }
 
 fn named<A: TracedActor, M: 'static>(kind: Kind, handler: &str) -> Operation {
@@ -120,7 +137,6 @@ pub(crate) fn is_first_lost<A: TracedActor, M: 'static>() -> bool {
 #[derive(Default)]
 struct Slots {
     operations: [OnceLock<Operation>; Kind::COUNT],
-    name: OnceLock<&'static str>,
     is_known_lost: AtomicBool,
 }
 

@@ -18,8 +18,9 @@ use crate::tracer;
 pub(crate) enum Relation {
     /// There is no span: only the context is carried, with this count of tells.
     Carried { hops: Hops },
-    /// There is no span, because the sender was outside any trace.
-    Outside,
+    /// There is no span, because the sender was outside any trace. Tells are counted there only for
+    /// the sake of `tracing` spans.
+    Outside { hops: Option<Hops> },
     /// There is no span: nothing is to be recorded here.
     Suppressed,
     /// A child, and how many tells led here.
@@ -47,13 +48,12 @@ impl Relation {
     pub(crate) fn of<A: TracedActor>(cx: &Context, kind: Kind) -> Self {
         let is_recorded = match TraceState::of(cx) {
             TraceState::Outside if A::ROOT == RootPolicy::Start => return Self::Root,
-            TraceState::Outside => return Self::Outside,
+            TraceState::Outside => return Self::Outside { hops: hops_outside::<A>(cx, kind) },
             TraceState::Suppressed => return Self::Suppressed,
             TraceState::Recorded => true,
             TraceState::Refused => false,
         };
-        let begins_a_trace = kind.is_registered() && A::TIMERS == TimerPolicy::LinkedRoot;
-        match Hops::of(cx).next::<A>(kind).filter(|_| !begins_a_trace) {
+        match Hops::of(cx).next::<A>(kind) {
             Some(hops) if is_recorded => Self::Child { hops },
             Some(hops) => Self::Carried { hops },
             None if is_recorded => Self::LinkedRoot,
@@ -63,7 +63,7 @@ impl Relation {
 
     /// Whether there is to be a span.
     pub(crate) fn has_span(self) -> bool {
-        !matches!(self, Self::Carried { .. } | Self::Outside | Self::Suppressed)
+        !matches!(self, Self::Carried { .. } | Self::Outside { .. } | Self::Suppressed)
     }
 
     /// Starts the span, if there is to be one and there is a tracer provider.
@@ -85,7 +85,7 @@ impl Relation {
             builder
         };
         match self {
-            Self::Carried { .. } | Self::Outside | Self::Suppressed => None,
+            Self::Carried { .. } | Self::Outside { .. } | Self::Suppressed => None,
             Self::LinkedRoot | Self::FreshRoot => tracer::start(builder, &rootless(cx)),
             Self::Child { .. } | Self::Root => tracer::start(builder, cx),
         }
@@ -108,7 +108,8 @@ impl Relation {
     fn changed_hops(self, cx: &Context) -> Option<Hops> {
         let hops = match self {
             Self::Carried { hops } | Self::Child { hops } => hops,
-            Self::Outside | Self::Suppressed => return None,
+            Self::Outside { hops } => hops?,
+            Self::Suppressed => return None,
             Self::LinkedRoot | Self::FreshRoot | Self::Root => Hops::default(),
         };
         (Hops::of(cx) != hops).then_some(hops)
@@ -120,8 +121,11 @@ impl Hops {
         cx.get::<Self>().copied().unwrap_or_default()
     }
 
-    /// The count at the next message; nothing if there the trace is to be cut.
+    /// The count at the next message; nothing if it begins a trace of its own.
     fn next<A: TracedActor>(self, kind: Kind) -> Option<Self> {
+        if kind.is_registered() && A::TIMERS == TimerPolicy::LinkedRoot {
+            return None;
+        }
         let Self { in_a_row, rounds } = self;
         match (kind, in_a_row) {
             (Kind::Ask, _) => Some(Self { in_a_row: 0, rounds }),
@@ -131,4 +135,24 @@ impl Hops {
             (_, in_a_row) => Some(Self { in_a_row: in_a_row + 1, rounds }),
         }
     }
+}
+
+#[cfg(not(feature = "tracing"))]
+#[inline]
+fn hops_outside<A: TracedActor>(_: &Context, _: Kind) -> Option<Hops> {
+    None
+}
+
+/// Each `tracing` span keeps those above it open, so chains of tells are cut there too.
+#[cfg(feature = "tracing")]
+fn hops_outside<A: TracedActor>(cx: &Context, kind: Kind) -> Option<Hops> {
+    use tracing::level_filters::LevelFilter;
+    (LevelFilter::current() != LevelFilter::OFF)
+        .then(|| Hops::of(cx).next::<A>(kind).unwrap_or_default())
+}
+
+/// Whether a message that is sent in this context begins a trace of its own.
+#[cfg(feature = "tracing")]
+pub(crate) fn begins_anew<A: TracedActor>(cx: &Context, kind: Kind) -> bool {
+    Hops::of(cx).next::<A>(kind).is_none()
 }

@@ -20,7 +20,6 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
-use crate::origin::within;
 use crate::outcome::{Outcome, panic_message};
 use crate::span::MessageSpan;
 use crate::supervisor::count_panic;
@@ -144,7 +143,7 @@ impl<A, M: Message, F> Drop for Answer<A, M, F> {
     fn drop(&mut self) {
         if self.future.is_some() {
             let Self { future, span, .. } = self;
-            within(span.cx(), || *future = None);
+            span.within(|| *future = None);
         }
     }
 }

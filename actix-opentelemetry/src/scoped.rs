@@ -10,6 +10,7 @@ use opentelemetry::{Context, KeyValue};
 use pin_project_lite::pin_project;
 
 use crate::attribute::error_type;
+use crate::logspan::LogSpan;
 use crate::origin::{attach, current};
 use crate::outcome::panic_message;
 use crate::reply::Settle;
@@ -23,12 +24,14 @@ pin_project! {
         #[pin]
         future: Option<F>,
         cx: Context,
+        log: LogSpan,
         reply: Option<Box<dyn Settle>>,
     }
 
     impl<F> PinnedDrop for Scoped<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            let _entered = this.log.enter();
             let _guard = attach(this.cx.clone());
             this.future.set(None);
         }
@@ -37,7 +40,7 @@ pin_project! {
 
 impl<F> Scoped<F> {
     pub(crate) fn new(future: F, reply: Option<Box<dyn Settle>>) -> Self {
-        Self { future: Some(future), cx: current(), reply }
+        Self { future: Some(future), cx: current(), log: LogSpan::current(), reply }
     }
 }
 
@@ -51,19 +54,23 @@ impl<A: Actor, F: ActorFuture<A, Output = ()>> ActorFuture<A> for Scoped<F> {
         task: &mut std::task::Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();
-        let guard = attach(this.cx.clone());
-        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(actor, ctx, task)));
+        let polled = {
+            let _entered = this.log.enter();
+            let _guard = attach(this.cx.clone());
+            let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+            let polled = catch_unwind(AssertUnwindSafe(|| future.poll(actor, ctx, task)));
+            if let Ok(Poll::Ready(())) = polled {
+                this.future.set(None);
+            }
+            polled
+        };
         match polled {
             Ok(poll) => ready!(poll),
             Err(payload) => {
-                drop(guard);
                 report_panic(this.cx, this.reply.take(), panic_message(&*payload));
                 resume_unwind(payload)
             }
         }
-        this.future.set(None);
-        drop(guard);
         if let Some(reply) = this.reply.take() {
             reply.settle();
         }

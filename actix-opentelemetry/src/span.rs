@@ -11,6 +11,7 @@ use opentelemetry::{Context, KeyValue};
 
 use crate::actor::TracedActor;
 use crate::attribute::{self, error_type};
+use crate::logspan::LogSpan;
 use crate::measure::{self, Stopwatch};
 use crate::operation::{Kind, Operation};
 use crate::origin::{Arrival, Sent, attach, current, is_ending, rootless};
@@ -30,12 +31,33 @@ pub(crate) struct MessageSpan {
     /// Whether the span says already that the message failed.
     has_failed: bool,
     stopwatch: Option<Box<Stopwatch>>,
+    log: LogSpan,
 }
 
 impl MessageSpan {
     /// No span, only the context.
     pub(crate) fn carry(cx: Context) -> Self {
-        Self { cx, has_span: false, has_failed: false, stopwatch: None }
+        Self::logged(cx, LogSpan::default())
+    }
+
+    /// No span, only the context, and the span to log in.
+    pub(crate) fn logged(cx: Context, log: LogSpan) -> Self {
+        Self { cx, has_span: false, has_failed: false, stopwatch: None, log }
+    }
+
+    /// The same once more, for what comes again and again of one that was set once.
+    pub(crate) fn again(&self) -> Self {
+        Self::logged(self.cx.clone(), self.log.clone())
+    }
+
+    /// What is sent now as a message of this kind.
+    pub(crate) fn sent<A: TracedActor>(
+        kind: Kind,
+        operation: impl FnOnce() -> &'static Operation,
+    ) -> Self {
+        let cx = current();
+        let log = LogSpan::of::<A>(&cx, kind, operation);
+        Self::logged(cx, log)
     }
 
     /// Starts the span of a message that has reached its actor, if there is to be one. Returns the
@@ -44,16 +66,17 @@ impl MessageSpan {
         &mut self,
         actor: &A,
         kind: Kind,
-        operation: impl FnOnce() -> &'static Operation,
+        operation: impl Fn() -> &'static Operation,
         arrive: impl FnOnce() -> Arrival,
     ) -> Context {
+        self.log.begin(&operation);
         let relation = Relation::of::<A>(&self.cx, kind);
         if !relation.has_span() && !measure::is_enabled() {
             let cx = std::mem::take(&mut self.cx);
             return relation.carry(&cx).unwrap_or(cx);
         }
         let (operation, arrival) = (operation(), arrive());
-        if let Relation::Outside = relation
+        if let Relation::Outside { .. } = relation
             && kind.is_sent()
         {
             measure::without_context(operation);
@@ -133,15 +156,27 @@ impl MessageSpan {
         span.end(outcome);
     }
 
+    /// Says what it is that logs from now on, if it begins only now.
+    pub(crate) fn begin_log(&mut self, operation: &'static Operation) {
+        self.log.begin(|| operation);
+    }
+
+    /// The same, with this span to log in.
+    pub(crate) fn with_log(mut self, log: LogSpan) -> Self {
+        self.log = log;
+        self
+    }
+
     /// A root with links and a name of its own: a batch, a restart.
     pub(crate) fn linked_root(
         cx: &Context,
-        name: &'static str,
+        operation: &'static Operation,
         links: Vec<Link>,
         attributes: impl Fn() -> Vec<KeyValue>,
     ) -> Self {
         let builder = || {
-            let mut builder = SpanBuilder::from_name(name).with_kind(SpanKind::Internal);
+            let mut builder =
+                SpanBuilder::from_name(operation.span_name).with_kind(SpanKind::Internal);
             builder.attributes = Some(attributes());
             builder.with_links(links.clone())
         };
@@ -177,6 +212,8 @@ impl MessageSpan {
         handle: impl FnOnce(&mut C) -> R,
         respond: impl FnOnce(R, &mut Self, &mut C),
     ) {
+        let log = self.log.clone();
+        let _entered = log.enter();
         let _guard = attach(cx);
         if !self.is_open() {
             let response = handle(ctx);
@@ -190,16 +227,29 @@ impl MessageSpan {
 
     /// Takes the span out, for a reply that comes later in the current context.
     pub(crate) fn take(&mut self) -> Self {
-        if self.is_open() { std::mem::take(self) } else { Self::carry(current()) }
+        if self.is_open() {
+            std::mem::take(self)
+        } else {
+            Self::logged(current(), std::mem::take(&mut self.log))
+        }
     }
 
     /// Runs a later piece of the message's code in its context. A panic ends the span and goes on.
     pub(crate) fn enter<R>(&mut self, code: impl FnOnce() -> R) -> R {
+        let log = self.log.clone();
+        let _entered = log.enter();
         let _guard = attach(self.cx.clone());
         if !self.is_open() {
             return code();
         }
         catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| self.panicked(payload))
+    }
+
+    /// Drops what belongs to the message in its context.
+    pub(crate) fn within<R>(&self, code: impl FnOnce() -> R) -> R {
+        let _entered = self.log.enter();
+        let _guard = attach(self.cx.clone());
+        code()
     }
 
     fn panicked(&mut self, payload: Box<dyn Any + Send>) -> ! {

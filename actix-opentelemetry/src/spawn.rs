@@ -4,7 +4,8 @@ use actix_rt::task::JoinHandle;
 use opentelemetry::trace::FutureExt;
 
 /// Spawns a future on the current arbiter, in the current context: [`actix_rt::spawn`] (which is
-/// `actix::spawn`) with the trace, the baggage and the values of whoever spawns.
+/// `actix::spawn`) with the trace, the baggage and the values of whoever spawns; and with the
+/// feature `tracing`, in the current `tracing` span.
 ///
 /// It makes no span: what the future does (asks, HTTP requests, spans of its own) is recorded under
 /// the span that is current now.
@@ -17,5 +18,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    actix_rt::spawn(future.with_current_context())
+    let future = future.with_current_context();
+    #[cfg(feature = "tracing")]
+    let future = tracing::Instrument::in_current_span(future);
+    actix_rt::spawn(future)
 }

@@ -5,13 +5,12 @@ use std::task::{Context, Poll, ready};
 
 use actix::{ActorFuture, AsyncContext, Handler, Message, StreamHandler};
 use futures_util::Stream;
-use opentelemetry::Context as OtelContext;
 use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::operation::{self, Kind};
-use crate::origin::{Arrival, current, within};
+use crate::origin::Arrival;
 use crate::span::MessageSpan;
 use crate::timer::{deliver, end};
 
@@ -24,20 +23,25 @@ pin_project! {
         #[pin]
         stream: Option<S>,
         has_started: bool,
-        cx: OtelContext,
+        setter: MessageSpan,
     }
 
     impl<S> PinnedDrop for StreamItems<S> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            within(this.cx, || this.stream.set(None));
+            this.setter.within(|| this.stream.set(None));
         }
     }
 }
 
 impl<S> StreamItems<S> {
-    pub(crate) fn new(stream: S) -> Self {
-        Self { stream: Some(stream), has_started: false, cx: current() }
+    pub(crate) fn new<A>(stream: S) -> Self
+    where
+        A: TracedActor,
+        S: Stream + 'static,
+    {
+        let setter = MessageSpan::sent::<A>(Kind::Stream, operation::of_item::<A, S::Item>);
+        Self { stream: Some(stream), has_started: false, setter }
     }
 }
 
@@ -56,16 +60,16 @@ where
     ) -> Poll<()> {
         let mut this = self.project();
         if !std::mem::replace(this.has_started, true) {
-            within(this.cx, || <A as StreamHandler<S::Item>>::started(actor, ctx));
+            this.setter.within(|| <A as StreamHandler<S::Item>>::started(actor, ctx));
         }
         for _ in 0..ITEMS_AT_ONCE {
             let Some(stream) = this.stream.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-            let next = within(this.cx, || stream.poll_next(task));
+            let next = this.setter.within(|| stream.poll_next(task));
             let Some(item) = ready!(next) else {
-                within(this.cx, || <A as StreamHandler<S::Item>>::finished(actor, ctx));
+                this.setter.within(|| <A as StreamHandler<S::Item>>::finished(actor, ctx));
                 return Poll::Ready(());
             };
-            let mut span = MessageSpan::carry(this.cx.clone());
+            let mut span = this.setter.again();
             let operation = operation::of_item::<A, S::Item>;
             let cx = span.start(actor, Kind::Stream, operation, Arrival::default);
             span.run(cx, ctx, |ctx| <A as StreamHandler<S::Item>>::handle(actor, item, ctx), end);
@@ -83,20 +87,25 @@ pin_project! {
     pub(crate) struct MessageItems<S> {
         #[pin]
         stream: Option<S>,
-        cx: OtelContext,
+        setter: MessageSpan,
     }
 
     impl<S> PinnedDrop for MessageItems<S> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            within(this.cx, || this.stream.set(None));
+            this.setter.within(|| this.stream.set(None));
         }
     }
 }
 
 impl<S> MessageItems<S> {
-    pub(crate) fn new(stream: S) -> Self {
-        Self { stream: Some(stream), cx: current() }
+    pub(crate) fn new<A>(stream: S) -> Self
+    where
+        A: TracedActor,
+        S: Stream + 'static,
+    {
+        let operation = || operation::of_message::<A, S::Item>(Kind::Stream);
+        Self { stream: Some(stream), setter: MessageSpan::sent::<A>(Kind::Stream, operation) }
     }
 }
 
@@ -117,9 +126,9 @@ where
         let mut this = self.project();
         loop {
             let Some(stream) = this.stream.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-            let next = within(this.cx, || stream.poll_next(task));
+            let next = this.setter.within(|| stream.poll_next(task));
             let Some(message) = ready!(next) else { return Poll::Ready(()) };
-            let span = &mut MessageSpan::carry(this.cx.clone());
+            let span = &mut this.setter.again();
             deliver(actor, ctx, message, span, Kind::Stream, Arrival::default);
             if ctx.waiting() {
                 return Poll::Pending;

@@ -147,7 +147,7 @@ fn restart_span<A: TracedActor>(stopped_in: &Context, restarts: i64) -> MessageS
         TraceState::Outside if A::ROOT == RootPolicy::Start => Vec::new(),
         TraceState::Outside | TraceState::Suppressed => return MessageSpan::carry(life),
     };
-    MessageSpan::linked_root(&life, operation::restart_name::<A>(), links, || {
+    MessageSpan::linked_root(&life, operation::of_restart::<A>(), links, || {
         vec![
             KeyValue::new(attribute::ACTOR_NAME, A::NAME),
             KeyValue::new(attribute::RESTART_COUNT, restarts),

@@ -11,7 +11,6 @@ use std::time::Duration;
 use actix::prelude::IntervalFunc;
 use actix::{ActorFuture, ActorStreamExt, Handler, Message};
 use actix_rt::time::{Instant, Sleep, sleep};
-use opentelemetry::Context as OtelContext;
 use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
@@ -20,7 +19,7 @@ use crate::context::TracedContext;
 use crate::lost;
 use crate::measure;
 use crate::operation::{self, Kind, Operation};
-use crate::origin::{Arrival, Sent, current, within};
+use crate::origin::{Arrival, Sent};
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
@@ -36,10 +35,10 @@ pub(crate) struct Notified<A: TracedActor + Handler<M>, M: Message + 'static> {
 
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Notified<A, M> {
     pub(crate) fn new(message: M) -> Self {
-        let cx = current();
-        lost::look::<A, M>(&cx, Kind::Notify);
-        let sent = Sent::now::<A>(&cx);
-        let span = MessageSpan::carry(cx);
+        let operation = || operation::of_message::<A, M>(Kind::Notify);
+        let span = MessageSpan::sent::<A>(Kind::Notify, operation);
+        lost::look::<A, M>(span.cx(), Kind::Notify);
+        let sent = Sent::now::<A>(span.cx());
         Self { message: Some(message), span, sent, actor: PhantomData }
     }
 }
@@ -73,7 +72,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Notified<A, M> 
             let operation = || operation::of_message::<A, M>(Kind::Notify);
             self.span.lose::<A>(self.sent, operation, Kind::Notify, Outcome::Undelivered);
             let Self { message, span, .. } = self;
-            within(span.cx(), || *message = None);
+            span.within(|| *message = None);
         }
     }
 }
@@ -88,7 +87,7 @@ pin_project! {
         M: 'static,
     {
         message: Option<M>,
-        cx: OtelContext,
+        span: MessageSpan,
         #[pin]
         timer: Sleep,
         actor: PhantomData<fn(A)>,
@@ -104,14 +103,16 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             let operation = || operation::of_message::<A, M>(Kind::Delayed);
-            drop_pending(this.message, this.cx, operation);
+            drop_pending(this.message, this.span, operation);
         }
     }
 }
 
 impl<A: TracedActor + Handler<M>, M: Message + 'static> Delayed<A, M> {
     pub(crate) fn new(message: M, after: Duration) -> Self {
-        Self { message: Some(message), cx: current(), timer: sleep(after), actor: PhantomData }
+        let operation = || operation::of_message::<A, M>(Kind::Delayed);
+        let span = MessageSpan::sent::<A>(Kind::Delayed, operation);
+        Self { message: Some(message), span, timer: sleep(after), actor: PhantomData }
     }
 }
 
@@ -132,8 +133,7 @@ where
         ready!(this.timer.as_mut().poll(task));
         if let Some(message) = this.message.take() {
             let late = || Arrival::late(this.timer.deadline().elapsed());
-            let span = &mut MessageSpan::carry(this.cx.clone());
-            deliver(actor, ctx, message, span, Kind::Delayed, late);
+            deliver(actor, ctx, message, this.span, Kind::Delayed, late);
         }
         Poll::Ready(())
     }
@@ -147,7 +147,7 @@ pin_project! {
         F: 'static,
     {
         task: Option<F>,
-        cx: OtelContext,
+        span: MessageSpan,
         #[pin]
         timer: Sleep,
         actor: PhantomData<fn(A)>,
@@ -160,14 +160,16 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            drop_pending(this.task, this.cx, || operation::of_closure::<A, F>(Kind::Delayed));
+            drop_pending(this.task, this.span, || operation::of_closure::<A, F>(Kind::Delayed));
         }
     }
 }
 
 impl<A: TracedActor, F: 'static> Later<A, F> {
     pub(crate) fn new(after: Duration, task: F) -> Self {
-        Self { task: Some(task), cx: current(), timer: sleep(after), actor: PhantomData }
+        let operation = || operation::of_closure::<A, F>(Kind::Delayed);
+        let span = MessageSpan::sent::<A>(Kind::Delayed, operation);
+        Self { task: Some(task), span, timer: sleep(after), actor: PhantomData }
     }
 }
 
@@ -189,9 +191,8 @@ where
         if let Some(task) = this.task.take() {
             let operation = || operation::of_closure::<A, F>(Kind::Delayed);
             let late = || Arrival::late(this.timer.deadline().elapsed());
-            let mut span = MessageSpan::carry(this.cx.clone());
-            let cx = span.start(actor, Kind::Delayed, operation, late);
-            span.run(cx, ctx, |ctx| task(actor, ctx), end);
+            let cx = this.span.start(actor, Kind::Delayed, operation, late);
+            this.span.run(cx, ctx, |ctx| task(actor, ctx), end);
         }
         Poll::Ready(())
     }
@@ -201,7 +202,7 @@ where
 /// actor that goes away.
 fn drop_pending<T>(
     pending: &mut Option<T>,
-    cx: &OtelContext,
+    span: &MessageSpan,
     operation: impl FnOnce() -> &'static Operation,
 ) {
     if pending.is_none() {
@@ -210,7 +211,7 @@ fn drop_pending<T>(
     if is_dying() && measure::is_enabled() {
         measure::dropped(operation(), error_type::UNDELIVERED);
     }
-    within(cx, || *pending = None);
+    span.within(|| *pending = None);
 }
 
 /// A closure from `ctx.run_interval` and `ctx.run_interval_at`.
@@ -223,15 +224,16 @@ where
     A: TracedActor<Context = TracedContext<A>>,
     F: FnMut(&mut A, &mut TracedContext<A>) + 'static,
 {
-    let mut task = Repeated { task: Some(task), cx: current() };
+    let operation = || operation::of_closure::<A, F>(Kind::Interval);
+    let setter = MessageSpan::sent::<A>(Kind::Interval, operation);
+    let mut task = Repeated { task: Some(task), setter };
     let mut due = start;
     let tick = move |actor: &mut A, ctx: &mut TracedContext<A>| {
         // The whole of it, so that it is dropped as a whole.
-        let Repeated { task, cx } = &mut task;
+        let Repeated { task, setter } = &mut task;
         let Some(task) = task else { return };
-        let operation = || operation::of_closure::<A, F>(Kind::Interval);
         let late = || Arrival::late(due.elapsed());
-        let mut span = MessageSpan::carry(cx.clone());
+        let mut span = setter.again();
         let cx = span.start(actor, Kind::Interval, operation, late);
         due += interval;
         span.run(cx, ctx, |ctx| task(actor, ctx), end);
@@ -242,13 +244,13 @@ where
 /// What runs at each tick; dropped in the context of whoever set it.
 struct Repeated<F> {
     task: Option<F>,
-    cx: OtelContext,
+    setter: MessageSpan,
 }
 
 impl<F> Drop for Repeated<F> {
     fn drop(&mut self) {
-        let Self { task, cx } = self;
-        within(cx, || *task = None);
+        let Self { task, setter } = self;
+        setter.within(|| *task = None);
     }
 }
 

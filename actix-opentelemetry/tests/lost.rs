@@ -1,6 +1,8 @@
 //! What is said of messages that have lost their context. The tests run one of their own as a
 //! process of its own, to read what it writes to standard error.
 
+// With the feature `tracing` it is an event, as `tests/tracing.rs` reads it.
+#![cfg(not(feature = "tracing"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
