@@ -69,7 +69,7 @@ async fn an_actor_fails_when_the_request_asks_for_it() {
         tree,
         "\
 an experiment INTERNAL
-  POST /checkout SERVER ERROR 500 \"Internal Server Error\"
+  POST /checkout SERVER ERROR 500
     ask Checkout PlaceOrder INTERNAL ERROR Fault
       ask Aisle Reserve INTERNAL {grocery.aisle=produce}
       ask Ledger Record INTERNAL ERROR Fault {grocery.fault=error=Ledger:100%}

@@ -4,6 +4,7 @@
 
 mod actors;
 mod command_line;
+mod conventions;
 #[cfg(target_os = "linux")]
 mod disk;
 mod faults;

@@ -93,10 +93,10 @@ async fn a_shortage_releases_what_was_reserved() {
     store.checkout(&[(1, 501), (12, 1)]).in_trace(&trace).send().await;
     let spans = trace.spans(6).await;
     assert_eq!(
-        SpanTree::new(&spans).attributes(["grocery.aisle"]).render(),
+        SpanTree::new(&spans).attributes(["http.response.status_code", "grocery.aisle"]).render(),
         "\
 a trip INTERNAL
-  POST /checkout SERVER 409
+  POST /checkout SERVER {http.response.status_code=409}
     ask Checkout PlaceOrder INTERNAL ERROR OutOfStock
       ask Aisle Reserve INTERNAL ERROR OutOfStock {grocery.aisle=produce}
       ask Aisle Reserve INTERNAL {grocery.aisle=dairy}
@@ -196,10 +196,10 @@ async fn a_database_that_had_less_than_the_aisle_thought_is_read_again() {
     let spans = trace.spans(15).await;
     assert_eq!(here.in_stock(19).await, 0);
     assert_eq!(
-        SpanTree::new(&spans).render(),
+        SpanTree::new(&spans).attributes(["http.response.status_code"]).render(),
         "\
 a trip INTERNAL
-  POST /checkout SERVER 409
+  POST /checkout SERVER {http.response.status_code=409}
     ask Checkout PlaceOrder INTERNAL ERROR OutOfStock
       ask Aisle Reserve INTERNAL
       ask Ledger Record INTERNAL ERROR OutOfStock -> process Ledger batch

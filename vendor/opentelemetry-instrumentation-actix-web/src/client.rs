@@ -1,8 +1,8 @@
 use crate::{
     middleware::get_scope,
-    util::{http_method_str, http_url},
+    util::{default_port, http_url, method_attributes, protocol_version},
 };
-use actix_http::{encoding::Decoder, BoxedPayloadStream, Error, Payload};
+use actix_http::{encoding::Decoder, error::ParseError, BoxedPayloadStream, Error, Payload};
 use actix_web::{
     body::MessageBody,
     http::{
@@ -12,7 +12,7 @@ use actix_web::{
     web::Bytes,
 };
 use awc::{
-    error::SendRequestError,
+    error::{ConnectError, SendRequestError},
     http::header::{CONTENT_LENGTH, USER_AGENT},
     ClientRequest, ClientResponse,
 };
@@ -26,12 +26,12 @@ use opentelemetry::{
 use opentelemetry_semantic_conventions::{
     attribute::{ERROR_TYPE, HTTP_REQUEST_BODY_SIZE},
     trace::{
-        HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
+        HTTP_RESPONSE_STATUS_CODE, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
         USER_AGENT_ORIGINAL,
     },
 };
 use serde::Serialize;
-use std::mem;
+use std::{io, mem};
 use std::str::FromStr;
 use std::{
     borrow::Cow,
@@ -175,31 +175,23 @@ impl InstrumentedClientRequest {
 
         // Client attributes
         // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client
-        self.attrs.extend(
-            &mut [
-                KeyValue::new(
-                    SERVER_ADDRESS,
-                    self.request
-                        .get_uri()
-                        .host()
-                        .map(|u| Cow::Owned(u.to_string()))
-                        .unwrap_or(Cow::Borrowed("unknown")),
-                ),
-                KeyValue::new(
-                    HTTP_REQUEST_METHOD,
-                    http_method_str(self.request.get_method()),
-                ),
-                KeyValue::new(URL_FULL, http_url(self.request.get_uri())),
-            ]
-            .into_iter(),
-        );
-
-        if let Some(peer_port) = self.request.get_uri().port_u16() {
-            if peer_port != 80 && peer_port != 443 {
-                self.attrs
-                    .push(KeyValue::new(SERVER_PORT, peer_port as i64));
-            }
+        let uri = self.request.get_uri();
+        let scheme = uri.scheme_str().unwrap_or_default();
+        self.attrs.extend([
+            KeyValue::new(
+                SERVER_ADDRESS,
+                uri.host()
+                    .map(|host| Cow::Owned(host.to_owned()))
+                    .unwrap_or(Cow::Borrowed("unknown")),
+            ),
+            KeyValue::new(URL_FULL, http_url(uri)),
+        ]);
+        if let Some(port) = uri.port_u16().or_else(|| default_port(scheme)) {
+            self.attrs
+                .push(KeyValue::new(SERVER_PORT, i64::from(port)));
         }
+        self.attrs
+            .extend(method_attributes(self.request.get_method()));
 
         if let Some(user_agent) = self
             .request
@@ -233,7 +225,7 @@ impl InstrumentedClientRequest {
 
         f(self.request)
             .inspect_ok(|res| record_response(res, &cx))
-            .inspect_err(|err| record_err(err, &cx))
+            .inspect_err(|error| record_err(error, &cx))
             .await
     }
 
@@ -301,8 +293,8 @@ impl InstrumentedClientRequest {
 fn convert_status(status: http::StatusCode) -> Status {
     match status.as_u16() {
         100..=399 => Status::Unset,
-        // since we are the client, we MUST treat 4xx as error
-        400..=599 => Status::error("Unexpected status code"),
+        // since we are the client, we MUST treat 4xx as error; the status code says which
+        400..=599 => Status::error(""),
         code => Status::error(format!("Invalid HTTP status code {code}")),
     }
 }
@@ -313,6 +305,10 @@ fn record_response<T>(response: &ClientResponse<T>, cx: &Context) {
     let status = convert_status(response.status());
 
     span.set_attribute(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, status_code as i64));
+    span.set_attribute(KeyValue::new(
+        NETWORK_PROTOCOL_VERSION,
+        protocol_version(response.version()),
+    ));
 
     // Per semconv: set error.type to status code for error responses
     if status_code >= 400 {
@@ -323,12 +319,54 @@ fn record_response<T>(response: &ClientResponse<T>, cx: &Context) {
     span.end();
 }
 
-fn record_err<T: fmt::Debug>(err: T, cx: &Context) {
+fn record_err(error: &SendRequestError, cx: &Context) {
     let span = cx.span();
-    let error_msg = format!("{err:?}");
-    span.set_attribute(KeyValue::new(ERROR_TYPE, error_msg.clone()));
-    span.set_status(Status::error(error_msg));
+    span.set_attribute(KeyValue::new(ERROR_TYPE, error_type(error)));
+    span.set_status(Status::error(error.to_string()));
     span.end();
+}
+
+/// The kind of error in one of a few words: the text of an error is the description's business.
+fn error_type(error: &SendRequestError) -> &'static str {
+    match error {
+        SendRequestError::Url(_) => "invalid_url",
+        SendRequestError::Connect(error) => match error {
+            ConnectError::Resolver(_) | ConnectError::NoRecords | ConnectError::Unresolved => {
+                "name_not_resolved"
+            }
+            ConnectError::Timeout => "connect_timeout",
+            ConnectError::Disconnected => "disconnected",
+            ConnectError::SslIsNotSupported => "tls_not_supported",
+            ConnectError::H2(_) => "http2_error",
+            ConnectError::Io(error) => io_error_type(error),
+            #[allow(unreachable_patterns)]
+            _ => "connect_error",
+        },
+        SendRequestError::Send(error) => io_error_type(error),
+        SendRequestError::Response(ParseError::Io(error)) => io_error_type(error),
+        SendRequestError::Response(_) => "malformed_response",
+        SendRequestError::Http(_) => "invalid_request",
+        SendRequestError::H2(_) => "http2_error",
+        SendRequestError::Timeout => "timeout",
+        SendRequestError::TunnelNotSupported => "tunnel_not_supported",
+        SendRequestError::Body(_) => "request_body_error",
+        _ => "_OTHER",
+    }
+}
+
+fn io_error_type(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection_refused",
+        io::ErrorKind::ConnectionReset => "connection_reset",
+        io::ErrorKind::ConnectionAborted => "connection_aborted",
+        io::ErrorKind::BrokenPipe => "broken_pipe",
+        io::ErrorKind::UnexpectedEof => "disconnected",
+        io::ErrorKind::TimedOut => "timeout",
+        io::ErrorKind::HostUnreachable => "host_unreachable",
+        io::ErrorKind::NetworkUnreachable => "network_unreachable",
+        io::ErrorKind::AddrNotAvailable => "address_not_available",
+        _ => "io_error",
+    }
 }
 
 struct ActixClientCarrier<'a> {

@@ -3,50 +3,110 @@ use actix_web::{
     dev::ServiceRequest,
     http::{Method, Version},
 };
+use actix_web::http::uri::Authority;
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_semantic_conventions::{
     attribute::HTTP_REQUEST_BODY_SIZE,
     trace::{
-        CLIENT_ADDRESS, HTTP_REQUEST_METHOD, HTTP_ROUTE, NETWORK_PEER_ADDRESS,
+        CLIENT_ADDRESS, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_ROUTE, NETWORK_PEER_ADDRESS,
         NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_QUERY, URL_SCHEME,
         USER_AGENT_ORIGINAL,
     },
 };
+use std::borrow::Cow;
 
-#[cfg(feature = "awc")]
-#[inline]
-pub(super) fn http_url(uri: &actix_web::http::Uri) -> String {
-    let scheme = uri.scheme().map(|s| s.as_str()).unwrap_or_default();
-    let host = uri.host().unwrap_or_default();
-    let path = uri.path();
-    let port = uri.port_u16().filter(|&p| p != 80 && p != 443);
-    let (query, query_delimiter) = if let Some(query) = uri.query() {
-        (query, "?")
-    } else {
-        ("", "")
+/// The query keys whose values are secrets, as the semantic conventions list them.
+/// See <https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/>.
+const SECRET_QUERY_KEYS: [&str; 5] = [
+    "X-Amz-Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "sig",
+    "X-Goog-Signature",
+];
+
+/// The query with the values of [`SECRET_QUERY_KEYS`] replaced by `REDACTED`; keys stay as they are.
+pub(super) fn redacted(query: &str) -> Cow<'_, str> {
+    let is_secret = |pair: &str| {
+        pair.split_once('=')
+            .is_some_and(|(key, _)| SECRET_QUERY_KEYS.contains(&key))
     };
+    if !query.split('&').any(is_secret) {
+        return Cow::Borrowed(query);
+    }
+    let pairs: Vec<_> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((key, _)) if is_secret(pair) => Cow::Owned(format!("{key}=REDACTED")),
+            _ => Cow::Borrowed(pair),
+        })
+        .collect();
+    Cow::Owned(pairs.join("&"))
+}
 
-    if let Some(port) = port {
-        format!("{scheme}://{host}:{port}{path}{query_delimiter}{query}")
-    } else {
-        format!("{scheme}://{host}{path}{query_delimiter}{query}")
+/// The port that a URL of this scheme has when it names none.
+#[cfg(feature = "awc")]
+pub(super) fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
     }
 }
 
+/// The whole URL, without credentials and secrets.
+#[cfg(feature = "awc")]
+pub(super) fn http_url(uri: &actix_web::http::Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or_default();
+    let host = uri.host().unwrap_or_default();
+    let mut url = format!("{scheme}://{host}");
+    if let Some(port) = uri.port_u16().filter(|&p| Some(p) != default_port(scheme)) {
+        url.push_str(&format!(":{port}"));
+    }
+    url.push_str(uri.path());
+    if let Some(query) = uri.query() {
+        url.push('?');
+        url.push_str(&redacted(query));
+    }
+    url
+}
+
+/// The method, if it is one that the semantic conventions know; names are case-sensitive.
+/// See <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#common-attributes>.
+pub(super) fn known_method(method: &Method) -> Option<&'static str> {
+    Some(match *method {
+        Method::OPTIONS => "OPTIONS",
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        Method::PATCH => "PATCH",
+        _ => return None,
+    })
+}
+
+/// The value of `http.request.method`: a client that makes up methods makes up no values.
 #[inline]
 pub(super) fn http_method_str(method: &Method) -> Value {
-    match method {
-        &Method::OPTIONS => "OPTIONS".into(),
-        &Method::GET => "GET".into(),
-        &Method::POST => "POST".into(),
-        &Method::PUT => "PUT".into(),
-        &Method::DELETE => "DELETE".into(),
-        &Method::HEAD => "HEAD".into(),
-        &Method::TRACE => "TRACE".into(),
-        &Method::CONNECT => "CONNECT".into(),
-        &Method::PATCH => "PATCH".into(),
-        other => other.to_string().into(),
-    }
+    known_method(method).unwrap_or("_OTHER").into()
+}
+
+/// The method of a request as span names have it.
+pub(super) fn method_in_name(method: &Method) -> &'static str {
+    known_method(method).unwrap_or("HTTP")
+}
+
+/// `http.request.method`, and the method as it came where that says less.
+pub(super) fn method_attributes(method: &Method) -> impl Iterator<Item = KeyValue> {
+    let original = known_method(method)
+        .is_none()
+        .then(|| KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, method.to_string()));
+    [KeyValue::new(HTTP_REQUEST_METHOD, http_method_str(method))]
+        .into_iter()
+        .chain(original)
 }
 
 #[inline]
@@ -70,9 +130,19 @@ pub(super) fn url_scheme(scheme: &str) -> Value {
     }
 }
 
+/// Where the client says that the server is: the parts of a `Host`, with `[` and `]` around IPv6.
+fn server_attributes(host: &str) -> impl Iterator<Item = KeyValue> {
+    let authority = host.parse::<Authority>().ok();
+    let address = authority.as_ref().map_or(host, |authority| authority.host());
+    let port = authority.as_ref().and_then(Authority::port_u16);
+    [KeyValue::new(SERVER_ADDRESS, address.to_owned())]
+        .into_iter()
+        .chain(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))))
+}
+
 pub(super) fn trace_attributes_from_request(
     req: &ServiceRequest,
-    http_route: &str,
+    http_route: Option<&str>,
 ) -> Vec<KeyValue> {
     let conn_info = req.connection_info();
     let remote_addr = conn_info.realip_remote_addr();
@@ -81,7 +151,9 @@ pub(super) fn trace_attributes_from_request(
 
     // Server attrs
     // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
-    attributes.push(KeyValue::new(HTTP_ROUTE, http_route.to_owned()));
+    if let Some(http_route) = http_route {
+        attributes.push(KeyValue::new(HTTP_ROUTE, http_route.to_owned()));
+    }
     if let Some(remote) = remote_addr {
         attributes.push(KeyValue::new(CLIENT_ADDRESS, remote.to_string()));
     }
@@ -91,31 +163,16 @@ pub(super) fn trace_attributes_from_request(
             attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, peer_addr));
         }
     }
-    let mut host_parts = conn_info.host().split_terminator(':');
-    if let Some(host) = host_parts.next() {
-        attributes.push(KeyValue::new(SERVER_ADDRESS, host.to_string()));
-    }
-    if let Some(port) = host_parts.next().and_then(|port| port.parse::<i64>().ok()) {
-        if port != 80 && port != 443 {
-            attributes.push(KeyValue::new(SERVER_PORT, port));
-        }
-    }
-    if let Some(path_query) = req.uri().path_and_query() {
-        if path_query.path() != "/" {
-            attributes.push(KeyValue::new(URL_PATH, path_query.path().to_string()));
-        }
-        if let Some(query) = path_query.query() {
-            attributes.push(KeyValue::new(URL_QUERY, query.to_string()));
-        }
+    attributes.extend(server_attributes(conn_info.host()));
+    attributes.push(KeyValue::new(URL_PATH, req.uri().path().to_owned()));
+    if let Some(query) = req.uri().query() {
+        attributes.push(KeyValue::new(URL_QUERY, redacted(query).into_owned()));
     }
     attributes.push(KeyValue::new(URL_SCHEME, url_scheme(conn_info.scheme())));
 
     // Common attrs
     // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#common-attributes
-    attributes.push(KeyValue::new(
-        HTTP_REQUEST_METHOD,
-        http_method_str(req.method()),
-    ));
+    attributes.extend(method_attributes(req.method()));
     // TODO: Add NETWORK_PROTOCOL_NAME attribute (e.g., "http").
     // Per semconv, this is recommended when the protocol name is not "http" or "https".
     // See: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#common-attributes
@@ -153,7 +210,10 @@ pub fn metrics_attributes_from_request(
     let conn_info = req.connection_info();
 
     let mut attributes = Vec::with_capacity(7);
-    attributes.push(KeyValue::new(HTTP_ROUTE, http_route));
+    // The route is empty where there is none.
+    if !http_route.is_empty() {
+        attributes.push(KeyValue::new(HTTP_ROUTE, http_route));
+    }
     attributes.push(KeyValue::new(
         HTTP_REQUEST_METHOD,
         http_method_str(req.method()),
@@ -165,13 +225,7 @@ pub fn metrics_attributes_from_request(
         protocol_version(req.version()),
     ));
 
-    let mut host_parts = conn_info.host().split_terminator(':');
-    if let Some(host) = host_parts.next() {
-        attributes.push(KeyValue::new(SERVER_ADDRESS, host.to_string()));
-    }
-    if let Some(port) = host_parts.next().and_then(|port| port.parse::<i64>().ok()) {
-        attributes.push(KeyValue::new(SERVER_PORT, port))
-    }
+    attributes.extend(server_attributes(conn_info.host()));
     attributes.push(KeyValue::new(URL_SCHEME, url_scheme(conn_info.scheme())));
 
     attributes

@@ -264,12 +264,12 @@ where
     fn call(&self, req: dev::ServiceRequest) -> Self::Future {
         let timer = SystemTime::now();
 
-        let mut http_target = req
+        let mut http_target: Cow<'static, str> = req
             .match_pattern()
             .map(Cow::Owned)
-            .unwrap_or(Cow::Borrowed("default"));
+            .unwrap_or_default();
 
-        if let Some(formatter) = &self.route_formatter {
+        if let Some(formatter) = self.route_formatter.as_ref().filter(|_| !http_target.is_empty()) {
             http_target = Cow::Owned(formatter.format(&http_target));
         }
 
@@ -296,8 +296,8 @@ where
                 let status_code = res.status().as_u16();
                 attributes.push(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, status_code as i64));
 
-                // Add error.type for 4xx and 5xx responses per semconv
-                if status_code >= 400 {
+                // Add error.type for 5xx responses per semconv: 4xx is the client's error
+                if status_code >= 500 {
                     attributes.push(KeyValue::new(ERROR_TYPE, status_code.to_string()));
                 }
 

@@ -2,21 +2,21 @@ use std::{borrow::Cow, rc::Rc, task::Poll};
 
 use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
-    http::header::HeaderMap,
+    http::{header::HeaderMap, StatusCode},
     Error,
 };
 use futures_util::future::{ok, FutureExt as _, LocalBoxFuture, Ready};
 use opentelemetry::{
     global::{self},
     propagation::Extractor,
-    trace::{FutureExt as OtelFutureExt, SpanKind, Status, TraceContextExt, Tracer},
+    trace::{FutureExt as OtelFutureExt, SpanKind, SpanRef, Status, TraceContextExt, Tracer},
     KeyValue,
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use opentelemetry_semantic_conventions::trace::HTTP_RESPONSE_STATUS_CODE;
 
 use super::{get_scope, route_formatter::RouteFormatter};
-use crate::util::trace_attributes_from_request;
+use crate::util::{method_in_name, trace_attributes_from_request};
 
 /// Request tracing middleware.
 ///
@@ -172,20 +172,21 @@ where
         let parent_context = global::get_text_map_propagator(|propagator| {
             propagator.extract(&RequestHeaderCarrier::new(req.headers_mut()))
         });
-        let mut http_route: Cow<'static, str> = req
-            .match_pattern()
-            .map(Into::into)
-            .unwrap_or_else(|| "default".into());
+        let mut http_route = req.match_pattern();
         if let Some(formatter) = &self.route_formatter {
-            http_route = formatter.format(&http_route).into();
+            http_route = http_route.map(|route| formatter.format(&route));
         }
 
-        // Span name follows semconv: "{method} {target}" where target is http.route
-        let http_method = req.method().as_str();
-        let span_name = format!("{} {}", http_method, http_route);
+        // Span name follows semconv: "{method} {target}" where target is http.route, and "{method}"
+        // alone where no route matched: the path is the client's to choose.
+        let http_method = method_in_name(req.method());
+        let span_name: Cow<'static, str> = match &http_route {
+            Some(route) => format!("{http_method} {route}").into(),
+            None => http_method.into(),
+        };
         let mut builder = self.tracer.span_builder(span_name);
         builder.span_kind = Some(SpanKind::Server);
-        builder.attributes = Some(trace_attributes_from_request(&req, &http_route));
+        builder.attributes = Some(trace_attributes_from_request(&req, http_route.as_deref()));
 
         let span = self.tracer.build_with_context(builder, &parent_context);
         let cx = parent_context.with_span(span);
@@ -197,40 +198,14 @@ where
             .service
             .call(req)
             .with_context(cx.clone())
-            .map(move |res| match res {
-                Ok(ok_res) => {
-                    let span = cx.span();
-                    let status_code = ok_res.status().as_u16();
-                    span.set_attribute(KeyValue::new(
-                        HTTP_RESPONSE_STATUS_CODE,
-                        status_code as i64,
-                    ));
-                    // Per semconv: set error.type to status code for 4xx/5xx responses
-                    // For server spans, only 5xx is considered an error for span status
-                    if ok_res.status().is_server_error() {
-                        span.set_attribute(KeyValue::new(ERROR_TYPE, status_code.to_string()));
-                        span.set_status(Status::error(
-                            ok_res
-                                .status()
-                                .canonical_reason()
-                                .map(ToString::to_string)
-                                .unwrap_or_default(),
-                        ));
-                    } else if ok_res.status().is_client_error() {
-                        // For 4xx, set error.type attribute but don't set span status to error
-                        span.set_attribute(KeyValue::new(ERROR_TYPE, status_code.to_string()));
-                    }
-                    span.end();
-                    Ok(ok_res)
-                }
-                Err(err) => {
-                    let span = cx.span();
-                    let error_msg = format!("{err:?}");
-                    span.set_attribute(KeyValue::new(ERROR_TYPE, error_msg.clone()));
-                    span.set_status(Status::error(error_msg));
-                    span.end();
-                    Err(err)
-                }
+            .map(move |res| {
+                let status = match &res {
+                    Ok(response) => response.status(),
+                    // What actix-web will make of it.
+                    Err(error) => error.as_response_error().status_code(),
+                };
+                record_status(&cx.span(), status, res.as_ref().err());
+                res
             });
 
         #[cfg(feature = "sync-middleware")]
@@ -238,6 +213,22 @@ where
 
         Box::pin(fut)
     }
+}
+
+/// Ends the span of a request that was answered so. Per semconv only 5xx is the server's error; the
+/// description says nothing that the status code says already.
+fn record_status(span: &SpanRef<'_>, status: StatusCode, error: Option<&Error>) {
+    span.set_attribute(KeyValue::new(
+        HTTP_RESPONSE_STATUS_CODE,
+        i64::from(status.as_u16()),
+    ));
+    if status.is_server_error() {
+        span.set_attribute(KeyValue::new(ERROR_TYPE, status.as_str().to_owned()));
+        span.set_status(Status::error(
+            error.map(ToString::to_string).unwrap_or_default(),
+        ));
+    }
+    span.end();
 }
 
 struct RequestHeaderCarrier<'a> {
