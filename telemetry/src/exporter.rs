@@ -111,6 +111,10 @@ impl Outage {
 
     /// Notes whether the backend took what it was sent, and warns when that has changed.
     pub(super) fn observe(&self, outcome: OTelSdkResult) {
+        if matches!(outcome, Err(OTelSdkError::AlreadyShutdown)) {
+            // It takes nothing any more because it was told so: there is nothing to warn of.
+            return;
+        }
         let was_away = self.away.swap(outcome.is_err(), Ordering::Relaxed);
         let exporter = self.exporter;
         match outcome {

@@ -6,6 +6,7 @@
 mod accounting;
 mod b3;
 pub mod config;
+mod console;
 mod error;
 mod exporter;
 mod http_client;
@@ -18,17 +19,20 @@ mod pipeline;
 mod processor;
 mod propagation;
 mod resource;
+mod streams;
 mod value_length;
 mod zipkin;
 
 pub use accounting::{Accounting, ExporterTotals, Snapshot};
 pub use error::TelemetryError;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
+pub use streams::Streams;
 
 use config::Config;
 use opentelemetry::global;
-use std::io::Write as _;
 use std::sync::Once;
+use std::time::Duration;
+use streams::LastLine;
 
 /// What a process says about itself.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +64,7 @@ pub struct Service {
 #[derive(Debug)]
 pub struct Telemetry {
     pipeline: Pipeline,
+    last_line: LastLine,
     shutdown: Once,
 }
 
@@ -72,9 +77,20 @@ impl Telemetry {
     /// [`TelemetryError`] when a variable holds a value that is unknown or malformed, an exporter
     /// cannot be set up, or the process has a `tracing` subscriber already.
     pub fn init(service: Service) -> Result<Self, TelemetryError> {
+        Self::init_with(service, Streams::default())
+    }
+
+    /// Does the same, but writes to `streams`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Telemetry::init`].
+    pub fn init_with(service: Service, streams: Streams) -> Result<Self, TelemetryError> {
         let config = Config::from_env()?;
-        logs::init(&config.log_filter)?;
-        let pipeline = Pipeline::new(&service, &config)?;
+        let console = streams.console();
+        let (logs, last_line) = streams.into_logs();
+        logs::init(&config.log_filter, logs)?;
+        let pipeline = Pipeline::with_console(&service, &config, &console)?;
         global::set_text_map_propagator(propagation::composite(&config.propagators));
         if !config.disabled {
             global::set_tracer_provider(pipeline.tracers().clone());
@@ -82,7 +98,7 @@ impl Telemetry {
         if let Some(meters) = pipeline.meters() {
             global::set_meter_provider(meters.clone());
         }
-        Ok(Telemetry { pipeline, shutdown: Once::new() })
+        Ok(Telemetry { pipeline, last_line, shutdown: Once::new() })
     }
 
     /// A live view of where the spans of this process went.
@@ -100,10 +116,14 @@ impl Telemetry {
     /// Sends what is waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting line to
     /// stderr. Only the first call does anything; the others wait for it.
     pub fn shutdown(&self) {
+        self.shutdown_within(SHUTDOWN_TIMEOUT);
+    }
+
+    /// Does the same within `timeout`.
+    pub fn shutdown_within(&self, timeout: Duration) {
         self.shutdown.call_once(|| {
-            self.pipeline.shutdown();
-            // Nobody is left to tell when stderr is closed.
-            writeln!(std::io::stderr(), "{}", self.accounting()).ok();
+            self.pipeline.shutdown_within(timeout);
+            self.last_line.write(&self.accounting().to_string());
         });
     }
 }

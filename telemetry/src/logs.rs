@@ -9,14 +9,15 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields as _};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
-/// Makes `tracing` write to stderr what `directives` (in the form of `RUST_LOG`) let through.
-pub(super) fn init(directives: &str) -> Result<(), TelemetryError> {
+/// Makes `tracing` write to `stream` what `directives` (in the form of `RUST_LOG`) let through.
+pub(super) fn init(directives: &str, stream: BoxMakeWriter) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder().parse(directives).map_err(|_| TelemetryError::Invalid {
         variable: "RUST_LOG".into(),
         value: directives.to_owned(),
@@ -25,7 +26,7 @@ pub(super) fn init(directives: &str) -> Result<(), TelemetryError> {
     let lines = tracing_subscriber::fmt::layer()
         .event_format(WithTrace)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(stream)
         .with_filter(filter.and(filter_fn(is_said_once)));
     Registry::default().with(lines).try_init()?;
     Ok(())

@@ -3,7 +3,9 @@
 
 use super::accounting::Accounting;
 use super::config::{Config, MetricExporterConfig};
+use super::console::MetricPrinter;
 use super::exporter::Outage;
+use super::streams::Console;
 use super::{TelemetryError, otlp};
 use futures_util::FutureExt as _;
 use opentelemetry::KeyValue;
@@ -29,6 +31,7 @@ pub(super) fn provider(
     config: &Config,
     resource: &Resource,
     accounting: &Accounting,
+    console: &Console,
 ) -> Result<Option<SdkMeterProvider>, TelemetryError> {
     if config.metrics.is_empty() {
         return Ok(None);
@@ -38,7 +41,7 @@ pub(super) fn provider(
         let interval = config.metric_interval;
         builder = match exporter {
             MetricExporterConfig::Console => {
-                let console = opentelemetry_stdout::MetricExporter::default();
+                let console = MetricPrinter::new(console.clone());
                 with_reader(builder, "console metrics", console, interval)
             }
             MetricExporterConfig::Otlp { receiver, temporality } => {

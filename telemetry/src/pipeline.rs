@@ -4,8 +4,10 @@
 
 use super::accounting::{Accounting, Lane, Totals};
 use super::config::{BatchLimits, Config, JaegerConfig, SpanExporterConfig};
+use super::console::SpanPrinter;
 use super::exporter::{AccountingExporter, Deliver};
 use super::processor::{AccountingProcessor, Queue};
+use super::streams::{Console, Streams};
 use super::{Service, TelemetryError, metrics, otlp, resource, zipkin};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -34,6 +36,15 @@ impl Pipeline {
     ///
     /// [`TelemetryError::Exporter`] when an exporter cannot be set up.
     pub fn new(service: &Service, config: &Config) -> Result<Self, TelemetryError> {
+        Self::with_console(service, config, &Streams::default().console())
+    }
+
+    /// Does the same, with the stream that the console exporters write to.
+    pub(super) fn with_console(
+        service: &Service,
+        config: &Config,
+        console: &Console,
+    ) -> Result<Self, TelemetryError> {
         let mut config = config.clone();
         if config.disabled {
             config.exporters.clear();
@@ -44,11 +55,11 @@ impl Pipeline {
         let queues = config
             .exporters
             .iter()
-            .map(|exporter| build(exporter, &resource, config.batch))
+            .map(|exporter| build(exporter, &resource, config.batch, console))
             .collect::<Result<Vec<_>, _>>()?;
         let totals = Arc::new(Totals::new(queues.iter().map(Queue::lane).collect()));
         let accounting = Accounting(Arc::clone(&totals));
-        let meters = metrics::provider(&config, &resource, &accounting)?;
+        let meters = metrics::provider(&config, &resource, &accounting, console)?;
         let processor = AccountingProcessor::new(totals, queues)
             .with_baggage_attributes(service.baggage_attributes)
             .with_value_length_limit(config.value_length_limit);
@@ -82,11 +93,15 @@ impl Pipeline {
     /// Sends what is waiting and stops, within [`SHUTDOWN_TIMEOUT`]; what could not be sent by
     /// then is counted as dropped. Doing it again does nothing.
     pub fn shutdown(&self) {
-        let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
+        self.shutdown_within(SHUTDOWN_TIMEOUT);
+    }
+
+    /// Does the same within `timeout`.
+    pub fn shutdown_within(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
         // Spans first, so that the last metrics hold their final totals; but some of the time is
         // kept for the metrics.
-        let for_spans =
-            if self.meters.is_some() { SHUTDOWN_TIMEOUT * 4 / 5 } else { SHUTDOWN_TIMEOUT };
+        let for_spans = if self.meters.is_some() { timeout * 4 / 5 } else { timeout };
         // What went wrong is in the accounting, and was said by the exporter.
         self.tracers.shutdown_with_timeout(for_spans).ok();
         if let Some(meters) = &self.meters {
@@ -100,11 +115,10 @@ fn build(
     exporter: &SpanExporterConfig,
     resource: &Resource,
     limits: BatchLimits,
+    console: &Console,
 ) -> Result<Queue, TelemetryError> {
     Ok(match exporter {
-        SpanExporterConfig::Console => {
-            queue("console", opentelemetry_stdout::SpanExporter::default(), limits)
-        }
+        SpanExporterConfig::Console => queue("console", SpanPrinter::new(console.clone()), limits),
         SpanExporterConfig::Otlp(config) => {
             let mut config = config.clone();
             config.timeout = config.timeout.min(limits.export_timeout);

@@ -1,0 +1,218 @@
+//! Spans as text.
+
+use super::super::exporter::{Deliver, Undelivered};
+use super::super::streams::Console;
+use super::{Plain, failure, time, write_attributes, write_resource};
+use opentelemetry::SpanId;
+use opentelemetry::trace::{Link, Status};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanData;
+use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Writes spans to a stream, each in one piece.
+#[derive(Debug)]
+pub(crate) struct SpanPrinter {
+    console: Console,
+    resource: Resource,
+    has_written_resource: AtomicBool,
+}
+
+impl SpanPrinter {
+    /// A printer to this stream.
+    pub(crate) fn new(console: Console) -> Self {
+        let resource = Resource::builder_empty().build();
+        SpanPrinter { console, resource, has_written_resource: AtomicBool::new(false) }
+    }
+
+    fn heading(&self) -> Result<String, fmt::Error> {
+        let mut text = "Spans\n".to_owned();
+        if !self.has_written_resource.swap(true, Ordering::Relaxed) {
+            write_resource(&mut text, &self.resource)?;
+        }
+        Ok(text)
+    }
+}
+
+impl Deliver for SpanPrinter {
+    async fn deliver(&self, batch: Vec<SpanData>) -> Result<(), Undelivered> {
+        // Writing to a `String` cannot fail.
+        let mut text = self.heading().unwrap_or_default();
+        for (index, span) in batch.iter().enumerate() {
+            write_span(&mut text, index, span).ok();
+            self.console.write(&text).map_err(|error| Undelivered {
+                spans: batch.len() - index,
+                error: failure(&error),
+            })?;
+            text.clear();
+        }
+        Ok(())
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.resource = resource.clone();
+    }
+}
+
+fn write_span(text: &mut String, index: usize, span: &SpanData) -> fmt::Result {
+    let scope = &span.instrumentation_scope;
+    let context = &span.span_context;
+    writeln!(text, "Span #{index}\n\tInstrumentation Scope")?;
+    writeln!(text, "\t\tName         : {:?}", scope.name())?;
+    if let Some(version) = scope.version() {
+        writeln!(text, "\t\tVersion      : {version:?}")?;
+    }
+    write_attributes(text, "\t\t\t", scope.attributes())?;
+    writeln!(text, "\n\tName         : {}", Plain(&span.name))?;
+    writeln!(text, "\tTraceId      : {}", context.trace_id())?;
+    writeln!(text, "\tSpanId       : {}", context.span_id())?;
+    match span.parent_span_id {
+        SpanId::INVALID => writeln!(text, "\tParentSpanId : None (root span)")?,
+        parent => writeln!(text, "\tParentSpanId : {parent}")?,
+    }
+    writeln!(text, "\tKind         : {:?}", span.span_kind)?;
+    writeln!(text, "\tStart time   : {}", time(span.start_time))?;
+    writeln!(text, "\tEnd time     : {}", time(span.end_time))?;
+    match &span.status {
+        Status::Error { description } => writeln!(text, "\tStatus       : Error {description:?}")?,
+        other => writeln!(text, "\tStatus       : {other:?}")?,
+    }
+    if !span.attributes.is_empty() {
+        writeln!(text, "\tAttributes:")?;
+        write_attributes(text, "\t\t", &span.attributes)?;
+    }
+    for event in span.events.iter() {
+        writeln!(text, "\tEvent        : {} at {}", Plain(&event.name), time(event.timestamp))?;
+        write_attributes(text, "\t\t", &event.attributes)?;
+    }
+    for Link { span_context, attributes, .. } in span.links.iter() {
+        let (trace, span) = (span_context.trace_id(), span_context.span_id());
+        writeln!(text, "\tLink         : trace {trace}, span {span}")?;
+        write_attributes(text, "\t\t", attributes)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::{Span as _, SpanContext, TraceContextExt as _, Tracer as _};
+    use opentelemetry::trace::{TraceFlags, TraceId, TraceState, TracerProvider as _};
+    use opentelemetry::{Context, KeyValue};
+    use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+    use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
+    use std::io;
+    use std::sync::{Arc, Mutex};
+    use std::time::{Duration, UNIX_EPOCH};
+
+    /// A stream that takes so many pieces.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<String>>>, usize);
+
+    impl io::Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut pieces = self.0.lock().unwrap();
+            if pieces.len() == self.1 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            pieces.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Keeps what has ended.
+    #[derive(Clone, Debug, Default)]
+    struct Memory(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanExporter for Memory {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().unwrap().extend(batch);
+            Ok(())
+        }
+    }
+
+    fn print(spans: Vec<SpanData>, room: usize) -> (Vec<String>, Result<(), Undelivered>) {
+        let paper = Paper(Arc::default(), room);
+        let streams = crate::Streams::new(io::sink, paper.clone());
+        let mut printer = SpanPrinter::new(streams.console());
+        let resource = Resource::builder_empty().with_service_name("store").build();
+        Deliver::set_resource(&mut printer, &resource);
+        let outcome = futures_util::FutureExt::now_or_never(printer.deliver(spans)).unwrap();
+        let pieces = paper.0.lock().unwrap().clone();
+        (pieces, outcome)
+    }
+
+    fn spans() -> Vec<SpanData> {
+        let memory = Memory::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(memory.clone()).build();
+        let tracer = provider.tracer("tests");
+        let remote = |span| {
+            let (flags, state) = (TraceFlags::SAMPLED, TraceState::default());
+            SpanContext::new(TraceId::from(0xfeed), SpanId::from(span), flags, true, state)
+        };
+        let parent = Context::new().with_remote_span_context(remote(1));
+        let at = |micros| UNIX_EPOCH + Duration::from_micros(micros);
+        let mut span = tracer
+            .span_builder("buy \u{1b}[31mpotatoes")
+            .with_start_time(at(1))
+            .start_with_context(&tracer, &parent);
+        span.set_attribute(KeyValue::new("method", "GET\n"));
+        span.set_attribute(KeyValue::new("pieces", 3));
+        span.add_event_with_timestamp("sold", at(2), vec![KeyValue::new("last", true)]);
+        span.add_link(remote(2), Vec::new());
+        span.set_status(Status::error("sold out"));
+        span.end_with_timestamp(at(1_000_003));
+        tracer.start_with_context("a root", &Context::new()).end();
+        memory.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_span_is_written_whole_and_strangers_do_not_paint_the_terminal() {
+        let spans = spans();
+        let id = spans[0].span_context.span_id();
+        let (pieces, outcome) = print(spans, usize::MAX);
+        assert!(outcome.is_ok() && pieces.len() == 2, "{pieces:?}");
+        assert_eq!(
+            pieces[0],
+            format!(
+                "Spans
+Resource
+\t ->  service.name=\"store\"
+Span #0
+\tInstrumentation Scope
+\t\tName         : \"tests\"
+
+\tName         : buy \\u{{1b}}[31mpotatoes
+\tTraceId      : 0000000000000000000000000000feed
+\tSpanId       : {id}
+\tParentSpanId : 0000000000000001
+\tKind         : Internal
+\tStart time   : 1970-01-01T00:00:00.000001Z
+\tEnd time     : 1970-01-01T00:00:01.000003Z
+\tStatus       : Error \"sold out\"
+\tAttributes:
+\t\t ->  method: \"GET\\n\"
+\t\t ->  pieces: 3
+\tEvent        : sold at 1970-01-01T00:00:00.000002Z
+\t\t ->  last: true
+\tLink         : trace 0000000000000000000000000000feed, span 0000000000000002
+"
+            )
+        );
+        assert!(pieces[1].contains("Name         : a root\n"), "{}", pieces[1]);
+        assert!(pieces[1].contains("ParentSpanId : None (root span)\n"), "{}", pieces[1]);
+    }
+
+    #[test]
+    fn what_a_reader_did_not_take_before_it_went_is_told() {
+        let (pieces, outcome) = print(spans(), 1);
+        assert_eq!(pieces.len(), 1);
+        let Err(Undelivered { spans: 1, error: OTelSdkError::AlreadyShutdown }) = outcome else {
+            panic!("{outcome:?}");
+        };
+    }
+}
