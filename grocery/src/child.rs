@@ -3,7 +3,9 @@
 use std::{
     ffi::{OsStr, OsString},
     net::SocketAddr,
-    process::Stdio,
+    os::fd::OwnedFd,
+    os::unix::net::UnixStream as StdUnixStream,
+    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -13,16 +15,14 @@ use nix::{
     unistd::Pid,
 };
 use tokio::{
-    net::TcpStream,
-    process::{self, ChildStdin},
-    time,
+    io::AsyncReadExt,
+    net::{TcpStream, UnixStream},
+    process,
+    time::{self, Instant},
 };
 
 /// How long a role may take from its start until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long a role may take to finish what it has in flight and flush its spans.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How often a starting role is asked whether it listens.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -30,13 +30,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// A running role.
 ///
 /// It is in a process group of its own, so that Ctrl-C reaches the parent alone and the parent
-/// decides in which order the roles end. It holds the other end of a pipe as its standard input:
-/// however the parent dies, the pipe closes, and the role ends too.
+/// decides in which order the roles end. Its standard input is one end of a pair of sockets of which
+/// this holds the other: however the parent dies, its end closes, and the role ends too. The other
+/// way the shopper says that its trips are over and it no longer needs the store.
 pub(crate) struct Child {
     role: &'static str,
     process: process::Child,
-    /// Held until the role has ended. Not left in `process`: waiting for a process closes it.
-    _parent_pipe: Option<ChildStdin>,
+    socket: UnixStream,
 }
 
 impl Child {
@@ -50,17 +50,23 @@ impl Child {
         variables: &[(&str, OsString)],
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let mut process = process::Command::new(program)
+        let (ours, theirs) = StdUnixStream::pair().context("cannot make a pair of sockets")?;
+        ours.set_nonblocking(true)?;
+        let process = process::Command::new(program)
             .args([OsStr::new(role), OsStr::new("--parent-pipe")])
             .args(args)
             .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start the {role}"))?;
-        let parent_pipe = process.stdin.take();
-        Ok(Self { role, process, _parent_pipe: parent_pipe })
+        Ok(Self { role, process, socket: UnixStream::from_std(ours)? })
+    }
+
+    /// Which role it is.
+    pub(crate) fn role(&self) -> &'static str {
+        self.role
     }
 
     /// Waits until the role listens on `addr`.
@@ -80,31 +86,35 @@ impl Child {
         }
     }
 
-    /// Waits until the role ends by itself, and tells which it was.
-    pub(crate) async fn ended(&mut self) -> &'static str {
-        // `stop` reports how it ended, and a failure to wait for it.
-        let _reported_later = self.process.wait().await;
-        self.role
+    /// Waits until the role ends by itself, and tells how.
+    pub(crate) async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+        self.process.wait().await
     }
 
-    /// Asks the role to end, gives it time to flush, and ends it by force if it takes too long.
-    ///
-    /// # Errors
-    /// When it had to be ended by force, or failed.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    /// Asks the role to end.
+    pub(crate) fn ask_to_stop(&self) {
         if let Some(pid) = self.process.id().and_then(|id| i32::try_from(id).ok()) {
             // It may have ended a moment ago: then there is nobody to signal, and that is fine.
             let _gone = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        match time::timeout(STOP_TIMEOUT, self.process.wait()).await {
-            Ok(status) => match status? {
-                status if status.success() => Ok(()),
-                status => bail!("the {} failed: {status}", self.role),
-            },
-            Err(_) => {
-                self.process.kill().await?;
-                bail!("the {} did not stop within {STOP_TIMEOUT:?} and was killed", self.role)
-            }
+    }
+
+    /// Waits until the role says that it needs no other role any more, or ends.
+    pub(crate) async fn needs_nobody(&mut self) {
+        // Its end closes the socket.
+        let _said_or_closed = self.socket.read_u8().await;
+    }
+
+    /// Waits for the end of the role, which has been asked to stop, and ends it by force at
+    /// `deadline`.
+    ///
+    /// # Errors
+    /// When it had to be ended by force.
+    pub(crate) async fn stopped(&mut self, deadline: Instant) -> anyhow::Result<ExitStatus> {
+        if let Ok(status) = time::timeout_at(deadline, self.process.wait()).await {
+            return Ok(status?);
         }
+        self.process.kill().await?;
+        bail!("the {} did not stop in time and was killed", self.role)
     }
 }

@@ -67,6 +67,7 @@ pub(crate) struct Together {
 
     /// Where the store listens
     #[arg(long, env = "STORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5000")]
+    #[arg(value_parser = shared::listen::address)]
     pub(crate) store_listen: SocketAddr,
 
     /// The store's database: sqlite:PATH, sqlite::memory: or postgres://... [default: the store's]
@@ -75,14 +76,17 @@ pub(crate) struct Together {
 
     /// Where the viewer's page and query API listen
     #[arg(long, env = "VIEWER_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:16686")]
+    #[arg(value_parser = shared::listen::address)]
     pub(crate) viewer_listen: SocketAddr,
 
     /// Where the viewer receives OTLP over HTTP; what listens there already receives the spans
     #[arg(long, env = "VIEWER_OTLP", value_name = "ADDR", default_value = "127.0.0.1:4318")]
+    #[arg(value_parser = shared::listen::address)]
     pub(crate) otlp: SocketAddr,
 
     /// Where the viewer receives OTLP over gRPC
     #[arg(long, env = "VIEWER_OTLP_GRPC", value_name = "ADDR", default_value = "127.0.0.1:4317")]
+    #[arg(value_parser = shared::listen::address)]
     pub(crate) otlp_grpc: SocketAddr,
 
     /// More flags for the shopper, as `grocery shopper --help` has them: grocery -- --seed 7

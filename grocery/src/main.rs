@@ -7,15 +7,19 @@
 //! - [`together`]: all roles at once: what is started, in which order, and how it all ends;
 //! - [`child`]: one role as a child process;
 //! - [`receiver`]: who receives the spans: the viewer, or what listens already;
-//! - [`probe`]: whether a role is well, for health checks.
+//! - [`probe`]: whether a role is well, for health checks;
+//! - [`http`]: asking over plain HTTP, for these two.
 
 mod child;
 mod cli;
+mod http;
 mod probe;
 mod receiver;
 mod together;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
+
+use shared::output;
 
 use crate::cli::{Cli, Role};
 
@@ -29,7 +33,8 @@ fn main() -> ExitCode {
         None => together::run(cli.together),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("grocery: {error:#}");
+        writeln!(output::stderr(), "grocery: {error:#}").ok();
+        output::finish();
         ExitCode::FAILURE
     })
 }

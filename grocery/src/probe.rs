@@ -2,14 +2,15 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
-use reqwest::blocking::Client;
+
+use crate::http;
 
 /// What to ask.
 #[derive(Args, Debug)]
 pub(crate) struct Probe {
-    /// The URL that answers with a 2xx status when all is well
+    /// The http:// URL that answers with a 2xx status when all is well
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000/readyz")]
     url: String,
 
@@ -23,11 +24,9 @@ pub(crate) struct Probe {
 /// # Errors
 /// When there is no answer in time, or one that says that not all is well.
 pub(crate) fn run(probe: &Probe) -> anyhow::Result<ExitCode> {
-    // An error says that the process has chosen a TLS provider already, which does as well.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let client = Client::builder().timeout(Duration::from_secs(probe.timeout)).build()?;
-    let answer = client.get(&probe.url).send();
-    let answer = answer.with_context(|| format!("no answer from {}", probe.url))?;
-    ensure!(answer.status().is_success(), "{} answers {}", probe.url, answer.status());
+    let Probe { url, timeout } = probe;
+    let asking = http::get(url, Duration::from_secs(*timeout));
+    let answer = actix_rt::System::new().block_on(asking)?;
+    ensure!(answer.status.is_success(), "{url} answers {}", answer.status);
     Ok(ExitCode::SUCCESS)
 }

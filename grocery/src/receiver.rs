@@ -1,14 +1,24 @@
 //! Who receives the spans: the viewer, or what is there already.
 
-use std::{ffi::OsString, net::SocketAddr};
+use std::{ffi::OsString, net::SocketAddr, time::Duration};
 
+use anyhow::bail;
 use tokio::net::TcpStream;
 
-use crate::cli::Together;
+use crate::{cli::Together, http};
 
 const TRACES_EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+const OTLP_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+const OTLP_TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
+const VIEWER_LOG: &str = "VIEWER_LOG";
+
+/// How OTLP in protobuf is marked.
+const PROTOBUF: &str = "application/x-protobuf";
+
+/// How long what listens on the OTLP address may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where the spans go.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +38,9 @@ pub(crate) enum Receiver {
 pub(crate) struct Environment {
     exporter: Option<OsString>,
     endpoint: Option<OsString>,
+    protocol: Option<OsString>,
+    /// Whether somebody has said what the viewer logs.
+    viewer_logs: bool,
 }
 
 impl Environment {
@@ -39,40 +52,80 @@ impl Environment {
         Self {
             exporter: read(TRACES_EXPORTER),
             endpoint: read(OTLP_TRACES_ENDPOINT).or_else(|| read(OTLP_ENDPOINT)),
+            protocol: read(OTLP_TRACES_PROTOCOL).or_else(|| read(OTLP_PROTOCOL)),
+            viewer_logs: read(VIEWER_LOG).is_some(),
         }
     }
 
+    /// The variables that the viewer gets on top of those of this process: where it is has been
+    /// said, so its log is about what goes wrong, unless it was asked for more.
+    pub(crate) fn for_viewer(&self) -> Vec<(&'static str, OsString)> {
+        if self.viewer_logs { Vec::new() } else { vec![(VIEWER_LOG, "warn".into())] }
+    }
+
     /// The variables that the store and the shopper get on top of those of this process.
-    pub(crate) fn for_services(
-        &self,
-        console: bool,
-        otlp: SocketAddr,
-    ) -> Vec<(&'static str, OsString)> {
+    pub(crate) fn for_services(&self, options: &Together) -> Vec<(&'static str, OsString)> {
         let mut exporter = self.exporter.clone().unwrap_or_else(|| "otlp".into());
         let listed = exporter.to_string_lossy().split(',').any(|name| name.trim() == "console");
-        if console && !listed {
+        if options.console && !listed {
             exporter = [OsString::from("console,"), exporter].into_iter().collect();
         }
         let mut variables = vec![(TRACES_EXPORTER, exporter)];
         if self.endpoint.is_none() {
-            variables.push((OTLP_ENDPOINT, format!("http://{otlp}").into()));
+            let is_grpc =
+                self.protocol.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("grpc"));
+            let receiver = if is_grpc { options.otlp_grpc } else { options.otlp };
+            variables.push((OTLP_ENDPOINT, format!("http://{receiver}").into()));
         }
         variables
     }
 }
 
 impl Receiver {
-    /// Looks who is there.
-    pub(crate) async fn find(options: &Together, environment: &Environment) -> Self {
+    /// Looks who is there, in an actix system.
+    ///
+    /// # Errors
+    /// When something is there that the spans should go to and that takes none.
+    pub(crate) async fn find(
+        options: &Together,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
         if let Some(endpoint) = &environment.endpoint {
-            return Self::Configured(endpoint.clone());
+            return Ok(Self::Configured(endpoint.clone()));
         }
-        match (listens(options.otlp).await, options.no_viewer) {
-            (true, _) => Self::Running,
-            (false, true) => Self::Nobody,
-            (false, false) => Self::Viewer,
+        if !listens(options.otlp).await {
+            return Ok(if options.no_viewer { Self::Nobody } else { Self::Viewer });
         }
+        if let Err(answer) = takes_otlp(options.otlp).await {
+            bail!(
+                "what listens on {} does not take OTLP: {answer}; stop it, or choose another \
+                 address with --otlp",
+                options.otlp
+            );
+        }
+        Ok(Self::Running)
     }
+}
+
+/// Asks `addr` by an export of nothing, which is an empty message, or says what else it answers.
+///
+/// A receiver answers by a message of its own, also when it refuses: one that wants credentials
+/// still is a receiver.
+async fn takes_otlp(addr: SocketAddr) -> Result<(), String> {
+    let url = format!("http://{addr}/v1/traces");
+    let answer = http::post(&url, PROTOBUF, Vec::new(), ANSWER_TIMEOUT).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    let is_empty_success = answer.status.is_success() && answer.content_type.is_empty();
+    if answer.content_type.starts_with(PROTOBUF) || is_empty_success {
+        return Ok(());
+    }
+    let told = |what: &str, value: &str| match value {
+        "" => String::new(),
+        value => format!(", {what} {value:?}"),
+    };
+    let content_type = told("content-type", &answer.content_type);
+    let server = told("server", &answer.server);
+    Err(format!("it answers POST /v1/traces with {}{content_type}{server}", answer.status))
 }
 
 /// Whether something accepts connections on `addr`.
@@ -82,25 +135,35 @@ pub(crate) async fn listens(addr: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
     use super::*;
 
-    fn variables(environment: &Environment, console: bool) -> Vec<String> {
-        let otlp = "127.0.0.1:4318".parse().unwrap();
-        let variables = environment.for_services(console, otlp);
+    fn variables(environment: &Environment, flags: &[&str]) -> Vec<String> {
+        let command = clap::Command::new("grocery").no_binary_name(true);
+        let matches = Together::augment_args(command).get_matches_from(flags);
+        let options = Together::from_arg_matches(&matches).unwrap();
+        let variables = environment.for_services(&options);
         variables.into_iter().map(|(name, value)| format!("{name}={}", value.display())).collect()
     }
 
     #[test]
     fn the_services_send_to_the_viewer_unless_told_otherwise() {
         assert_eq!(
-            variables(&Environment::default(), false),
+            variables(&Environment::default(), &[]),
             ["OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"]
         );
         let told = Environment {
             exporter: Some("zipkin".into()),
             endpoint: Some("http://collector:4318".into()),
+            ..Environment::default()
         };
-        assert_eq!(variables(&told, false), ["OTEL_TRACES_EXPORTER=zipkin"]);
+        assert_eq!(variables(&told, &[]), ["OTEL_TRACES_EXPORTER=zipkin"]);
+        let grpc = Environment { protocol: Some("grpc".into()), ..Environment::default() };
+        assert_eq!(
+            variables(&grpc, &[]),
+            ["OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317"]
+        );
     }
 
     #[test]
@@ -108,8 +171,15 @@ mod tests {
         let told = |exporter: &str| Environment {
             exporter: Some(exporter.into()),
             endpoint: Some("http://collector:4318".into()),
+            ..Environment::default()
         };
-        assert_eq!(variables(&told("jaeger"), true), ["OTEL_TRACES_EXPORTER=console,jaeger"]);
-        assert_eq!(variables(&told("otlp, console"), true), ["OTEL_TRACES_EXPORTER=otlp, console"]);
+        assert_eq!(
+            variables(&told("jaeger"), &["--console"]),
+            ["OTEL_TRACES_EXPORTER=console,jaeger"]
+        );
+        assert_eq!(
+            variables(&told("otlp, console"), &["--console"]),
+            ["OTEL_TRACES_EXPORTER=otlp, console"]
+        );
     }
 }

@@ -1,10 +1,27 @@
 //! All roles at once: viewer, store and shopper, started in that order and stopped in reverse.
+//!
+//! When it is over, the shopper is told first. As soon as its trips are over, so is the store, and
+//! both send their last spans at the same time; then the viewer ends. All of that takes
+//! [`STOP_TIMEOUT`] at most.
 
-use std::{ffi::OsString, net::SocketAddr, process::ExitCode};
+use std::{
+    ffi::OsString,
+    fmt,
+    future::pending,
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{bail, ensure};
 use clap::{Args, Command, FromArgMatches};
 use futures_util::future::select_all;
+use shared::{
+    output,
+    signal::{self, READER_GONE, Stop},
+};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     child::Child,
@@ -13,45 +30,85 @@ use crate::{
 };
 
 const SHOPPER: &str = "shopper";
+const VIEWER: &str = "viewer";
 
-/// Runs everything until Ctrl-C, SIGTERM or the shopper's end.
+/// How long all roles together may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Of that, for the shopper's trips that are under way; the shopper itself ends them after 2 s.
+const TRIPS_TIMEOUT: Duration = Duration::from_millis(2_200);
+
+/// How long the shopper may take to stop.
+const SHOPPER_STOP: &str = "4500ms";
+
+/// How long the store may take to stop, from when the trips are over.
+const STORE_STOP: &str = "2300ms";
+
+/// Of [`STOP_TIMEOUT`], for the viewer, which has nothing to finish.
+const VIEWER_STOP: Duration = Duration::from_millis(400);
+
+/// When this process ends, whatever still holds it up.
+const LAST_RESORT: Duration = Duration::from_secs(6);
+
+/// Runs everything until Ctrl-C, SIGTERM, SIGHUP or the shopper's end.
 ///
 /// # Errors
 /// When a role cannot be started, fails, or does not stop.
 pub(crate) fn run(options: Together) -> anyhow::Result<ExitCode> {
+    output::report_panics();
     let shopper_args = shopper_args(&options);
     check_shopper_args(&shopper_args);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run_all(options, shopper_args))?;
-    Ok(ExitCode::SUCCESS)
+    let stop = signal::watch(false, LAST_RESORT)?;
+    let code = actix_rt::System::new().block_on(run_all(options, shopper_args, stop))?;
+    output::finish();
+    Ok(code)
 }
 
-async fn run_all(options: Together, shopper_args: Vec<OsString>) -> anyhow::Result<()> {
-    let stop = shared::signal::shutdown(false)?;
+/// Says something to whoever started this.
+fn say(text: fmt::Arguments<'_>) {
+    writeln!(output::stderr(), "grocery: {text}").ok();
+}
+
+async fn run_all(
+    options: Together,
+    shopper_args: Vec<OsString>,
+    stop: Stop,
+) -> anyhow::Result<ExitCode> {
     let environment = Environment::read();
-    if listens(options.store_listen).await {
-        bail!(
-            "something listens on {} already, so the store cannot: stop it, or choose another \
-             address with --store-listen",
-            options.store_listen
-        );
+    check_free(options.store_listen, "the store", "--store-listen").await?;
+    let receiver = Receiver::find(&options, &environment).await?;
+    if receiver == Receiver::Viewer {
+        check_free(options.viewer_listen, "the viewer's page", "--viewer-listen").await?;
+        check_free(options.otlp, "the viewer", "--otlp").await?;
+        check_free(options.otlp_grpc, "the viewer, for OTLP over gRPC,", "--otlp-grpc").await?;
     }
-    let receiver = Receiver::find(&options, &environment).await;
     announce(&options, &receiver);
 
     let mut running = Vec::new();
     let outcome = tokio::select! {
         outcome = shop(&options, &environment, &receiver, shopper_args, &mut running) => outcome,
-        reason = stop => {
-            eprintln!("\ngrocery: {reason}, stopping");
+        reason = stop.requested() => {
+            say(format_args!(
+                "{reason}, stopping: the last spans are sent, for {STOP_TIMEOUT:?} at most; \
+                 Ctrl-C again ends at once"
+            ));
             Ok(())
         }
     };
-    outcome.and(stop_all(running).await)
+    tokio::select! {
+        stopped = stop_all(running) => {
+            let code = stopped?;
+            outcome.map(|()| code)
+        }
+        () = stop.at_once() => {
+            // The children are dropped, which kills them, and the process ends.
+            pending().await
+        }
+    }
 }
 
 /// Starts the roles one after the other, then waits for the shopper's end: a store or viewer that
-/// ends before it has failed.
+/// ends before it has failed, unless nobody reads what they print any more.
 async fn shop(
     options: &Together,
     environment: &Environment,
@@ -60,19 +117,27 @@ async fn shop(
     running: &mut Vec<Child>,
 ) -> anyhow::Result<()> {
     if *receiver == Receiver::Viewer {
-        let viewer = start(running, Child::start("viewer", viewer_args(options), &[])?);
+        let variables = environment.for_viewer();
+        let viewer = start(running, Child::start(VIEWER, viewer_args(options), &variables)?);
         viewer.listening(options.otlp).await?;
         viewer.listening(options.viewer_listen).await?;
     }
-    let variables = environment.for_services(options.console, options.otlp);
+    let variables = environment.for_services(options);
     start(running, Child::start("store", store_args(options), &variables)?)
         .listening(options.store_listen)
         .await?;
     start(running, Child::start(SHOPPER, shopper_args, &variables)?);
 
-    let ended = running.iter_mut().map(|child| Box::pin(child.ended()));
-    let (role, ..) = select_all(ended).await;
-    ensure!(role == SHOPPER, "the {role} ended while the shopper was still at work");
+    let ended = running.iter_mut().map(|child| {
+        let role = child.role();
+        Box::pin(async move { (role, child.ended().await) })
+    });
+    let ((role, status), ..) = select_all(ended).await;
+    let has_no_reader = status?.code() == Some(READER_GONE.into());
+    ensure!(
+        role == SHOPPER || has_no_reader,
+        "the {role} ended while the shopper was still at work"
+    );
     Ok(())
 }
 
@@ -82,14 +147,56 @@ fn start(running: &mut Vec<Child>, child: Child) -> &mut Child {
     &mut running[last]
 }
 
-/// Stops the roles, the last started first, each after the other is done: so the store still
-/// answers while the shopper finishes, and the viewer still receives what both flush.
-async fn stop_all(running: Vec<Child>) -> anyhow::Result<()> {
-    let mut outcome = Ok(());
-    for child in running.into_iter().rev() {
-        outcome = outcome.and(child.stop().await);
+/// Stops the roles, the last started first: the store still answers while the shopper's trips end,
+/// and the viewer still receives what both flush.
+async fn stop_all(mut running: Vec<Child>) -> anyhow::Result<ExitCode> {
+    let deadline = Instant::now() + STOP_TIMEOUT;
+    let (mut viewers, mut services): (Vec<_>, Vec<_>) =
+        running.iter_mut().partition(|child| child.role() == VIEWER);
+    for service in services.iter_mut().rev() {
+        service.ask_to_stop();
+        if service.role() == SHOPPER {
+            // Trips that go on for longer are cut off by the store's end.
+            timeout(TRIPS_TIMEOUT, service.needs_nobody()).await.ok();
+        }
     }
-    outcome
+    let mut endings = Vec::new();
+    for service in services.iter_mut().rev() {
+        endings.push((service.role(), service.stopped(deadline - VIEWER_STOP).await));
+    }
+    for viewer in &mut viewers {
+        viewer.ask_to_stop();
+        endings.push((VIEWER, viewer.stopped(deadline).await));
+    }
+    let mut failed = None;
+    for (role, ending) in endings {
+        match ending {
+            Ok(status) if status.code() == Some(READER_GONE.into()) => {
+                return Ok(READER_GONE.into());
+            }
+            Ok(status) if status.success() => {}
+            Ok(status) => drop(failed.get_or_insert(format!("the {role} failed: {status}"))),
+            Err(error) => drop(failed.get_or_insert(error.to_string())),
+        }
+    }
+    match failed {
+        Some(failed) => bail!(failed),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Refuses an address that a role could not listen on, in terms of the flag that chooses it here.
+async fn check_free(addr: SocketAddr, whose: &str, flag: &str) -> anyhow::Result<()> {
+    if listens(addr).await {
+        bail!(
+            "something listens on {addr} already, so {whose} cannot: stop it, or choose another \
+             address with {flag}"
+        );
+    }
+    if let Err(error) = TcpListener::bind(addr) {
+        bail!("{whose} cannot listen on {addr}: {error}; choose another address with {flag}");
+    }
+    Ok(())
 }
 
 /// Says where to look, before anything starts.
@@ -104,9 +211,9 @@ fn announce(options: &Together, receiver: &Receiver) {
         Receiver::Configured(endpoint) => format!("sent to {}", endpoint.display()),
         Receiver::Nobody => format!("nobody receives OTLP on {} yet", options.otlp),
     };
-    eprintln!("grocery: traces  {traces}");
-    eprintln!("grocery: store   http://{}/whats-in-store", options.store_listen);
-    eprintln!("grocery: Ctrl-C stops");
+    say(format_args!("traces  {traces}"));
+    say(format_args!("store   http://{}/whats-in-store", options.store_listen));
+    say(format_args!("Ctrl-C stops"));
 }
 
 fn viewer_args(options: &Together) -> Vec<OsString> {
@@ -122,7 +229,7 @@ fn store_args(options: &Together) -> Vec<OsString> {
         ("--listen", Some(options.store_listen.to_string().into())),
         ("--database", options.database.clone()),
     ]);
-    args.push("--allow-faults".into());
+    args.extend(["--allow-faults", "--stop-within", STORE_STOP].map(OsString::from));
     args
 }
 
@@ -137,6 +244,7 @@ fn shopper_args(options: &Together) -> Vec<OsString> {
         ("--every", text(&options.every)),
         ("--duration", text(&options.duration)),
         ("--trips", options.trips.map(number)),
+        ("--stop-within", Some(SHOPPER_STOP.into())),
     ]);
     args.extend(options.shopper_flags.iter().cloned());
     args

@@ -1,44 +1,251 @@
-//! When to stop: the signals that end a process, and the end of the parent that started it.
+//! When to stop, and how long that may take: the signals that end a process, the end of the parent
+//! that started it, and the deadline from then on.
+//!
+//! A thread of its own listens, so that a process ends also when all its other threads are stuck:
+//!
+//! ```text
+//! SIGINT, SIGTERM, SIGHUP, the parent is gone  →  the process is asked to stop, and begins to
+//! SIGINT again, or the parent gone meanwhile   →  it ends at once
+//! the deadline                                 →  it ends at once, with exit code 1
+//! ```
 
 use std::{
-    io::{self, Read},
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::AsFd,
+    sync::Arc,
     thread,
+    time::{Duration, Instant},
 };
 
+use signal_hook::{
+    consts::SIGINT,
+    low_level::{emulate_default_handler, exit},
+};
 use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    runtime,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{oneshot, watch},
+    time::sleep,
 };
 
-/// Listens from now on for the moment when this process should stop; the future resolves then,
-/// with the reason, for the log.
+use crate::output;
+
+/// How long a process may take to stop, unless it is told otherwise.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is kept of that time for the very end, when all that can be done is done.
+const LAST_MOMENT: Duration = Duration::from_millis(600);
+
+/// How long those who wait for [`Stop::at_once`] have.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// The exit code of a process whose output nobody reads any more: 128 and the number of SIGPIPE, as
+/// a shell tells it of `yes` in `yes | head -1`.
+pub const READER_GONE: u8 = 141;
+
+/// Why a process stops.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP: the terminal has gone.
+    HangUp,
+    /// The process that started this one has gone.
+    ParentGone,
+    /// Whoever read standard output has gone.
+    ReaderGone,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+            Self::HangUp => "SIGHUP",
+            Self::ParentGone => "the parent process is gone",
+            Self::ReaderGone => "nobody reads standard output any more",
+        })
+    }
+}
+
+/// Whether this process is to stop, and until when it has to.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    requested: Arc<watch::Sender<Option<Request>>>,
+    timeout: Duration,
+    parent_pipe: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    reason: Reason,
+    at: Instant,
+    /// Whether the process ends without finishing anything.
+    at_once: bool,
+}
+
+/// Listens from now on for what should stop this process, which then has `timeout` to end by
+/// itself.
 ///
-/// That is at SIGINT (Ctrl-C), at SIGTERM, and with `parent_pipe` also at the end of standard
-/// input: a parent that holds the other end of it closes it when it dies, however it dies.
+/// With `parent_pipe` that is also the end of standard input: a parent that holds the other end of
+/// it closes it when it dies, however it dies.
 ///
-/// Call it inside a runtime, before anybody is told that the process runs: a signal that comes
-/// earlier ends it at once, and nothing is flushed.
+/// Call it before anybody is told that the process runs: a signal that comes earlier ends it at
+/// once, and nothing is flushed.
 ///
 /// # Errors
 /// When the operating system refuses a signal handler or a thread.
-pub fn shutdown(parent_pipe: bool) -> io::Result<impl Future<Output = &'static str> + 'static> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let parent_gone = if parent_pipe { Some(end_of_stdin()?) } else { None };
-    Ok(async move {
-        let parent_gone = async {
-            match parent_gone {
-                // An error says that the thread has ended, and it ends only at the end of input.
-                Some(gone) => drop(gone.await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-            () = parent_gone => "the parent process is gone",
+pub fn watch(parent_pipe: bool, timeout: Duration) -> io::Result<Stop> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::listen()?
+    };
+    let parent = if parent_pipe { Some(end_of_stdin()?) } else { None };
+    let stop = Stop { requested: Arc::new(watch::Sender::new(None)), timeout, parent_pipe };
+    let watched = stop.clone();
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || runtime.block_on(watched.watch(signals, parent)))?;
+    Ok(stop)
+}
+
+impl Stop {
+    /// A process that nothing stops but [`Stop::request`], for tests.
+    pub fn never() -> Self {
+        let requested = Arc::new(watch::Sender::new(None));
+        Self { requested, timeout: STOP_TIMEOUT, parent_pipe: false }
+    }
+
+    /// Asks the process to stop, unless it has been asked already.
+    pub fn request(&self, reason: Reason) {
+        self.requested.send_if_modified(|request| {
+            let is_first = request.is_none();
+            request.get_or_insert(Request { reason, at: Instant::now(), at_once: false });
+            is_first
+        });
+    }
+
+    /// Lasts until the process is asked to stop, and tells why.
+    pub async fn requested(&self) -> Reason {
+        let mut requests = self.requested.subscribe();
+        // The sender cannot have gone, since it is ours.
+        let request = requests.wait_for(Option::is_some).await;
+        request
+            .ok()
+            .and_then(|request| *request)
+            .map_or(Reason::Terminate, |request| request.reason)
+    }
+
+    /// Lasts until the process is about to end without finishing anything: a moment for what must
+    /// not stay behind, such as child processes.
+    pub async fn at_once(&self) {
+        let mut requests = self.requested.subscribe();
+        let is_at_once = |request: &Option<Request>| request.is_some_and(|request| request.at_once);
+        requests.wait_for(is_at_once).await.ok();
+    }
+
+    /// Why the process was asked to stop, if it was.
+    pub fn reason(&self) -> Option<Reason> {
+        self.requested.borrow().map(|request| request.reason)
+    }
+
+    /// How long the process has for what it does now, and would like to take `wanted` for: less
+    /// than that when it has to end soon.
+    pub fn time_for(&self, wanted: Duration) -> Duration {
+        let request = *self.requested.borrow();
+        request.map_or(wanted, |request| {
+            let deadline = request.at + self.timeout;
+            let left = deadline.saturating_duration_since(Instant::now());
+            left.saturating_sub(LAST_MOMENT).min(wanted)
+        })
+    }
+
+    /// Tells the parent that holds the other end of standard input that it need not wait for this
+    /// process any longer to stop others that this one needed.
+    pub fn tell_parent(&self) {
+        if self.parent_pipe
+            && let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned()
+        {
+            // A parent that wants to know has given a socket; others have not, or have gone.
+            File::from(stdin).write_all(b"\n").ok();
         }
-    })
+    }
+
+    /// The thread that listens.
+    async fn watch(self, mut signals: Signals, mut parent: Option<oneshot::Receiver<()>>) {
+        let reason = tokio::select! {
+            reason = signals.next() => reason,
+            () = parent_gone(&mut parent) => Reason::ParentGone,
+            reason = self.requested() => reason,
+        };
+        self.request(reason);
+        if reason == Reason::ParentGone {
+            parent = None;
+        }
+        let again = async { while signals.next().await != Reason::Interrupt {} };
+        tokio::select! {
+            () = again => {
+                self.end_at_once().await;
+                // It ends the process; if it cannot, the exit does.
+                emulate_default_handler(SIGINT).ok();
+            }
+            () = parent_gone(&mut parent) => self.end_at_once().await,
+            () = sleep(self.timeout) => {
+                let mut stderr = output::stderr();
+                stderr.open_reserve();
+                writeln!(stderr, "{reason}: not all was done within {:?}", self.timeout).ok();
+            }
+        }
+        self.end_at_once().await;
+        exit(1);
+    }
+
+    async fn end_at_once(&self) {
+        self.requested.send_modify(|request| {
+            if let Some(request) = request {
+                request.at_once = true;
+            }
+        });
+        sleep(AT_ONCE).await;
+        output::stderr().end();
+    }
+}
+
+/// The signals that ask a process to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Reason {
+        tokio::select! {
+            _ = self.interrupt.recv() => Reason::Interrupt,
+            _ = self.terminate.recv() => Reason::Terminate,
+            _ = self.hang_up.recv() => Reason::HangUp,
+        }
+    }
+}
+
+async fn parent_gone(parent: &mut Option<oneshot::Receiver<()>>) {
+    match parent {
+        // An error says that the thread has ended, and it ends only at the end of input.
+        Some(gone) => drop(gone.await),
+        None => std::future::pending().await,
+    }
 }
 
 /// Reads standard input to its end on a thread of its own: tokio's standard input would keep the

@@ -58,6 +58,10 @@ pub struct Args {
     /// Stop at the end of standard input: when the parent process is gone
     #[arg(long, hide = true)]
     pub(crate) parent_pipe: bool,
+
+    /// How long the shopper may take to stop
+    #[arg(long, hide = true, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) stop_within: Duration,
 }
 
 /// What trips are like.

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long trips that are under way may go on after the run has been told to stop.
-pub const STOP_GRACE: Duration = Duration::from_secs(3);
+pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// How often recorders are emptied into the statistics.
 const TICK: Duration = Duration::from_secs(1);

@@ -18,7 +18,8 @@ use interruption::Interruptions;
 use line::Progress;
 use panel::Panel;
 use ratatui::layout::Size;
-use std::io::{self, IsTerminal as _, Stderr, Write as _};
+use shared::output::{self, BoundedWriter};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -29,6 +30,9 @@ const REFRESH: Duration = Duration::from_secs(1);
 
 /// How often the view looks whether its terminal was resized or a signal came.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long the view may take to go when a signal would end or stop the process.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -108,7 +112,8 @@ impl<S: Fn() -> Snapshot> Source<S> {
     /// The view at the foot of the terminal, until `stopped`.
     fn show_panel(&self, stopped: &Receiver<()>) -> io::Result<()> {
         let interruptions = Interruptions::register()?;
-        let mut foot: Foot<Stderr> = Foot::new(io::stderr());
+        let terminal = output::stderr();
+        let mut foot: Foot<BoundedWriter> = Foot::new(terminal.clone());
         let mut panel = self.panel();
         let mut refreshed = Instant::now();
         loop {
@@ -118,14 +123,19 @@ impl<S: Fn() -> Snapshot> Source<S> {
                 refreshed = Instant::now();
             }
             let size = terminal_size()?;
-            if due || foot.size() != size {
+            // A terminal that nobody reads gets no more of it: the next view has newer figures.
+            if (due || foot.size() != size) && terminal.is_idle() {
                 foot.show(&panel, size)?;
+                terminal.set_epilogue(foot.closing()?);
             }
             if is_over(stopped, LOOK) {
+                terminal.open_reserve();
+                terminal.set_epilogue(Vec::new());
                 return foot.close();
             }
             if let Some(signal) = interruptions.take() {
                 foot.close()?;
+                terminal.flush_within(FLUSH_TIMEOUT);
                 // Comes back after a stop (Ctrl-Z) only; the foot is opened again by its new size.
                 signal.obey()?;
             }
@@ -137,7 +147,7 @@ impl<S: Fn() -> Snapshot> Source<S> {
         let mut progress = Progress::default();
         while !is_over(stopped, LINE_EVERY) {
             writeln!(
-                io::stderr(),
+                output::stderr(),
                 "{}",
                 progress.line(&(self.statistics)(), &self.spans.snapshot())
             )?;

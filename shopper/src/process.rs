@@ -4,7 +4,11 @@
 use std::{io::Write, process::ExitCode, time::SystemTime};
 
 use opentelemetry::global;
-use telemetry::{Service, Telemetry};
+use shared::{
+    output,
+    signal::{READER_GONE, Reason},
+};
+use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
     cli::Args,
@@ -25,23 +29,29 @@ const WRONG_USAGE: u8 = 2;
 /// wrong usage.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
+    output::report_panics();
     let report = match Report::prepare(&args.report) {
         Ok(report) => report,
         Err(error) => return fail(&error, WRONG_USAGE.into()),
     };
-    match shop(&args, &report) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let code = match shop(&args, &report) {
+        Ok((_, Some(Reason::ReaderGone))) => READER_GONE.into(),
+        Ok((true, _)) => ExitCode::SUCCESS,
+        Ok((false, _)) => ExitCode::FAILURE,
         Err(error) => fail(&error, ExitCode::FAILURE),
-    }
+    };
+    output::finish();
+    code
 }
 
-fn shop(args: &Args, report: &Report) -> Result<bool, ShopperError> {
-    let telemetry = Telemetry::init(Service {
-        name: "shopper",
-        version: env!("CARGO_PKG_VERSION"),
-        ..Service::default()
-    })?;
+/// Whether all assertions hold, and why the run was stopped, if it was.
+fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperError> {
+    let stop =
+        shared::signal::watch(args.parent_pipe, args.stop_within).map_err(ShopperError::Signals)?;
+    let service =
+        Service { name: "shopper", version: env!("CARGO_PKG_VERSION"), ..Service::default() };
+    let streams = Streams::new(output::stderr, output::Stdout::new(stop.clone()));
+    let telemetry = Telemetry::init_with(service, streams)?;
     if telemetry.exports_metrics() {
         actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
     }
@@ -57,20 +67,21 @@ fn shop(args: &Args, report: &Report) -> Result<bool, ShopperError> {
         telemetry.accounting(),
     );
     let driven = actix::System::new().block_on(async {
-        let stop = shared::signal::shutdown(args.parent_pipe).map_err(ShopperError::Signals)?;
         drive(&config, &statistics, async {
-            let reason = stop.await;
+            let reason = stop.requested().await;
             tracing::info!("stopping: {reason}");
         })
         .await
     });
     view.stop();
     driven?;
+    stop.tell_parent();
+    output::stderr().open_reserve();
     let passed = report.conclude(&run, &statistics.snapshot(), || {
-        telemetry.shutdown();
+        telemetry.shutdown_within(stop.time_for(telemetry::SHUTDOWN_TIMEOUT));
         telemetry.accounting().snapshot()
     })?;
-    Ok(passed)
+    Ok((passed, stop.reason()))
 }
 
 fn describe(config: &Config, args: &Args) -> Run {
@@ -87,7 +98,7 @@ fn describe(config: &Config, args: &Args) -> Run {
 }
 
 fn fail(error: &dyn std::error::Error, code: ExitCode) -> ExitCode {
-    // Nobody is left to tell when stderr is closed.
-    writeln!(std::io::stderr(), "shopper: {error}").ok();
+    writeln!(output::stderr(), "shopper: {error}").ok();
+    output::finish();
     code
 }

@@ -32,6 +32,7 @@ pub use text::text;
 use crate::statistics::Snapshot;
 use document::Verdict;
 use opentelemetry::trace::TraceId;
+use shared::output;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -106,15 +107,16 @@ impl Report {
     }
 
     fn write(&self, document: &Document) -> Result<(), ReportError> {
-        let mut stdout = io::stdout().lock();
-        match self.args.output {
-            Format::Text => stdout.write_all(text(document).as_bytes())?,
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut stdout, document)?;
-                writeln!(stdout)?;
-            }
+        let mut report = match self.args.output {
+            Format::Text => text(document),
+            Format::Json => serde_json::to_string_pretty(document)?,
+        };
+        if !report.ends_with('\n') {
+            report.push('\n');
         }
-        stdout.flush()?;
+        // What was said before the report comes before it also where both go to one terminal.
+        output::finish();
+        print(&report)?;
         if let Some(path) = &self.args.html {
             std::fs::write(path, page(document))
                 .map_err(|source| ReportError::Page { path: path.clone(), source })?;
@@ -124,11 +126,20 @@ impl Report {
 }
 
 fn say_what_failed(verdicts: &[Verdict]) -> io::Result<()> {
-    let mut stderr = io::stderr().lock();
+    let mut stderr = output::stderr();
     verdicts.iter().filter(|verdict| !verdict.passed).try_for_each(|verdict| {
         let Verdict { assertion, measured, .. } = verdict;
         writeln!(stderr, "assertion failed: {assertion}: measured {measured}")
     })
+}
+
+/// Writes to standard output. Whoever reads no further has seen enough.
+fn print(report: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(report.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Where the trace of this id can be seen.

@@ -8,8 +8,11 @@ use std::{
     time::Duration,
 };
 
-use shared::signal;
-use telemetry::{Service, Telemetry};
+use shared::{
+    output,
+    signal::{self, READER_GONE, Reason, Stop},
+};
+use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
     actors::{ActorConfig, RestockPolicy},
@@ -22,6 +25,7 @@ use crate::{
 pub struct Args {
     /// Address and port to listen on; port 0 takes any free port.
     #[arg(long, env = "STORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5000")]
+    #[arg(value_parser = shared::listen::address)]
     pub listen: SocketAddr,
 
     /// Where stock and orders are kept: `sqlite:PATH`, `sqlite::memory:` or
@@ -97,44 +101,62 @@ pub struct Args {
     /// Stop at the end of standard input: the process that started this one holds the other end.
     #[arg(long, hide = true)]
     pub parent_pipe: bool,
+
+    /// How long the store may take to stop.
+    #[arg(long, hide = true, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub stop_within: Duration,
 }
 
 /// Runs the store until it is told to stop, or audits it; 0 is done, 1 is failed.
 pub fn run(args: Args) -> ExitCode {
+    output::report_panics();
     let done = if args.audit { audit(&args.database) } else { open(&args) };
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            // Nobody is left to tell when stderr is closed.
-            writeln!(io::stderr(), "grocery store: {error}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    let code = done.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    });
+    output::finish();
+    code
+}
+
+fn complain(error: &anyhow::Error) {
+    writeln!(output::stderr(), "grocery store: {error}").ok();
 }
 
 /// Opens the store, and flushes its telemetry on every way out.
 fn open(args: &Args) -> anyhow::Result<ExitCode> {
-    let telemetry = Telemetry::init(Service {
+    let stop = signal::watch(args.parent_pipe, args.stop_within)?;
+    let service = Service {
         name: "grocery-store",
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[shared::fault::SHOPPER_KIND],
-    })?;
-    let served = actix_rt::System::new().block_on(serve(args));
+    };
+    let streams = Streams::new(output::stderr, output::Stdout::new(stop.clone()));
+    let telemetry = Telemetry::init_with(service, streams)?;
+    let served = actix_rt::System::new().block_on(serve(args, stop.clone()));
     if let Err(error) = &served {
-        writeln!(io::stderr(), "grocery store: {error}").ok();
+        complain(error);
     }
-    telemetry.shutdown();
-    Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    output::stderr().open_reserve();
+    telemetry.shutdown_within(stop.time_for(telemetry::SHUTDOWN_TIMEOUT));
+    Ok(match (served, stop.reason()) {
+        (Err(_), _) => ExitCode::FAILURE,
+        (Ok(()), Some(Reason::ReaderGone)) => ExitCode::from(READER_GONE),
+        (Ok(()), _) => ExitCode::SUCCESS,
+    })
 }
 
-async fn serve(args: &Args) -> anyhow::Result<()> {
-    let shutdown = signal::shutdown(args.parent_pipe)?;
+async fn serve(args: &Args, stop: Stop) -> anyhow::Result<()> {
+    let stopping = stop.clone();
     let store = server::serve(args.config(), async move {
-        let reason = shutdown.await;
-        tracing::info!(reason, "the store is closing");
+        let reason = stopping.requested().await;
+        tracing::info!(%reason, "the store is closing");
     })
     .await?;
-    writeln!(io::stderr(), "grocery store: open on http://{}", store.addr()).ok();
+    // A parent has said where its store listens, unless the system chose the port.
+    if !args.parent_pipe || args.listen.port() == 0 {
+        writeln!(output::stderr(), "grocery store: open on http://{}", store.addr()).ok();
+    }
     Ok(store.stopped().await?)
 }
 

@@ -11,14 +11,17 @@ const DEFAULT_LOG: &str = "info,actix_server=warn";
 pub struct Args {
     /// Address of the page and the query API
     #[arg(long, env = "VIEWER_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:16686")]
+    #[arg(value_parser = shared::listen::address)]
     pub listen: SocketAddr,
 
     /// Address that takes OTLP over HTTP, in protobuf and JSON
     #[arg(long, env = "VIEWER_OTLP", value_name = "ADDR", default_value = "127.0.0.1:4318")]
+    #[arg(value_parser = shared::listen::address)]
     pub otlp: SocketAddr,
 
     /// Address that takes OTLP over gRPC
     #[arg(long, env = "VIEWER_OTLP_GRPC", value_name = "ADDR", default_value = "127.0.0.1:4317")]
+    #[arg(value_parser = shared::listen::address)]
     pub otlp_grpc: SocketAddr,
 
     /// Spans held at most; the oldest traces go first

@@ -9,6 +9,7 @@ mod metrics;
 mod shutdown;
 mod together;
 mod trip;
+mod unread;
 mod zipkin_server;
 
 /// What the tests share.

@@ -13,6 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use testing::unread::Unread;
 
 /// How long a test waits for what should come at once: only a failing test waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,17 +39,8 @@ impl Grocery {
         args: impl IntoIterator<Item = &'a str>,
         variables: impl IntoIterator<Item = (&'a str, String)>,
     ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_grocery"));
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        #[expect(clippy::disallowed_methods, reason = "to keep it from the process")]
-        for name in std::env::vars().map(|(name, _)| name) {
-            let ours =
-                ["OTEL_", "STORE_", "SHOPPER_", "GROCERY_", "VIEWER_", "DATABASE_URL", "RUST_LOG"];
-            if ours.iter().any(|prefix| name.starts_with(prefix)) {
-                command.env_remove(name);
-            }
-        }
-        command.envs(variables);
+        let mut command = command(args, variables);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("grocery starts");
         let stderr = Arc::<Lines>::default();
         let mut stdout = child.stdout.take().expect("it is piped");
@@ -58,6 +50,18 @@ impl Grocery {
             std::thread::spawn(move || drop(std::io::copy(&mut stdout, &mut std::io::sink()))),
         ];
         Self { child, stderr, readers }
+    }
+
+    /// Starts `grocery ARGS` with its standard output and error on a stream that nobody reads.
+    pub(crate) fn start_unread<'a>(
+        args: impl IntoIterator<Item = &'a str>,
+        variables: impl IntoIterator<Item = (&'a str, String)>,
+        stream: &Unread,
+    ) -> Self {
+        let mut command = command(args, variables);
+        let child = command.stdout(stream.stdio()).stderr(stream.stdio()).spawn();
+        let child = child.expect("grocery starts");
+        Self { child, stderr: Arc::default(), readers: Vec::new() }
     }
 
     /// Waits for a line on stderr of which `find` makes something.
@@ -114,6 +118,24 @@ impl Drop for Grocery {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn command<'a>(
+    args: impl IntoIterator<Item = &'a str>,
+    variables: impl IntoIterator<Item = (&'a str, String)>,
+) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grocery"));
+    command.args(args).stdin(Stdio::null());
+    #[expect(clippy::disallowed_methods, reason = "to keep it from the process")]
+    for name in std::env::vars().map(|(name, _)| name) {
+        let ours =
+            ["OTEL_", "STORE_", "SHOPPER_", "GROCERY_", "VIEWER_", "DATABASE_URL", "RUST_LOG"];
+        if ours.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command.envs(variables);
+    command
 }
 
 fn collect(pipe: impl Read + Send + 'static, into: Arc<Lines>) -> JoinHandle<()> {

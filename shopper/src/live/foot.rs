@@ -57,12 +57,16 @@ impl<W: Write> Foot<W> {
         self.write(&bytes)
     }
 
+    /// What takes the rows away, for whoever has to do it when this cannot.
+    pub(super) fn closing(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        release(&mut bytes, self.rows)?;
+        Ok(bytes)
+    }
+
     /// Ends the region and clears what is below the cursor, which never is below the region.
     fn release(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
-        if self.rows > 0 {
-            bytes.queue(SavePosition)?.queue(ScrollingRegion::Whole)?.queue(RestorePosition)?;
-            bytes.queue(Clear(ClearType::FromCursorDown))?;
-        }
+        release(bytes, self.rows)?;
         (self.size, self.rows) = (Size::ZERO, 0);
         Ok(())
     }
@@ -102,6 +106,14 @@ impl<W: Write> Drop for Foot<W> {
         // A terminal that is gone needs no restoring.
         self.close().ok();
     }
+}
+
+fn release(bytes: &mut Vec<u8>, rows: u16) -> io::Result<()> {
+    if rows > 0 {
+        bytes.queue(SavePosition)?.queue(ScrollingRegion::Whole)?.queue(RestorePosition)?;
+        bytes.queue(Clear(ClearType::FromCursorDown))?;
+    }
+    Ok(())
 }
 
 /// Which rows of the terminal scroll. The cursor goes to the first row.

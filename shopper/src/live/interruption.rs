@@ -1,9 +1,9 @@
 //! Signals that would end or stop the process at once, and leave its terminal with a view that
 //! nobody draws any more.
 //!
-//! SIGINT and SIGTERM are not among them: they end the run in good order, and its view with it.
+//! SIGINT, SIGTERM and SIGHUP are not among them: they end the run in good order, and its view with it.
 
-use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTSTP};
+use signal_hook::consts::{SIGQUIT, SIGTSTP};
 use signal_hook::low_level::emulate_default_handler;
 use std::io;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct Interruption(i32);
 impl Interruptions {
     pub(super) fn register() -> io::Result<Self> {
         let (came, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        for signal in [SIGHUP, SIGQUIT, SIGTSTP] {
+        for signal in [SIGQUIT, SIGTSTP] {
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))?;
             signal_hook::flag::register_usize(signal, Arc::clone(&came), signal as usize)?;
         }

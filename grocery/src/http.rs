@@ -1,0 +1,60 @@
+//! Asking over plain HTTP, which needs no certificates: in a container there may be none.
+
+use std::time::Duration;
+
+use anyhow::{anyhow, ensure};
+use awc::{
+    Client, ClientRequest,
+    http::{StatusCode, header},
+};
+
+/// What came back, without its body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// The header `content-type`, or nothing.
+    pub(crate) content_type: String,
+    /// The header `server`, or nothing.
+    pub(crate) server: String,
+}
+
+/// Asks for `url`, in an actix system.
+///
+/// # Errors
+/// When there is no answer within `timeout`.
+pub(crate) async fn get(url: &str, timeout: Duration) -> anyhow::Result<Answer> {
+    answer(client(timeout).get(url), url, Vec::new()).await
+}
+
+/// Sends `body` to `url`, in an actix system.
+///
+/// # Errors
+/// When there is no answer within `timeout`.
+pub(crate) async fn post(
+    url: &str,
+    content_type: &'static str,
+    body: Vec<u8>,
+    timeout: Duration,
+) -> anyhow::Result<Answer> {
+    answer(client(timeout).post(url).content_type(content_type), url, body).await
+}
+
+/// A client that goes nowhere but where it is sent: to no proxy, and after no redirect.
+fn client(timeout: Duration) -> Client {
+    Client::builder().timeout(timeout).disable_redirects().finish()
+}
+
+async fn answer(request: ClientRequest, url: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
+    ensure!(url.starts_with("http://"), "{url}: expected an http:// URL");
+    let response = request.send_body(body).await;
+    let response = response.map_err(|error| anyhow!("no answer from {url}: {error}"))?;
+    let text = |name| {
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    Ok(Answer {
+        status: response.status(),
+        content_type: text(header::CONTENT_TYPE),
+        server: text(header::SERVER),
+    })
+}

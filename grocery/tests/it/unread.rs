@@ -1,0 +1,228 @@
+//! Output that nobody reads stops nobody: trips go on, the store answers, and a role that is told to
+//! stop does so in its time, whatever its streams do.
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use testing::{http::HttpReceiver, otlp, unread::Unread, wait_until};
+
+use crate::support::{
+    http::get,
+    ports,
+    process::Grocery,
+    shopping::{Variables, open_store, send_shopper},
+};
+
+/// How long a role may take to stop, with what a busy machine takes to see it.
+const ROLE_STOPS: Duration = Duration::from_secs(12);
+
+/// How long all roles together may take to stop, likewise.
+const ALL_STOP: Duration = Duration::from_secs(8);
+
+/// Trips at 20 a second: two seconds of them.
+const TRIPS: usize = 40;
+
+/// Every span on the console, in queues that are soon full, and everything that can be logged.
+fn noisy(receiver: &HttpReceiver) -> Variables<'static> {
+    vec![
+        ("OTEL_TRACES_EXPORTER", "console,otlp".to_owned()),
+        ("OTEL_METRICS_EXPORTER", "console".to_owned()),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "100".to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "512".to_owned()),
+        ("RUST_LOG", "debug,h2=info,hyper=info".to_owned()),
+    ]
+}
+
+fn trips(receiver: &HttpReceiver) -> usize {
+    let spans = otlp::from_protobuf(&receiver.received());
+    let trips: Vec<_> =
+        spans.iter().filter(|span| span.name == "going to the grocery store").collect();
+    assert!(trips.iter().all(|trip| !trip.status.starts_with("error")), "{trips:#?}");
+    trips.len()
+}
+
+fn is_ready(store: SocketAddr) -> bool {
+    get(&format!("http://{store}/readyz")).is_some()
+}
+
+/// Tells `role` to stop, and waits for its end, which comes in time and is no failure.
+fn stop(role: Grocery, signal: Signal, within: Duration) {
+    let asked = Instant::now();
+    role.signal(signal);
+    let (status, _) = role.end();
+    assert!(asked.elapsed() < within, "it took {:?}", asked.elapsed());
+    assert!(status.success(), "{status}");
+}
+
+fn a_store_serves_and_stops(stream: &Unread, signal: Signal) {
+    let receiver = HttpReceiver::answering(200);
+    let [address] = ports::free();
+    let url = format!("http://{address}");
+    let listen = address.to_string();
+    let args = ["store", "--listen", &listen, "--database", "sqlite::memory:"];
+    let store = Grocery::start_unread(args, noisy(&receiver), stream);
+    wait_until("the store is open", || is_ready(address));
+
+    let trips = TRIPS.to_string();
+    let shopping = ["shopper", "--store-url", &url, "--rate", "20", "--trips", &trips];
+    let all_succeed = ["--assert", "failures<=0%", "--mix", "quick-buy=1"];
+    let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned())];
+    let (status, said) = Grocery::start(shopping.into_iter().chain(all_succeed), variables).end();
+    assert!(status.success(), "{said:#?}");
+    assert!(is_ready(address));
+    stop(store, signal, ROLE_STOPS);
+}
+
+#[test]
+fn a_store_whose_pipe_nobody_reads_serves_and_stops() {
+    a_store_serves_and_stops(&Unread::pipe(), Signal::SIGTERM);
+}
+
+#[test]
+fn a_store_whose_terminal_is_frozen_serves_and_stops() {
+    a_store_serves_and_stops(&Unread::terminal(), Signal::SIGHUP);
+}
+
+fn a_shopper_shops_and_stops(stream: &Unread, signal: Signal) {
+    let receiver = HttpReceiver::answering(200);
+    let store = open_store(&vec![("OTEL_TRACES_EXPORTER", "none".to_owned())]);
+    let url = store.url();
+    let args = ["shopper", "--store-url", &url, "--rate", "20", "--mix", "quick-buy=1"];
+    let shopper = Grocery::start_unread(args, noisy(&receiver), stream);
+    wait_until("its trips have succeeded", || trips(&receiver) >= TRIPS);
+    // Its report has nowhere to go, so it ends by its deadline, which is a failure.
+    let asked = Instant::now();
+    shopper.signal(signal);
+    shopper.end();
+    assert!(asked.elapsed() < ROLE_STOPS, "it took {:?}", asked.elapsed());
+}
+
+#[test]
+fn a_shopper_whose_pipe_nobody_reads_shops_and_stops() {
+    a_shopper_shops_and_stops(&Unread::pipe(), Signal::SIGTERM);
+}
+
+#[test]
+fn a_shopper_whose_terminal_is_frozen_shops_and_stops() {
+    a_shopper_shops_and_stops(&Unread::terminal(), Signal::SIGHUP);
+}
+
+fn a_viewer_takes_spans_and_stops(stream: &Unread) {
+    let [listen, otlp, grpc] = ports::free();
+    let flags = [("--listen", listen), ("--otlp", otlp), ("--otlp-grpc", grpc)];
+    let flags = flags.map(|(flag, address)| format!("{flag}={address}"));
+    let args = std::iter::once("viewer").chain(flags.iter().map(String::as_str));
+    let viewer = Grocery::start_unread(args, [("VIEWER_LOG", "trace".to_owned())], stream);
+    wait_until("the viewer is open", || TcpStream::connect(otlp).is_ok());
+
+    let variables = vec![
+        ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{otlp}")),
+    ];
+    let store = open_store(&variables);
+    let shopping = ["--rate", "20", "--trips", "20", "--assert", "failures<=0%"];
+    let account = crate::support::shopping::end(send_shopper(&store, &variables, &shopping));
+    assert!(account.all_exported("otlp") > 0);
+    assert!(get(&format!("http://{listen}/api/services")).is_some());
+    stop(viewer, Signal::SIGTERM, ROLE_STOPS);
+}
+
+#[test]
+fn a_viewer_whose_pipe_nobody_reads_takes_spans_and_stops() {
+    a_viewer_takes_spans_and_stops(&Unread::pipe());
+}
+
+#[test]
+fn a_viewer_whose_terminal_is_frozen_takes_spans_and_stops() {
+    a_viewer_takes_spans_and_stops(&Unread::terminal());
+}
+
+/// All roles on one stream.
+struct Together {
+    grocery: Grocery,
+    addresses: [SocketAddr; 4],
+}
+
+impl Together {
+    fn start(stream: &Unread) -> Self {
+        let addresses = ports::free();
+        let [store, viewer, otlp, grpc] = addresses;
+        let variables = [
+            ("STORE_LISTEN", store.to_string()),
+            ("VIEWER_LISTEN", viewer.to_string()),
+            ("VIEWER_OTLP", otlp.to_string()),
+            ("VIEWER_OTLP_GRPC", grpc.to_string()),
+            ("DATABASE_URL", "sqlite::memory:".to_owned()),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "512".to_owned()),
+            ("RUST_LOG", "debug".to_owned()),
+        ];
+        let args = ["--console", "--rate", "20", "--", "--mix", "quick-buy=1"];
+        let grocery = Grocery::start_unread(args, variables, stream);
+        let found = format!("http://{viewer}/api/traces?service=shopper&limit=100");
+        wait_until("the viewer has the trips", || {
+            let found = get(&found).map(|body| String::from_utf8(body).unwrap());
+            let name = "\"operationName\":\"going to the grocery store\"";
+            found.is_some_and(|found| found.matches(name).count() >= TRIPS)
+        });
+        assert!(is_ready(store));
+        Self { grocery, addresses }
+    }
+
+    fn wait_until_all_are_gone(addresses: [SocketAddr; 4]) {
+        for address in addresses {
+            wait_until("no role listens", || TcpStream::connect(address).is_err());
+        }
+    }
+}
+
+fn all_roles_shop_and_stop(stream: &Unread) {
+    let Together { grocery, addresses } = Together::start(stream);
+    let asked = Instant::now();
+    grocery.signal(Signal::SIGINT);
+    grocery.end();
+    assert!(asked.elapsed() < ALL_STOP, "it took {:?}", asked.elapsed());
+    Together::wait_until_all_are_gone(addresses);
+}
+
+#[test]
+fn all_roles_on_a_pipe_that_nobody_reads_shop_and_stop() {
+    all_roles_shop_and_stop(&Unread::pipe());
+}
+
+#[test]
+fn all_roles_on_a_frozen_terminal_shop_and_stop() {
+    all_roles_shop_and_stop(&Unread::terminal());
+}
+
+#[test]
+fn the_children_of_a_parent_that_is_killed_end_although_nobody_reads_them() {
+    let stream = Unread::pipe();
+    let Together { grocery, addresses } = Together::start(&stream);
+    let asked = Instant::now();
+    grocery.signal(Signal::SIGKILL);
+    Together::wait_until_all_are_gone(addresses);
+    assert!(asked.elapsed() < ROLE_STOPS, "it took {:?}", asked.elapsed());
+}
+
+#[test]
+fn a_second_ctrl_c_ends_all_roles_at_once() {
+    let stream = Unread::pipe();
+    let Together { grocery, addresses } = Together::start(&stream);
+    grocery.signal(Signal::SIGINT);
+    let [store, ..] = addresses;
+    // The store is told when the trips are over, and then no longer listens: all roles are in the
+    // middle of stopping, which the console exporters draw out for seconds.
+    wait_until("the store is stopping", || TcpStream::connect(store).is_err());
+    let asked = Instant::now();
+    grocery.signal(Signal::SIGINT);
+    let (status, _) = grocery.end();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2), "{status}");
+    Together::wait_until_all_are_gone(addresses);
+    assert!(asked.elapsed() < Duration::from_secs(2), "it took {:?}", asked.elapsed());
+}
