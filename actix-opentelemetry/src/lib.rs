@@ -36,6 +36,7 @@ pub mod registry;
 mod relation;
 mod reply;
 mod scoped;
+mod selection;
 mod span;
 mod spawn;
 mod stream;
@@ -54,4 +55,5 @@ pub use policy::{
     BatchPolicy, DEFAULT_HOP_LIMIT, DEFAULT_ROUND_LIMIT, Reply, RootPolicy, StartPolicy,
     TimerPolicy,
 };
+pub use selection::{Selection, SelectionError, set_selection};
 pub use spawn::spawn_traced;

@@ -13,7 +13,10 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use actix::{Message, Recipient};
+
 use crate::actor::TracedActor;
+use crate::selection::Selected;
 
 /// How a message reached its actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,16 +62,40 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) kind: Kind,
+    /// Empty where the actor is not known.
     pub(crate) actor: &'static str,
     /// With its path; none for a timer, which runs a closure and not a message.
     pub(crate) message: Option<&'static str>,
+    /// Without its path; of a timer and other work of the actor's own, what kind it is.
+    pub(crate) short_message: &'static str,
     pub(crate) span_name: &'static str,
     pub(crate) function: &'static str,
+    pub(crate) selected: Selected,
 }
 
 /// What a message of type `M` to an `A` is called.
 pub(crate) fn of_message<A: TracedActor, M: 'static>(kind: Kind) -> &'static Operation {
     slots::<A, M>().operations[kind as usize].get_or_init(|| named::<A, M>(kind, "Handler"))
+}
+
+/// What a message of type `M` to whoever a `Recipient` stands for is called: the actor is not known.
+pub(crate) fn of_recipient<M: Message + Send + 'static>(kind: Kind) -> &'static Operation
+where
+    M::Result: Send,
+{
+    slots::<Recipient<M>, M>().operations[kind as usize].get_or_init(|| {
+        let message = type_name::<M>();
+        let short = short_name(message);
+        Operation {
+            kind,
+            actor: "",
+            span_name: leak(format!("{} {short}", kind.as_str())),
+            function: "",
+            message: Some(message),
+            short_message: leak(short),
+            selected: Selected::default(),
+        }
+    })
 }
 
 /// What an item of type `I` of a stream that an `A` listens to is called.
@@ -102,6 +129,8 @@ fn of_own_work<A: TracedActor, W: 'static>(
         span_name: leak(name()),
         function: type_name::<A>(),
         message: None,
+        short_message: kind.as_str(),
+        selected: Selected::default(),
     })
 }
 
@@ -114,6 +143,8 @@ fn named<A: TracedActor, M: 'static>(kind: Kind, handler: &str) -> Operation {
         span_name: leak(format!("{} {} {short}", kind.as_str(), A::NAME)),
         function: leak(format!("<{actor} as {handler}<{message}>>::handle")),
         message: Some(message),
+        short_message: leak(short),
+        selected: Selected::default(),
     }
 }
 
@@ -125,6 +156,8 @@ pub(crate) fn of_closure<A: TracedActor, F: 'static>(kind: Kind) -> &'static Ope
         span_name: leak(format!("{} {}", kind.as_str(), A::NAME)),
         function: type_name::<F>(),
         message: None,
+        short_message: kind.as_str(),
+        selected: Selected::default(),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::actor::TracedActor;
 use crate::operation::Kind;
 use crate::origin::{TraceState, rootless};
 use crate::policy::{RootPolicy, TimerPolicy};
+use crate::selection;
 use crate::tracer;
 
 /// What the span of a message is to the span of its sender.
@@ -41,6 +42,9 @@ pub(crate) struct Hops {
     in_a_row: u32,
     /// Rows of them since the root, with asks between.
     rounds: u32,
+    /// Whether the next message begins a trace of its own: a message that would have begun one was
+    /// selected to have no span.
+    is_cut: bool,
 }
 
 impl Relation {
@@ -48,6 +52,9 @@ impl Relation {
     pub(crate) fn of<A: TracedActor>(cx: &Context, kind: Kind) -> Self {
         let is_recorded = match TraceState::of(cx) {
             TraceState::Outside if A::ROOT == RootPolicy::Start => return Self::Root,
+            TraceState::Outside if selection::is_in_use() && Hops::of(cx).is_cut => {
+                return Self::Root;
+            }
             TraceState::Outside => return Self::Outside { hops: hops_outside::<A>(cx, kind) },
             TraceState::Suppressed => return Self::Suppressed,
             TraceState::Recorded => true,
@@ -58,6 +65,18 @@ impl Relation {
             Some(hops) => Self::Carried { hops },
             None if is_recorded => Self::LinkedRoot,
             None => Self::FreshRoot,
+        }
+    }
+
+    /// The same without a span: what the message causes is under the sender, unless it would have
+    /// begun a trace of its own.
+    pub(crate) fn without_span(self) -> Self {
+        let cut = Hops { is_cut: true, ..Hops::default() };
+        match self {
+            Self::Child { hops } => Self::Carried { hops },
+            Self::LinkedRoot | Self::FreshRoot => Self::Carried { hops: cut },
+            Self::Root => Self::Outside { hops: Some(cut) },
+            Self::Carried { .. } | Self::Outside { .. } | Self::Suppressed => self,
         }
     }
 
@@ -126,13 +145,16 @@ impl Hops {
         if kind.is_registered() && A::TIMERS == TimerPolicy::LinkedRoot {
             return None;
         }
-        let Self { in_a_row, rounds } = self;
+        let Self { in_a_row, rounds, is_cut } = self;
+        if is_cut {
+            return None;
+        }
         match (kind, in_a_row) {
-            (Kind::Ask, _) => Some(Self { in_a_row: 0, rounds }),
+            (Kind::Ask, _) => Some(Self { in_a_row: 0, ..self }),
             (_, 0) if rounds >= A::ROUND_LIMIT => None,
             (_, in_a_row) if in_a_row >= A::HOP_LIMIT => None,
-            (_, 0) => Some(Self { in_a_row: 1, rounds: rounds + 1 }),
-            (_, in_a_row) => Some(Self { in_a_row: in_a_row + 1, rounds }),
+            (_, 0) => Some(Self { in_a_row: 1, rounds: rounds + 1, ..self }),
+            (_, in_a_row) => Some(Self { in_a_row: in_a_row + 1, ..self }),
         }
     }
 }

@@ -70,12 +70,15 @@ impl MessageSpan {
         arrive: impl FnOnce() -> Arrival,
     ) -> Context {
         self.log.begin(&operation);
-        let relation = Relation::of::<A>(&self.cx, kind);
+        let mut relation = Relation::of::<A>(&self.cx, kind);
         if !relation.has_span() && !measure::is_enabled() {
             let cx = std::mem::take(&mut self.cx);
             return relation.carry(&cx).unwrap_or(cx);
         }
         let (operation, arrival) = (operation(), arrive());
+        if operation.is_off() {
+            relation = relation.without_span();
+        }
         if let Relation::Outside { .. } = relation
             && kind.is_sent()
         {
@@ -145,7 +148,7 @@ impl MessageSpan {
         }
         let operation = operation();
         measure::dropped(operation, outcome.as_str());
-        if !relation.has_span() || is_ending() {
+        if !relation.has_span() || operation.is_off() || is_ending() {
             return;
         }
         let arrival = sent.arrive();
@@ -174,6 +177,9 @@ impl MessageSpan {
         links: Vec<Link>,
         attributes: impl Fn() -> Vec<KeyValue>,
     ) -> Self {
+        if operation.is_off() {
+            return Self::carry(cx.clone());
+        }
         let builder = || {
             let mut builder =
                 SpanBuilder::from_name(operation.span_name).with_kind(SpanKind::Internal);
