@@ -22,7 +22,23 @@ use crate::supervisor::TracedSupervisor;
     message = "`{Self}` runs in a traced context but does not implement `TracedActor`",
     note = "add `impl TracedActor for {Self} {{ const NAME: &'static str = \"...\"; }}`"
 )]
-pub trait TracedActor: Actor {
+///
+/// The actor's context has to be one of this crate's, since actix's own would lose the context:
+///
+/// ```compile_fail,E0277
+/// # use actix::prelude::*;
+/// # use actix_opentelemetry::TracedActor;
+/// struct Aisle;
+///
+/// impl Actor for Aisle {
+///     type Context = Context<Self>; // would be traced with `TracedContext<Self>`
+/// }
+///
+/// impl TracedActor for Aisle {
+///     const NAME: &'static str = "Aisle";
+/// }
+/// ```
+pub trait TracedActor: Actor<Context: CarriesContext> {
     /// The actor's name in span names and in `actix.actor.name`. Few different values: the
     /// instance belongs in [`attributes`](Self::attributes).
     const NAME: &'static str;
@@ -66,6 +82,22 @@ pub trait TracedActor: Actor {
         let _ = reply;
         None
     }
+}
+
+/// A context in which an actor's messages carry the OpenTelemetry context:
+/// [`TracedContext`], or [`TracedSyncContext`](crate::sync::TracedSyncContext) for an actor on threads
+/// of its own.
+#[diagnostic::on_unimplemented(
+    message = "messages to an actor whose context is `{Self}` would not be traced",
+    label = "this actor's context does not carry the OpenTelemetry context",
+    note = "in `impl Actor`, set `type Context = TracedContext<Self>`, or `TracedSyncContext<Self>` for a sync actor",
+    note = "for a WebSocket, use `actix-ws` and an actor with a `TracedContext`"
+)]
+pub trait CarriesContext: sealed::Sealed {}
+
+pub(crate) mod sealed {
+    /// The contexts are this crate's own.
+    pub trait Sealed {}
 }
 
 /// The traced counterparts of [`Actor::start`] and its kin, which are bound to actix's own context.

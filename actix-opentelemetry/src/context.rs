@@ -13,7 +13,7 @@ use actix_rt::time::Instant;
 use futures_util::Stream;
 use opentelemetry::Context;
 
-use crate::actor::TracedActor;
+use crate::actor::{CarriesContext, TracedActor, sealed};
 use crate::origin::current;
 use crate::reply::Settle;
 use crate::scoped::Scoped;
@@ -130,6 +130,10 @@ impl<A: TracedActor<Context = Self>> std::fmt::Debug for TracedContext<A> {
         f.debug_struct("TracedContext").field("parts", &self.parts).finish_non_exhaustive()
     }
 }
+
+impl<A: TracedActor<Context = Self>> sealed::Sealed for TracedContext<A> {}
+
+impl<A: TracedActor<Context = Self>> CarriesContext for TracedContext<A> {}
 
 impl<A: TracedActor<Context = Self>> AsyncContextParts<A> for TracedContext<A> {
     fn parts(&mut self) -> &mut ContextParts<A> {

@@ -47,8 +47,8 @@ pub mod testing;
 mod timer;
 mod tracer;
 
-pub use actor::{TracedActor, TracedStart};
-pub use ask::{Ask, AskError, ask, tell};
+pub use actor::{CarriesContext, TracedActor, TracedStart};
+pub use ask::{Ask, AskError, AskRecipient, Asking, ask, ask_recipient, tell, tell_recipient};
 pub use batch::{Batch, BatchLinks};
 pub use context::TracedContext;
 pub use policy::{

@@ -157,7 +157,9 @@ fn observe(meter: &Meter) {
 /// Which message it is, with room for one attribute more.
 pub(crate) fn labels(operation: &'static Operation) -> Vec<KeyValue> {
     let mut labels = Vec::with_capacity(4);
-    labels.push(KeyValue::new(attribute::ACTOR_NAME, operation.actor));
+    if !operation.actor.is_empty() {
+        labels.push(KeyValue::new(attribute::ACTOR_NAME, operation.actor));
+    }
     if let Some(message) = operation.message {
         labels.push(KeyValue::new(attribute::MESSAGE_TYPE, message));
     }

@@ -17,7 +17,7 @@ use futures_util::Stream;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use crate::actor::TracedActor;
+use crate::actor::{CarriesContext, TracedActor, sealed};
 use crate::envelope::Parcel;
 use crate::measure::Live;
 use crate::outcome::Outcome;
@@ -89,6 +89,10 @@ impl<A: TracedActor<Context = Self>> TracedSyncContext<A> {
         (self.addr)()
     }
 }
+
+impl<A: TracedActor<Context = Self>> sealed::Sealed for TracedSyncContext<A> {}
+
+impl<A: TracedActor<Context = Self>> CarriesContext for TracedSyncContext<A> {}
 
 impl<A: TracedActor<Context = Self>> std::fmt::Debug for TracedSyncContext<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::SpanData;
 /// Plain strings, so that spans from anywhere (decoded OTLP, a query API) can be compared with
 /// those of the SDK.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct SpanRecord {
     /// The trace's id, in hex.
     pub trace_id: String,
@@ -40,6 +41,7 @@ pub struct SpanRecord {
 
 /// The status of a span.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum SpanStatus {
     /// Nothing was said.
     #[default]

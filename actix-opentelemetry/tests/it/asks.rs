@@ -1,10 +1,14 @@
 //! Asks: `send`, by every kind of address, from every kind of sender.
 
 use std::task::Poll;
+use std::time::Duration;
 
 use actix::prelude::*;
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
-use actix_opentelemetry::{AskError, RootPolicy, TracedActor, TracedContext, TracedStart, ask};
+use actix_opentelemetry::{
+    AskError, RootPolicy, TracedActor, TracedContext, TracedStart, ask, ask_recipient,
+    tell_recipient,
+};
 use futures_util::future::join_all;
 use futures_util::poll;
 use opentelemetry::trace::{FutureExt, TraceContextExt};
@@ -22,7 +26,7 @@ struct Aisle {
 }
 
 traced_actors!(Inventory);
-messages!(Stock => u32, List => u32, Where => Option<Tenant>);
+messages!(Stock => u32, List => u32, Where => Option<Tenant>, Close => ());
 
 impl Actor for Aisle {
     type Context = TracedContext<Self>;
@@ -55,6 +59,14 @@ impl Handler<List> for Aisle {
     fn handle(&mut self, _: List, _: &mut Self::Context) -> u32 {
         mark("look");
         10
+    }
+}
+
+impl Handler<Close> for Aisle {
+    type Result = ();
+
+    fn handle(&mut self, _: Close, ctx: &mut Self::Context) {
+        ctx.stop();
     }
 }
 
@@ -237,6 +249,77 @@ async fn an_ask_that_is_polled_before_there_is_room_keeps_its_context() {
     look INTERNAL
 "
     );
+}
+
+#[actix::test]
+async fn a_recipient_can_be_asked_and_told_with_the_callers_context_and_failures() {
+    let addr = Aisle::create_traced(|ctx| {
+        ctx.set_mailbox_capacity(1);
+        Aisle { name: "dairy" }
+    });
+    let aisle: Recipient<List> = addr.clone().recipient();
+    let (trace, polling) = (TestTrace::start("test"), TestTrace::start("polling"));
+
+    let (first, second) =
+        trace.run_now(|| (ask_recipient(&aisle, List), ask_recipient(&aisle, List)));
+    let replies = polling.run(join_all([first, second])).await;
+    assert_eq!(replies, [Ok(10), Ok(10)]);
+    trace.run_now(|| tell_recipient(&aisle, List)).unwrap();
+    addr.send(Close).await.unwrap();
+    while aisle.connected() {
+        actix_rt::task::yield_now().await;
+    }
+    let gone = trace.run(async { ask_recipient(&aisle, List).await }).await;
+    assert_eq!(gone, Err(AskError::Closed));
+    assert!(trace.run_now(|| tell_recipient(&aisle, List)).is_err());
+
+    assert_eq!(
+        SpanTree::new(&trace.spans(7).await).with_events().render(),
+        "test INTERNAL (actix.ask.failed, actix.tell.failed)
+  ask Aisle List INTERNAL
+    look INTERNAL
+  ask Aisle List INTERNAL
+    look INTERNAL
+  tell Aisle List INTERNAL
+    look INTERNAL
+"
+    );
+    assert_eq!(polling.tree(1).await, "polling INTERNAL\n");
+}
+
+/// An actor that is not traced.
+struct Plain;
+
+impl Actor for Plain {
+    type Context = actix::Context<Self>;
+}
+
+impl Handler<List> for Plain {
+    type Result = ResponseFuture<u32>;
+
+    fn handle(&mut self, _: List, _: &mut Self::Context) -> Self::Result {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[actix::test]
+async fn a_recipient_may_be_an_actor_that_is_not_traced() {
+    let plain: Recipient<List> = Plain.start().recipient();
+    let trace = TestTrace::start("test");
+
+    let ask = trace.run_now(|| ask_recipient(&plain, List).timeout(Duration::from_millis(1)));
+    assert_eq!(ask.fail_caller().await, Err(AskError::Timeout));
+
+    assert_eq!(
+        SpanTree::new(&trace.spans(1).await).with_events().render(),
+        "test INTERNAL ERROR \"ask List: timeout\" (actix.ask.failed)\n"
+    );
+}
+
+#[test]
+fn an_asks_error_can_be_actixs_own() {
+    let errors = [AskError::Full, AskError::Closed, AskError::Timeout].map(MailboxError::from);
+    assert_eq!(errors, [MailboxError::Timeout, MailboxError::Closed, MailboxError::Timeout]);
 }
 
 #[actix::test]

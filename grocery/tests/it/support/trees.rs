@@ -51,20 +51,19 @@ fn tree(trace: &[&Span]) -> String {
 }
 
 fn record(span: &Span) -> SpanRecord {
-    SpanRecord {
-        trace_id: span.trace_id.clone(),
-        span_id: span.span_id.clone(),
-        parent: Some(span.parent_id.clone()).filter(|id| !id.is_empty()),
-        service: span.resource.get("service.name").cloned().unwrap_or_default(),
-        name: span.name.clone(),
-        kind: span.kind.to_uppercase(),
-        status: match span.status.as_str() {
-            "unset" => SpanStatus::Unset,
-            "ok" => SpanStatus::Ok,
-            error => SpanStatus::Error(error.trim_start_matches("error: ").to_owned()),
-        },
-        links: span.links.iter().map(|l| (l.trace_id.clone(), l.span_id.clone())).collect(),
-        attributes: span.attributes.clone(),
-        ..SpanRecord::default()
-    }
+    let mut record = SpanRecord::default();
+    record.trace_id = span.trace_id.clone();
+    record.span_id = span.span_id.clone();
+    record.parent = Some(span.parent_id.clone()).filter(|id| !id.is_empty());
+    record.service = span.resource.get("service.name").cloned().unwrap_or_default();
+    record.name = span.name.clone();
+    record.kind = span.kind.to_uppercase();
+    record.status = match span.status.as_str() {
+        "unset" => SpanStatus::Unset,
+        "ok" => SpanStatus::Ok,
+        error => SpanStatus::Error(error.trim_start_matches("error: ").to_owned()),
+    };
+    record.links = span.links.iter().map(|l| (l.trace_id.clone(), l.span_id.clone())).collect();
+    record.attributes = span.attributes.clone();
+    record
 }
