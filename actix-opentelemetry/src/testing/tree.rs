@@ -58,23 +58,70 @@ impl<'a> SpanTree<'a> {
     }
 
     /// The text: one line a span, two spaces a level, a newline at the end of each line.
+    ///
+    /// From the hundredth level on a line begins with the number of its level instead of more spaces.
     pub fn render(&self) -> String {
-        let names: HashMap<_, _> =
-            self.spans.iter().map(|span| (id(span), span.name.as_str())).collect();
-        let mut children: HashMap<_, Vec<_>> = HashMap::new();
+        let spans = self.without_repetitions();
+        let places: HashMap<_, _> =
+            spans.iter().enumerate().map(|(at, span)| (id(span), at)).collect();
+        let mut children = vec![Vec::new(); spans.len()];
         let mut roots = Vec::new();
-        for span in &self.spans {
+        for (at, span) in spans.iter().enumerate() {
             let parent = span.parent.as_deref().map(|parent| (span.trace_id.as_str(), parent));
-            match parent.filter(|parent| names.contains_key(parent)) {
-                Some(parent) => children.entry(parent).or_default().push(*span),
-                None => roots.push(*span),
+            match parent.and_then(|parent| places.get(&parent)) {
+                Some(parent) => children[*parent].push(at),
+                None => roots.push(at),
             }
         }
-        let printer = Printer { tree: self, names, children };
-        let mut text = String::new();
-        printer.print_level(&roots, 0, &mut HashSet::new(), &mut text);
-        text
+        // Every span after the one that it is under, and how deep it is.
+        let mut order: Vec<_> = roots.iter().map(|root| (*root, 0)).collect();
+        let mut next = 0;
+        while let Some((at, depth)) = order.get(next).copied() {
+            order.extend(children[at].iter().map(|child| (*child, depth + 1)));
+            next += 1;
+        }
+        let printer = Printer { tree: self, spans: &spans, places };
+        let mut lines = vec![String::new(); spans.len()];
+        for (at, depth) in &order {
+            lines[*at] = printer.line(spans[*at], *depth);
+        }
+        let by_text = |one: &usize, other: &usize, children: &[Vec<usize>]| {
+            let start =
+                |at: &usize| if self.in_start_order { spans[*at].start_unix_nano } else { 0 };
+            start(one).cmp(&start(other)).then_with(|| {
+                let (one, other) = (subtree(*one, children), subtree(*other, children));
+                one.map(|at| &lines[at]).cmp(other.map(|at| &lines[at]))
+            })
+        };
+        // From below, so that a subtree is in its order by the time that it is compared.
+        for (at, _) in order.iter().rev() {
+            let mut siblings = std::mem::take(&mut children[*at]);
+            siblings.sort_by(|one, other| by_text(one, other, &children));
+            children[*at] = siblings;
+        }
+        roots.sort_by(|one, other| by_text(one, other, &children));
+        roots
+            .iter()
+            .flat_map(|root| subtree(*root, &children))
+            .map(|at| lines[at].as_str())
+            .collect()
     }
+
+    /// Records from elsewhere may hold a span twice.
+    fn without_repetitions(&self) -> Vec<&'a SpanRecord> {
+        let mut seen = HashSet::new();
+        self.spans.iter().copied().filter(|span| seen.insert(id(span))).collect()
+    }
+}
+
+/// A span and all that is below it, in the order in which they are printed.
+fn subtree(root: usize, children: &[Vec<usize>]) -> impl Iterator<Item = usize> {
+    let mut stack = vec![root];
+    std::iter::from_fn(move || {
+        let at = stack.pop()?;
+        stack.extend(children[at].iter().rev());
+        Some(at)
+    })
 }
 
 impl fmt::Display for SpanTree<'_> {
@@ -89,44 +136,28 @@ fn id(span: &SpanRecord) -> Id<'_> {
     (&span.trace_id, &span.span_id)
 }
 
+/// More levels than a person reads, and than a line should have spaces for.
+const MAX_INDENTED: usize = 100;
+
 struct Printer<'a> {
     tree: &'a SpanTree<'a>,
-    names: HashMap<Id<'a>, &'a str>,
-    children: HashMap<Id<'a>, Vec<&'a SpanRecord>>,
+    spans: &'a [&'a SpanRecord],
+    places: HashMap<Id<'a>, usize>,
 }
 
-impl<'a> Printer<'a> {
-    fn print_level(
-        &self,
-        siblings: &[&'a SpanRecord],
-        depth: usize,
-        seen: &mut HashSet<Id<'a>>,
-        text: &mut String,
-    ) {
-        let mut printed = Vec::with_capacity(siblings.len());
-        for span in siblings {
-            // Records from elsewhere may hold a span twice, or even a cycle.
-            if !seen.insert(id(span)) {
-                continue;
-            }
-            let mut subtree = format!("{}{}\n", "  ".repeat(depth), self.line(span));
-            let children = self.children.get(&id(span)).map_or(&[][..], Vec::as_slice);
-            self.print_level(children, depth + 1, seen, &mut subtree);
-            let start = if self.tree.in_start_order { span.start_unix_nano } else { 0 };
-            printed.push((start, subtree));
-        }
-        printed.sort();
-        text.extend(printed.into_iter().map(|(_, subtree)| subtree));
-    }
-
-    fn line(&self, span: &SpanRecord) -> String {
-        let mut line = String::new();
+impl Printer<'_> {
+    /// With its indentation and the newline at its end: lines are compared as they are printed.
+    fn line(&self, span: &SpanRecord, depth: usize) -> String {
+        let mut line = match depth {
+            0..MAX_INDENTED => "  ".repeat(depth),
+            _ => format!("{}[{depth}] ", "  ".repeat(MAX_INDENTED)),
+        };
         if self.tree.with_services {
-            line = format!("{}: ", span.service);
+            line += &format!("{}: ", span.service);
         }
         line += &format!("{} {}", span.name, span.kind);
         if let Some(parent) = &span.parent
-            && !self.names.contains_key(&(span.trace_id.as_str(), parent.as_str()))
+            && !self.places.contains_key(&(span.trace_id.as_str(), parent.as_str()))
         {
             line += " (parent elsewhere)";
         }
@@ -135,7 +166,9 @@ impl<'a> Printer<'a> {
         if self.tree.with_events && !span.events.is_empty() {
             line += &format!(" ({})", span.events.join(", "));
         }
-        line + &self.links(span)
+        line += &self.links(span);
+        line.push('\n');
+        line
     }
 
     fn attributes(&self, span: &SpanRecord) -> String {
@@ -148,8 +181,9 @@ impl<'a> Printer<'a> {
     fn links(&self, span: &SpanRecord) -> String {
         let mut targets: BTreeMap<&str, usize> = BTreeMap::new();
         for (trace_id, span_id) in &span.links {
-            let name = self.names.get(&(trace_id.as_str(), span_id.as_str()));
-            *targets.entry(name.copied().unwrap_or("(elsewhere)")).or_default() += 1;
+            let place = self.places.get(&(trace_id.as_str(), span_id.as_str()));
+            let name = place.map_or("(elsewhere)", |at| self.spans[*at].name.as_str());
+            *targets.entry(name).or_default() += 1;
         }
         let targets: Vec<_> = (targets.into_iter())
             .map(|(name, count)| match count {
@@ -232,6 +266,46 @@ store: z INTERNAL -> (elsewhere), b x2
         let spans = [second, first];
         assert_eq!(SpanTree::new(&spans).render(), "a INTERNAL\nb INTERNAL\n");
         assert_eq!(SpanTree::new(&spans).in_start_order().render(), "b INTERNAL\na INTERNAL\n");
+    }
+
+    #[test]
+    fn a_tree_can_be_far_deeper_than_a_stack() {
+        const DEPTH: usize = 20_000;
+        let ids: Vec<_> = (0..DEPTH).map(|depth| depth.to_string()).collect();
+        let parents = std::iter::once(None).chain(ids.iter().map(|id| Some(id.as_str())));
+        let spans: Vec<_> =
+            ids.iter().zip(parents).map(|(id, parent)| span(id, parent, "a")).collect();
+
+        let text = SpanTree::new(&spans).render();
+
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), DEPTH);
+        assert_eq!(lines[99], format!("{}a INTERNAL", "  ".repeat(99)));
+        assert_eq!(lines[100], format!("{}[100] a INTERNAL", "  ".repeat(100)));
+        assert_eq!(lines[DEPTH - 1], format!("{}[19999] a INTERNAL", "  ".repeat(100)));
+    }
+
+    #[test]
+    fn siblings_of_one_name_are_in_the_order_of_what_is_below_them() {
+        let spans = [
+            span("1", None, "a"),
+            span("2", None, "a"),
+            span("3", Some("1"), "z"),
+            span("4", Some("2"), "b"),
+            span("5", Some("2"), "z"),
+            span("6", None, "a"),
+            span("4", Some("2"), "b"),
+        ];
+        assert_eq!(
+            SpanTree::new(&spans).render(),
+            "a INTERNAL
+a INTERNAL
+  b INTERNAL
+  z INTERNAL
+a INTERNAL
+  z INTERNAL
+"
+        );
     }
 
     #[test]
