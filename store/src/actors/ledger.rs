@@ -273,10 +273,7 @@ async fn record(
         Ok(outcomes) => {
             outcomes.into_iter().map(|outcome| Ok(Recorded { outcome, batch })).collect()
         }
-        Err(error) => {
-            tracing::error!(orders = orders.len(), %error, "a batch of orders was not recorded");
-            vec![Err(error.into()); orders.len()]
-        }
+        Err(error) => vec![Err(error.into()); orders.len()],
     };
     for (reply, answer) in replies.into_iter().zip(answers) {
         // Whoever has gone needs no answer.

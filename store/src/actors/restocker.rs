@@ -159,7 +159,7 @@ impl Handler<Arrive> for Restocker {
             }
             Err(error) => {
                 // The delivery keeps its id, so it cannot arrive twice.
-                tracing::warn!(product = %delivery.product, %error, "a delivery must wait");
+                tracing::debug!(product = %delivery.product, %error, "a delivery must wait");
                 ctx.notify_later(Arrive { delivery, aisle }, restocker.policy.delay);
             }
         }))

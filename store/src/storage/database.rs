@@ -8,6 +8,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
+use shared::notice::{Notice, Over};
 use sqlx::{
     AnyConnection, AnyPool, ConnectOptions, Connection, migrate::Migrator,
     postgres::PgConnectOptions,
@@ -76,6 +77,8 @@ pub(super) struct Database {
     instrument: Instrument,
     /// When a transaction was last committed, if none has failed since.
     last_commit: Mutex<Option<Instant>>,
+    /// Said once when transactions begin to fail, and once when they succeed again.
+    failing: Notice,
     /// Keeps a database in memory alive while no other connection to it is open.
     _anchor: Option<Mutex<AnyConnection>>,
 }
@@ -126,7 +129,14 @@ impl Database {
                 None
             }
         };
-        Ok(Self { writer, reader, instrument, last_commit: Mutex::default(), _anchor: anchor })
+        Ok(Self {
+            writer,
+            reader,
+            instrument,
+            last_commit: Mutex::default(),
+            failing: Notice::default(),
+            _anchor: anchor,
+        })
     }
 
     /// A connection to read by.
@@ -147,8 +157,7 @@ impl Database {
     ) -> Result<T, StorageError> {
         let writing = Kind { pool: &self.writer, begin: &BEGIN, timeout: STATEMENT_TIMEOUT };
         let done = self.retried(writing, input, work).await;
-        let mut last_commit = self.last_commit.lock().unwrap_or_else(PoisonError::into_inner);
-        *last_commit = done.is_ok().then(Instant::now);
+        self.note(&done);
         done
     }
 
@@ -190,6 +199,25 @@ impl Database {
         let mut transaction = Transaction::begin(session, kind.begin).await?;
         let result = work(&mut transaction, input).await;
         transaction.finish(result).await
+    }
+
+    /// Remembers whether the last transaction succeeded, and logs it when that changes.
+    fn note<T>(&self, done: &Result<T, StorageError>) {
+        let mut last_commit = self.last_commit.lock().unwrap_or_else(PoisonError::into_inner);
+        *last_commit = done.is_ok().then(Instant::now);
+        drop(last_commit);
+        match done {
+            Ok(_) => {
+                if let Some(Over { count, lasted }) = self.failing.over() {
+                    tracing::warn!(failed = count, ?lasted, "the database can be written to again");
+                }
+            }
+            Err(error) => {
+                if self.failing.occurred() {
+                    tracing::error!(%error, "orders and deliveries cannot be recorded");
+                }
+            }
+        }
     }
 
     /// Whether a transaction was committed within this time, and none has failed since.

@@ -203,7 +203,8 @@ async fn a_commit_that_could_not_be_flushed_is_bought_once_whatever_the_crash_le
     assert_unavailable(&buy(&store, "second").await);
     assert!(disk.hits() > 0);
     let log = store.kill();
-    assert!(log.contains("the database failed during a commit"), "{log}");
+    let said = "orders and deliveries cannot be recorded error=the database failed during a commit";
+    assert!(log.contains(said), "{log}");
 
     disk.works();
     let store = disk.start(&["--restock-below=0"]);
@@ -259,9 +260,12 @@ async fn a_limit_on_the_size_of_files_stops_sales_and_deliveries_only_while_it_l
     assert!(limit_file_size(&store, "unlimited"));
     store.await_stock(None, 1, 689).await;
 
-    let stderr = store.kill();
+    let log = store.kill();
     let audit = clean_audit(&database).await;
-    assert_eq!(audit.products[0].delivered, 300, "{stderr}");
+    assert_eq!(audit.products[0].delivered, 300, "{log}");
+    // Once for each of the two times, however many orders were refused.
+    assert_eq!(log.matches("orders and deliveries cannot be recorded").count(), 2, "{log}");
+    assert_eq!(log.matches("the database can be written to again").count(), 2, "{log}");
 }
 
 /// Limits the size of files that a running process makes, or `false` when there is no `prlimit`,
