@@ -1,12 +1,10 @@
 // Starts the page: routes, theme, footer, keyboard.
 
 import { fetchServices } from './api.js';
-import { learn } from './colors.js';
 import { graphView } from './graph.js';
-import { setKeys, showHelp, startKeys } from './keys.js';
+import { learn, tracePath } from './lib.js';
 import { listView } from './list.js';
-import { startRouter, tracePath } from './router.js';
-import { startStats } from './stats.js';
+import { setKeys, showHelp, startKeys, startRouter, startStats } from './shell.js';
 import { traceView } from './trace.js';
 
 const view = document.getElementById('view');

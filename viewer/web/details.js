@@ -1,10 +1,8 @@
 // Everything about one span, beside the chart.
 
-import { series } from './colors.js';
-import { announce, el, icon, replace } from './dom.js';
 import { attributeValue, count, duration, plural } from './format.js';
+import { announce, el, icon, replace, searchPath, series, tagText, tracePath } from './lib.js';
 import { selfTime } from './model.js';
-import { searchPath, tagText, tracePath } from './router.js';
 
 /** Draws the panel of `span`. `host`: `{ model, carried, close(), show(span), fit(span) }`. */
 export function drawDetails(panel, span, host) {

@@ -2,12 +2,10 @@
 // upright arrow goes from the sender to the receiver at the moment the message was sent, and the
 // hatched part of a bar is the time in the mailbox.
 
-import { place } from './bar.js';
-import { series } from './colors.js';
-import { el, perFrame, setStyle, srOnly, svg } from './dom.js';
 import { duration, plural } from './format.js';
-import { lanesOf } from './lanemodel.js';
-import { linkCount } from './rows.js';
+import { el, perFrame, series, setStyle, srOnly, svg } from './lib.js';
+import { linkCount } from './model.js';
+import { place } from './timeline.js';
 
 const ROW = 22;
 const PAD = 5;
@@ -166,4 +164,50 @@ function shortName(span) {
   const words = span.name.split(' ');
   const isOfActor = span.actor && words.length > 2 && words[1] === span.actor;
   return isOfActor ? words.slice(2).join(' ') : span.name;
+}
+
+// Which lane a span belongs to, and how spans that overlap are stacked in it.
+
+/**
+ * Lanes in order of first sight, service by service: one for each actor (of each instance, where
+ * the spans tell), and for what a service does outside its actors one for each kind of work.
+ * A lane: `{ service, title, instance, isActor, spans, rows }`; `rowOf` gives a span's row.
+ */
+export function lanesOf(model) {
+  const lanes = new Map();
+  const laneOf = new Map();
+  for (const span of [...model.spans].sort((a, b) => a.sent_ns - b.sent_ns || b.duration_ns - a.duration_ns)) {
+    const title = span.actor ?? workOf(span);
+    const key = JSON.stringify([span.service, Boolean(span.actor), title, span.instance]);
+    if (!lanes.has(key)) lanes.set(key, { key, service: span.service, title, instance: span.instance, isActor: Boolean(span.actor), spans: [] });
+    lanes.get(key).spans.push(span);
+    laneOf.set(span.id, lanes.get(key));
+  }
+  const services = [...new Set([...lanes.values()].map(({ service }) => service))];
+  const ordered = services.flatMap((service) => [...lanes.values()].filter((lane) => lane.service === service));
+  const rowOf = new Map();
+  for (const lane of ordered) lane.rows = stack(lane.spans, rowOf);
+  return { lanes: ordered, laneOf, rowOf };
+}
+
+function workOf(span) {
+  const database = span.attributes.find(({ key }) => key === 'db.system.name' || key === 'db.system');
+  if (database) return `database ${database.value}`;
+  const titles = { server: 'requests served', client: 'requests made', producer: 'messages sent', consumer: 'messages received' };
+  return titles[span.kind] ?? 'other work';
+}
+
+// A lane of more overlapping spans than this is no longer readable, nor quickly stacked.
+const MOST_ROWS = 200;
+
+/** Each span, in order of start, takes the first row that is free by then. */
+function stack(spans, rowOf) {
+  const ends = [];
+  for (const span of spans) {
+    let row = ends.findIndex((end) => end <= span.sent_ns);
+    if (row < 0) row = Math.min(ends.length, MOST_ROWS - 1);
+    ends[row] = span.end_ns;
+    rowOf.set(span.id, row);
+  }
+  return ends.length;
 }

@@ -1,15 +1,11 @@
 // The list of traces: search, and a live tail that never moves what the reader is looking at.
 
 import { liveTraces, searchTraces } from './api.js';
-import { announce, el, perFrame } from './dom.js';
 import { Feed } from './feed.js';
-import { age, count, plural } from './format.js';
-import { setKeys } from './keys.js';
-import { listKeys } from './listkeys.js';
-import { tracePath } from './router.js';
-import { scatter } from './scatter.js';
+import { age, count, dateTime, duration, plural } from './format.js';
+import { announce, el, icon, perFrame, series, setStyle, svg, tracePath } from './lib.js';
 import { filterOf, searchForm } from './search.js';
-import { COLUMNS, drawRow } from './tracerow.js';
+import { setKeys } from './shell.js';
 
 let lastOpened = null;
 let lastPath = '/';
@@ -231,4 +227,117 @@ class List {
     next?.scrollIntoView({ block: 'nearest' });
     this.keepOneStop();
   }
+}
+
+// What each key does on the list of traces.
+
+/** The bindings, in the order of the help. */
+function listKeys(list) {
+  return [
+    { keys: ['j', 'ArrowDown'], does: 'next trace', run: () => list.move(1) },
+    { keys: ['k', 'ArrowUp'], does: 'previous trace', run: () => list.move(-1) },
+    { keys: ['PageDown'], run: () => list.move(15) },
+    { keys: ['PageUp'], run: () => list.move(-15) },
+    { keys: ['Home'], run: () => list.move(-1e6) },
+    { keys: ['End'], run: () => list.move(1e6) },
+    { keys: ['Enter'], does: 'open the trace', run: () => {
+      const id = document.activeElement?.dataset?.trace;
+      return id ? list.open(id) : false;
+    } },
+    { keys: ['/'], does: 'search by tags', run: () => list.form.elements.tags.focus() },
+    { keys: ['Escape'], inFields: true, does: 'leave the search or the list', run: () => document.activeElement?.blur() },
+    { keys: ['n'], does: 'show the new traces', run: () => list.showNew() },
+    { keys: ['p'], does: 'pause the live tail, or go on', run: () => list.toggleLive() },
+  ];
+}
+
+// One row of the trace list.
+
+/** The column heads, in the order of the cells. */
+const COLUMNS = ['Started', 'Trace', 'Duration', 'Spans', 'Errors', 'Services'];
+
+/** Draws `trace` into its row. `longest` is the duration that fills the bar. */
+function drawRow(row, trace, longest) {
+  row.dataset.trace = trace.trace_id;
+  row.classList.toggle('has-error', trace.error_count > 0);
+  row.replaceChildren(
+    cell('started', el('time', { title: dateTime(trace.start_us), 'data-us': trace.start_us }, age(trace.start_us))),
+    cell('trace', name(trace)),
+    cell('duration', durationBar(trace, longest)),
+    cell('spans num', count(trace.span_count)),
+    cell('errors', trace.error_count ? el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(trace.error_count, 'error')}`) : ''),
+    cell('services', trace.services.map(service), trace.more_services && el('span', { class: 'soft' }, `+${count(trace.more_services)}`)),
+  );
+}
+
+function name(trace) {
+  return [
+    el('a', { href: tracePath(trace.trace_id), tabindex: -1, 'data-series': series(trace.root_service) },
+      el('span', { class: 'swatch' }),
+      el('span', { class: 'root-service' }, trace.root_service),
+      el('span', { class: 'root-name' }, trace.root_name || '(no name)')),
+    trace.root_held ? null : el('span', { class: 'tag', title: 'The root span has not come (yet)' }, 'no root'),
+    trace.link_count ? el('span', { class: 'tag', title: 'Span links to other spans' }, plural(trace.link_count, 'link')) : null,
+  ];
+}
+
+function durationBar(trace, longest) {
+  // Logarithmic, three decades: one slow trace must not make all others look alike.
+  const share = longest ? 100 * Math.max(0.01, 1 + Math.log10(Math.max(1, trace.duration_ns) / longest) / 3) : 0;
+  return [
+    el('span', { class: 'track', 'aria-hidden': 'true' },
+      el('span', { class: 'fill', 'data-series': series(trace.root_service), style: { width: `${share.toFixed(2)}%` } })),
+    el('span', { class: 'num' }, duration(trace.duration_ns)),
+  ];
+}
+
+function service({ name, spans, errors }) {
+  return el('span', { class: 'service', 'data-series': series(name), title: `${name}: ${plural(spans, 'span')}${errors ? `, ${plural(errors, 'error')}` : ''}` },
+    el('span', { class: 'swatch' }), `${name} `, el('span', { class: 'soft num' }, count(spans)));
+}
+
+function cell(classes, ...content) {
+  return el('div', { class: `cell ${classes}`, role: 'gridcell' }, ...content);
+}
+
+// The traces of the list as points, time against duration: outliers are seen at a glance. The list
+// below says the same in words, so this drawing is hidden from screen readers and the tab order.
+
+const HEIGHT = 84;
+const TOP = 8;
+const BOTTOM = 8;
+
+/** Makes the drawing: `node`, and `draw(traces)`. `open(trace)` is called for a clicked point. */
+function scatter(open) {
+  const picture = svg('svg', { width: '100%', height: HEIGHT });
+  const labels = el('div', { class: 'labels' });
+  const node = el('div', { class: 'scatter', 'aria-hidden': 'true', hidden: true }, labels, picture);
+  return { node, draw: (traces) => traces.length && draw(picture, labels, traces, open) };
+}
+
+function draw(picture, labels, traces, open) {
+  const starts = traces.map((trace) => trace.start_us);
+  const [from, to] = [Math.min(...starts), Math.max(...starts)];
+  const logs = traces.map((trace) => Math.log10(Math.max(1e3, trace.duration_ns)));
+  const low = Math.floor(Math.min(...logs));
+  const high = Math.max(low + 1, Math.ceil(Math.max(...logs)));
+  const y = (log) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - (log - low) / (high - low));
+  const decades = Array.from({ length: high - low + 1 }, (_, i) => low + i);
+  labels.replaceChildren(...decades.filter((_, i) => decades.length < 4 || (decades.length - 1 - i) % 2 === 0).map((log) => {
+    const label = el('span', {}, duration(10 ** log));
+    setStyle(label, { top: `${y(log)}px` });
+    return label;
+  }));
+  picture.replaceChildren(
+    ...decades.map((log) => svg('line', { class: 'gridline', x1: 0, x2: '100%', y1: y(log), y2: y(log) })),
+    ...traces.map((trace, i) => point(trace, to === from ? 0.5 : (starts[i] - from) / (to - from), y(logs[i]), open)));
+}
+
+function point(trace, x, y, open) {
+  const isError = trace.error_count > 0;
+  const mark = isError
+    ? svg('path', { class: 'cross', d: 'M-4,-4L4,4M4,-4L-4,4' })
+    : svg('circle', { r: 4 });
+  return svg('svg', { x: `${(1 + 98 * x).toFixed(2)}%`, y, overflow: 'visible', class: 'point', 'data-series': series(trace.root_service), onclick: () => open(trace) },
+    mark, svg('circle', { r: 9, class: 'target' }), svg('title', {}, `${trace.root_name}: ${duration(trace.duration_ns)}${isError ? ', with errors' : ''}`));
 }

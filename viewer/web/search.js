@@ -2,15 +2,14 @@
 // shared and gone back to.
 
 import { fetchServices } from './api.js';
-import { el } from './dom.js';
-import { tagText } from './router.js';
+import { el, tagText } from './lib.js';
 
 const LOOKBACKS = [['', 'any time'], ['1m', 'last minute'], ['5m', 'last 5 minutes'], ['15m', 'last 15 minutes'], ['1h', 'last hour'], ['6h', 'last 6 hours'], ['custom', 'from … to …']];
 const LIMITS = ['20', '50', '100', '200', '500'];
 const FIELDS = ['service', 'operation', 'tags', 'minDuration', 'maxDuration', 'lookback', 'start', 'end', 'limit', 'errors'];
 
 /** Traces shown when the address does not say. */
-export const DEFAULT_LIMIT = 50;
+const DEFAULT_LIMIT = 50;
 
 /** The search that an address means, as the query API takes it. */
 export function filterOf(params) {

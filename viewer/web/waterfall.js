@@ -2,16 +2,13 @@
 // document, so that a trace of any length opens and scrolls at once. Short ones are there whole,
 // for the browser's own search and for screen readers.
 
-import { drawArrows } from './arrows.js';
-import { bar, barLabel, barWords } from './bar.js';
-import { drawLink } from './linkline.js';
-import { series } from './colors.js';
-import { el, icon, perFrame, setStyle, srOnly, svg } from './dom.js';
-import { plural } from './format.js';
-import { linkCount } from './rows.js';
+import { duration, plural, shortId } from './format.js';
+import { el, icon, perFrame, series, setStyle, srOnly, svg, tracePath } from './lib.js';
+import { linkCount, linksOf } from './model.js';
+import { bar, barLabel, barWords, place } from './timeline.js';
 
 /** Height of a line in CSS pixels; the same in waterfall.css. */
-export const LINE = 26;
+const LINE = 26;
 const WHOLE = 400;
 const AHEAD = 20;
 
@@ -220,4 +217,158 @@ export class Waterfall {
     else if (isClosed) this.fold(span, true);
     else this.focus(span.children[0]?.id);
   }
+}
+
+// The lines of the waterfall: spans in tree order, each followed by the spans it is linked with.
+
+// Links are opened at once while there are few of them.
+const OPEN_LINKS = 64;
+
+/** Which spans are folded, and whose links are shown. */
+export class Folding {
+  constructor(model) {
+    this.model = model;
+    this.closed = new Set();
+    this.linksOpen = new Set();
+    const linked = model.spans.filter((span) => linkCount(span) > 0);
+    const total = linked.reduce((sum, span) => sum + linkCount(span), 0);
+    for (const span of linked) if (total <= OPEN_LINKS || linkCount(span) <= 1) this.linksOpen.add(span.id);
+  }
+
+  /** `{ span, level, depth }` or `{ span, link, level }`, in the order of the lines. */
+  lines() {
+    const lines = [];
+    const stack = this.model.roots.map((span) => ({ span, level: 1 })).reverse();
+    while (stack.length) {
+      const { span, level } = stack.pop();
+      lines.push({ key: span.id, span, level });
+      if (this.linksOpen.has(span.id)) lines.push(...linksOf(span).map((link, i) => ({ key: `${span.id}/${i}`, span, link, level: level + 1 })));
+      if (this.closed.has(span.id)) continue;
+      for (let i = span.children.length - 1; i >= 0; i -= 1) stack.push({ span: span.children[i], level: level + 1 });
+    }
+    return lines;
+  }
+
+  toggle(span, open = this.closed.has(span.id)) {
+    if (open) this.closed.delete(span.id);
+    else if (span.children.length) this.closed.add(span.id);
+  }
+
+  toggleLinks(span) {
+    if (!this.linksOpen.delete(span.id)) this.linksOpen.add(span.id);
+  }
+
+  toggleAll(open) {
+    this.closed.clear();
+    if (!open) for (const span of this.model.spans) if (span.children.length && span.parent) this.closed.add(span.id);
+  }
+
+  /** Opens everything above a span, so that it has a line. */
+  reveal(span) {
+    for (let at = span.parent; at; at = at.parent) this.closed.delete(at.id);
+  }
+}
+
+// The line of a linked span below the span that has the link: who it is, where in time it lies if
+// that is known, and a way to go there. arrows.js joins the two.
+
+/** Draws the line. */
+function drawLink(node, { span, link }, { model, scale }) {
+  node.className = `line link ${link.direction}`;
+  node.dataset.link = `${link.trace_id}/${link.span_id}`;
+  const target = times(link, model);
+  const seen = inSight(target, scale);
+  const ghost = seen && place(scale, seen.start_ns, seen.end_ns);
+  node.replaceChildren(
+    el('div', { class: 'name', role: 'gridcell' },
+      el('span', { class: 'fold leaf' }),
+      el('span', { class: 'way' }, icon(link.direction === 'to' ? '→' : '←', 'way-icon'), link.direction === 'to' ? ' links to' : ' linked from'),
+      link.service && el('span', { class: 'swatch', 'data-series': series(link.service) }),
+      link.service && el('span', { class: 'span-service' }, link.service), ' ',
+      el('a', { href: tracePath(link.trace_id, link.span_id), tabindex: -1, class: 'link-name' }, link.name ?? `span ${link.span_id}`)),
+    el('div', { class: 'time', role: 'gridcell' },
+      ghost && el('span', { class: 'ghost', style: ghost, 'data-series': series(link.service ?? '') }),
+      el('span', { class: 'link-where', style: wordsAt(span, seen, scale) }, whereOf(span, link, target, model))));
+}
+
+/** The words stand after the linked span's bar, or before it, wherever there is room. */
+function wordsAt(span, seen, scale) {
+  if (!seen) return { left: `calc(${(100 * Math.min(0.7, clamp(scale.at(span.start_ns)))).toFixed(3)}% + 30px)` };
+  const [start, end] = [clamp(scale.at(seen.start_ns)), clamp(scale.at(seen.end_ns))];
+  if (start === 0 && end === 1) return { left: '40%' };
+  if (end < 0.7 || start < 0.35) return { left: `calc(${(100 * Math.min(0.7, end)).toFixed(3)}% + 8px)` };
+  return { right: `calc(${(100 * (1 - start)).toFixed(3)}% + 8px)` };
+}
+
+/** Where an arrow ends on this line, as a share of the window; null when that time is not in it. */
+function anchorOf(link, { model, scale }) {
+  const target = inSight(times(link, model), scale);
+  return target && clamp(scale.at(target.start_ns));
+}
+
+/** The linked span's time, from the start of this trace, or null when nobody knows. */
+function times(link, model) {
+  const held = link.trace_id === model.trace_id ? model.byId.get(link.span_id) : null;
+  if (held) return held;
+  if (typeof link.start_ns !== 'number') return null;
+  return { start_ns: link.start_ns, end_ns: link.start_ns + link.duration_ns, duration_ns: link.duration_ns };
+}
+
+function inSight(target, scale) {
+  return target && scale.at(target.end_ns) >= 0 && scale.at(target.start_ns) <= 1 ? target : null;
+}
+
+function whereOf(span, link, target, model) {
+  const trace = link.trace_id === model.trace_id ? 'in this trace' : `in trace ${shortId(link.trace_id)}`;
+  if (!link.held) return `${trace}, not held`;
+  if (!target) return trace;
+  const before = span.start_ns - target.start_ns;
+  return `${duration(target.duration_ns)}, ${duration(Math.abs(before))} ${before > 0 ? 'before' : 'after'}, ${trace}`;
+}
+
+const clamp = (share) => Math.max(0, Math.min(1, share));
+
+// Arrows between a span and the spans it is linked with, in the direction of the link: from the
+// span that has the link to the one it names.
+
+/** Draws the arrows of the lines from `from` to `to` into `picture`. */
+function drawArrows(picture, waterfall, from, to) {
+  const time = waterfall.body.querySelector('.time');
+  const lines = [];
+  for (let i = from; i < to; i += 1) if (waterfall.lines[i].link) lines.push(i);
+  picture.toggleAttribute('hidden', !lines.length || !time);
+  if (!lines.length || !time) return;
+  const width = time.clientWidth;
+  const top = from * LINE;
+  setStyle(picture, { left: `${time.offsetLeft}px`, top: `${top}px`, width: `${width}px`, height: `${(to - from) * LINE}px` });
+  picture.replaceChildren(heads(), ...lines.map((i) => arrow(waterfall, i, width, top)));
+}
+
+function arrow(waterfall, i, width, top) {
+  const { host, index, lines } = waterfall;
+  const { span, link } = lines[i];
+  const own = Math.max(0, Math.min(1, host.scale.at(span.start_ns)));
+  const x = Math.min(width - 30, own * width) + 5;
+  const y = (index.get(span.id) + 0.5) * LINE - top + 7;
+  const farY = (i + 0.5) * LINE - top;
+  const anchor = anchorOf(link, host);
+  const d = route({ x, y }, { x: anchor === null ? x + 18 : anchor * width, y: farY }, link.direction === 'to');
+  return svg('path', { class: `arrow ${link.direction}`, d, 'marker-end': 'url(#head)' });
+}
+
+/** Down along the span's own time, then across to the other's; straight where the two are close. */
+function route(own, far, isOut) {
+  if (Math.abs(far.x - own.x) < 12) {
+    return isOut ? `M${own.x},${own.y}V${far.y - 7}` : `M${own.x},${far.y - 7}V${own.y + 2}`;
+  }
+  const corner = far.x > own.x ? 5 : -5;
+  return isOut
+    ? `M${own.x},${own.y}V${far.y - 5}q0,5 ${corner},5H${far.x - Math.sign(corner) * 2}`
+    : `M${far.x},${far.y}H${own.x + corner}q${-corner},0 ${-corner},-5V${own.y + 2}`;
+}
+
+function heads() {
+  return svg('defs', {},
+    svg('marker', { id: 'head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' },
+      svg('path', { class: 'arrow-head', d: 'M0,0L8,4L0,8z' })));
 }

@@ -1,3 +1,5 @@
+// What every view needs: making elements, the colours of services, addresses.
+
 // Making elements. Everything that comes from the network goes through here as a text node or an
 // attribute value and is never parsed as markup: span names and attributes come from strangers.
 
@@ -68,4 +70,43 @@ export function perFrame(fn) {
   return () => {
     asked ||= requestAnimationFrame(run);
   };
+}
+
+// A service keeps its colour for as long as the page is open, wherever it is drawn. Colours go by
+// first sight and not by a hash, so that no two of the first sixteen services look alike.
+
+// Eight colours, each with a square and then with a round mark.
+const SERIES = 16;
+const known = new Map();
+
+/** The number of a service's colour: for the attribute `data-series`. */
+export function series(service) {
+  if (!known.has(service)) known.set(service, known.size % SERIES);
+  return known.get(service);
+}
+
+/** Gives colours to these services, in their order, before any is drawn. */
+export function learn(services) {
+  for (const service of services) series(service);
+}
+
+/** The address of a trace, and of a span in it. */
+export function tracePath(traceId, spanId) {
+  const path = `/trace/${encodeURIComponent(traceId)}`;
+  return spanId ? `${path}?span=${encodeURIComponent(spanId)}` : path;
+}
+
+/** The address of a search. */
+export function searchPath(filter) {
+  const params = new URLSearchParams(Object.entries(filter).filter(([, value]) => value));
+  return `/?${params}`;
+}
+
+/** A tag as the search takes it: quoted where it has to be. */
+export function tagText(key, value) {
+  return `${quoted(key)}=${quoted(value)}`;
+}
+
+function quoted(text) {
+  return /^[\w.\-/]+$/.test(text) ? text : `"${text.replace(/[\\"]/g, '\\$&')}"`;
 }

@@ -1,0 +1,191 @@
+// Time on screen: the axis over the chart, the whole trace in a strip, a span's bar.
+
+import { duration } from './format.js';
+import { el, perFrame, series, setStyle } from './lib.js';
+
+// The time axis over the chart, its grid lines, and the divider between names and times.
+
+const LABEL_PX = 110;
+const NARROWEST = 120;
+
+/**
+ * `node` goes above the chart, `lines` behind it; `draw()` after a zoom or a resize; `call(what)`
+ * names what the lines are.
+ */
+export function timeAxis(scale, panes) {
+  const ticks = el('div', { class: 'ticks' });
+  const rules = el('div', {});
+  const lines = el('div', { class: 'gridlines', 'aria-hidden': 'true' }, rules);
+  const name = el('span', {});
+  const node = el('div', { class: 'axis' }, el('div', { class: 'axis-name' }, name, divider(panes)), ticks);
+  const draw = () => {
+    const marks = scale.ticks(Math.floor(ticks.clientWidth / LABEL_PX)).filter(({ at }) => at < 0.97);
+    ticks.replaceChildren(...marks.map(({ at, label }) => el('span', { class: 'tick num', style: { left: `${100 * at}%` } }, label)));
+    rules.replaceChildren(...marks.map(({ at }) => el('span', { class: 'gridline', style: { left: `${100 * at}%` } })));
+  };
+  const call = (what) => { name.textContent = what; };
+  return { node, lines, draw, call };
+}
+
+function divider(panes) {
+  const node = el('div', { class: 'divider', role: 'separator', tabindex: 0, 'aria-orientation': 'vertical', 'aria-label': 'Width of the names' });
+  const set = (px) => {
+    const width = Math.round(Math.max(NARROWEST, Math.min(panes.clientWidth * 0.75, px)));
+    setStyle(panes, { '--names': `${width}px` });
+    node.setAttribute('aria-valuenow', String(width));
+    panes.dispatchEvent(new Event('resized'));
+  };
+  const width = () => node.parentElement.getBoundingClientRect().width;
+  node.addEventListener('pointerdown', (event) => {
+    node.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  node.addEventListener('pointermove', (event) => {
+    if (node.hasPointerCapture(event.pointerId)) set(event.clientX - panes.getBoundingClientRect().left);
+  });
+  node.addEventListener('keydown', (event) => {
+    const step = { ArrowLeft: -20, ArrowRight: 20 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    set(width() + step);
+  });
+  return node;
+}
+
+// The whole trace in a strip, with the stretch on screen marked; dragging over it zooms. The keys
+// + - 0 z and the buttons do the same, so the strip is hidden from screen readers.
+
+const HEIGHT = 44;
+
+/** `node`, and `draw()` for when the window or the theme has changed. */
+export function minimap(model, scale) {
+  const canvas = el('canvas', { height: HEIGHT });
+  const shown = el('div', { class: 'shown' });
+  const drag = el('div', { class: 'drag', hidden: true });
+  const probe = el('span', { class: 'probe' });
+  const node = el('div', { class: 'minimap', 'aria-hidden': 'true', title: 'Drag to zoom, double-click for everything' }, canvas, shown, drag, probe);
+  const paint = perFrame(() => paintSpans(canvas, probe, model));
+  const draw = () => {
+    const whole = scale.last - scale.first;
+    setStyle(shown, {
+      left: `${(100 * (scale.start - scale.first)) / whole}%`,
+      width: `${(100 * (scale.end - scale.start)) / whole}%`,
+    });
+    shown.hidden = scale.isWhole;
+  };
+  const resized = new ResizeObserver(paint);
+  resized.observe(node);
+  addEventListener('themechange', paint);
+  startDrag(node, drag, scale);
+  return {
+    node,
+    draw,
+    close: () => {
+      resized.disconnect();
+      removeEventListener('themechange', paint);
+    },
+  };
+}
+
+function startDrag(node, drag, scale) {
+  let from = null;
+  const share = (event) => {
+    const box = node.getBoundingClientRect();
+    return Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
+  };
+  node.addEventListener('pointerdown', (event) => {
+    from = share(event);
+    node.setPointerCapture(event.pointerId);
+  });
+  node.addEventListener('pointermove', (event) => {
+    if (from === null) return;
+    const to = share(event);
+    drag.hidden = false;
+    setStyle(drag, { left: `${100 * Math.min(from, to)}%`, width: `${100 * Math.abs(to - from)}%` });
+  });
+  node.addEventListener('pointerup', (event) => {
+    if (from === null) return;
+    const to = share(event);
+    const [whole, start] = [scale.last - scale.first, from];
+    from = null;
+    drag.hidden = true;
+    if (Math.abs(to - start) > 0.004) scale.show(scale.first + Math.min(start, to) * whole, scale.first + Math.max(start, to) * whole);
+  });
+  node.addEventListener('dblclick', () => scale.whole());
+}
+
+function paintSpans(canvas, probe, model) {
+  const width = canvas.parentElement?.clientWidth ?? 0;
+  if (!width) return;
+  const ratio = devicePixelRatio || 1;
+  canvas.width = width * ratio;
+  canvas.height = HEIGHT * ratio;
+  const pen = canvas.getContext('2d');
+  pen.scale(ratio, ratio);
+  const colors = new Map();
+  const lines = depthFirst(model.roots);
+  const [height, whole] = [HEIGHT - 8, model.endNs - model.startNs];
+  const thick = Math.max(1, Math.min(4, height / lines.length - 0.5));
+  lines.forEach((span, i) => {
+    if (!colors.has(span.service)) colors.set(span.service, colorOf(probe, span.service));
+    pen.fillStyle = colors.get(span.service);
+    const x = ((span.start_ns - model.startNs) / whole) * width;
+    pen.fillRect(x, 4 + (height * i) / lines.length, Math.max(1, (span.duration_ns / whole) * width), thick);
+  });
+}
+
+function depthFirst(roots) {
+  const spans = [];
+  const stack = [...roots].reverse();
+  while (stack.length) {
+    const span = stack.pop();
+    spans.push(span);
+    for (let i = span.children.length - 1; i >= 0; i -= 1) stack.push(span.children[i]);
+  }
+  return spans;
+}
+
+function colorOf(probe, service) {
+  probe.dataset.series = series(service);
+  return getComputedStyle(probe).color;
+}
+
+// A span's bar: where it lies, its hatched mailbox wait, and how it says that it failed.
+
+const pct = (share) => `${(100 * share).toFixed(4)}%`;
+
+/** Left edge and width of a stretch of time, cut to the window; null when outside. */
+export function place(scale, from, to) {
+  const left = scale.at(from);
+  const right = scale.at(to);
+  if (right < 0 || left > 1) return null;
+  const [start, end] = [Math.max(-0.01, left), Math.min(1.01, right)];
+  return { left: pct(start), width: pct(end - start) };
+}
+
+/** The parts of a bar that are in the window: the wait, and the span itself. */
+export function bar(span, scale) {
+  const parts = [];
+  const wait = span.wait_ns > 0 ? place(scale, span.sent_ns, span.start_ns) : null;
+  if (wait) parts.push(el('span', { class: 'wait', style: wait, 'data-series': series(span.service) }));
+  const box = place(scale, span.start_ns, span.end_ns);
+  if (box) parts.push(el('span', { class: `bar${span.isError ? ' failed' : ''}`, style: box, 'data-series': series(span.service) }));
+  return parts;
+}
+
+/** The duration beside the bar, on the side that has room. */
+export function barLabel(span, scale) {
+  const label = el('span', { class: 'bar-label num' }, duration(span.duration_ns));
+  const [left, right] = [scale.at(span.sent_ns), scale.at(span.end_ns)];
+  if (right < 0.86 && right > -0.01) setStyle(label, { left: pct(Math.max(0, right)) });
+  else if (left > 0.14 && left < 1.01) setStyle(label, { right: pct(1 - Math.min(1, left)) });
+  else if (right >= 0 && left <= 1) label.classList.add('inside');
+  else return null;
+  return label;
+}
+
+/** What a bar shows, in words. */
+export function barWords(span) {
+  return `${duration(span.duration_ns)} from ${duration(span.start_ns)}${span.wait_ns ? `, after ${duration(span.wait_ns)} in the mailbox` : ''}`;
+}
