@@ -65,7 +65,9 @@ async function start() {
   startKeys(go);
   startStats(document.querySelector('footer.stats'));
   // Colours first, so that a service has the same one on every page; but never wait for them long.
-  const services = fetchServices(AbortSignal.timeout(1000)).then((answer) => learn(answer.services.map(({ name }) => name)));
+  const services = fetchServices(AbortSignal.timeout(1000)).then((answer) =>
+    learn(answer.services.map(({ name }) => name)),
+  );
   await services.catch(() => {});
   show();
 }

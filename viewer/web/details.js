@@ -8,29 +8,80 @@ import { selfTime } from './model.js';
 export function drawDetails(panel, span, host) {
   const isCarried = ({ key }) => host.carried.has(key);
   panel.setAttribute('aria-label', `Details of ${span.name}`);
-  replace(panel,
+  replace(
+    panel,
     head(span, host),
-    span.isError && el('p', { class: 'notice' }, icon('⚠', 'error'), ` ${[span.error_type, span.status_message].filter(Boolean).join(': ') || 'The span failed'}`),
+    span.isError &&
+      el(
+        'p',
+        { class: 'notice' },
+        icon('⚠', 'error'),
+        ` ${[span.error_type, span.status_message].filter(Boolean).join(': ') || 'The span failed'}`,
+      ),
     facts(span, host),
-    section('Attributes', attributes(span.attributes.filter((attribute) => !isCarried(attribute)), span)),
-    section('Carried along', attributes(span.attributes.filter(isCarried), span), 'The same on spans of several services: what baggage brought'),
-    section(`Events (${count(span.events.length)})`, span.events.map((event) => drawEvent(event, span))),
-    section(`Links to (${count(span.links.length)})`, span.links.map((link) => drawLink(link, '→', host, link.span_held))),
-    section(`Linked from (${count(span.backlink_count)})`, [
-      ...span.backlinks.map((link) => drawLink(link, '←', host, true)),
-      span.backlink_count > span.backlinks.length && el('p', { class: 'soft' }, `and ${count(span.backlink_count - span.backlinks.length)} more`),
-    ].filter(Boolean)),
+    section(
+      'Attributes',
+      attributes(
+        span.attributes.filter((attribute) => !isCarried(attribute)),
+        span,
+      ),
+    ),
+    section(
+      'Carried along',
+      attributes(span.attributes.filter(isCarried), span),
+      'The same on spans of several services: what baggage brought',
+    ),
+    section(
+      `Events (${count(span.events.length)})`,
+      span.events.map((event) => drawEvent(event, span)),
+    ),
+    section(
+      `Links to (${count(span.links.length)})`,
+      span.links.map((link) => drawLink(link, '→', host, link.span_held)),
+    ),
+    section(
+      `Linked from (${count(span.backlink_count)})`,
+      [
+        ...span.backlinks.map((link) => drawLink(link, '←', host, true)),
+        span.backlink_count > span.backlinks.length &&
+          el('p', { class: 'soft' }, `and ${count(span.backlink_count - span.backlinks.length)} more`),
+      ].filter(Boolean),
+    ),
     section('Resource', attributes(span.resource?.attributes ?? [])),
-    section('Scope', span.scope?.name ? [el('p', { class: 'scope' }, span.scope.name, ' ', el('span', { class: 'soft' }, span.scope.version ?? '')), ...attributes(span.scope.attributes ?? [])] : []),
-    lost(span));
+    section(
+      'Scope',
+      span.scope?.name
+        ? [
+            el('p', { class: 'scope' }, span.scope.name, ' ', el('span', { class: 'soft' }, span.scope.version ?? '')),
+            ...attributes(span.scope.attributes ?? []),
+          ]
+        : [],
+    ),
+    lost(span),
+  );
 }
 
 function head(span, host) {
-  return el('header', {},
-    el('div', {},
-      el('span', { class: 'service', 'data-series': series(span.service) }, el('span', { class: 'swatch' }), span.service),
-      el('h2', {}, span.name || '(no name)')),
-    el('button', { type: 'button', class: 'quiet', 'aria-label': 'Close the details', onclick: () => host.close() }, '✕'));
+  return el(
+    'header',
+    {},
+    el(
+      'div',
+      {},
+      el(
+        'span',
+        { class: 'service', 'data-series': series(span.service) },
+        el('span', { class: 'swatch' }),
+        span.service,
+      ),
+      el('h2', {}, span.name || '(no name)'),
+    ),
+    el(
+      'button',
+      { type: 'button', class: 'quiet', 'aria-label': 'Close the details', onclick: () => host.close() },
+      '✕',
+    ),
+  );
 }
 
 function facts(span, host) {
@@ -38,20 +89,34 @@ function facts(span, host) {
     ['Start', duration(span.start_ns)],
     ['Duration', duration(span.duration_ns)],
     span.children.length && ['Own time', duration(selfTime(span)), 'Time in which none of its children ran'],
-    span.wait_ns !== null && ['Mailbox wait', duration(span.wait_ns), 'Before the span: from the sending of the message to its handling'],
+    span.wait_ns !== null && [
+      'Mailbox wait',
+      duration(span.wait_ns),
+      'Before the span: from the sending of the message to its handling',
+    ],
     ['Kind', span.kind],
     ['Status', span.status],
     span.actor && ['Actor', span.instance ? `${span.actor} ${span.instance}` : span.actor],
     span.trace_state && ['Trace state', span.trace_state],
   ].filter(Boolean);
-  return el('section', { class: 'facts' },
-    el('dl', {}, rows.map(([name, value, title]) => el('div', { title }, el('dt', {}, name), el('dd', { class: 'num' }, value)))),
-    el('div', { class: 'actions' },
+  return el(
+    'section',
+    { class: 'facts' },
+    el(
+      'dl',
+      {},
+      rows.map(([name, value, title]) => el('div', { title }, el('dt', {}, name), el('dd', { class: 'num' }, value))),
+    ),
+    el(
+      'div',
+      { class: 'actions' },
       el('button', { type: 'button', onclick: () => host.fit(span) }, 'Zoom to it'),
       span.parent
         ? el('button', { type: 'button', onclick: () => host.show(span.parent) }, 'Parent')
         : span.parentId && el('span', { class: 'soft' }, `parent ${span.parentId} not held`),
-      copyButton('Span id', span.id)));
+      copyButton('Span id', span.id),
+    ),
+  );
 }
 
 function copyButton(name, id) {
@@ -70,32 +135,83 @@ function section(title, content, hint) {
 
 function attributes(list, span) {
   if (!list.length) return [];
-  const rows = [...list].sort((a, b) => (a.key < b.key ? -1 : 1)).map((attribute) => {
-    const value = attributeValue(attribute);
-    const canSearch = span && ['string', 'int', 'bool', 'double'].includes(attribute.type) && value.length < 100;
-    return el('tr', {},
-      el('th', { scope: 'row' }, attribute.key),
-      el('td', { class: attribute.type }, value,
-        canSearch && el('a', { class: 'find', href: searchPath({ tags: tagText(attribute.key, value) }), 'aria-label': `Traces with this ${attribute.key}`, title: 'Traces with this value' }, '⌕')));
-  });
+  const rows = [...list]
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map((attribute) => {
+      const value = attributeValue(attribute);
+      const canSearch = span && ['string', 'int', 'bool', 'double'].includes(attribute.type) && value.length < 100;
+      return el(
+        'tr',
+        {},
+        el('th', { scope: 'row' }, attribute.key),
+        el(
+          'td',
+          { class: attribute.type },
+          value,
+          canSearch &&
+            el(
+              'a',
+              {
+                class: 'find',
+                href: searchPath({ tags: tagText(attribute.key, value) }),
+                'aria-label': `Traces with this ${attribute.key}`,
+                title: 'Traces with this value',
+              },
+              '⌕',
+            ),
+        ),
+      );
+    });
   return [el('table', { class: 'attributes' }, el('tbody', {}, rows))];
 }
 
 function drawEvent(event, span) {
-  return el('div', { class: 'event' },
-    el('p', {}, el('span', { class: 'event-name' }, event.name || '(no name)'), ' ', el('span', { class: 'soft num', title: 'After the start of the span' }, `+${duration(event.at_ns - span.start_ns)}`)),
+  return el(
+    'div',
+    { class: 'event' },
+    el(
+      'p',
+      {},
+      el('span', { class: 'event-name' }, event.name || '(no name)'),
+      ' ',
+      el(
+        'span',
+        { class: 'soft num', title: 'After the start of the span' },
+        `+${duration(event.at_ns - span.start_ns)}`,
+      ),
+    ),
     ...attributes(event.attributes),
-    event.dropped_attributes > 0 && el('p', { class: 'soft' }, `${plural(event.dropped_attributes, 'attribute')} dropped by the sender`));
+    event.dropped_attributes > 0 &&
+      el('p', { class: 'soft' }, `${plural(event.dropped_attributes, 'attribute')} dropped by the sender`),
+  );
 }
 
 function drawLink(link, way, host, isHeld) {
   const isHere = link.trace_id === host.model.trace_id;
-  return el('div', { class: 'link-entry' },
-    el('p', {}, icon(way, 'way-icon'), ' ',
-      link.service && el('span', { class: 'service', 'data-series': series(link.service) }, el('span', { class: 'swatch' }), `${link.service} `),
-      el('a', { href: tracePath(link.trace_id, link.span_id), onclick: (event) => here(event, link, host, isHere) }, link.name ?? `span ${link.span_id}`)),
+  return el(
+    'div',
+    { class: 'link-entry' },
+    el(
+      'p',
+      {},
+      icon(way, 'way-icon'),
+      ' ',
+      link.service &&
+        el(
+          'span',
+          { class: 'service', 'data-series': series(link.service) },
+          el('span', { class: 'swatch' }),
+          `${link.service} `,
+        ),
+      el(
+        'a',
+        { href: tracePath(link.trace_id, link.span_id), onclick: (event) => here(event, link, host, isHere) },
+        link.name ?? `span ${link.span_id}`,
+      ),
+    ),
     el('p', { class: 'soft mono' }, isHere ? 'in this trace' : `trace ${link.trace_id}`, isHeld ? '' : ', not held'),
-    ...attributes(link.attributes ?? []));
+    ...attributes(link.attributes ?? []),
+  );
 }
 
 function here(event, link, host, isHere) {
@@ -107,8 +223,16 @@ function here(event, link, host, isHere) {
 
 function lost(span) {
   const parts = [
-    [span.dropped_attributes, 'attribute', 'dropped by the sender'], [span.dropped_events, 'event', 'dropped by the sender'],
-    [span.dropped_links, 'link', 'dropped by the sender'], [span.cut, 'value', 'cut by the limits of this viewer'],
+    [span.dropped_attributes, 'attribute', 'dropped by the sender'],
+    [span.dropped_events, 'event', 'dropped by the sender'],
+    [span.dropped_links, 'link', 'dropped by the sender'],
+    [span.cut, 'value', 'cut by the limits of this viewer'],
   ].filter(([number]) => number > 0);
-  return parts.length ? el('section', { class: 'soft' }, parts.map(([number, what, why]) => el('p', {}, `${plural(number, what)} ${why}`))) : '';
+  return parts.length
+    ? el(
+        'section',
+        { class: 'soft' },
+        parts.map(([number, what, why]) => el('p', {}, `${plural(number, what)} ${why}`)),
+      )
+    : '';
 }

@@ -11,9 +11,9 @@ const UNITS = [
 export function duration(ns) {
   if (ns === null || ns === undefined) return '–';
   if (ns === 0) return '0 ns';
-  const size = Math.abs(ns);
-  if (size >= 60e9) return longDuration(ns);
-  const [unit, name] = UNITS.find(([unit]) => size >= unit * 0.9995) ?? UNITS[3];
+  const most = Math.abs(ns);
+  if (most >= 60e9) return longDuration(ns);
+  const [unit, name] = UNITS.find(([size]) => most >= size * 0.9995) ?? UNITS[3];
   return `${significant(ns / unit)} ${name}`;
 }
 
@@ -88,8 +88,13 @@ export function age(us, nowMs = Date.now()) {
 /** Date and time with milliseconds, in the reader's own way and zone. */
 export function dateTime(us) {
   return new Date(us / 1e3).toLocaleString(undefined, {
-    year: 'numeric', month: 'short', day: 'numeric',
-    hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3,
+    year: 'numeric',
+    month: 'short',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    fractionalSecondDigits: 3,
   });
 }
 

@@ -21,7 +21,11 @@ export class Lanes {
     this.focusId = host.selected?.id ?? host.model.spans[0]?.id;
     this.arrows = svg('svg', { class: 'sendings', 'aria-hidden': 'true' });
     this.inner = el('div', { class: 'lanes-inner', role: 'rowgroup' });
-    this.node = el('div', { class: 'lanes', role: 'grid', 'aria-label': 'Actors as lanes', 'aria-rowcount': this.lanes.length }, this.inner);
+    this.node = el(
+      'div',
+      { class: 'lanes', role: 'grid', 'aria-label': 'Actors as lanes', 'aria-rowcount': this.lanes.length },
+      this.inner,
+    );
     this.refresh = perFrame(() => this.update());
     this.inner.addEventListener('click', (event) => {
       const span = this.spanOf(event.target);
@@ -31,7 +35,9 @@ export class Lanes {
       const span = this.spanOf(event.target);
       if (span) host.scale.fit(span);
     });
-    this.inner.addEventListener('focusin', (event) => { this.focusId = this.spanOf(event.target)?.id ?? this.focusId; });
+    this.inner.addEventListener('focusin', (event) => {
+      this.focusId = this.spanOf(event.target)?.id ?? this.focusId;
+    });
     this.build();
   }
 
@@ -49,13 +55,23 @@ export class Lanes {
       lane.height = lane.rows * ROW + 2 * PAD;
       top += lane.height;
       lane.track = el('div', { class: 'lane-track', role: 'presentation' });
-      lane.node = el('div', { class: `lane${lane.isActor ? ' actor' : ''}`, role: 'row', style: { height: `${lane.height}px` } },
-        el('div', { class: 'lane-title', role: 'rowheader', 'data-series': series(lane.service) },
+      lane.node = el(
+        'div',
+        { class: `lane${lane.isActor ? ' actor' : ''}`, role: 'row', style: { height: `${lane.height}px` } },
+        el(
+          'div',
+          { class: 'lane-title', role: 'rowheader', 'data-series': series(lane.service) },
           el('span', { class: 'swatch' }),
-          el('span', { class: 'lane-words' },
-            el('span', { class: 'lane-actor' }, lane.title), lane.instance && el('span', { class: 'instance' }, ` ${lane.instance}`),
-            el('span', { class: 'lane-service' }, `${lane.service}, ${plural(lane.spans.length, 'span')}`))),
-        lane.track);
+          el(
+            'span',
+            { class: 'lane-words' },
+            el('span', { class: 'lane-actor' }, lane.title),
+            lane.instance && el('span', { class: 'instance' }, ` ${lane.instance}`),
+            el('span', { class: 'lane-service' }, `${lane.service}, ${plural(lane.spans.length, 'span')}`),
+          ),
+        ),
+        lane.track,
+      );
       this.inner.append(lane.node);
     }
     setStyle(this.arrows, { height: `${top}px` });
@@ -88,33 +104,72 @@ export class Lanes {
     if (wait) parts.push(el('span', { class: 'wait', style: { ...wait, top }, 'data-series': series(span.service) }));
     const box = place(scale, span.start_ns, span.end_ns);
     if (!box) return parts;
-    const node = el('button', {
-      type: 'button', role: 'gridcell', tabindex: span.id === this.focusId ? 0 : -1, 'data-span': span.id, 'data-series': series(span.service),
-      class: `lane-bar${span.isError ? ' failed' : ''}${matches && !matches.has(span.id) ? ' dim' : ''}`,
-      'aria-selected': String(selected === span), style: { ...box, top },
-      title: `${span.name}: ${duration(span.duration_ns)}${span.wait_ns ? `, ${duration(span.wait_ns)} in the mailbox` : ''}`,
-    }, span.isError ? '⚠ ' : '', shortName(span), linkCount(span) > 0 && ' ⇄', srOnly(`, ${duration(span.duration_ns)}${span.isError ? ', error' : ''}`));
+    const waited = span.wait_ns ? `, ${duration(span.wait_ns)} in the mailbox` : '';
+    const node = el(
+      'button',
+      {
+        type: 'button',
+        role: 'gridcell',
+        tabindex: span.id === this.focusId ? 0 : -1,
+        'data-span': span.id,
+        'data-series': series(span.service),
+        class: `lane-bar${span.isError ? ' failed' : ''}${matches && !matches.has(span.id) ? ' dim' : ''}`,
+        'aria-selected': String(selected === span),
+        style: { ...box, top },
+        title: `${span.name}: ${duration(span.duration_ns)}${waited}`,
+      },
+      span.isError ? '⚠ ' : '',
+      shortName(span),
+      linkCount(span) > 0 && ' ⇄',
+      srOnly(`, ${duration(span.duration_ns)}${span.isError ? ', error' : ''}`),
+    );
     this.bars.set(span.id, node);
     return [...parts, node];
   }
 
   drawArrows() {
     const { model, selected, scale } = this.host;
-    const messages = model.spans.filter((span) => span.parent && this.laneOf.get(span.id) !== this.laneOf.get(span.parent.id));
+    const messages = model.spans.filter(
+      (span) => span.parent && this.laneOf.get(span.id) !== this.laneOf.get(span.parent.id),
+    );
     const isNear = (span) => selected && (span === selected || span.parent === selected);
     const few = messages.length <= MOST_ARROWS ? messages : messages.filter(isNear);
     const shown = few.filter((span) => scale.at(span.sent_ns) >= 0 && scale.at(span.sent_ns) <= 1);
     this.arrows.replaceChildren(
-      svg('defs', {}, svg('marker', { id: 'sending-head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, markerUnits: 'userSpaceOnUse', orient: 'auto' },
-        svg('path', { class: 'sending-head', d: 'M0,0L8,4L0,8z' }))),
-      ...shown.map((span) => this.arrow(span, isNear(span))));
+      svg(
+        'defs',
+        {},
+        svg(
+          'marker',
+          {
+            id: 'sending-head',
+            viewBox: '0 0 8 8',
+            refX: 7,
+            refY: 4,
+            markerWidth: 7,
+            markerHeight: 7,
+            markerUnits: 'userSpaceOnUse',
+            orient: 'auto',
+          },
+          svg('path', { class: 'sending-head', d: 'M0,0L8,4L0,8z' }),
+        ),
+      ),
+      ...shown.map((span) => this.arrow(span, isNear(span))),
+    );
   }
 
   arrow(span, isNear) {
     const x = `${(100 * this.host.scale.at(span.sent_ns)).toFixed(3)}%`;
     const [from, to] = [this.middle(span.parent), this.middle(span)];
     const down = to > from ? 1 : -1;
-    return svg('line', { class: `sending${isNear ? ' near' : ''}`, x1: x, x2: x, y1: from + down * 9, y2: to - down * 9, 'marker-end': 'url(#sending-head)' });
+    return svg('line', {
+      class: `sending${isNear ? ' near' : ''}`,
+      x1: x,
+      x2: x,
+      y1: from + down * 9,
+      y2: to - down * 9,
+      'marker-end': 'url(#sending-head)',
+    });
   }
 
   middle(span) {
@@ -145,7 +200,9 @@ export class Lanes {
     const at = this.lanes.indexOf(this.laneOf.get(span.id)) + Math.sign(step);
     const lane = this.lanes[Math.max(0, Math.min(this.lanes.length - 1, at))];
     const near = (other) => Math.abs(other.start_ns - span.start_ns);
-    const next = lane.spans.filter(({ id }) => this.bars.has(id)).reduce((best, other) => (!best || near(other) < near(best) ? other : best), null);
+    const next = lane.spans
+      .filter(({ id }) => this.bars.has(id))
+      .reduce((best, other) => (!best || near(other) < near(best) ? other : best), null);
     if (next) this.focus(next.id);
   }
 
@@ -179,7 +236,16 @@ export function lanesOf(model) {
   for (const span of [...model.spans].sort((a, b) => a.sent_ns - b.sent_ns || b.duration_ns - a.duration_ns)) {
     const title = span.actor ?? workOf(span);
     const key = JSON.stringify([span.service, Boolean(span.actor), title, span.instance]);
-    if (!lanes.has(key)) lanes.set(key, { key, service: span.service, title, instance: span.instance, isActor: Boolean(span.actor), spans: [] });
+    if (!lanes.has(key)) {
+      lanes.set(key, {
+        key,
+        service: span.service,
+        title,
+        instance: span.instance,
+        isActor: Boolean(span.actor),
+        spans: [],
+      });
+    }
     lanes.get(key).spans.push(span);
     laneOf.set(span.id, lanes.get(key));
   }
@@ -193,7 +259,12 @@ export function lanesOf(model) {
 function workOf(span) {
   const database = span.attributes.find(({ key }) => key === 'db.system.name' || key === 'db.system');
   if (database) return `database ${database.value}`;
-  const titles = { server: 'requests served', client: 'requests made', producer: 'messages sent', consumer: 'messages received' };
+  const titles = {
+    server: 'requests served',
+    client: 'requests made',
+    producer: 'messages sent',
+    consumer: 'messages received',
+  };
   return titles[span.kind] ?? 'other work';
 }
 

@@ -13,7 +13,10 @@ const MOST_LAYERS = 5;
 /** Places `nodes` (`{ key }`) joined by `edges` (`{ from, to }`, keys). `{ at: Map(key, {x, y}), width, height }`. */
 export function layered(nodes, edges) {
   const keys = nodes.map(({ key }) => key);
-  const forward = withoutCircles(keys, edges.filter(({ from, to }) => from !== to));
+  const forward = withoutCircles(
+    keys,
+    edges.filter(({ from, to }) => from !== to),
+  );
   const layers = group(keys, forward);
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) order(layers, forward, sweep % 2 === 0);
   return coordinates(layers, forward);
@@ -39,7 +42,8 @@ function withoutCircles(keys, edges) {
     }
     state.set(key, 'done');
   };
-  for (const key of [...keys.filter((key) => !targets.has(key)), ...keys]) if (!state.has(key)) visit(key);
+  const sources = keys.filter((key) => !targets.has(key));
+  for (const key of [...sources, ...keys]) if (!state.has(key)) visit(key);
   return kept;
 }
 
@@ -76,12 +80,16 @@ function shortestPaths(keys, edges) {
 
 /** Sorts each layer by the middle of its neighbours in the layer before (or after). */
 function order(layers, edges, isDown) {
-  const sequence = isDown ? layers.slice(1).map((_, i) => [i + 1, i]) : layers.slice(1).map((_, i) => [layers.length - 2 - i, layers.length - 1 - i]);
+  const sequence = isDown
+    ? layers.slice(1).map((_, i) => [i + 1, i])
+    : layers.slice(1).map((_, i) => [layers.length - 2 - i, layers.length - 1 - i]);
   for (const [at, by] of sequence) {
     const place = new Map(layers[by].map((key, i) => [key, i / Math.max(1, layers[by].length - 1 || 1)]));
     const own = new Map(layers[at].map((key, i) => [key, i / Math.max(1, layers[at].length - 1 || 1)]));
     const middle = (key) => {
-      const near = edges.flatMap(({ from, to }) => (from === key ? [to] : to === key ? [from] : [])).filter((other) => place.has(other));
+      const near = edges
+        .flatMap(({ from, to }) => (from === key ? [to] : to === key ? [from] : []))
+        .filter((other) => place.has(other));
       return near.length ? near.reduce((sum, other) => sum + place.get(other), 0) / near.length : own.get(key);
     };
     const weights = new Map(layers[at].map((key) => [key, middle(key)]));
@@ -95,10 +103,12 @@ function coordinates(layers, edges) {
   const at = new Map();
   layers.forEach((layer, column) => {
     const room = layer.length * (NODE_HEIGHT + NODE_GAP) - NODE_GAP;
-    layer.forEach((key, i) => at.set(key, {
-      x: MARGIN + column * (NODE_WIDTH + LAYER_GAP),
-      y: (height - room) / 2 + i * (NODE_HEIGHT + NODE_GAP),
-    }));
+    layer.forEach((key, i) =>
+      at.set(key, {
+        x: MARGIN + column * (NODE_WIDTH + LAYER_GAP),
+        y: (height - room) / 2 + i * (NODE_HEIGHT + NODE_GAP),
+      }),
+    );
   });
   straighten(layers, edges, at, height);
   return { at, width: layers.length * (NODE_WIDTH + LAYER_GAP) - LAYER_GAP + 2 * MARGIN, height };

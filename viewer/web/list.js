@@ -35,19 +35,39 @@ class List {
     this.problem = el('div', { role: 'alert' });
     this.summary = el('span', { class: 'summary' });
     this.liveButton = el('button', { type: 'button', onclick: () => this.toggleLive() });
-    this.newButton = el('button', { type: 'button', class: 'primary new', hidden: true, onclick: () => this.showNew() });
+    this.newButton = el('button', {
+      type: 'button',
+      class: 'primary new',
+      hidden: true,
+      onclick: () => this.showNew(),
+    });
     this.scatter = scatter((trace) => this.open(trace.trace_id));
     this.body = el('div', { role: 'rowgroup', class: 'rows' });
-    this.scroller = el('div', { class: 'grid', role: 'grid', 'aria-label': 'Traces, newest first' },
-      el('div', { role: 'rowgroup', class: 'head-group' },
-        el('div', { role: 'row', class: 'row head' }, COLUMNS.map((name) => el('div', { role: 'columnheader', class: `cell ${name.toLowerCase()}` }, name)))),
-      this.body);
+    this.scroller = el(
+      'div',
+      { class: 'grid', role: 'grid', 'aria-label': 'Traces, newest first' },
+      el(
+        'div',
+        { role: 'rowgroup', class: 'head-group' },
+        el(
+          'div',
+          { role: 'row', class: 'row head' },
+          COLUMNS.map((name) => el('div', { role: 'columnheader', class: `cell ${name.toLowerCase()}` }, name)),
+        ),
+      ),
+      this.body,
+    );
     this.blank = el('div', { class: 'blank' });
     this.draw = perFrame(() => this.drawNow());
     root.append(
-      el('h1', { class: 'sr-only' }, 'Traces'), this.form, this.problem,
+      el('h1', { class: 'sr-only' }, 'Traces'),
+      this.form,
+      this.problem,
       el('div', { class: 'headline' }, this.summary, this.newButton, this.liveButton),
-      this.scatter.node, this.scroller, this.blank);
+      this.scatter.node,
+      this.scroller,
+      this.blank,
+    );
   }
 
   start() {
@@ -104,7 +124,9 @@ class List {
         this.search();
       },
       traces: ({ traces, skipped }) => this.arrived(traces, skipped),
-      lost: () => { this.liveButton.dataset.state = 'lost'; },
+      lost: () => {
+        this.liveButton.dataset.state = 'lost';
+      },
     });
   }
 
@@ -124,8 +146,11 @@ class List {
   }
 
   isEngaged() {
-    return this.state === 'ready' && this.feed.shown.size > 0
-      && (this.scroller.matches(':hover') || this.scroller.contains(document.activeElement) || this.scroller.scrollTop > 0);
+    return (
+      this.state === 'ready' &&
+      this.feed.shown.size > 0 &&
+      (this.scroller.matches(':hover') || this.scroller.contains(document.activeElement) || this.scroller.scrollTop > 0)
+    );
   }
 
   relax() {
@@ -179,18 +204,28 @@ class List {
     this.scatter.node.hidden = !shown;
     this.scroller.setAttribute('aria-rowcount', String(shown + 1));
     const more = this.total > shown ? ` of ${count(this.total)}` : '';
-    this.summary.textContent = this.state === 'loading' ? 'Searching…' : `${count(shown)}${more} ${shown === 1 && !more ? 'trace' : 'traces'}`;
+    this.summary.textContent =
+      this.state === 'loading' ? 'Searching…' : `${count(shown)}${more} ${shown === 1 && !more ? 'trace' : 'traces'}`;
     this.blank.replaceChildren(...(shown || this.state !== 'ready' ? [] : [this.nothing()]));
   }
 
   nothing() {
     const isFiltered = [...this.filter.keys()].some((key) => key !== 'limit');
     return isFiltered
-      ? el('div', { class: 'empty' }, el('h2', {}, 'No trace matches'), el('p', {}, 'Traces that do will appear here as they come.'),
-        el('button', { type: 'button', onclick: () => this.go('/') }, 'Show all traces'))
-      : el('div', { class: 'empty' }, el('h2', {}, 'No traces yet'),
-        el('p', {}, 'Send some by OTLP and they appear here as they come:'),
-        el('pre', {}, `OTEL_EXPORTER_OTLP_ENDPOINT=http://${location.hostname}:4318`));
+      ? el(
+          'div',
+          { class: 'empty' },
+          el('h2', {}, 'No trace matches'),
+          el('p', {}, 'Traces that do will appear here as they come.'),
+          el('button', { type: 'button', onclick: () => this.go('/') }, 'Show all traces'),
+        )
+      : el(
+          'div',
+          { class: 'empty' },
+          el('h2', {}, 'No traces yet'),
+          el('p', {}, 'Send some by OTLP and they appear here as they come:'),
+          el('pre', {}, `OTEL_EXPORTER_OTLP_ENDPOINT=http://${location.hostname}:4318`),
+        );
   }
 
   drawAges() {
@@ -201,7 +236,9 @@ class List {
   /** Exactly one row is a tab stop: the focused one, the one last opened, or the first. */
   keepOneStop() {
     const last = lastOpened && this.rows.get(lastOpened)?.row;
-    const stop = this.body.contains(document.activeElement) ? document.activeElement.closest('.row') : last ?? this.body.firstElementChild;
+    const stop = this.body.contains(document.activeElement)
+      ? document.activeElement.closest('.row')
+      : (last ?? this.body.firstElementChild);
     for (const row of this.body.querySelectorAll('[tabindex="0"]')) if (row !== stop) row.tabIndex = -1;
     if (stop) stop.tabIndex = 0;
     if (last && document.activeElement === document.body) last.focus({ preventScroll: false });
@@ -240,12 +277,21 @@ function listKeys(list) {
     { keys: ['PageUp'], run: () => list.move(-15) },
     { keys: ['Home'], run: () => list.move(-1e6) },
     { keys: ['End'], run: () => list.move(1e6) },
-    { keys: ['Enter'], does: 'open the trace', run: () => {
-      const id = document.activeElement?.dataset?.trace;
-      return id ? list.open(id) : false;
-    } },
+    {
+      keys: ['Enter'],
+      does: 'open the trace',
+      run: () => {
+        const id = document.activeElement?.dataset?.trace;
+        return id ? list.open(id) : false;
+      },
+    },
     { keys: ['/'], does: 'search by tags', run: () => list.form.elements.tags.focus() },
-    { keys: ['Escape'], inFields: true, does: 'leave the search or the list', run: () => document.activeElement?.blur() },
+    {
+      keys: ['Escape'],
+      inFields: true,
+      does: 'leave the search or the list',
+      run: () => document.activeElement?.blur(),
+    },
     { keys: ['n'], does: 'show the new traces', run: () => list.showNew() },
     { keys: ['p'], does: 'pause the live tail, or go on', run: () => list.toggleLive() },
   ];
@@ -262,22 +308,36 @@ function drawRow(row, trace, longest) {
   row.classList.toggle('has-error', trace.error_count > 0);
   row.replaceChildren(
     cell('started', el('time', { title: dateTime(trace.start_us), 'data-us': trace.start_us }, age(trace.start_us))),
-    cell('trace', name(trace)),
+    cell('trace', traceName(trace)),
     cell('duration', durationBar(trace, longest)),
     cell('spans num', count(trace.span_count)),
-    cell('errors', trace.error_count ? el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(trace.error_count, 'error')}`) : ''),
-    cell('services', trace.services.map(service), trace.more_services && el('span', { class: 'soft' }, `+${count(trace.more_services)}`)),
+    cell(
+      'errors',
+      trace.error_count
+        ? el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(trace.error_count, 'error')}`)
+        : '',
+    ),
+    cell(
+      'services',
+      trace.services.map(service),
+      trace.more_services && el('span', { class: 'soft' }, `+${count(trace.more_services)}`),
+    ),
   );
 }
 
-function name(trace) {
+function traceName(trace) {
   return [
-    el('a', { href: tracePath(trace.trace_id), tabindex: -1, 'data-series': series(trace.root_service) },
+    el(
+      'a',
+      { href: tracePath(trace.trace_id), tabindex: -1, 'data-series': series(trace.root_service) },
       el('span', { class: 'swatch' }),
       el('span', { class: 'root-service' }, trace.root_service),
-      el('span', { class: 'root-name' }, trace.root_name || '(no name)')),
+      el('span', { class: 'root-name' }, trace.root_name || '(no name)'),
+    ),
     trace.root_held ? null : el('span', { class: 'tag', title: 'The root span has not come (yet)' }, 'no root'),
-    trace.link_count ? el('span', { class: 'tag', title: 'Span links to other spans' }, plural(trace.link_count, 'link')) : null,
+    trace.link_count
+      ? el('span', { class: 'tag', title: 'Span links to other spans' }, plural(trace.link_count, 'link'))
+      : null,
   ];
 }
 
@@ -285,15 +345,31 @@ function durationBar(trace, longest) {
   // Logarithmic, three decades: one slow trace must not make all others look alike.
   const share = longest ? 100 * Math.max(0.01, 1 + Math.log10(Math.max(1, trace.duration_ns) / longest) / 3) : 0;
   return [
-    el('span', { class: 'track', 'aria-hidden': 'true' },
-      el('span', { class: 'fill', 'data-series': series(trace.root_service), style: { width: `${share.toFixed(2)}%` } })),
+    el(
+      'span',
+      { class: 'track', 'aria-hidden': 'true' },
+      el('span', {
+        class: 'fill',
+        'data-series': series(trace.root_service),
+        style: { width: `${share.toFixed(2)}%` },
+      }),
+    ),
     el('span', { class: 'num' }, duration(trace.duration_ns)),
   ];
 }
 
 function service({ name, spans, errors }) {
-  return el('span', { class: 'service', 'data-series': series(name), title: `${name}: ${plural(spans, 'span')}${errors ? `, ${plural(errors, 'error')}` : ''}` },
-    el('span', { class: 'swatch' }), `${name} `, el('span', { class: 'soft num' }, count(spans)));
+  return el(
+    'span',
+    {
+      class: 'service',
+      'data-series': series(name),
+      title: `${name}: ${plural(spans, 'span')}${errors ? `, ${plural(errors, 'error')}` : ''}`,
+    },
+    el('span', { class: 'swatch' }),
+    `${name} `,
+    el('span', { class: 'soft num' }, count(spans)),
+  );
 }
 
 function cell(classes, ...content) {
@@ -323,21 +399,36 @@ function draw(picture, labels, traces, open) {
   const high = Math.max(low + 1, Math.ceil(Math.max(...logs)));
   const y = (log) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - (log - low) / (high - low));
   const decades = Array.from({ length: high - low + 1 }, (_, i) => low + i);
-  labels.replaceChildren(...decades.filter((_, i) => decades.length < 4 || (decades.length - 1 - i) % 2 === 0).map((log) => {
-    const label = el('span', {}, duration(10 ** log));
-    setStyle(label, { top: `${y(log)}px` });
-    return label;
-  }));
+  labels.replaceChildren(
+    ...decades
+      .filter((_, i) => decades.length < 4 || (decades.length - 1 - i) % 2 === 0)
+      .map((log) => {
+        const label = el('span', {}, duration(10 ** log));
+        setStyle(label, { top: `${y(log)}px` });
+        return label;
+      }),
+  );
   picture.replaceChildren(
     ...decades.map((log) => svg('line', { class: 'gridline', x1: 0, x2: '100%', y1: y(log), y2: y(log) })),
-    ...traces.map((trace, i) => point(trace, to === from ? 0.5 : (starts[i] - from) / (to - from), y(logs[i]), open)));
+    ...traces.map((trace, i) => point(trace, to === from ? 0.5 : (starts[i] - from) / (to - from), y(logs[i]), open)),
+  );
 }
 
 function point(trace, x, y, open) {
   const isError = trace.error_count > 0;
-  const mark = isError
-    ? svg('path', { class: 'cross', d: 'M-4,-4L4,4M4,-4L-4,4' })
-    : svg('circle', { r: 4 });
-  return svg('svg', { x: `${(1 + 98 * x).toFixed(2)}%`, y, overflow: 'visible', class: 'point', 'data-series': series(trace.root_service), onclick: () => open(trace) },
-    mark, svg('circle', { r: 9, class: 'target' }), svg('title', {}, `${trace.root_name}: ${duration(trace.duration_ns)}${isError ? ', with errors' : ''}`));
+  const mark = isError ? svg('path', { class: 'cross', d: 'M-4,-4L4,4M4,-4L-4,4' }) : svg('circle', { r: 4 });
+  return svg(
+    'svg',
+    {
+      x: `${(1 + 98 * x).toFixed(2)}%`,
+      y,
+      overflow: 'visible',
+      class: 'point',
+      'data-series': series(trace.root_service),
+      onclick: () => open(trace),
+    },
+    mark,
+    svg('circle', { r: 9, class: 'target' }),
+    svg('title', {}, `${trace.root_name}: ${duration(trace.duration_ns)}${isError ? ', with errors' : ''}`),
+  );
 }

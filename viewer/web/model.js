@@ -1,8 +1,6 @@
 // A trace as the views need it: read from OTLP's JSON, its spans as a tree, each knowing its actor,
 // its place and its text.
 
-// A trace as the views need it: the spans as a tree, each knowing its actor, its place and its text.
-
 /**
  * Makes the model from the API's answer. Spans without a held parent are roots. Where parents go
  * round in a circle (strangers send such things), the circle is cut and one of it is a root.
@@ -92,14 +90,31 @@ export function selfTime(span) {
 /** Everything of a span that a search in the trace looks at, in lower case. */
 export function searchText(span) {
   span.text ??= [
-    span.name, span.service, span.kind, span.actor, span.status_message, span.error_type, span.id, span.scope?.name,
+    span.name,
+    span.service,
+    span.kind,
+    span.actor,
+    span.status_message,
+    span.error_type,
+    span.id,
+    span.scope?.name,
     ...span.attributes.map(({ key, value }) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`),
     ...span.events.flatMap(({ name, attributes }) => [name, ...attributes.map(({ key, value }) => `${key}=${value}`)]),
-  ].join('\n').toLowerCase();
+  ]
+    .join('\n')
+    .toLowerCase();
   return span.text;
 }
 
-const CONVENTIONS = /^(actix|client|code|db|error|exception|host|http|network|os|otel|process|rpc|server|service|telemetry|thread|url|user_agent)\./;
+/** The first words of attributes that the semantic conventions define. */
+const CONVENTIONS = new Set(
+  (
+    'actix client code db error exception host http network os otel process rpc server service telemetry thread url ' +
+    'user_agent'
+  ).split(' '),
+);
+
+const isConvention = (key) => key.includes('.') && CONVENTIONS.has(key.slice(0, key.indexOf('.')));
 
 /**
  * What a request carried along: attributes with one value on spans of two services or more, outside
@@ -109,15 +124,18 @@ export function carriedKeys(model) {
   const seen = new Map();
   for (const span of model.spans) {
     for (const { key, value } of span.attributes) {
-      if (CONVENTIONS.test(key)) continue;
+      if (isConvention(key)) continue;
       const entry = seen.get(key) ?? { values: new Set(), services: new Set() };
       entry.values.add(JSON.stringify(value));
       entry.services.add(span.service);
       seen.set(key, entry);
     }
   }
-  return new Set([...seen].filter(([key, { values, services }]) =>
-    key.startsWith('baggage.') || (values.size === 1 && services.size > 1)).map(([key]) => key));
+  return new Set(
+    [...seen]
+      .filter(([key, { values, services }]) => key.startsWith('baggage.') || (values.size === 1 && services.size > 1))
+      .map(([key]) => key),
+  );
 }
 
 // Reads a trace as the API has it: its spans are OTLP's JSON, grouped by resource and scope, times
@@ -213,14 +231,22 @@ export function readAttributes(attributes = []) {
 function readValue(any) {
   const [[name, value] = []] = Object.entries(any ?? {});
   switch (name) {
-    case 'stringValue': return { type: 'string', value };
-    case 'boolValue': return { type: 'bool', value };
-    case 'intValue': return { type: 'int', value: Number.isSafeInteger(Number(value)) ? Number(value) : value };
-    case 'doubleValue': return { type: 'double', value };
-    case 'bytesValue': return { type: 'bytes', value };
-    case 'arrayValue': return { type: 'array', value: (value.values ?? []).map(plain) };
-    case 'kvlistValue': return { type: 'kvlist', value: readAttributes(value.values) };
-    default: return { type: 'empty', value: null };
+    case 'stringValue':
+      return { type: 'string', value };
+    case 'boolValue':
+      return { type: 'bool', value };
+    case 'intValue':
+      return { type: 'int', value: Number.isSafeInteger(Number(value)) ? Number(value) : value };
+    case 'doubleValue':
+      return { type: 'double', value };
+    case 'bytesValue':
+      return { type: 'bytes', value };
+    case 'arrayValue':
+      return { type: 'array', value: (value.values ?? []).map(plain) };
+    case 'kvlistValue':
+      return { type: 'kvlist', value: readAttributes(value.values) };
+    default:
+      return { type: 'empty', value: null };
   }
 }
 

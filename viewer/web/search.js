@@ -4,9 +4,28 @@
 import { fetchServices } from './api.js';
 import { el, tagText } from './lib.js';
 
-const LOOKBACKS = [['', 'any time'], ['1m', 'last minute'], ['5m', 'last 5 minutes'], ['15m', 'last 15 minutes'], ['1h', 'last hour'], ['6h', 'last 6 hours'], ['custom', 'from … to …']];
+const LOOKBACKS = [
+  ['', 'any time'],
+  ['1m', 'last minute'],
+  ['5m', 'last 5 minutes'],
+  ['15m', 'last 15 minutes'],
+  ['1h', 'last hour'],
+  ['6h', 'last 6 hours'],
+  ['custom', 'from … to …'],
+];
 const LIMITS = ['20', '50', '100', '200', '500'];
-const FIELDS = ['service', 'operation', 'tags', 'minDuration', 'maxDuration', 'lookback', 'start', 'end', 'limit', 'errors'];
+const FIELDS = [
+  'service',
+  'operation',
+  'tags',
+  'minDuration',
+  'maxDuration',
+  'lookback',
+  'start',
+  'end',
+  'limit',
+  'errors',
+];
 
 /** Traces shown when the address does not say. */
 const DEFAULT_LIMIT = 50;
@@ -28,26 +47,80 @@ export function filterOf(params) {
 export function searchForm(params, search) {
   const service = el('select', { name: 'service' });
   const operation = el('select', { name: 'operation' });
-  const range = el('span', { class: 'range' },
-    field('From', el('input', { type: 'datetime-local', step: 1, name: 'from', value: localTime(params.get('start')) })),
-    field('To', el('input', { type: 'datetime-local', step: 1, name: 'to', value: localTime(params.get('end')) })));
+  const range = el(
+    'span',
+    { class: 'range' },
+    field(
+      'From',
+      el('input', { type: 'datetime-local', step: 1, name: 'from', value: localTime(params.get('start')) }),
+    ),
+    field('To', el('input', { type: 'datetime-local', step: 1, name: 'to', value: localTime(params.get('end')) })),
+  );
   const isRange = params.has('start') || params.has('end');
-  const lookback = select('lookback', LOOKBACKS, isRange ? 'custom' : params.get('lookback') ?? '');
-  const showRange = () => { range.hidden = lookback.value !== 'custom'; };
+  const lookback = select('lookback', LOOKBACKS, isRange ? 'custom' : (params.get('lookback') ?? ''));
+  const showRange = () => {
+    range.hidden = lookback.value !== 'custom';
+  };
   lookback.addEventListener('change', showRange);
   showRange();
 
-  const form = el('form', { class: 'search', role: 'search', 'aria-label': 'Search traces' },
+  const form = el(
+    'form',
+    { class: 'search', role: 'search', 'aria-label': 'Search traces' },
     field('Service', service),
     field('Operation', operation),
-    field('Tags', el('input', { name: 'tags', class: 'tags', value: tagsOf(params), placeholder: 'key=value key="two words"', autocomplete: 'off', spellcheck: 'false' })),
-    field('Min', el('input', { name: 'minDuration', class: 'short', value: params.get('minDuration') ?? '', placeholder: '10ms', autocomplete: 'off' }), 'Shortest duration'),
-    field('Max', el('input', { name: 'maxDuration', class: 'short', value: params.get('maxDuration') ?? '', placeholder: '1.5s', autocomplete: 'off' }), 'Longest duration'),
-    field('Time', lookback), range,
-    field('Limit', select('limit', LIMITS.map((limit) => [limit, limit]), params.get('limit') ?? String(DEFAULT_LIMIT))),
-    el('label', { class: 'check' }, el('input', { type: 'checkbox', name: 'errors', value: 'true', checked: params.get('errors') === 'true' }), ' Errors only'),
+    field(
+      'Tags',
+      el('input', {
+        name: 'tags',
+        class: 'tags',
+        value: tagsOf(params),
+        placeholder: 'key=value key="two words"',
+        autocomplete: 'off',
+        spellcheck: 'false',
+      }),
+    ),
+    field(
+      'Min',
+      el('input', {
+        name: 'minDuration',
+        class: 'short',
+        value: params.get('minDuration') ?? '',
+        placeholder: '10ms',
+        autocomplete: 'off',
+      }),
+      'Shortest duration',
+    ),
+    field(
+      'Max',
+      el('input', {
+        name: 'maxDuration',
+        class: 'short',
+        value: params.get('maxDuration') ?? '',
+        placeholder: '1.5s',
+        autocomplete: 'off',
+      }),
+      'Longest duration',
+    ),
+    field('Time', lookback),
+    range,
+    field(
+      'Limit',
+      select(
+        'limit',
+        LIMITS.map((limit) => [limit, limit]),
+        params.get('limit') ?? String(DEFAULT_LIMIT),
+      ),
+    ),
+    el(
+      'label',
+      { class: 'check' },
+      el('input', { type: 'checkbox', name: 'errors', value: 'true', checked: params.get('errors') === 'true' }),
+      ' Errors only',
+    ),
     el('button', { class: 'primary' }, 'Search'),
-    el('button', { type: 'button', class: 'quiet', onclick: () => search('/') }, 'Reset'));
+    el('button', { type: 'button', class: 'quiet', onclick: () => search('/') }, 'Reset'),
+  );
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     search(pathOf(new FormData(form)));
@@ -64,7 +137,10 @@ function pathOf(data) {
     if (value && value !== 'custom' && !isDefault) params.set(name, value);
   }
   if (data.get('lookback') === 'custom') {
-    for (const [from, to] of [['from', 'start'], ['to', 'end']]) {
+    for (const [from, to] of [
+      ['from', 'start'],
+      ['to', 'end'],
+    ]) {
       if (data.get(from)) params.set(to, new Date(data.get(from)).getTime() * 1000);
     }
   }
@@ -75,9 +151,21 @@ async function offerServices(service, operation, params) {
   let services = [];
   const draw = () => {
     const wanted = service.value || params.get('service') || '';
-    options(service, 'all services', services.map(({ name }) => name), wanted);
-    const operations = services.filter(({ name }) => !service.value || name === service.value).flatMap((known) => known.operations);
-    options(operation, 'all operations', [...new Set(operations)].sort(), operation.value || params.get('operation') || '');
+    options(
+      service,
+      'all services',
+      services.map(({ name }) => name),
+      wanted,
+    );
+    const operations = services
+      .filter(({ name }) => !service.value || name === service.value)
+      .flatMap((known) => known.operations);
+    options(
+      operation,
+      'all operations',
+      [...new Set(operations)].sort(),
+      operation.value || params.get('operation') || '',
+    );
   };
   const load = async () => {
     services = (await fetchServices().catch(() => ({ services }))).services;
@@ -97,7 +185,10 @@ function options(node, all, names, wanted) {
   const offered = wanted && !names.includes(wanted) ? [...names, wanted] : names;
   const current = [...node.options].slice(1).map((option) => option.value);
   if (current.length !== offered.length || offered.some((name, i) => name !== current[i])) {
-    node.replaceChildren(el('option', { value: '' }, all), ...offered.map((name) => el('option', { value: name }, name)));
+    node.replaceChildren(
+      el('option', { value: '' }, all),
+      ...offered.map((name) => el('option', { value: name }, name)),
+    );
   }
   node.value = wanted;
 }
@@ -112,7 +203,11 @@ function tagsOf(params) {
 
 function select(name, choices, value) {
   const known = choices.some(([choice]) => choice === value) ? choices : [...choices, [value, value]];
-  return el('select', { name }, known.map(([choice, label]) => el('option', { value: choice, selected: choice === value }, label)));
+  return el(
+    'select',
+    { name },
+    known.map(([choice, label]) => el('option', { value: choice, selected: choice === value }, label)),
+  );
 }
 
 function field(label, control, title) {
@@ -122,5 +217,7 @@ function field(label, control, title) {
 function localTime(us) {
   if (!us) return '';
   const date = new Date(Number(us) / 1000);
-  return Number.isNaN(date.getTime()) ? '' : new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+  return Number.isNaN(date.getTime())
+    ? ''
+    : new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
 }

@@ -17,8 +17,8 @@ export function startRouter(root, routes) {
     close();
     root.replaceChildren();
     const { pathname, search } = location;
-    const [match, open] = routes.map(([pattern, open]) => [pattern.exec(pathname), open]).find(([match]) => match);
-    close = open(root, match, new URLSearchParams(search)) ?? (() => {});
+    const [pattern, open] = routes.find(([candidate]) => candidate.test(pathname));
+    close = open(root, pattern.exec(pathname), new URLSearchParams(search)) ?? (() => {});
   };
 
   const go = (path, { replace = false } = {}) => {
@@ -80,19 +80,33 @@ export function startKeys(go) {
 /** The dialog that lists every key of this view. */
 export function showHelp() {
   const rows = [...viewKeys.filter(({ does }) => does), ...EVERYWHERE].map(({ keys, does, sequence }) =>
-    el('tr', {},
-      el('th', { scope: 'row' }, keys.flatMap((key, i) => [i ? (sequence ? ' then ' : ' or ') : '', el('kbd', {}, named(key))])),
-      el('td', {}, does)));
+    el(
+      'tr',
+      {},
+      el(
+        'th',
+        { scope: 'row' },
+        keys.flatMap((key, i) => [i ? (sequence ? ' then ' : ' or ') : '', el('kbd', {}, named(key))]),
+      ),
+      el('td', {}, does),
+    ),
+  );
   openDialog('Keyboard', el('table', { class: 'help' }, el('tbody', {}, rows)));
 }
 
 /** A modal dialog with a heading and a way out; the browser gives focus back when it closes. */
 export function openDialog(title, ...content) {
-  const dialog = el('dialog', { 'aria-label': title },
-    el('header', {},
+  const dialog = el(
+    'dialog',
+    { 'aria-label': title },
+    el(
+      'header',
+      {},
       el('h2', {}, title),
-      el('form', { method: 'dialog' }, el('button', { class: 'quiet', 'aria-label': 'Close' }, 'Close'))),
-    ...content);
+      el('form', { method: 'dialog' }, el('button', { class: 'quiet', 'aria-label': 'Close' }, 'Close')),
+    ),
+    ...content,
+  );
   dialog.addEventListener('close', () => dialog.remove());
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close();
@@ -137,11 +151,15 @@ function draw(footer, stats) {
     ['cut', stats.cut, 'Attributes or values shortened or left out by the limits'],
   ];
   footer.replaceChildren(
-    item('held', `${plural(stats.traces, 'trace')}, ${plural(stats.spans, 'span')}`,
-      `At most ${count(stats.max_spans)} spans and ${bytes(stats.max_bytes)}`),
+    item(
+      'held',
+      `${plural(stats.traces, 'trace')}, ${plural(stats.spans, 'span')}`,
+      `At most ${count(stats.max_spans)} spans and ${bytes(stats.max_bytes)}`,
+    ),
     item('memory', `${bytes(stats.bytes)} of ${bytes(stats.max_bytes)}`),
     item('received', `${plural(traces.received, 'span')} (${rate(stats.spans_per_second)})`),
-    ...losses.filter(([name, value]) => value > 0 || name === 'evicted')
+    ...losses
+      .filter(([name, value]) => value > 0 || name === 'evicted')
       .map(([name, value, title]) => item(name, plural(value, name === 'cut' ? 'value' : 'span'), title)),
     el('span', { class: 'version' }, `viewer ${stats.version}`),
   );

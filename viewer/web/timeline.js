@@ -20,15 +20,25 @@ export function timeAxis(scale, panes) {
   const node = el('div', { class: 'axis' }, el('div', { class: 'axis-name' }, name, divider(panes)), ticks);
   const draw = () => {
     const marks = scale.ticks(Math.floor(ticks.clientWidth / LABEL_PX)).filter(({ at }) => at < 0.97);
-    ticks.replaceChildren(...marks.map(({ at, label }) => el('span', { class: 'tick num', style: { left: `${100 * at}%` } }, label)));
+    ticks.replaceChildren(
+      ...marks.map(({ at, label }) => el('span', { class: 'tick num', style: { left: `${100 * at}%` } }, label)),
+    );
     rules.replaceChildren(...marks.map(({ at }) => el('span', { class: 'gridline', style: { left: `${100 * at}%` } })));
   };
-  const call = (what) => { name.textContent = what; };
+  const call = (what) => {
+    name.textContent = what;
+  };
   return { node, lines, draw, call };
 }
 
 function divider(panes) {
-  const node = el('div', { class: 'divider', role: 'separator', tabindex: 0, 'aria-orientation': 'vertical', 'aria-label': 'Width of the names' });
+  const node = el('div', {
+    class: 'divider',
+    role: 'separator',
+    tabindex: 0,
+    'aria-orientation': 'vertical',
+    'aria-label': 'Width of the names',
+  });
   const set = (px) => {
     const width = Math.round(Math.max(NARROWEST, Math.min(panes.clientWidth * 0.75, px)));
     setStyle(panes, { '--names': `${width}px` });
@@ -64,7 +74,14 @@ export function minimap(model, scale) {
   const shown = el('div', { class: 'shown' });
   const drag = el('div', { class: 'drag', hidden: true });
   const probe = el('span', { class: 'probe' });
-  const node = el('div', { class: 'minimap', 'aria-hidden': 'true', title: 'Drag to zoom, double-click for everything' }, canvas, shown, drag, probe);
+  const node = el(
+    'div',
+    { class: 'minimap', 'aria-hidden': 'true', title: 'Drag to zoom, double-click for everything' },
+    canvas,
+    shown,
+    drag,
+    probe,
+  );
   const paint = perFrame(() => paintSpans(canvas, probe, model));
   const draw = () => {
     const whole = scale.last - scale.first;
@@ -110,7 +127,9 @@ function startDrag(node, drag, scale) {
     const [whole, start] = [scale.last - scale.first, from];
     from = null;
     drag.hidden = true;
-    if (Math.abs(to - start) > 0.004) scale.show(scale.first + Math.min(start, to) * whole, scale.first + Math.max(start, to) * whole);
+    if (Math.abs(to - start) > 0.004) {
+      scale.show(scale.first + Math.min(start, to) * whole, scale.first + Math.max(start, to) * whole);
+    }
   });
   node.addEventListener('dblclick', () => scale.whole());
 }
@@ -170,7 +189,11 @@ export function bar(span, scale) {
   const wait = span.wait_ns > 0 ? place(scale, span.sent_ns, span.start_ns) : null;
   if (wait) parts.push(el('span', { class: 'wait', style: wait, 'data-series': series(span.service) }));
   const box = place(scale, span.start_ns, span.end_ns);
-  if (box) parts.push(el('span', { class: `bar${span.isError ? ' failed' : ''}`, style: box, 'data-series': series(span.service) }));
+  if (box) {
+    parts.push(
+      el('span', { class: `bar${span.isError ? ' failed' : ''}`, style: box, 'data-series': series(span.service) }),
+    );
+  }
   return parts;
 }
 
@@ -187,5 +210,6 @@ export function barLabel(span, scale) {
 
 /** What a bar shows, in words. */
 export function barWords(span) {
-  return `${duration(span.duration_ns)} from ${duration(span.start_ns)}${span.wait_ns ? `, after ${duration(span.wait_ns)} in the mailbox` : ''}`;
+  const waited = span.wait_ns ? `, after ${duration(span.wait_ns)} in the mailbox` : '';
+  return `${duration(span.duration_ns)} from ${duration(span.start_ns)}${waited}`;
 }

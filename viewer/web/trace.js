@@ -13,8 +13,6 @@ import { openDialog, setKeys } from './shell.js';
 import { minimap, timeAxis } from './timeline.js';
 import { Folding, Waterfall } from './waterfall.js';
 
-// One trace: its head, tools, chart (tree or lanes) and the details of the selected span.
-
 const LATE_MS = [1500, 3000, 6000, 12000];
 const YOUNG_US = 60e6;
 
@@ -77,12 +75,16 @@ function decode(text) {
 
 function failure(error, id, retry) {
   const isGone = error instanceof ApiError && error.status === 404;
-  return el('div', { class: 'empty', role: 'alert' },
+  return el(
+    'div',
+    { class: 'empty', role: 'alert' },
     el('h1', {}, isGone ? 'This trace is not here' : 'The trace could not be loaded'),
     el('p', { class: 'mono' }, id),
     el('p', {}, isGone ? 'It has not come yet, or has made room for newer ones.' : error.message),
-    el('button', { type: 'button', class: 'primary', onclick: retry }, 'Try again'), ' ',
-    el('a', { href: lastList() }, 'All traces'));
+    el('button', { type: 'button', class: 'primary', onclick: retry }, 'Try again'),
+    ' ',
+    el('a', { href: lastList() }, 'All traces'),
+  );
 }
 
 // The page of a loaded trace. It holds what its parts share: the window in time, the folding, the
@@ -127,21 +129,44 @@ class TracePage {
 
   head() {
     const { model } = this;
-    return el('header', { class: 'trace-head' },
+    return el(
+      'header',
+      { class: 'trace-head' },
       el('p', {}, el('a', { href: lastList(), class: 'back' }, '‹ Traces')),
       el('h1', {}, el('span', { class: 'soft' }, `${model.root_service} `), model.root_name || '(no name)'),
-      el('p', { class: 'facts-line num' },
-        el('span', {}, dateTime(model.start_us)), el('strong', {}, duration(model.duration_ns)), el('span', {}, plural(model.span_count, 'span')),
-        model.error_count > 0 && el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(model.error_count, 'error')}`),
-        model.services.map(({ name, count: spans }) => el('span', { class: 'service', 'data-series': series(name) }, el('span', { class: 'swatch' }), `${name} `, el('span', { class: 'soft' }, count(spans)))),
-        el('code', { class: 'soft', title: 'Trace id' }, model.trace_id)),
+      el(
+        'p',
+        { class: 'facts-line num' },
+        el('span', {}, dateTime(model.start_us)),
+        el('strong', {}, duration(model.duration_ns)),
+        el('span', {}, plural(model.span_count, 'span')),
+        model.error_count > 0 &&
+          el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(model.error_count, 'error')}`),
+        model.services.map(({ name, count: spans }) =>
+          el(
+            'span',
+            { class: 'service', 'data-series': series(name) },
+            el('span', { class: 'swatch' }),
+            `${name} `,
+            el('span', { class: 'soft' }, count(spans)),
+          ),
+        ),
+        el('code', { class: 'soft', title: 'Trace id' }, model.trace_id),
+      ),
       model.warnings.map((text) => el('p', { class: 'warning' }, text)),
-      this.late);
+      this.late,
+    );
   }
 
   /** Tells that more spans have come; `take` shows them. */
   offer(more, take) {
-    this.late.replaceChildren(el('button', { type: 'button', class: 'primary', onclick: take }, more > 0 ? `${plural(more, 'more span')} came: show` : 'The trace has changed: show'));
+    this.late.replaceChildren(
+      el(
+        'button',
+        { type: 'button', class: 'primary', onclick: take },
+        more > 0 ? `${plural(more, 'more span')} came: show` : 'The trace has changed: show',
+      ),
+    );
   }
 
   setMode(mode) {
@@ -173,8 +198,9 @@ class TracePage {
     event.preventDefault();
     const plot = this.axis.node.querySelector('.ticks').getBoundingClientRect();
     const share = Math.max(0, Math.min(1, (event.clientX - plot.left) / plot.width));
-    if (event.ctrlKey) this.scale.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.scale.start + share * (this.scale.end - this.scale.start));
-    else this.scale.pan((event.deltaY || event.deltaX) > 0 ? 0.1 : -0.1);
+    if (event.ctrlKey) {
+      this.scale.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.scale.start + share * (this.scale.end - this.scale.start));
+    } else this.scale.pan((event.deltaY || event.deltaX) > 0 ? 0.1 : -0.1);
   }
 
   /** Selects a span and shows its details; the focus stays where it is. */
@@ -183,7 +209,11 @@ class TracePage {
     this.panel.hidden = !span;
     if (span) drawDetails(this.panel, span, this.detailsHost());
     this.panel.scrollTop = 0;
-    history.replaceState({}, '', `${tracePath(this.model.trace_id, span?.id)}${this.mode === 'lanes' ? `${span ? '&' : '?'}view=lanes` : ''}`);
+    history.replaceState(
+      {},
+      '',
+      `${tracePath(this.model.trace_id, span?.id)}${this.mode === 'lanes' ? `${span ? '&' : '?'}view=lanes` : ''}`,
+    );
     this.view.refresh();
     if (this.covered()) this.view.focus(span.id);
   }
@@ -242,10 +272,12 @@ class TracePage {
     else announce('No link here');
   }
 
-  /** Marks the spans whose text holds `words`. */
-  find(words) {
-    const wanted = words.trim().toLowerCase();
-    this.matches = wanted ? new Set(this.model.spans.filter((span) => searchText(span).includes(wanted)).map(({ id }) => id)) : null;
+  /** Marks the spans that say `text`. */
+  find(text) {
+    const wanted = text.trim().toLowerCase();
+    this.matches = wanted
+      ? new Set(this.model.spans.filter((span) => searchText(span).includes(wanted)).map(({ id }) => id))
+      : null;
     this.tools.draw();
     this.view.refresh();
   }
@@ -281,8 +313,16 @@ function traceKeys(page) {
   return [
     { keys: ['j', 'ArrowDown'], does: 'next line; in lanes: next lane', run: move(1) },
     { keys: ['k', 'ArrowUp'], does: 'previous line; in lanes: previous lane', run: move(-1) },
-    { keys: ['ArrowRight'], does: 'open, or to the first child; in lanes: later', run: inChart(() => page.view.sideways(1)) },
-    { keys: ['ArrowLeft'], does: 'close, or to the parent; in lanes: earlier', run: inChart(() => page.view.sideways(-1)) },
+    {
+      keys: ['ArrowRight'],
+      does: 'open, or to the first child; in lanes: later',
+      run: inChart(() => page.view.sideways(1)),
+    },
+    {
+      keys: ['ArrowLeft'],
+      does: 'close, or to the parent; in lanes: earlier',
+      run: inChart(() => page.view.sideways(-1)),
+    },
     { keys: ['PageDown'], run: move(20) },
     { keys: ['PageUp'], run: move(-20) },
     { keys: ['Home'], run: move(-1e9) },
@@ -290,10 +330,14 @@ function traceKeys(page) {
     { keys: ['Enter'], does: 'details of the span; follow a link', run: inChart(() => page.activate()) },
     { keys: ['l'], does: 'follow the first link, in either direction', run: () => page.followFirst() },
     { keys: ['o'], does: 'show or hide the linked spans', run: () => focused() && page.view.links?.(focused()) },
-    { keys: ['v'], does: 'tree or lanes', run: () => {
-      page.setMode(page.mode === 'tree' ? 'lanes' : 'tree');
-      page.view.focus(page.selected?.id ?? page.view.focused?.span.id);
-    } },
+    {
+      keys: ['v'],
+      does: 'tree or lanes',
+      run: () => {
+        page.setMode(page.mode === 'tree' ? 'lanes' : 'tree');
+        page.view.focus(page.selected?.id ?? page.view.focused?.span.id);
+      },
+    },
     { keys: ['/'], does: 'find in the trace (Enter: next match)', run: () => page.tools.search.focus() },
     { keys: ['n'], does: 'next match', run: () => page.nextMatch(1) },
     { keys: ['N'], does: 'previous match', run: () => page.nextMatch(-1) },
@@ -320,7 +364,13 @@ function escape(page) {
 /** `node`, and `draw()` for when the page's state has changed. */
 function toolbar(page) {
   const found = el('span', { class: 'found soft num', role: 'status' });
-  const search = el('input', { type: 'search', placeholder: 'Find in this trace', 'aria-label': 'Find in this trace', autocomplete: 'off', spellcheck: 'false' });
+  const search = el('input', {
+    type: 'search',
+    placeholder: 'Find in this trace',
+    'aria-label': 'Find in this trace',
+    autocomplete: 'off',
+    spellcheck: 'false',
+  });
   search.addEventListener('input', () => page.find(search.value));
   search.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter') return;
@@ -328,8 +378,12 @@ function toolbar(page) {
     page.nextMatch(event.shiftKey ? -1 : 1);
     search.focus();
   });
-  const modes = Object.fromEntries([['tree', 'Tree'], ['lanes', 'Actor lanes']].map(([mode, label]) =>
-    [mode, el('button', { type: 'button', onclick: () => page.setMode(mode) }, label)]));
+  const modes = Object.fromEntries(
+    [
+      ['tree', 'Tree'],
+      ['lanes', 'Actor lanes'],
+    ].map(([mode, label]) => [mode, el('button', { type: 'button', onclick: () => page.setMode(mode) }, label)]),
+  );
   const whole = button('Whole trace', 'Show the whole trace (0)', () => page.scale.whole());
   const fold = button('Collapse all', 'Collapse or expand all (x)', () => {
     page.foldAll();
@@ -344,14 +398,31 @@ function toolbar(page) {
     fold.hidden = page.mode !== 'tree';
     window.textContent = page.scale.isWhole ? '' : `${duration(page.scale.start)} to ${duration(page.scale.end)}`;
   };
-  const node = el('div', { class: 'tools', role: 'toolbar', 'aria-label': 'Trace' },
+  const node = el(
+    'div',
+    { class: 'tools', role: 'toolbar', 'aria-label': 'Trace' },
     el('div', { class: 'segmented', role: 'group', 'aria-label': 'View' }, Object.values(modes)),
-    search, found,
-    el('div', { class: 'segmented', role: 'group', 'aria-label': 'Zoom' },
-      button('−', 'Zoom out (-)', () => page.scale.zoom(1.6)), button('+', 'Zoom in (+)', () => page.scale.zoom(0.6)), whole),
+    search,
+    found,
+    el(
+      'div',
+      { class: 'segmented', role: 'group', 'aria-label': 'Zoom' },
+      button('−', 'Zoom out (-)', () => page.scale.zoom(1.6)),
+      button('+', 'Zoom in (+)', () => page.scale.zoom(0.6)),
+      whole,
+    ),
     window,
-    el('span', { class: 'key' }, el('span', { class: 'hatch-key' }), 'mailbox wait', el('span', { class: 'key-error' }, icon('⚠', 'error'), ' error'), el('span', {}, '⇄ links')),
-    fold, button('Text', 'The trace as text (e)', () => page.export()));
+    el(
+      'span',
+      { class: 'key' },
+      el('span', { class: 'hatch-key' }),
+      'mailbox wait',
+      el('span', { class: 'key-error' }, icon('⚠', 'error'), ' error'),
+      el('span', {}, '⇄ links'),
+    ),
+    fold,
+    button('Text', 'The trace as text (e)', () => page.export()),
+  );
   return { node, draw, search };
 }
 
@@ -364,13 +435,19 @@ function button(label, title, run) {
 /** The tree as text, a line a span and a line a link. */
 export function asText(model) {
   const width = Math.max(...model.services.map(({ name }) => name.length), 7);
-  const lines = [`${model.root_name}  trace ${model.trace_id}  ${dateTime(model.start_us)}  ${duration(model.duration_ns)}`];
+  const lines = [
+    `${model.root_name}  trace ${model.trace_id}  ${dateTime(model.start_us)}  ${duration(model.duration_ns)}`,
+  ];
   const stack = model.roots.map((span) => [span, 0]).reverse();
   while (stack.length) {
     const [span, level] = stack.pop();
     const indent = '  '.repeat(level);
     lines.push(`${span.service.padEnd(width)}  ${indent}${words(span)}`);
-    for (const link of linksOf(span)) lines.push(`${' '.repeat(width)}  ${indent}  ${link.direction === 'to' ? '->' : '<-'} ${link.name ?? 'not held'}  trace ${link.trace_id} span ${link.span_id}`);
+    for (const link of linksOf(span)) {
+      const way = link.direction === 'to' ? '->' : '<-';
+      const target = `${link.name ?? 'not held'}  trace ${link.trace_id} span ${link.span_id}`;
+      lines.push(`${' '.repeat(width)}  ${indent}  ${way} ${target}`);
+    }
     for (let i = span.children.length - 1; i >= 0; i -= 1) stack.push([span.children[i], level + 1]);
   }
   return `${lines.join('\n')}\n`;
@@ -378,16 +455,26 @@ export function asText(model) {
 
 function words(span) {
   return [
-    span.name, span.instance && `(${span.instance})`, span.kind.toUpperCase(), duration(span.duration_ns),
+    span.name,
+    span.instance && `(${span.instance})`,
+    span.kind.toUpperCase(),
+    duration(span.duration_ns),
     span.wait_ns && `wait ${duration(span.wait_ns)}`,
     span.isError && `ERROR ${[span.error_type, span.status_message].filter(Boolean).join(': ')}`,
-  ].filter(Boolean).join('  ');
+  ]
+    .filter(Boolean)
+    .join('  ');
 }
 
 /** Shows the text, to copy or to save. */
 function exportDialog(model) {
   const text = asText(model);
-  const area = el('textarea', { class: 'export', readonly: true, 'aria-label': 'The trace as text', spellcheck: 'false' });
+  const area = el('textarea', {
+    class: 'export',
+    readonly: true,
+    'aria-label': 'The trace as text',
+    spellcheck: 'false',
+  });
   area.value = text;
   const copy = async () => {
     area.select();
@@ -399,8 +486,21 @@ function exportDialog(model) {
     el('a', { href: url, download: `trace-${model.trace_id}.txt` }).click();
     URL.revokeObjectURL(url);
   };
-  openDialog('The trace as text', area, el('p', { class: 'actions' },
-    el('button', { type: 'button', class: 'primary', onclick: copy }, 'Copy'), ' ',
-    el('button', { type: 'button', onclick: save }, 'Save'), ' ',
-    el('a', { href: `/api/traces/${encodeURIComponent(model.trace_id)}`, target: '_blank', rel: 'noopener' }, 'JSON (Jaeger)')));
+  openDialog(
+    'The trace as text',
+    area,
+    el(
+      'p',
+      { class: 'actions' },
+      el('button', { type: 'button', class: 'primary', onclick: copy }, 'Copy'),
+      ' ',
+      el('button', { type: 'button', onclick: save }, 'Save'),
+      ' ',
+      el(
+        'a',
+        { href: `/api/traces/${encodeURIComponent(model.trace_id)}`, target: '_blank', rel: 'noopener' },
+        'JSON (Jaeger)',
+      ),
+    ),
+  );
 }

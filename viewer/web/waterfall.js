@@ -7,7 +7,7 @@ import { el, icon, perFrame, series, setStyle, srOnly, svg, tracePath } from './
 import { linkCount, linksOf } from './model.js';
 import { bar, barLabel, barWords, place } from './timeline.js';
 
-/** Height of a line in CSS pixels; the same in waterfall.css. */
+/** Height of a line in CSS pixels; the same in trace.css. */
 const LINE = 26;
 const WHOLE = 400;
 const AHEAD = 20;
@@ -20,7 +20,11 @@ export class Waterfall {
     this.focusKey = null;
     this.arrows = svg('svg', { class: 'arrows', 'aria-hidden': 'true' });
     this.body = el('div', { class: 'lines', role: 'rowgroup' });
-    this.node = el('div', { class: 'waterfall', role: 'treegrid', 'aria-label': 'Spans of the trace', 'aria-colcount': 2 }, this.body);
+    this.node = el(
+      'div',
+      { class: 'waterfall', role: 'treegrid', 'aria-label': 'Spans of the trace', 'aria-colcount': 2 },
+      this.body,
+    );
     this.body.append(this.arrows);
     this.redraw = perFrame(() => this.update());
     this.node.addEventListener('scroll', () => this.lines.length > WHOLE && this.redraw(), { passive: true });
@@ -117,21 +121,38 @@ export class Waterfall {
 
   drawSpan(node, { span }) {
     const { folding, selected, matches, scale } = this.host;
-    node.className = `line span${span.isError ? ' has-error' : ''}${matches && !matches.has(span.id) ? ' dim' : ''}${matches?.has(span.id) ? ' match' : ''}`;
+    const match = matches && (matches.has(span.id) ? 'match' : 'dim');
+    node.className = ['line span', span.isError && 'has-error', match].filter(Boolean).join(' ');
     node.dataset.span = span.id;
     node.setAttribute('aria-selected', String(selected === span));
     if (span.children.length) node.setAttribute('aria-expanded', String(!folding.closed.has(span.id)));
     else node.removeAttribute('aria-expanded');
     node.replaceChildren(
-      el('div', { class: 'name', role: 'gridcell', 'data-series': series(span.service) },
-        el('span', { class: `fold${span.children.length ? '' : ' leaf'}`, 'data-do': 'fold', 'aria-hidden': 'true' }, span.children.length ? (folding.closed.has(span.id) ? '▸' : '▾') : ''),
+      el(
+        'div',
+        { class: 'name', role: 'gridcell', 'data-series': series(span.service) },
+        el(
+          'span',
+          { class: `fold${span.children.length ? '' : ' leaf'}`, 'data-do': 'fold', 'aria-hidden': 'true' },
+          span.children.length ? (folding.closed.has(span.id) ? '▸' : '▾') : '',
+        ),
         el('span', { class: 'swatch' }),
-        el('span', { class: `span-service${span.parent?.service === span.service ? ' same' : ''}` }, span.service), ' ',
+        el('span', { class: `span-service${span.parent?.service === span.service ? ' same' : ''}` }, span.service),
+        ' ',
         el('span', { class: 'span-name' }, span.name || '(no name)'),
         span.instance && el('span', { class: 'instance' }, ` ${span.instance}`),
-        span.isError && el('span', { class: 'bad flag' }, icon('⚠', 'error'), srOnly('error'), span.error_type ? ` ${span.error_type}` : ''),
-        linkCount(span) > 0 && this.linkBadge(span)),
-      el('div', { class: 'time', role: 'gridcell' }, srOnly(barWords(span)), ...bar(span, scale), this.label(span)));
+        span.isError &&
+          el(
+            'span',
+            { class: 'bad flag' },
+            icon('⚠', 'error'),
+            srOnly('error'),
+            span.error_type ? ` ${span.error_type}` : '',
+          ),
+        linkCount(span) > 0 && this.linkBadge(span),
+      ),
+      el('div', { class: 'time', role: 'gridcell' }, srOnly(barWords(span)), ...bar(span, scale), this.label(span)),
+    );
   }
 
   label(span) {
@@ -142,8 +163,18 @@ export class Waterfall {
 
   linkBadge(span) {
     const isOpen = this.host.folding.linksOpen.has(span.id);
-    return el('button', { type: 'button', class: 'badge', tabindex: -1, 'data-do': 'links', 'aria-expanded': String(isOpen), title: `${isOpen ? 'Hide' : 'Show'} the linked spans` },
-      `⇄ ${plural(linkCount(span), 'link')}`);
+    return el(
+      'button',
+      {
+        type: 'button',
+        class: 'badge',
+        tabindex: -1,
+        'data-do': 'links',
+        'aria-expanded': String(isOpen),
+        title: `${isOpen ? 'Hide' : 'Show'} the linked spans`,
+      },
+      `⇄ ${plural(linkCount(span), 'link')}`,
+    );
   }
 
   lineOf(target) {
@@ -242,7 +273,9 @@ export class Folding {
     while (stack.length) {
       const { span, level } = stack.pop();
       lines.push({ key: span.id, span, level });
-      if (this.linksOpen.has(span.id)) lines.push(...linksOf(span).map((link, i) => ({ key: `${span.id}/${i}`, span, link, level: level + 1 })));
+      if (this.linksOpen.has(span.id)) {
+        lines.push(...linksOf(span).map((link, i) => ({ key: `${span.id}/${i}`, span, link, level: level + 1 })));
+      }
       if (this.closed.has(span.id)) continue;
       for (let i = span.children.length - 1; i >= 0; i -= 1) stack.push({ span: span.children[i], level: level + 1 });
     }
@@ -270,7 +303,7 @@ export class Folding {
 }
 
 // The line of a linked span below the span that has the link: who it is, where in time it lies if
-// that is known, and a way to go there. arrows.js joins the two.
+// that is known, and a way to go there. `drawArrows` joins the two.
 
 /** Draws the line. */
 function drawLink(node, { span, link }, { model, scale }) {
@@ -280,15 +313,32 @@ function drawLink(node, { span, link }, { model, scale }) {
   const seen = inSight(target, scale);
   const ghost = seen && place(scale, seen.start_ns, seen.end_ns);
   node.replaceChildren(
-    el('div', { class: 'name', role: 'gridcell' },
+    el(
+      'div',
+      { class: 'name', role: 'gridcell' },
       el('span', { class: 'fold leaf' }),
-      el('span', { class: 'way' }, icon(link.direction === 'to' ? '→' : '←', 'way-icon'), link.direction === 'to' ? ' links to' : ' linked from'),
+      el(
+        'span',
+        { class: 'way' },
+        icon(link.direction === 'to' ? '→' : '←', 'way-icon'),
+        link.direction === 'to' ? ' links to' : ' linked from',
+      ),
       link.service && el('span', { class: 'swatch', 'data-series': series(link.service) }),
-      link.service && el('span', { class: 'span-service' }, link.service), ' ',
-      el('a', { href: tracePath(link.trace_id, link.span_id), tabindex: -1, class: 'link-name' }, link.name ?? `span ${link.span_id}`)),
-    el('div', { class: 'time', role: 'gridcell' },
+      link.service && el('span', { class: 'span-service' }, link.service),
+      ' ',
+      el(
+        'a',
+        { href: tracePath(link.trace_id, link.span_id), tabindex: -1, class: 'link-name' },
+        link.name ?? `span ${link.span_id}`,
+      ),
+    ),
+    el(
+      'div',
+      { class: 'time', role: 'gridcell' },
       ghost && el('span', { class: 'ghost', style: ghost, 'data-series': series(link.service ?? '') }),
-      el('span', { class: 'link-where', style: wordsAt(span, seen, scale) }, whereOf(span, link, target, model))));
+      el('span', { class: 'link-where', style: wordsAt(span, seen, scale) }, whereOf(span, link, target, model)),
+    ),
+  );
 }
 
 /** The words stand after the linked span's bar, or before it, wherever there is room. */
@@ -340,7 +390,12 @@ function drawArrows(picture, waterfall, from, to) {
   if (!lines.length || !time) return;
   const width = time.clientWidth;
   const top = from * LINE;
-  setStyle(picture, { left: `${time.offsetLeft}px`, top: `${top}px`, width: `${width}px`, height: `${(to - from) * LINE}px` });
+  setStyle(picture, {
+    left: `${time.offsetLeft}px`,
+    top: `${top}px`,
+    width: `${width}px`,
+    height: `${(to - from) * LINE}px`,
+  });
   picture.replaceChildren(heads(), ...lines.map((i) => arrow(waterfall, i, width, top)));
 }
 
@@ -368,7 +423,13 @@ function route(own, far, isOut) {
 }
 
 function heads() {
-  return svg('defs', {},
-    svg('marker', { id: 'head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' },
-      svg('path', { class: 'arrow-head', d: 'M0,0L8,4L0,8z' })));
+  return svg(
+    'defs',
+    {},
+    svg(
+      'marker',
+      { id: 'head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' },
+      svg('path', { class: 'arrow-head', d: 'M0,0L8,4L0,8z' }),
+    ),
+  );
 }
