@@ -5,21 +5,17 @@
 //! that is current where it is first polled.
 
 mod audit;
-mod clock;
+mod connection;
 mod database;
 mod database_url;
-mod deliver;
+mod deliveries;
 mod error;
-mod pool;
-mod read;
+mod orders;
+mod products;
 mod readiness;
-mod record;
 mod sale;
-mod session;
 mod span;
-mod statement;
-mod sweep;
-mod write;
+mod sql;
 
 pub use audit::{Audit, ProductCount};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
@@ -34,7 +30,7 @@ use crate::domain::{
     StockLevel,
 };
 use database::Database;
-use sweep::Sweep;
+use orders::Sweep;
 
 /// The database of the store; clones share its connections.
 #[derive(Clone, Debug)]
@@ -96,7 +92,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn catalogue(&self) -> Result<Vec<(CatalogueProduct, u64)>, StorageError> {
-        read::catalogue(&self.database).await
+        products::catalogue(&self.database).await
     }
 
     /// The pieces on hand of `products`, in the order of ids; unknown ones are left out.
@@ -104,7 +100,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn stock(&self, products: &[ProductId]) -> Result<Vec<StockLevel>, StorageError> {
-        read::stock(&self.database, products).await
+        products::stock(&self.database, products).await
     }
 
     /// Records `orders` in one transaction and says of each, in the same order, what became of it.
@@ -118,10 +114,10 @@ impl Storage {
         let Some(now) = orders.iter().map(|order| order.placed_at).max() else {
             return Ok(Vec::new());
         };
-        let outcomes = record::record(&self.database, orders).await?;
+        let outcomes = orders::record(&self.database, orders).await?;
         if self.sweep.is_due(now) {
             // If that fails the keys wait for the next time: the orders are recorded.
-            sweep::sweep(&self.database, now).await.ok();
+            orders::sweep(&self.database, now).await.ok();
         }
         Ok(outcomes)
     }
@@ -131,7 +127,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the transaction failed, and failed again where a retry can help.
     pub async fn deliver(&self, deliveries: &[Delivery]) -> Result<Vec<StockLevel>, StorageError> {
-        deliver::deliver(&self.database, deliveries).await
+        deliveries::deliver(&self.database, deliveries).await
     }
 
     /// The receipt of an order, or `None` if there is no such order.
@@ -139,7 +135,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn order(&self, id: OrderId) -> Result<Option<Receipt>, StorageError> {
-        read::order(&self.database, id).await
+        orders::order(&self.database, id).await
     }
 
     /// Checks that the database can do what a sale needs: read every table, and write.

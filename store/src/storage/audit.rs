@@ -7,9 +7,9 @@ use sqlx::FromRow;
 
 use super::{
     StorageError,
+    connection::Transaction,
     database::Database,
-    session::{NO_ROWS, Transaction},
-    statement::Statement,
+    sql::{NO_ROWS, Statement},
 };
 
 /// PostgreSQL gives a statement of a customer's order less time than counting takes.

@@ -16,11 +16,10 @@ use sqlx::{
 
 use super::{
     DatabaseUrl, StorageError,
+    connection::{Missing, Session, Target, Transaction},
     database_url::Place,
-    pool::{Missing, Target},
-    session::{Session, Transaction, query},
     span::{Endpoint, Instrument},
-    statement::{Dialect, Statement, reading_rows},
+    sql::{Dialect, Statement, query, reading_rows},
 };
 use crate::domain::CatalogueEntry;
 

@@ -23,7 +23,7 @@
 //!   failed: a commit that was half written to the log may be found whole when the log is read
 //!   again after a crash.
 //! - **The connection** is kept only after a COMMIT or ROLLBACK that succeeded, see the module
-//!   `session`. The kind of error does not matter for that.
+//!   `connection`. The kind of error does not matter for that.
 
 use std::borrow::Cow;
 

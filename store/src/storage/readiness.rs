@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{
     StorageError,
+    connection::Transaction,
     database::Database,
-    session::{NO_ROWS, Transaction},
-    statement::Statement,
+    sql::{NO_ROWS, Statement},
 };
 
 /// A commit that is not older than this shows that the database can be written to.

@@ -112,7 +112,7 @@ fn sell(order: &NewOrder, shelves: &mut Shelves) -> Result<Receipt, StorageError
         shelf.sold += u64::from(quantity);
         lines.push(receipt_line(line.product, shelf.name.clone(), quantity, shelf.price)?);
     }
-    receipt(order.id, lines, super::clock::milliseconds(order.placed_at))
+    receipt(order.id, lines, super::sql::milliseconds(order.placed_at))
 }
 
 /// A line of a receipt.
@@ -137,7 +137,7 @@ pub(super) fn receipt(
     let total = Money::checked_sum(lines.iter().map(|line| line.price)).ok_or_else(|| {
         StorageError::Corrupt(format!("more than money can buy in order {order}"))
     })?;
-    let placed_at = super::clock::rfc3339(placed_at_ms);
+    let placed_at = super::sql::rfc3339(placed_at_ms);
     Ok(Receipt { order_id: order.uuid(), lines, total, placed_at })
 }
 

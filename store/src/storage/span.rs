@@ -10,7 +10,7 @@ use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as semconv};
 
 use super::{
     error::reason,
-    statement::{Dialect, Statement},
+    sql::{Dialect, Statement},
 };
 
 /// The name of the span that covers the wait for a connection of the pool.

@@ -18,7 +18,7 @@ use testing::postgres;
 use super::*;
 use crate::{
     domain::{Basket, CATALOGUE, Delivery, NewOrder},
-    storage::{Storage, deliver, readiness, record, session::NO_ROWS, sweep},
+    storage::{Storage, deliveries, orders, readiness, sql::NO_ROWS},
 };
 
 const ROLLBACK: Statement = Statement::same("ROLLBACK", "ROLLBACK");
@@ -218,19 +218,19 @@ async fn orders_deliveries_sweeps_and_readiness_all_outlive_a_writer_that_cannot
         let expected = "the database is unavailable: attempt to write a readonly database";
 
         read_only().await;
-        let refused = record::record(database, &order).await.map(drop).unwrap_err();
+        let refused = orders::record(database, &order).await.map(drop).unwrap_err();
         assert_eq!(refused.to_string(), expected);
-        record::record(database, &order).await.unwrap();
+        orders::record(database, &order).await.unwrap();
 
         read_only().await;
-        let refused = deliver::deliver(database, &delivery).await.map(drop).unwrap_err();
+        let refused = deliveries::deliver(database, &delivery).await.map(drop).unwrap_err();
         assert_eq!(refused.to_string(), expected);
-        deliver::deliver(database, &delivery).await.unwrap();
+        deliveries::deliver(database, &delivery).await.unwrap();
 
         read_only().await;
-        let refused = sweep::sweep(database, now).await.map(drop).unwrap_err();
+        let refused = orders::sweep(database, now).await.map(drop).unwrap_err();
         assert_eq!(refused.to_string(), expected);
-        sweep::sweep(database, now).await.unwrap();
+        orders::sweep(database, now).await.unwrap();
 
         // A commit within the last second would do instead of writing.
         *database.last_commit.lock().unwrap() = None;

@@ -7,11 +7,10 @@ use sqlx::FromRow;
 
 use super::{
     StorageError,
-    clock::milliseconds,
+    connection::Transaction,
     database::Database,
-    read, record,
-    session::Transaction,
-    statement::{Statement, reading_rows},
+    products::{lock_products, stock_in},
+    sql::{Statement, milliseconds, reading_rows},
 };
 use crate::domain::{Delivery, ProductId, StockLevel};
 
@@ -72,7 +71,7 @@ async fn deliver_in(
     deliveries: &[Delivery],
 ) -> Result<Vec<StockLevel>, StorageError> {
     let products: BTreeSet<ProductId> = deliveries.iter().map(|one| one.product).collect();
-    let shelves = record::lock_products(transaction, products).await?;
+    let shelves = lock_products(transaction, products).await?;
     // What the store does not sell has no shelf to stand on.
     let known = deliveries.iter().filter(|one| shelves.contains_key(&one.product));
     let rows: Vec<_> = known.map(DeliveryRow::from).collect();
@@ -89,7 +88,7 @@ async fn deliver_in(
     if !delivered.is_empty() {
         transaction.run(&UPDATE_PRODUCTS, &delivered).await?;
     }
-    read::stock_in(transaction, &shelves.into_keys().collect::<Vec<_>>()).await
+    stock_in(transaction, &shelves.into_keys().collect::<Vec<_>>()).await
 }
 
 impl From<&Delivery> for DeliveryRow {

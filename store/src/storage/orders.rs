@@ -1,0 +1,400 @@
+//! Records batches of orders, reads them again, and forgets their idempotency keys after a day.
+//!
+//! Locks are always taken in the same order: first idempotency keys, then products, each sorted.
+//! So however many stores share one database, they cannot wait for each other in a circle.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use serde::Serialize;
+use shared::wire::Receipt;
+use sqlx::FromRow;
+
+use super::{
+    RecordOutcome, StorageError,
+    connection::{Session, Transaction},
+    database::Database,
+    products::lock_products,
+    sale::{self, Decision, KeyUse, Shelves, UsedKeys, decide},
+    sql::{self, Dialect, IdRow, Statement, milliseconds, reading_rows},
+};
+use crate::domain::{IdempotencyKey, NewOrder, OrderId, ProductId};
+
+/// How often expired keys are looked for, at most.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// A key that is not in the table yet cannot be locked there, so PostgreSQL locks its hash.
+const LOCK_KEYS: Statement = reading_rows!(
+    "SELECT pg_advisory_xact_lock",
+    "SELECT pg_advisory_xact_lock(hash)::text FROM (\
+     SELECT DISTINCT hashtextextended(input.value->>'key', 0) AS hash FROM ",
+    input,
+    " ORDER BY hash) AS hashes",
+);
+
+const SELECT_KEYS: Statement = reading_rows!(
+    "SELECT idempotency_keys",
+    "SELECT key, fingerprint, order_id, expires_at_ms FROM idempotency_keys \
+     WHERE key IN (SELECT input.value->>'key' FROM ",
+    input,
+    ")",
+);
+
+const INSERT_ORDERS: Statement = reading_rows!(
+    "INSERT orders",
+    "INSERT INTO orders (id, placed_at_ms, total_cents) \
+     SELECT input.value->>'id', CAST(input.value->>'placed_at_ms' AS BIGINT), \
+     CAST(input.value->>'total_cents' AS BIGINT) FROM ",
+    input,
+    "",
+)
+.batched("BATCH INSERT orders");
+
+const INSERT_LINES: Statement = reading_rows!(
+    "INSERT order_lines",
+    "INSERT INTO order_lines (order_id, line, product_id, name, quantity, unit_price_cents) \
+     SELECT input.value->>'order_id', CAST(input.value->>'line' AS BIGINT), \
+     CAST(input.value->>'product_id' AS BIGINT), input.value->>'name', \
+     CAST(input.value->>'quantity' AS BIGINT), \
+     CAST(input.value->>'unit_price_cents' AS BIGINT) FROM ",
+    input,
+    "",
+)
+.batched("BATCH INSERT order_lines");
+
+const UPDATE_PRODUCTS: Statement = reading_rows!(
+    "UPDATE products",
+    "UPDATE products SET on_hand = on_hand - CAST(input.value->>'sold' AS BIGINT) FROM ",
+    input,
+    " WHERE products.id = CAST(input.value->>'id' AS BIGINT)",
+)
+.batched("BATCH UPDATE products");
+
+/// An expired key that nobody has swept away yet is taken over.
+const INSERT_KEYS: Statement = reading_rows!(
+    "INSERT idempotency_keys",
+    "INSERT INTO idempotency_keys (key, fingerprint, order_id, expires_at_ms) \
+     SELECT input.value->>'key', input.value->>'fingerprint', input.value->>'order_id', \
+     CAST(input.value->>'expires_at_ms' AS BIGINT) FROM ",
+    input,
+    " WHERE true ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+     order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms",
+)
+.batched("BATCH INSERT idempotency_keys");
+
+const RECEIPTS: Statement = reading_rows!(
+    "SELECT orders order_lines",
+    "SELECT orders.id, orders.placed_at_ms, order_lines.product_id, order_lines.name, \
+     order_lines.quantity, order_lines.unit_price_cents \
+     FROM orders JOIN order_lines ON order_lines.order_id = orders.id \
+     WHERE orders.id IN (SELECT input.value->>'id' FROM ",
+    input,
+    ") ORDER BY orders.id, order_lines.line",
+);
+
+/// At most so many keys at a time, to hold up nobody for long: two thousand a second on average.
+const DELETE_EXPIRED: Statement = reading_rows!(
+    "DELETE idempotency_keys",
+    "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys \
+     WHERE expires_at_ms <= (SELECT CAST(input.value->>'now_ms' AS BIGINT) FROM ",
+    input,
+    ") ORDER BY expires_at_ms LIMIT 20000)",
+);
+
+/// Records the batch.
+pub(super) async fn record(
+    database: &Database,
+    orders: &[NewOrder],
+) -> Result<Vec<RecordOutcome>, StorageError> {
+    database
+        .transaction(orders, |transaction, orders| Box::pin(record_in(transaction, orders)))
+        .await
+}
+
+async fn record_in(
+    transaction: &mut Transaction<'_>,
+    orders: &[NewOrder],
+) -> Result<Vec<RecordOutcome>, StorageError> {
+    let keys = used_keys(transaction, orders).await?;
+    let mut shelves = lock_shelves(transaction, orders, &keys).await?;
+    let decisions = decide(orders, &mut shelves, keys)?;
+    write_sales(transaction, orders, &decisions, &shelves).await?;
+
+    let recorded = decisions.iter().filter_map(|decision| match decision {
+        Decision::Record(receipt) => Some((OrderId::from(receipt.order_id), receipt.clone())),
+        _ => None,
+    });
+    let mut receipts: HashMap<OrderId, Receipt> = recorded.collect();
+    let earlier: Vec<OrderId> = decisions
+        .iter()
+        .filter_map(|decision| match decision {
+            Decision::Repeat(order) if !receipts.contains_key(order) => Some(*order),
+            _ => None,
+        })
+        .collect();
+    receipts.extend(read_receipts(transaction, &earlier).await?);
+    decisions.into_iter().map(|decision| outcome(decision, &receipts)).collect()
+}
+
+fn outcome(
+    decision: Decision,
+    receipts: &HashMap<OrderId, Receipt>,
+) -> Result<RecordOutcome, StorageError> {
+    Ok(match decision {
+        Decision::Record(receipt) => RecordOutcome::Recorded(receipt),
+        Decision::Repeat(order) => {
+            let receipt = receipts.get(&order).cloned();
+            RecordOutcome::Replayed(receipt.ok_or_else(|| {
+                StorageError::Corrupt(format!(
+                    "an idempotency key for order {order}, but no such order"
+                ))
+            })?)
+        }
+        Decision::Short(shortages) => RecordOutcome::Short(shortages),
+        Decision::KeyReused => RecordOutcome::KeyReused,
+    })
+}
+
+#[derive(FromRow)]
+struct KeyUseRow {
+    key: String,
+    fingerprint: String,
+    order_id: String,
+    expires_at_ms: i64,
+}
+
+/// Locks the batch's keys, and reads what those that are known were used for.
+async fn used_keys(
+    transaction: &mut Transaction<'_>,
+    orders: &[NewOrder],
+) -> Result<UsedKeys, StorageError> {
+    #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+    struct Key<'k> {
+        key: &'k str,
+    }
+    let keys = orders.iter().filter_map(|order| order.key.as_ref());
+    let keys: BTreeSet<_> = keys.map(|key| Key { key: key.as_str() }).collect();
+    let keys: Vec<_> = keys.into_iter().collect();
+    if keys.is_empty() {
+        return Ok(UsedKeys::new());
+    }
+    if transaction.dialect() == Dialect::Postgres {
+        transaction.run(&LOCK_KEYS, &keys).await?;
+    }
+    let now = orders.iter().map(|order| milliseconds(order.placed_at)).max().unwrap_or_default();
+    let rows: Vec<KeyUseRow> = transaction.fetch(&SELECT_KEYS, &keys).await?;
+    rows.into_iter()
+        .filter(|row| row.expires_at_ms > now)
+        .map(|row| {
+            let order = sql::order_id(&row.order_id)?;
+            Ok((row.key, KeyUse { fingerprint: row.fingerprint, order }))
+        })
+        .collect()
+}
+
+/// Locks the products of all orders that may be new, and reads what there is of them.
+async fn lock_shelves(
+    transaction: &mut Transaction<'_>,
+    orders: &[NewOrder],
+    keys: &UsedKeys,
+) -> Result<Shelves, StorageError> {
+    let known = |key: &IdempotencyKey| keys.contains_key(key.as_str());
+    let new = orders.iter().filter(|order| !order.key.as_ref().is_some_and(known));
+    let products = new.flat_map(|order| order.basket.lines()).map(|line| line.product);
+    let products: BTreeSet<ProductId> = products.collect();
+    lock_products(transaction, products).await
+}
+
+/// Writes the orders that are to be recorded, and takes what they sold off the shelves.
+async fn write_sales(
+    transaction: &mut Transaction<'_>,
+    orders: &[NewOrder],
+    decisions: &[Decision],
+    shelves: &Shelves,
+) -> Result<(), StorageError> {
+    let mut sales = Sales::default();
+    for (order, decision) in orders.iter().zip(decisions) {
+        if let Decision::Record(receipt) = decision {
+            sales.add(order, receipt);
+        }
+    }
+    if sales.orders.is_empty() {
+        return Ok(());
+    }
+    let sold = shelves.iter().filter(|(_, shelf)| shelf.sold > 0);
+    let sold: Vec<_> = sold.map(|(id, shelf)| SoldRow { id: id.get(), sold: shelf.sold }).collect();
+    transaction.run(&INSERT_ORDERS, &sales.orders).await?;
+    transaction.run(&INSERT_LINES, &sales.lines).await?;
+    transaction.run(&UPDATE_PRODUCTS, &sold).await?;
+    if !sales.keys.is_empty() {
+        transaction.run(&INSERT_KEYS, &sales.keys).await?;
+    }
+    Ok(())
+}
+
+/// The rows of the orders that are recorded.
+#[derive(Default)]
+struct Sales<'o> {
+    orders: Vec<OrderRow>,
+    lines: Vec<LineRow<'o>>,
+    keys: Vec<KeyRow<'o>>,
+}
+
+#[derive(Serialize)]
+struct OrderRow {
+    id: String,
+    placed_at_ms: i64,
+    total_cents: u64,
+}
+
+#[derive(Serialize)]
+struct LineRow<'o> {
+    order_id: String,
+    line: usize,
+    product_id: &'o str,
+    name: &'o str,
+    quantity: u32,
+    unit_price_cents: u64,
+}
+
+#[derive(Serialize)]
+struct KeyRow<'o> {
+    key: &'o str,
+    fingerprint: String,
+    order_id: String,
+    expires_at_ms: i64,
+}
+
+#[derive(Serialize)]
+struct SoldRow {
+    id: u32,
+    sold: u64,
+}
+
+impl<'o> Sales<'o> {
+    fn add(&mut self, order: &'o NewOrder, receipt: &'o Receipt) {
+        let placed_at_ms = milliseconds(order.placed_at);
+        let id = order.id.to_string();
+        self.lines.extend(receipt.lines.iter().enumerate().map(|(index, line)| LineRow {
+            order_id: id.clone(),
+            line: index + 1,
+            product_id: &line.id,
+            name: &line.name,
+            quantity: line.quantity,
+            unit_price_cents: line.unit_price.cents(),
+        }));
+        if let Some(key) = &order.key {
+            self.keys.push(KeyRow {
+                key: key.as_str(),
+                fingerprint: order.fingerprint().as_str().to_owned(),
+                order_id: id.clone(),
+                expires_at_ms: milliseconds(order.placed_at + IdempotencyKey::LIFETIME),
+            });
+        }
+        self.orders.push(OrderRow { id, placed_at_ms, total_cents: receipt.total.cents() });
+    }
+}
+
+#[derive(FromRow)]
+struct ReceiptLineRow {
+    id: String,
+    placed_at_ms: i64,
+    product_id: i64,
+    name: String,
+    quantity: i64,
+    unit_price_cents: i64,
+}
+
+pub(super) async fn order(
+    database: &Database,
+    id: OrderId,
+) -> Result<Option<Receipt>, StorageError> {
+    let mut session = database.reader().await?;
+    Ok(read_receipts(&mut session, &[id]).await?.remove(&id))
+}
+
+/// The receipts of those orders that there are.
+pub(super) async fn read_receipts(
+    session: &mut Session<'_>,
+    orders: &[OrderId],
+) -> Result<HashMap<OrderId, Receipt>, StorageError> {
+    if orders.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<_> = orders.iter().copied().map(IdRow::from).collect();
+    let rows: Vec<ReceiptLineRow> = session.fetch(&RECEIPTS, &ids).await?;
+    let orders = rows.chunk_by(|one, next| one.id == next.id);
+    orders.filter_map(|lines| Some(receipt(lines.first()?, lines))).collect()
+}
+
+fn receipt(
+    first: &ReceiptLineRow,
+    lines: &[ReceiptLineRow],
+) -> Result<(OrderId, Receipt), StorageError> {
+    let id = sql::order_id(&first.id)?;
+    let lines = lines.iter().map(|line| {
+        let quantity = line.quantity;
+        let quantity =
+            u32::try_from(quantity).map_err(|_| sql::corrupt("the quantity", quantity))?;
+        let unit_price = sql::money(line.unit_price_cents)?;
+        sale::receipt_line(
+            sql::product_id(line.product_id)?,
+            line.name.clone(),
+            quantity,
+            unit_price,
+        )
+    });
+    let lines = lines.collect::<Result<Vec<_>, _>>()?;
+    Ok((id, sale::receipt(id, lines, first.placed_at_ms)?))
+}
+
+/// When expired keys were last looked for, by the clock that the orders are placed by.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    last_ms: AtomicI64,
+}
+
+impl Sweep {
+    /// Whether it is time again; whoever is told so has to sweep.
+    pub(super) fn is_due(&self, now: SystemTime) -> bool {
+        let now = milliseconds(now);
+        let last = self.last_ms.load(Ordering::Relaxed);
+        let period = i64::try_from(PERIOD.as_millis()).unwrap_or(i64::MAX);
+        let due = last == 0 || now.saturating_sub(last) >= period;
+        let mine = due
+            && self
+                .last_ms
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        // A store that has just opened has something better to do.
+        mine && last != 0
+    }
+}
+
+/// Forgets keys that have expired by `now`.
+pub(super) async fn sweep(database: &Database, now: SystemTime) -> Result<u64, StorageError> {
+    #[derive(Serialize)]
+    struct Now {
+        now_ms: i64,
+    }
+    let now = [Now { now_ms: milliseconds(now) }];
+    database
+        .transaction(&now, |transaction, now| Box::pin(transaction.run(&DELETE_EXPIRED, now)))
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_due_once_a_period() {
+        let sweep = Sweep::default();
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let due_at = |seconds| sweep.is_due(start + Duration::from_secs(seconds));
+        assert_eq!([0, 9, 10, 11, 20].map(due_at), [false, false, true, false, true]);
+    }
+}

@@ -1,0 +1,128 @@
+//! Reads the catalogue and the stock, and locks products for whoever changes their stock.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sqlx::FromRow;
+
+use super::{
+    StorageError,
+    connection::{Session, Transaction},
+    database::Database,
+    sale::{Shelf, Shelves},
+    sql::{self, IdRow, NO_ROWS, Statement, reading_rows},
+};
+use crate::domain::{CatalogueProduct, ProductId, StockLevel};
+
+const CATALOGUE: Statement = Statement::same(
+    "SELECT products",
+    "SELECT id, name, price_cents, aisle, on_hand FROM products ORDER BY id",
+);
+
+const STOCK: Statement = reading_rows!(
+    "SELECT products",
+    "SELECT id, on_hand FROM products \
+     WHERE id IN (SELECT CAST(input.value->>'id' AS BIGINT) FROM ",
+    input,
+    ") ORDER BY id",
+);
+
+const LOCK_PRODUCTS: Statement = reading_rows!(
+    "SELECT products",
+    "SELECT id, name, price_cents, on_hand FROM products \
+     WHERE id IN (SELECT CAST(input.value->>'id' AS BIGINT) FROM ",
+    input,
+    ") ORDER BY id",
+    locking: " FOR UPDATE",
+);
+
+#[derive(FromRow)]
+struct ProductRow {
+    id: i64,
+    name: String,
+    price_cents: i64,
+    aisle: String,
+    on_hand: i64,
+}
+
+#[derive(FromRow)]
+struct StockRow {
+    id: i64,
+    on_hand: i64,
+}
+
+pub(super) async fn catalogue(
+    database: &Database,
+) -> Result<Vec<(CatalogueProduct, u64)>, StorageError> {
+    let mut session = database.reader().await?;
+    let rows: Vec<ProductRow> = session.fetch(&CATALOGUE, NO_ROWS).await?;
+    // The products of an aisle share its name.
+    let mut aisles: HashMap<String, Arc<str>> = HashMap::new();
+    rows.into_iter()
+        .map(|row| {
+            let aisle = aisles.entry(row.aisle).or_insert_with_key(|aisle| aisle.as_str().into());
+            let product = CatalogueProduct {
+                id: sql::product_id(row.id)?,
+                name: row.name.into(),
+                price: sql::money(row.price_cents)?,
+                aisle: aisle.clone(),
+            };
+            Ok((product, sql::count(row.on_hand)?))
+        })
+        .collect()
+}
+
+pub(super) async fn stock(
+    database: &Database,
+    products: &[ProductId],
+) -> Result<Vec<StockLevel>, StorageError> {
+    if products.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut session = database.reader().await?;
+    stock_in(&mut session, products).await
+}
+
+/// The pieces on hand, as the transaction sees them.
+pub(super) async fn stock_in(
+    session: &mut Session<'_>,
+    products: &[ProductId],
+) -> Result<Vec<StockLevel>, StorageError> {
+    let ids: Vec<_> = products.iter().copied().map(IdRow::from).collect();
+    let rows: Vec<StockRow> = session.fetch(&STOCK, &ids).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(StockLevel { product: sql::product_id(row.id)?, on_hand: sql::count(row.on_hand)? })
+        })
+        .collect()
+}
+
+#[derive(FromRow)]
+struct ShelfRow {
+    id: i64,
+    name: String,
+    price_cents: i64,
+    on_hand: i64,
+}
+
+/// Locks products, in the order of their ids, and reads what there is of them.
+pub(super) async fn lock_products(
+    transaction: &mut Transaction<'_>,
+    products: BTreeSet<ProductId>,
+) -> Result<Shelves, StorageError> {
+    if products.is_empty() {
+        return Ok(Shelves::new());
+    }
+    let ids: Vec<_> = products.into_iter().map(IdRow::from).collect();
+    let rows: Vec<ShelfRow> = transaction.fetch(&LOCK_PRODUCTS, &ids).await?;
+    rows.into_iter()
+        .map(|row| {
+            let price = sql::money(row.price_cents)?;
+            let on_hand = sql::count(row.on_hand)?;
+            let shelf = Shelf { name: row.name, price, on_hand, sold: 0 };
+            Ok((sql::product_id(row.id)?, shelf))
+        })
+        .collect()
+}

@@ -1,0 +1,178 @@
+//! SQL as both databases understand it, and values as they keep them.
+//!
+//! A statement is written in each dialect where the two differ, and has a name for its span. Every
+//! statement takes at most one parameter: its input rows, as a JSON array. So one statement does the
+//! work for a whole batch, and its text is the same however many rows there are, which keeps it
+//! prepared and its span's attributes few.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use shared::money::Money;
+use sqlx::{Any, any::AnyArguments, query::Query};
+
+use super::StorageError;
+use crate::domain::{OrderId, ProductId};
+
+/// The databases that the store can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// SQLite, in a file or in memory.
+    Sqlite,
+    /// PostgreSQL, over TCP or a Unix socket.
+    Postgres,
+}
+
+/// A statement in each dialect.
+#[derive(Debug)]
+pub(super) struct Statement {
+    /// What it does to which tables: its span's name and `db.query.summary`.
+    pub(super) summary: &'static str,
+    /// The same for two or more rows at once, where every row is an operation of its own.
+    pub(super) batch_summary: Option<&'static str>,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+impl Dialect {
+    /// `db.system.name`, by the list of well-known systems in
+    /// <https://opentelemetry.io/docs/specs/semconv/registry/attributes/db/>.
+    pub(super) const fn system_name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgresql",
+        }
+    }
+}
+
+impl Statement {
+    /// A statement that is written differently in each dialect.
+    pub(super) const fn each(
+        summary: &'static str,
+        sqlite: &'static str,
+        postgres: &'static str,
+    ) -> Self {
+        Self { summary, batch_summary: None, sqlite, postgres }
+    }
+
+    /// A statement that is written alike in all dialects.
+    pub(super) const fn same(summary: &'static str, text: &'static str) -> Self {
+        Self::each(summary, text, text)
+    }
+
+    /// The statement, with every input row counted as an operation of a batch.
+    pub(super) const fn batched(self, batch_summary: &'static str) -> Self {
+        Self { batch_summary: Some(batch_summary), ..self }
+    }
+
+    /// The text in one dialect.
+    pub(super) const fn text(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        }
+    }
+}
+
+/// A statement that reads its input rows between two pieces of text, as the table `input` with the
+/// one column `value`.
+///
+/// The function that turns JSON into rows is the one thing that the dialects call differently.
+macro_rules! reading_rows {
+    ($summary:literal, $before:literal, input, $after:literal $(,)?) => {
+        reading_rows!($summary, $before, input, $after, locking: "")
+    };
+    // With a clause that PostgreSQL needs to lock rows; SQLite has one writer at a time anyway.
+    ($summary:literal, $before:literal, input, $after:literal, locking: $locking:literal $(,)?) => {
+        $crate::storage::sql::Statement::each(
+            $summary,
+            concat!($before, "json_each($1) AS input", $after),
+            concat!($before, "json_array_elements($1::json) AS input", $after, $locking),
+        )
+    };
+}
+
+pub(super) use reading_rows;
+
+/// The input of a statement that takes none.
+pub(super) const NO_ROWS: &[()] = &[];
+
+/// A statement with its input rows as JSON.
+pub(super) fn query<I: Serialize>(
+    text: &'static str,
+    rows: &[I],
+) -> Result<Query<'static, Any, AnyArguments>, StorageError> {
+    let query = sqlx::query(text);
+    if rows.is_empty() {
+        return Ok(query);
+    }
+    let json = serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    Ok(query.bind(json))
+}
+
+/// An id as an input row.
+#[derive(Serialize)]
+pub(super) struct IdRow {
+    id: String,
+}
+
+impl From<ProductId> for IdRow {
+    fn from(id: ProductId) -> Self {
+        Self { id: id.to_string() }
+    }
+}
+
+impl From<OrderId> for IdRow {
+    fn from(id: OrderId) -> Self {
+        Self { id: id.to_string() }
+    }
+}
+
+pub(super) fn order_id(text: &str) -> Result<OrderId, StorageError> {
+    text.parse().map_err(|_| corrupt("the order id", text))
+}
+
+pub(super) fn product_id(number: i64) -> Result<ProductId, StorageError> {
+    let id = u32::try_from(number).ok().and_then(ProductId::new);
+    id.ok_or_else(|| corrupt("the product id", number))
+}
+
+pub(super) fn money(cents: i64) -> Result<Money, StorageError> {
+    let money = u64::try_from(cents).ok().and_then(Money::from_cents);
+    money.ok_or_else(|| corrupt("the price in cents", cents))
+}
+
+pub(super) fn count(pieces: i64) -> Result<u64, StorageError> {
+    u64::try_from(pieces).map_err(|_| corrupt("the number of pieces", pieces))
+}
+
+pub(super) fn corrupt(what: &str, value: impl std::fmt::Display) -> StorageError {
+    StorageError::Corrupt(format!("{what} {value}"))
+}
+
+/// A time in milliseconds; one before 1970 counts as 1970.
+pub(super) fn milliseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A time as it is on the wire: RFC 3339, UTC, with milliseconds.
+pub(super) fn rfc3339(milliseconds: i64) -> String {
+    // What the format cannot write, the store has not written either.
+    let year_9999 = 253_402_300_799_999;
+    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0).min(year_9999));
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_goes_over_the_wire_in_utc_with_milliseconds() {
+        let time = UNIX_EPOCH + Duration::from_micros(1_769_851_800_123_999);
+        assert_eq!(rfc3339(milliseconds(time)), "2026-01-31T09:30:00.123Z");
+        assert_eq!(rfc3339(-1), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+}
