@@ -5,13 +5,13 @@ mod load;
 use std::time::Duration;
 
 use clap::ArgGroup;
+use shared::share::Share;
 use url::Url;
 
 use crate::{
     config::{Config, HttpConfig},
     plan::{FaultShare, Mix},
     report::ReportArgs,
-    share::Share,
     trip::{Itinerary, StoreUrlError},
 };
 use load::LoadArgs;

@@ -7,11 +7,13 @@
 mod availability;
 mod connection;
 mod exchange;
+mod faults;
 mod retry;
 mod room;
 
 pub(crate) use availability::Availability;
-pub(crate) use exchange::{Answer, Call, Unanswered};
+pub(crate) use exchange::{Answer, Call, Exchanges, Unanswered};
+pub(crate) use faults::warn_of_idle_faults;
 pub(crate) use room::make_room;
 
 use std::{cell::RefCell, num::NonZeroU32, sync::Arc, time::Duration};
@@ -22,7 +24,7 @@ use awc::{
 };
 use opentelemetry::Context;
 
-use crate::{config::HttpConfig, outcome::Failure, statistics::Traffic};
+use crate::{config::HttpConfig, outcome::Failure};
 use retry::{Budget, pause_before_retry};
 
 /// How long a connection is kept: the store may close it earlier.
@@ -81,7 +83,7 @@ impl StoreClient {
         name: &'static str,
         call: &Call,
         read: impl Fn(&Answer) -> Result<T, Unanswered>,
-        traffic: &mut Traffic,
+        exchanges: &mut Exchanges,
     ) -> Result<T, Unanswered> {
         self.budget.borrow_mut().first_attempt();
         let mut resend_count = 0;
@@ -92,7 +94,7 @@ impl StoreClient {
                 cx,
                 call,
                 resend_count,
-                traffic,
+                exchanges,
             );
             let unanswered = match attempt.await {
                 Ok(answer) => {

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
+use shared::share::Share;
 use url::Url;
 
 use crate::{
     arrival::{Arrivals, Rate, RateProfile, Stages},
     plan::{FaultShare, Mix},
-    share::Share,
 };
 
 /// What a run is to do.

@@ -15,17 +15,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actors::Crew,
+    actors::ShopperPool,
+    arrival::RateProfile,
     client::{Availability, StoreClient, make_room},
-    clock::Clock,
     config::{Config, Load},
     error::ShopperError,
-    pace::{Allowance, Lane, Pace},
-    pacer::Pacer,
+    pace::{Allowance, Pace, ScheduleEnd, Shard},
     plan::Planner,
-    statistics::{Recorder, Statistics},
-    ticket::Door,
-    trip::{Itinerary, Shop},
+    shard::{Clock, Pacer, TripCounters},
+    statistics::{Schedule, Statistics},
+    trip::{Itinerary, TripContext},
 };
 
 /// How long trips that are under way may go on after the run has been told to stop.
@@ -35,7 +34,7 @@ pub const STOP_GRACE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_secs(1);
 
 /// Makes the trips that `config` asks for, until the last one has ended or `stop` resolves, and
-/// counts them in `statistics`, which must have as many recorders as there are threads.
+/// counts them in `statistics`.
 ///
 /// It must be called in an actix system. When it returns, every trip that was started has been
 /// counted as ended and its span has ended too.
@@ -58,109 +57,147 @@ pub async fn drive(
     // Also when the run is dropped.
     let _stop_at_the_end = stopping.clone().drop_guard();
     let clock = Clock::start();
-    let lanes = Lanes {
+    let timing = Timing::new(config, clock);
+    let run = Run {
         config,
+        statistics,
         itinerary,
         clock,
         availability: Arc::new(Availability::new(config.store_url.clone())),
         in_flight: Arc::default(),
         allowance: Allowance::new(config.trips, stopping.clone()),
+        schedule_end: timing.end.clone(),
         stopping: stopping.clone(),
         open,
     };
-    for (index, (arbiter, recorder)) in arbiters.iter().zip(statistics.recorders()).enumerate() {
-        lanes.start(arbiter, Lane { index, count: config.threads }, recorder);
+    for (index, arbiter) in arbiters.iter().enumerate() {
+        run.start_shard(arbiter, Shard { index, count: config.threads });
     }
-    drop(lanes);
-    keep_time(config, statistics, clock, stopping, stop, &mut all_back).await;
+    drop(run);
+    timing.keep(statistics, stopping, stop, &mut all_back).await;
     close(arbiters).await;
-    statistics.tick(clock.now(), target_rate(config, clock.now()));
+    statistics.tick(clock.now(), timing.whole_schedule());
     Ok(())
 }
 
-/// Empties the recorders each second until all trips have ended, or the time to end them is up.
-async fn keep_time(
-    config: &Config,
-    statistics: &Statistics,
+/// The time of a run, and what its schedule asks for in it.
+struct Timing {
     clock: Clock,
-    stopping: CancellationToken,
-    stop: impl Future<Output = ()>,
-    all_back: &mut mpsc::Receiver<Infallible>,
-) {
-    let mut stop = std::pin::pin!(stop);
-    let mut grace = std::pin::pin!(sleep(Duration::MAX));
-    let mut is_stopping = false;
-    let mut ticks = interval_at(Instant::now() + TICK, TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            _ = all_back.recv() => return,
-            () = &mut grace, if is_stopping => return,
-            () = &mut stop, if !is_stopping => {
-                is_stopping = true;
-                stopping.cancel();
-                grace.as_mut().reset(Instant::now() + STOP_GRACE);
-            }
-            _ = ticks.tick() => {
-                let now = clock.now();
-                statistics.tick(now, target_rate(config, now));
+    profile: Option<RateProfile>,
+    end: ScheduleEnd,
+}
+
+impl Timing {
+    fn new(config: &Config, clock: Clock) -> Self {
+        let profile = config.load.profile();
+        let end = [config.duration, profile.as_ref().and_then(RateProfile::end)];
+        Self { clock, profile, end: ScheduleEnd::new(end.into_iter().flatten().min()) }
+    }
+
+    /// Empties the recorders each second until all trips have ended, or the time to end them is up.
+    async fn keep(
+        &self,
+        statistics: &Statistics,
+        stopping: CancellationToken,
+        stop: impl Future<Output = ()>,
+        all_back: &mut mpsc::Receiver<Infallible>,
+    ) {
+        let mut stop = std::pin::pin!(stop);
+        let mut grace = std::pin::pin!(sleep(Duration::MAX));
+        // What happens after the schedule's end begins a point of the time line of its own.
+        let known_end = self.end.get().unwrap_or(Duration::MAX);
+        let mut schedule_over = std::pin::pin!(sleep(known_end.saturating_sub(self.clock.now())));
+        let (mut is_stopping, mut is_over) = (false, false);
+        let mut ticks = interval_at(Instant::now() + TICK, TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                _ = all_back.recv() => return,
+                () = &mut grace, if is_stopping => return,
+                () = &mut stop, if !is_stopping => {
+                    is_stopping = true;
+                    self.end.not_after(self.clock.now());
+                    stopping.cancel();
+                    grace.as_mut().reset(Instant::now() + STOP_GRACE);
+                }
+                () = &mut schedule_over, if !is_over => {
+                    is_over = true;
+                    statistics.tick(self.clock.now(), self.schedule());
+                }
+                _ = ticks.tick() => statistics.tick(self.clock.now(), self.schedule()),
             }
         }
     }
+
+    /// What the schedule has asked for until now.
+    fn schedule(&self) -> Schedule {
+        let now = self.clock.now();
+        self.schedule_until(self.end.get().map_or(now, |end| end.min(now)))
+    }
+
+    /// What the schedule has asked for in all. The last trip may be back before the one after it
+    /// would have been due.
+    fn whole_schedule(&self) -> Schedule {
+        self.schedule_until(self.end.get().unwrap_or_else(|| self.clock.now()))
+    }
+
+    fn schedule_until(&self, time: Duration) -> Schedule {
+        Schedule { time, trips: self.profile.as_ref().map(|all| all.expected_until(time)) }
+    }
 }
 
-fn target_rate(config: &Config, now: Duration) -> Option<f64> {
-    config.load.profile().map(|profile| profile.rate_at(now))
-}
-
-/// Starts the lanes of a run: on each thread a crew of shoppers, and a pacer that sends them.
-struct Lanes<'a> {
+/// What the threads of a run are started with.
+struct Run<'a> {
     config: &'a Config,
+    statistics: &'a Statistics,
     itinerary: Itinerary,
     clock: Clock,
     availability: Arc<Availability>,
     in_flight: Arc<AtomicU32>,
     allowance: Allowance,
+    schedule_end: ScheduleEnd,
     stopping: CancellationToken,
     open: mpsc::Sender<Infallible>,
 }
 
-impl Lanes<'_> {
-    fn start(&self, arbiter: &Arbiter, lane: Lane, recorder: Recorder) {
+impl Run<'_> {
+    /// Starts a shard of the trips on a thread: a pool of shoppers, and a pacer that sends them.
+    fn start_shard(&self, arbiter: &Arbiter, shard: Shard) {
         let config = self.config;
         let (seed, allowance) = (config.seed, self.allowance.clone());
         let (tell, returns) = mpsc::unbounded_channel();
-        let door = Door {
+        let counters = TripCounters {
             clock: self.clock,
-            recorder,
+            recorder: self.statistics.recorder(),
             in_flight: Arc::clone(&self.in_flight),
             returns: matches!(config.load, Load::Closed { .. }).then_some(tell),
             _open: self.open.clone(),
         };
         let pacer = Pacer {
             clock: self.clock,
-            pace: Pace::new(&config.load, seed, lane, allowance),
+            pace: Pace::new(&config.load, seed, shard, allowance),
             planner: Planner::new(seed, config.mix.clone(), config.faults.clone()),
             most_in_flight: config.load.most_in_flight().get(),
             end: config.duration,
-            crew: self.start_crew(arbiter),
-            door: Arc::new(door),
+            schedule_end: self.schedule_end.clone(),
+            pool: self.start_pool(arbiter),
+            counters: Arc::new(counters),
             returns,
             stopping: self.stopping.clone(),
         };
-        // If the thread has ended, so has the lane: its door is dropped with it.
+        // If the thread has ended, so has the shard: its counters are dropped with it.
         arbiter.spawn_fn(move || drop(spawn(pacer.run())));
     }
 
-    fn start_crew(&self, arbiter: &Arbiter) -> actix::Addr<Crew> {
+    fn start_pool(&self, arbiter: &Arbiter) -> actix::Addr<ShopperPool> {
         let (itinerary, clock) = (self.itinerary.clone(), self.clock);
         let (http, patience) = (self.config.http.clone(), self.config.patience);
         let connections = self.config.load.most_in_flight();
         let availability = Arc::clone(&self.availability);
         // The client is made where it is used: it belongs to its thread.
-        Crew::start_traced_in(&arbiter.handle(), move |_| {
+        ShopperPool::start_traced_in(&arbiter.handle(), move |_| {
             let client = StoreClient::new(&http, connections, availability);
-            Crew::new(Shop { client, itinerary, clock, patience })
+            ShopperPool::new(TripContext { client, itinerary, clock, patience })
         })
     }
 }

@@ -6,35 +6,33 @@
 //! - [`Args`] and [`config`]: the command line, and what it asks for;
 //! - [`arrival`] and `pace`: when trips start, in the open and in the closed model;
 //! - [`plan`]: what a trip will be, by the seed alone;
-//! - `pacer`: starts the trips of a thread when its `alarm` wakes it, each with a `ticket` that
-//!   counts it once;
+//! - `shard`: starts the trips of a thread, each at its time, and counts each once;
 //! - `actors`: who makes them;
 //! - `trip`: one trip, the root of one trace, and [`answers`]: what it must find in the store's;
 //! - `client`: the store's HTTP interface, with time limits and retries;
 //! - [`outcome`] and [`statistics`]: how trips ended, and what they took;
 //! - [`drive`]: one run, all of the above together;
+//! - [`result`]: what came of it, the one model that all of the following read;
 //! - [`live`] and [`report`]: what is shown of it, while it goes on and at its end;
 //! - [`run`]: the whole process.
 
 mod actors;
-mod alarm;
 pub mod answers;
 pub mod arrival;
 mod cli;
 mod client;
-mod clock;
 pub mod config;
 mod drive;
 mod error;
 pub mod live;
 pub mod outcome;
 mod pace;
-mod pacer;
 pub mod plan;
 mod process;
 pub mod report;
+pub mod result;
+mod shard;
 pub mod statistics;
-mod ticket;
 mod trip;
 
 pub use cli::Args;

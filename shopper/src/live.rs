@@ -12,7 +12,7 @@ mod panel;
 mod tests;
 
 use crate::report::ReportArgs;
-use crate::statistics::Snapshot;
+use crate::statistics::Statistics;
 use foot::Foot;
 use interruption::Interruptions;
 use line::Progress;
@@ -46,15 +46,11 @@ impl View {
     /// Starts to show what `statistics` and `spans` say, in the way that suits standard error.
     ///
     /// A view that cannot be shown is said in the log and is no reason to stop the run.
-    pub fn start(
-        args: &ReportArgs,
-        statistics: impl Fn() -> Snapshot + Send + 'static,
-        spans: Accounting,
-    ) -> Self {
+    pub fn start(args: &ReportArgs, statistics: Statistics, spans: Accounting) -> Self {
         if args.quiet {
             return View(None);
         }
-        let source = Source { statistics, spans, ui_url: args.ui_url.to_string() };
+        let source = Source { statistics, spans };
         let is_terminal = io::stderr().is_terminal() && args.term.as_deref() != Some("dumb");
         let (stop, stopped) = channel();
         let show = move || match is_terminal {
@@ -93,20 +89,17 @@ impl Drop for View {
 }
 
 /// Where the figures come from.
-struct Source<S> {
-    statistics: S,
+struct Source {
+    statistics: Statistics,
     spans: Accounting,
-    ui_url: String,
 }
 
-impl<S: Fn() -> Snapshot> Source<S> {
+impl Source {
     /// The figures of this moment.
     fn panel(&self) -> Panel {
-        Panel {
-            snapshot: (self.statistics)(),
-            spans: self.spans.snapshot(),
-            ui_url: self.ui_url.clone(),
-        }
+        let mut result = self.statistics.result();
+        result.account(&self.spans.snapshot());
+        Panel { result, last_second: self.statistics.last_second() }
     }
 
     /// The view at the foot of the terminal, until `stopped`.
@@ -146,11 +139,7 @@ impl<S: Fn() -> Snapshot> Source<S> {
     fn write_lines(&self, stopped: &Receiver<()>) -> io::Result<()> {
         let mut progress = Progress::default();
         while !is_over(stopped, LINE_EVERY) {
-            writeln!(
-                output::stderr(),
-                "{}",
-                progress.line(&(self.statistics)(), &self.spans.snapshot())
-            )?;
+            writeln!(output::stderr(), "{}", progress.line(&self.panel()))?;
         }
         Ok(())
     }

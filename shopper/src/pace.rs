@@ -1,14 +1,36 @@
 //! When the next trip starts, and whose it is: the two models of load, without a clock.
+//!
+//! In the open model a schedule says it; in the closed one the shoppers do, who think after each
+//! trip. Each thread has a [`Shard`] of the trips, so that no thread waits for another.
 
-mod allowance;
-mod shoppers;
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    iter::Peekable,
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-pub(crate) use allowance::Allowance;
+use rand::RngExt;
+use rand_distr::{Distribution, Exp1};
+use tokio_util::sync::CancellationToken;
 
-use std::{iter::Peekable, num::NonZeroUsize, time::Duration};
+use crate::{
+    arrival::Schedule,
+    config::{Load, Think},
+    plan::{Purpose, rng},
+};
 
-use crate::{arrival::Schedule, config::Load};
-use shoppers::Shoppers;
+/// The longest that a shopper stays away, beyond its think time, after it could not reach the
+/// store once; each further time doubles it.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// The longest that a shopper stays away at all, beyond its think time.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 
 /// A trip that is to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +58,7 @@ pub(crate) struct Return {
 
 /// Which of the threads that make the trips of a run; each has the trips of its own shoppers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lane {
+pub(crate) struct Shard {
     /// Which one, from 0.
     pub(crate) index: usize,
     /// How many there are.
@@ -45,8 +67,8 @@ pub(crate) struct Lane {
 
 /// When the trips of one thread start.
 pub(crate) enum Pace {
-    /// When a schedule says.
-    Open(Peekable<Part>),
+    /// When a schedule says, up to the trip of this number.
+    Open(Peekable<Part>, u64),
     /// When shoppers have thought long enough.
     Closed(Shoppers),
 }
@@ -63,21 +85,20 @@ pub(crate) enum Next {
 }
 
 /// The part of a schedule that one thread has, with the number of each trip.
-type Part = Box<dyn Iterator<Item = (usize, Duration)> + Send>;
+type Part = Box<dyn Iterator<Item = (u64, Duration)> + Send>;
 
 impl Pace {
-    /// The pace of a lane. Whose the trips of the allowance are is known beforehand in the open
+    /// The pace of a shard. Whose the trips of the allowance are is known beforehand in the open
     /// model; in the closed one they are taken as they come.
-    pub(crate) fn new(load: &Load, seed: u64, lane: Lane, allowance: Allowance) -> Self {
+    pub(crate) fn new(load: &Load, seed: u64, shard: Shard, allowance: Allowance) -> Self {
         match (load, load.profile()) {
             (Load::Open { arrivals, .. }, Some(profile)) => {
-                let all = Schedule::new(profile, *arrivals, seed).enumerate();
-                let all = all.take(usize::try_from(allowance.trips()).unwrap_or(usize::MAX));
-                let part: Part = Box::new(all.skip(lane.index).step_by(lane.count.get()));
-                Self::Open(part.peekable())
+                let all = (0..).zip(Schedule::new(profile, *arrivals, seed));
+                let part: Part = Box::new(all.skip(shard.index).step_by(shard.count.get()));
+                Self::Open(part.peekable(), allowance.trips)
             }
             (Load::Closed { shoppers, every, think }, _) => {
-                Self::Closed(Shoppers::new(*shoppers, *every, *think, seed, lane, allowance))
+                Self::Closed(Shoppers::new(*shoppers, *every, *think, seed, shard, allowance))
             }
             (Load::Open { .. }, None) => unreachable!("an open model has a rate profile"),
         }
@@ -86,17 +107,31 @@ impl Pace {
     /// When the next trip starts.
     pub(crate) fn next(&mut self) -> Next {
         match self {
-            Self::Open(schedule) => schedule.peek().map_or(Next::Never, |(_, due)| Next::At(*due)),
-            Self::Closed(shoppers) => shoppers.next_due().map_or(Next::AfterReturn, Next::At),
+            Self::Open(schedule, trips) => match schedule.peek() {
+                Some((number, due)) if number < trips => Next::At(*due),
+                _ => Next::Never,
+            },
+            Self::Closed(shoppers) => shoppers.next(),
+        }
+    }
+
+    /// When the trip after the last would start: the end of the schedule.
+    pub(crate) fn after_last(&mut self) -> Next {
+        match self {
+            Self::Open(schedule, _) => {
+                schedule.peek().map_or(Next::Never, |(_, due)| Next::At(*due))
+            }
+            Self::Closed(shoppers) => shoppers.next(),
         }
     }
 
     /// Takes the next trip, if it is due.
     pub(crate) fn take_due(&mut self, now: Duration) -> Option<Departure> {
         match self {
-            Self::Open(schedule) => {
-                let (index, due) = schedule.next_if(|(_, due)| *due <= now)?;
-                Some(Departure { due, shopper: index as u64 + 1, nth: 0 })
+            Self::Open(schedule, trips) => {
+                let (number, due) =
+                    schedule.next_if(|(number, due)| number < trips && *due <= now)?;
+                Some(Departure { due, shopper: number + 1, nth: 0 })
             }
             Self::Closed(shoppers) => shoppers.take_due(now),
         }
@@ -110,18 +145,147 @@ impl Pace {
     }
 }
 
+/// The shoppers of the closed model on one thread.
+pub(crate) struct Shoppers {
+    seed: u64,
+    every: Duration,
+    think: Think,
+    shard: Shard,
+    thinking: BinaryHeap<Reverse<Departure>>,
+    /// How often each shopper of this shard has not reached the store since it last did.
+    unreached: Vec<u32>,
+    allowance: Allowance,
+}
+
+impl Shoppers {
+    /// The first trips are spread over one think time, so that they do not come as one crowd.
+    fn new(
+        shoppers: NonZeroU32,
+        every: Duration,
+        think: Think,
+        seed: u64,
+        shard: Shard,
+        allowance: Allowance,
+    ) -> Self {
+        let count = shoppers.get();
+        let first = |index: u32| {
+            let due = every.mul_f64(f64::from(index) / f64::from(count));
+            Reverse(Departure { due, shopper: u64::from(index) + 1, nth: 0 })
+        };
+        let thinking: BinaryHeap<_> =
+            (0..count).skip(shard.index).step_by(shard.count.get()).map(first).collect();
+        let unreached = vec![0; thinking.len()];
+        Self { seed, every, think, shard, thinking, unreached, allowance }
+    }
+
+    /// When the next of them has thought long enough.
+    fn next(&self) -> Next {
+        match self.thinking.peek() {
+            Some(next) => Next::At(next.0.due),
+            None if self.unreached.is_empty() => Next::Never,
+            None => Next::AfterReturn,
+        }
+    }
+
+    /// Takes the next trip, if it is due and allowed.
+    fn take_due(&mut self, now: Duration) -> Option<Departure> {
+        if self.thinking.peek()?.0.due > now || !self.allowance.take() {
+            return None;
+        }
+        self.thinking.pop().map(|next| next.0)
+    }
+
+    /// Has a shopper that is back think, and come again.
+    fn back(&mut self, back: Return) {
+        let mut rng = rng(self.seed, Purpose::Think, back.shopper, back.nth);
+        let think = match self.think {
+            Think::Fixed => self.every,
+            Think::Exponential => scaled(self.every, Exp1.sample(&mut rng)),
+        };
+        let back_off = self.back_off(back).mul_f64(rng.random());
+        let due = back.at.saturating_add(think).saturating_add(back_off);
+        self.thinking.push(Reverse(Departure { due, shopper: back.shopper, nth: back.nth + 1 }));
+    }
+
+    /// The longest that this shopper stays away beyond its think time.
+    fn back_off(&mut self, back: Return) -> Duration {
+        let index = (back.shopper as usize - 1) / self.shard.count;
+        let unreached = &mut self.unreached[index];
+        if back.reached_store {
+            *unreached = 0;
+            return Duration::ZERO;
+        }
+        let doubled = FIRST_BACK_OFF.saturating_mul(2_u32.saturating_pow(*unreached));
+        *unreached = unreached.saturating_add(1);
+        doubled.min(LONGEST_BACK_OFF)
+    }
+}
+
+/// A multiple of a duration, or the longest there is.
+fn scaled(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
+}
+
+/// How many trips a run may have, on all threads together.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowance {
+    trips: u64,
+    taken: Arc<AtomicU64>,
+    stopping: CancellationToken,
+}
+
+impl Allowance {
+    /// Cancels `stopping` when the last of these trips is taken; without a limit, never.
+    pub(crate) fn new(trips: Option<NonZeroU64>, stopping: CancellationToken) -> Self {
+        let trips = trips.map_or(u64::MAX, NonZeroU64::get);
+        Self { trips, taken: Arc::default(), stopping }
+    }
+
+    /// Takes one trip; false if there is none left.
+    fn take(&self) -> bool {
+        let one_more = |taken| (taken < self.trips).then_some(taken + 1);
+        let before = self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        if before.is_ok_and(|taken| taken + 1 == self.trips) {
+            self.stopping.cancel();
+        }
+        before.is_ok()
+    }
+}
+
+/// When the schedule of a run ends, on all its threads together.
+#[derive(Clone, Debug)]
+pub(crate) struct ScheduleEnd(Arc<AtomicU64>);
+
+impl ScheduleEnd {
+    /// A schedule that ends then, or when it is known to end earlier.
+    pub(crate) fn new(end: Option<Duration>) -> Self {
+        Self(Arc::new(AtomicU64::new(end.map_or(u64::MAX, nanos))))
+    }
+
+    /// It asks for nothing more from this time on.
+    pub(crate) fn not_after(&self, time: Duration) {
+        self.0.fetch_min(nanos(time), Ordering::AcqRel);
+    }
+
+    /// When it ends, as far as that is known.
+    pub(crate) fn get(&self) -> Option<Duration> {
+        let end = self.0.load(Ordering::Acquire);
+        (end < u64::MAX).then(|| Duration::from_nanos(end))
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::num::{NonZeroU32, NonZeroU64};
-
-    use tokio_util::sync::CancellationToken;
-
-    use super::{shoppers::LONGEST_BACK_OFF, *};
-    use crate::{arrival::Arrivals, config::Think};
+    use super::*;
+    use crate::arrival::Arrivals;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    const ONLY: Lane = Lane { index: 0, count: NonZeroUsize::MIN };
+    const ONLY: Shard = Shard { index: 0, count: NonZeroUsize::MIN };
 
     fn pace(load: &Load) -> Pace {
         Pace::new(load, 42, ONLY, Allowance::new(None, CancellationToken::new()))
@@ -202,17 +366,17 @@ mod tests {
         assert_eq!(due, 11, "one at the start, and one each tenth of a second");
         assert_eq!(pace.next(), Next::At(SECOND * 11 / 10));
     }
+
     /// All trips of a run until `end`, by thread.
     fn trips(load: &Load, threads: usize, trips: u64, end: Duration) -> Vec<Vec<Departure>> {
         let count = NonZeroUsize::new(threads).unwrap();
         let (trips, stopping) = (NonZeroU64::new(trips), CancellationToken::new());
         let allowance = Allowance::new(trips, stopping.clone());
-        let lane = |index| {
-            let lane = Lane { index, count };
-            let mut pace = Pace::new(load, 42, lane, allowance.clone());
+        let of_shard = |index| {
+            let mut pace = Pace::new(load, 42, Shard { index, count }, allowance.clone());
             std::iter::from_fn(|| pace.take_due(end)).collect()
         };
-        let all: Vec<Vec<_>> = (0..threads).map(lane).collect();
+        let all: Vec<Vec<_>> = (0..threads).map(of_shard).collect();
         let is_closed = matches!(load, Load::Closed { .. });
         let is_last = all.concat().len() as u64 == trips.map_or(0, NonZeroU64::get);
         assert_eq!(stopping.is_cancelled(), is_closed && is_last, "told when the last is taken");
@@ -241,5 +405,49 @@ mod tests {
         assert_eq!(shares, [4, 3, 3], "each shopper is on one thread");
         assert_eq!(trips(&load, 3, 8, SECOND).concat().len(), 8);
         assert_eq!(trips(&load, 16, 10, SECOND).concat().len(), 10, "more threads than shoppers");
+    }
+
+    #[test]
+    fn a_schedule_ends_when_the_trip_after_the_last_would_have_been_due() {
+        let hundred = || Allowance::new(NonZeroU64::new(100), CancellationToken::new());
+        let load = open("40", Arrivals::Even);
+        for count in [1, 3, 7] {
+            let count = NonZeroUsize::new(count).unwrap();
+            let ends = (0..count.get()).map(|index| {
+                let mut pace = Pace::new(&load, 42, Shard { index, count }, hundred());
+                while pace.take_due(Duration::MAX).is_some() {}
+                assert_eq!(pace.next(), Next::Never);
+                let Next::At(due) = pace.after_last() else { panic!("a rate goes on for ever") };
+                due
+            });
+            assert_eq!(ends.min(), Some(Duration::from_millis(2500)), "100 trips at 40/s");
+        }
+        let mut pace = closed(2, Think::Fixed);
+        let first = pace.take_due(Duration::ZERO).unwrap();
+        assert_eq!(pace.after_last(), Next::At(SECOND / 2), "the other has not been yet");
+        pace.take_due(SECOND).unwrap();
+        assert_eq!(pace.after_last(), Next::AfterReturn);
+        pace.back(back(first, SECOND, true));
+        assert_eq!(pace.after_last(), Next::At(2 * SECOND));
+    }
+
+    #[test]
+    fn a_thread_without_shoppers_has_no_trips() {
+        let load = Load::Closed { shoppers: NonZeroU32::MIN, every: SECOND, think: Think::Fixed };
+        let shard = Shard { index: 1, count: NonZeroUsize::new(2).unwrap() };
+        let allowance = Allowance::new(None, CancellationToken::new());
+        assert_eq!(Pace::new(&load, 42, shard, allowance).next(), Next::Never);
+    }
+
+    #[test]
+    fn the_earliest_end_of_all_threads_is_the_end() {
+        let end = ScheduleEnd::new(None);
+        assert_eq!(end.get(), None);
+        end.not_after(Duration::MAX);
+        assert_eq!(end.get(), None);
+        for seconds in [3, 2, 5] {
+            end.clone().not_after(Duration::from_secs(seconds));
+        }
+        assert_eq!(end.get(), Some(Duration::from_secs(2)));
     }
 }

@@ -1,7 +1,11 @@
 //! The shopper as a process of its own: telemetry, signals, the live view and the report around a
 //! run.
 
-use std::{io::Write, process::ExitCode, time::SystemTime};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::SystemTime,
+};
 
 use opentelemetry::global;
 use shared::{
@@ -12,11 +16,13 @@ use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
     cli::Args,
+    client::warn_of_idle_faults,
     config::Config,
     drive,
     error::ShopperError,
     live::View,
-    report::{Report, Run},
+    report::{Format, Report},
+    result::Settings,
     statistics::Statistics,
 };
 
@@ -50,23 +56,20 @@ fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperE
         shared::signal::watch(args.parent_pipe, args.stop_within).map_err(ShopperError::Signals)?;
     let service =
         Service { name: "shopper", version: env!("CARGO_PKG_VERSION"), ..Service::default() };
-    let streams = Streams::new(output::stderr, output::Stdout::new(stop.clone()));
+    let streams = match args.report.output {
+        Format::Text => Streams::new(output::stderr, output::Stdout::new(stop.clone())),
+        // Standard output is the report's alone.
+        Format::Json => Streams::new(output::stderr, io::stderr()),
+    };
     let telemetry = Telemetry::init_with(service, streams)?;
     if telemetry.exports_metrics() {
         actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
     }
     let config = args.config();
-    let statistics = Statistics::new(config.threads.get());
-    let run = describe(&config, args);
-    let view = View::start(
-        &args.report,
-        {
-            let statistics = statistics.clone();
-            move || statistics.snapshot()
-        },
-        telemetry.accounting(),
-    );
+    let statistics = Statistics::new(describe(&config, args));
+    let view = View::start(&args.report, statistics.clone(), telemetry.accounting());
     let driven = actix::System::new().block_on(async {
+        warn_of_idle_faults(&config).await;
         drive(&config, &statistics, async {
             let reason = stop.requested().await;
             tracing::info!("stopping: {reason}");
@@ -77,16 +80,16 @@ fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperE
     driven?;
     stop.tell_parent();
     output::stderr().open_reserve();
-    let passed = report.conclude(&run, &statistics.snapshot(), || {
+    let passed = report.conclude(statistics.result(), || {
         telemetry.shutdown_within(stop.time_for(telemetry::SHUTDOWN_TIMEOUT));
         telemetry.accounting().snapshot()
     })?;
     Ok((passed, stop.reason()))
 }
 
-fn describe(config: &Config, args: &Args) -> Run {
-    Run {
-        started_at: SystemTime::now(),
+fn describe(config: &Config, args: &Args) -> Settings {
+    Settings {
+        started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         store_url: config.store_url.to_string(),
         ui_url: args.report.ui_url.to_string(),
         model: config.load.to_string(),
@@ -94,6 +97,7 @@ fn describe(config: &Config, args: &Args) -> Run {
         seed: config.seed,
         threads: config.threads.get(),
         faults: config.faults.iter().map(ToString::to_string).collect(),
+        ..Settings::default()
     }
 }
 

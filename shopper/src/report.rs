@@ -1,19 +1,12 @@
 //! What is said of a run when it is over: as text, as JSON, as a page, against an earlier run and
-//! against assertions.
+//! against assertions. All of it is read from the one [`RunResult`]:
 //!
-//! Everything is drawn from one [`Document`], so that no two forms can disagree:
-//!
-//! - [`args`]: the command line;
-//! - [`document`]: the report as data, drawn up from what was measured;
 //! - `text`, `html`: its forms for people;
 //! - `metric`: the figures that have a name, for `assertion` and `comparison`;
 //! - `units`: figures as people read them.
 
-pub mod args;
-pub mod assertion;
+mod assertion;
 mod comparison;
-pub mod document;
-mod error;
 mod html;
 mod metric;
 #[cfg(test)]
@@ -21,62 +14,177 @@ pub(crate) mod sample;
 mod text;
 pub(crate) mod units;
 
-pub use args::{Format, ReportArgs};
-pub use assertion::Assertions;
+pub use assertion::{AssertionError, Assertions};
 pub use comparison::compare;
-pub use document::{Document, SCHEMA};
-pub use error::ReportError;
 pub use html::page;
 pub use text::text;
 
-use crate::statistics::Snapshot;
-use document::Verdict;
-use opentelemetry::trace::TraceId;
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use clap::builder::StyledStr;
+use metric::Metric;
 use shared::output;
 
-use std::io::{self, Write as _};
-use std::path::Path;
-use std::time::SystemTime;
+use crate::result::{RunResult, Verdict};
 
-/// What a run was asked to do, in the words of its report.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// When it started.
-    pub started_at: SystemTime,
-    /// The store that it visits.
-    pub store_url: String,
-    /// The page that shows its traces.
-    pub ui_url: String,
-    /// The model of arrivals, such as `open: 200 trips/s, Poisson`.
-    pub model: String,
-    /// The kinds of trip and their weights.
-    pub mix: String,
-    /// What decides the sequence of trips.
-    pub seed: u64,
-    /// Threads that shop.
-    pub threads: usize,
-    /// Faults that its trips ask for.
-    pub faults: Vec<String>,
+/// What is shown of a run, and how it is judged.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Report")]
+pub struct ReportArgs {
+    /// Form of the report on standard output. With json it stands there alone: console spans go to
+    /// standard error
+    #[arg(long, env = "SHOPPER_OUTPUT", value_enum, default_value_t, value_name = "FORM")]
+    pub output: Format,
+
+    /// Also write the report as JSON: see report.schema.json
+    #[arg(long, env = "SHOPPER_JSON", value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Also write the report as one self-contained page, with charts
+    #[arg(long, env = "SHOPPER_HTML", value_name = "FILE")]
+    pub html: Option<PathBuf>,
+
+    /// Say how this run differs from an earlier one, whose report --json or --output json wrote,
+    /// and which differences are more than noise
+    #[arg(long, env = "SHOPPER_COMPARE", value_name = "OLD.json")]
+    pub compare: Option<PathBuf>,
+
+    #[expect(missing_docs, reason = "its help is made of the list of metrics")]
+    #[arg(long, env = "SHOPPER_ASSERT", value_name = "LIST", help = assert_help())]
+    pub assert: Option<Assertions>,
+
+    /// Page of the trace viewer or of a Jaeger, for links to traces
+    #[arg(
+        long,
+        env = "SHOPPER_UI_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:16686"
+    )]
+    pub ui_url: url::Url,
+
+    /// Show nothing while the run goes on: neither the live view on a terminal nor a line every
+    /// 10 s elsewhere
+    #[arg(short, long, env = "SHOPPER_QUIET")]
+    pub quiet: bool,
+
+    /// Kind of the terminal; one that is `dumb` gets lines instead of the live view
+    #[arg(long, env = "TERM", hide = true)]
+    pub term: Option<String>,
+}
+
+/// A form of the report.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: see report.schema.json
+    Json,
+}
+
+fn assert_help() -> StyledStr {
+    format!(
+        "Exit with 1 unless all of these hold at the end, such as 'p99<50ms,failures<0.1%'. \
+         Metrics: {}. Comparisons: < <= > >=. Units: us, µs, ms and s for times, /s for rates, \
+         % for shares, none for counts. With --compare also against the earlier run: 'p99<+10%', \
+         and 'worse<1' for no difference for the worse",
+        Metric::names()
+    )
+    .into()
+}
+
+/// Why a report could not be prepared, compared or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The report to compare with could not be read.
+    #[error("--compare {}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file to compare with is no report of a shopper.
+    #[error("--compare {}: not a report of the shopper (written by --output json): {problem}", path.display())]
+    Malformed {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What is wrong in it, and where.
+        problem: String,
+    },
+    /// The file to compare with is a report in a form that this version does not know.
+    #[error(
+        "--compare {}: its schema is {found:?}, and only {expected:?} can be compared",
+        path.display()
+    )]
+    OtherSchema {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// The schema that the file names.
+        found: String,
+        /// The schema that this version reads and writes.
+        expected: &'static str,
+    },
+    /// There is nothing that an assertion could be held against.
+    #[error("--assert {0}: it is about an earlier run: name that with --compare")]
+    NoEarlierRun(String),
+    /// A file cannot be written where it was asked for.
+    #[error("{flag} {}: {problem}", path.display())]
+    NoPlace {
+        /// The flag that asked for it.
+        flag: &'static str,
+        /// The file that was asked for.
+        path: PathBuf,
+        /// Why not.
+        problem: &'static str,
+    },
+    /// Writing a file failed.
+    #[error("{flag} {}: cannot be written: {source}", path.display())]
+    File {
+        /// The flag that asked for it.
+        flag: &'static str,
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Writing to standard output failed.
+    #[error("the report cannot be printed: {0}")]
+    Print(#[source] io::Error),
+    /// The report could not be put into JSON.
+    #[error("the report cannot be put into JSON: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// A report that is sure, before any load is made, that it can be written at the end.
 #[derive(Debug)]
 pub struct Report {
     args: ReportArgs,
-    earlier: Option<Document>,
+    earlier: Option<RunResult>,
 }
 
 impl Report {
-    /// Reads the earlier run and looks whether the page has a place.
+    /// Reads the earlier run and looks whether the files have a place.
     ///
     /// # Errors
     ///
-    /// [`ReportError`] when the earlier report cannot be read or is none, or the page's folder
-    /// does not exist: wrong usage, all of them.
+    /// [`ReportError`] when the earlier report cannot be read or is none, an assertion needs one
+    /// and there is none, or a file's folder does not exist: wrong usage, all of them.
     pub fn prepare(args: &ReportArgs) -> Result<Self, ReportError> {
         let earlier = args.compare.as_deref().map(comparison::read).transpose()?;
-        if let Some(path) = &args.html {
-            find_place(path)?;
+        let against = args.assert.as_ref().and_then(Assertions::first_against_earlier);
+        if let (None, Some(assertion)) = (&earlier, against) {
+            return Err(ReportError::NoEarlierRun(assertion.to_owned()));
+        }
+        for (flag, path) in [("--json", &args.json), ("--html", &args.html)] {
+            if let Some(path) = path {
+                find_place(flag, path)?;
+            }
         }
         Ok(Report { args: args.clone(), earlier })
     }
@@ -91,65 +199,59 @@ impl Report {
     /// [`ReportError`] when the report cannot be written.
     pub fn conclude(
         &self,
-        run: &Run,
-        snapshot: &Snapshot,
+        mut result: RunResult,
         settle: impl FnOnce() -> telemetry::Snapshot,
     ) -> Result<bool, ReportError> {
-        let mut document = Document::new(run, snapshot);
+        result.comparison = self.earlier.as_ref().map(|earlier| compare(earlier, &result));
         if let Some(assertions) = &self.args.assert {
-            document.assertions = assertions.judge(&document);
+            result.assertions = assertions.judge(&result);
         }
-        document.comparison = self.earlier.as_ref().map(|earlier| compare(earlier, &document));
-        say_what_failed(&document.assertions)?;
-        document.telemetry = document::Telemetry::from(&settle());
-        self.write(&document)?;
-        Ok(document.assertions.iter().all(|verdict| verdict.passed))
+        say_what_failed(&result.assertions);
+        result.account(&settle());
+        self.write(&result)?;
+        Ok(result.assertions.iter().all(|verdict| verdict.passed))
     }
 
-    fn write(&self, document: &Document) -> Result<(), ReportError> {
-        let mut report = match self.args.output {
-            Format::Text => text(document),
-            Format::Json => serde_json::to_string_pretty(document)?,
+    /// The files first: they are there also when nobody reads standard output any more.
+    fn write(&self, result: &RunResult) -> Result<(), ReportError> {
+        let mut json = serde_json::to_string_pretty(result)?;
+        json.push('\n');
+        let write = |flag, path: &Option<PathBuf>, content: &dyn Fn() -> String| match path {
+            Some(path) => fs::write(path, content()).map_err(|source| ReportError::File {
+                flag,
+                path: path.clone(),
+                source,
+            }),
+            None => Ok(()),
         };
-        if !report.ends_with('\n') {
-            report.push('\n');
-        }
+        write("--json", &self.args.json, &|| json.clone())?;
+        write("--html", &self.args.html, &|| page(result))?;
+        let printed = match self.args.output {
+            Format::Text => text(result),
+            Format::Json => json,
+        };
         // What was said before the report comes before it also where both go to one terminal.
         output::finish();
-        print(&report)?;
-        if let Some(path) = &self.args.html {
-            std::fs::write(path, page(document))
-                .map_err(|source| ReportError::Page { path: path.clone(), source })?;
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(printed.as_bytes()).and_then(|()| stdout.flush()) {
+            // Whoever read it has seen enough, as in `shopper | head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            printed => printed.map_err(ReportError::Print),
         }
-        Ok(())
     }
 }
 
-fn say_what_failed(verdicts: &[Verdict]) -> io::Result<()> {
+fn say_what_failed(verdicts: &[Verdict]) {
     let mut stderr = output::stderr();
-    verdicts.iter().filter(|verdict| !verdict.passed).try_for_each(|verdict| {
-        let Verdict { assertion, measured, .. } = verdict;
-        writeln!(stderr, "assertion failed: {assertion}: measured {measured}")
-    })
-}
-
-/// Writes to standard output. Whoever reads no further has seen enough.
-fn print(report: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(report.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
+    for Verdict { assertion, measured, .. } in verdicts.iter().filter(|verdict| !verdict.passed) {
+        // Nobody is left to tell when standard error is closed, and the exit code tells all the same.
+        writeln!(stderr, "assertion failed: {assertion}: measured {measured}").ok();
     }
-}
-
-/// Where the trace of this id can be seen.
-pub(crate) fn trace_url(ui_url: &str, trace_id: TraceId) -> String {
-    format!("{}/trace/{trace_id}", ui_url.trim_end_matches('/'))
 }
 
 /// Whether a file can be at `path`, without making one: the run may yet fail.
-fn find_place(path: &Path) -> Result<(), ReportError> {
-    let no_place = |problem| Err(ReportError::NoPlace { path: path.to_owned(), problem });
+fn find_place(flag: &'static str, path: &Path) -> Result<(), ReportError> {
+    let no_place = |problem| Err(ReportError::NoPlace { flag, path: path.to_owned(), problem });
     if path.is_dir() {
         return no_place("is a folder; expected a file");
     }

@@ -1,32 +1,37 @@
 //! One trip to the grocery store, from the first step to the last: the root of one trace.
 
-mod itinerary;
-mod root_span;
-
-pub(crate) use itinerary::Itinerary;
-pub use itinerary::StoreUrlError;
-
 use std::time::Duration;
 
-use opentelemetry::Context;
+use awc::http::{Uri, header::HeaderValue};
+use opentelemetry::{
+    Context, KeyValue,
+    baggage::BaggageExt,
+    global::{self, BoxedTracer},
+    trace::{SpanKind, Status, TraceContextExt, TraceId, Tracer},
+};
+use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use serde::de::DeserializeOwned;
-use shared::wire::{BasketItem, CheckoutRequest, Receipt};
+use shared::{
+    fault,
+    wire::{BasketItem, CheckoutRequest, Receipt},
+};
+use url::Url;
+use uuid::Uuid;
 
 use crate::{
     answers::{Product, WhatsInStore},
-    client::{Answer, Call, StoreClient, Unanswered},
-    clock::Clock,
+    client::{Answer, Call, Exchanges, StoreClient, Unanswered},
     outcome::{Failure, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket},
+    shard::Clock,
     statistics::{StepEnd, StepRecord, Traffic, TripRecord},
 };
-use root_span::RootSpan;
 
 /// How many products a hesitant shopper has a closer look at.
 const LOOKS: usize = 3;
 
 /// What all trips of a thread have in common.
-pub(crate) struct Shop {
+pub(crate) struct TripContext {
     pub(crate) client: StoreClient,
     pub(crate) itinerary: Itinerary,
     pub(crate) clock: Clock,
@@ -34,14 +39,18 @@ pub(crate) struct Shop {
 }
 
 /// Makes a trip that should start at `intended` (or should have), and tells how it went.
-pub(crate) async fn make_trip(shop: &Shop, plan: &TripPlan, intended: Duration) -> TripRecord {
-    shop.clock.reach(intended).await;
-    let started = shop.clock.now();
+pub(crate) async fn make_trip(
+    context: &TripContext,
+    plan: &TripPlan,
+    intended: Duration,
+) -> TripRecord {
+    context.clock.reach(intended).await;
+    let started = context.clock.now();
     let span = RootSpan::start(plan);
-    let mut visit = Visit { shop, plan, cx: span.cx(), steps: Vec::with_capacity(4) };
+    let mut visit = Visit { context, plan, cx: span.cx(), steps: Vec::with_capacity(4) };
     let outcome = match plan.kind {
         TripKind::Impatient => {
-            let left = intended.saturating_add(shop.patience).saturating_sub(started);
+            let left = intended.saturating_add(context.patience).saturating_sub(started);
             tokio::time::timeout(left, visit.walk()).await.unwrap_or(Ok(Outcome::GaveUp))
         }
         _ => visit.walk().await,
@@ -49,16 +58,26 @@ pub(crate) async fn make_trip(shop: &Shop, plan: &TripPlan, intended: Duration) 
     let steps = visit.steps;
     let (outcome, reason) = match outcome {
         Ok(outcome) => (outcome, None),
-        Err(unanswered) => (Outcome::Failed(unanswered.failure), Some(unanswered.to_string())),
+        Err(Unanswered { failure, reason, .. }) => (Outcome::Failed(failure), reason),
     };
     let trace_id = span.end(outcome, reason.as_deref());
-    let ended = shop.clock.now();
-    TripRecord { intended, started, ended, kind: plan.kind, outcome, trace_id, steps }
+    let ended = context.clock.now();
+    TripRecord {
+        intended,
+        started,
+        ended,
+        kind: plan.kind,
+        outcome,
+        reason,
+        trace_id,
+        faults: plan.fault.clone(),
+        steps,
+    }
 }
 
 /// A trip under way.
 struct Visit<'a> {
-    shop: &'a Shop,
+    context: &'a TripContext,
     plan: &'a TripPlan,
     cx: &'a Context,
     steps: Vec<StepRecord>,
@@ -66,7 +85,7 @@ struct Visit<'a> {
 
 impl Visit<'_> {
     async fn walk(&mut self) -> Result<Outcome, Unanswered> {
-        let itinerary = &self.shop.itinerary;
+        let itinerary = &self.context.itinerary;
         self.step(Step::Welcome, &Call::Get(itinerary.welcome()), |_| Ok(())).await?;
         let whats_in_store: WhatsInStore =
             self.step(Step::Browse, &Call::Get(itinerary.whats_in_store()), json).await?;
@@ -86,7 +105,7 @@ impl Visit<'_> {
     /// A closer look at what is in the basket, and away without it.
     async fn hesitate(&mut self, basket: &[BasketItem]) -> Result<Outcome, Unanswered> {
         for item in basket.iter().take(LOOKS) {
-            let Some(uri) = self.shop.itinerary.product(&item.id) else {
+            let Some(uri) = self.context.itinerary.product(&item.id) else {
                 return Err(self.cannot_ask(Step::Look, "an id is too long for an address"));
             };
             self.step(Step::Look, &Call::Get(uri), json::<Product>).await?;
@@ -95,7 +114,7 @@ impl Visit<'_> {
     }
 
     async fn check_out(&mut self, items: Vec<BasketItem>) -> Result<Outcome, Unanswered> {
-        let call = self.shop.itinerary.checkout(&CheckoutRequest { items });
+        let call = self.context.itinerary.checkout(&CheckoutRequest { items });
         self.step(Step::Checkout, &call, |answer| {
             if !answer.status.is_success() {
                 return Ok(Outcome::OutOfStock);
@@ -114,14 +133,14 @@ impl Visit<'_> {
     ) -> Result<T, Unanswered> {
         let mut under_way = StepUnderWay {
             step,
-            began: self.shop.clock.now(),
-            clock: &self.shop.clock,
-            traffic: Traffic::default(),
+            began: self.context.clock.now(),
+            clock: &self.context.clock,
+            exchanges: Exchanges::new(self.plan.fault.is_some()),
             end: StepEnd::BrokenOff,
             steps: &mut self.steps,
         };
-        let (client, traffic) = (&self.shop.client, &mut under_way.traffic);
-        let read = client.request(self.cx, step.name(), call, read, traffic).await;
+        let (client, exchanges) = (&self.context.client, &mut under_way.exchanges);
+        let read = client.request(self.cx, step.name(), call, read, exchanges).await;
         under_way.end = if read.is_ok() { StepEnd::Answered } else { StepEnd::Failed };
         read
     }
@@ -130,8 +149,13 @@ impl Visit<'_> {
 impl Visit<'_> {
     /// A step fails without a request, because of what the store said before.
     fn cannot_ask(&mut self, step: Step, why: &str) -> Unanswered {
-        let (service, traffic) = (Duration::ZERO, Traffic::default());
-        self.steps.push(StepRecord { step, service, end: StepEnd::Failed, traffic });
+        self.steps.push(StepRecord {
+            step,
+            service: Duration::ZERO,
+            end: StepEnd::Failed,
+            traffic: Traffic::default(),
+            fault_answers: Vec::new(),
+        });
         Unanswered::not_understood(format!("{}: {why}", step.name()))
     }
 }
@@ -141,7 +165,7 @@ struct StepUnderWay<'a> {
     step: Step,
     began: Duration,
     clock: &'a Clock,
-    traffic: Traffic,
+    exchanges: Exchanges,
     end: StepEnd,
     steps: &'a mut Vec<StepRecord>,
 }
@@ -149,8 +173,9 @@ struct StepUnderWay<'a> {
 impl Drop for StepUnderWay<'_> {
     fn drop(&mut self) {
         let service = self.clock.now().saturating_sub(self.began);
-        let Self { step, traffic, end, .. } = *self;
-        self.steps.push(StepRecord { step, service, end, traffic });
+        let Exchanges { traffic, fault_answers, .. } = std::mem::take(&mut self.exchanges);
+        let Self { step, end, .. } = *self;
+        self.steps.push(StepRecord { step, service, end, traffic, fault_answers });
     }
 }
 
@@ -183,4 +208,196 @@ fn which_field<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
     let path = error.path().to_string();
     let problem = error.into_inner();
     Some(if path == "." { problem.to_string() } else { format!("{path}: {problem}") })
+}
+
+thread_local! {
+    /// Made once a thread, and not before the provider is set.
+    static TRACER: BoxedTracer = global::tracer("shopper");
+}
+
+/// The span of a whole trip: the root of its trace, with what the shopper is like as baggage.
+///
+/// A trip that is cut off (dropped) ends its span as [`Failure::Abandoned`].
+struct RootSpan {
+    cx: Context,
+    ended: bool,
+}
+
+impl RootSpan {
+    fn start(plan: &TripPlan) -> Self {
+        let kind = KeyValue::new(fault::SHOPPER_KIND, plan.kind.name());
+        let id = KeyValue::new(fault::SHOPPER_ID, plan.shopper.to_string());
+        let fault = plan.fault.clone().map(|fault| KeyValue::new(fault::BAGGAGE_KEY, fault));
+        let attributes: Vec<_> = [kind, id].into_iter().chain(fault).collect();
+        // Not the current context: a trip belongs to nothing that happens to be going on here.
+        let cx = Context::new().with_baggage(attributes.iter().cloned());
+        let span = TRACER.with(|tracer| {
+            tracer
+                .span_builder("going to the grocery store")
+                .with_kind(SpanKind::Internal)
+                .with_attributes(attributes)
+                .start_with_context(tracer, &cx)
+        });
+        Self { cx: cx.with_span(span), ended: false }
+    }
+
+    /// The context of the trip: its span and its baggage.
+    fn cx(&self) -> &Context {
+        &self.cx
+    }
+
+    /// Ends the span, with what is known of a failure, and says which trace it is in if that was
+    /// sampled.
+    fn end(mut self, outcome: Outcome, reason: Option<&str>) -> Option<TraceId> {
+        self.record(outcome, reason);
+        let span = self.cx.span();
+        let span_context = span.span_context();
+        span_context.is_sampled().then(|| span_context.trace_id())
+    }
+
+    fn record(&mut self, outcome: Outcome, reason: Option<&str>) {
+        self.ended = true;
+        let span = self.cx.span();
+        span.set_attribute(KeyValue::new("shopper.outcome", outcome.name()));
+        if let Some(failure) = outcome.failure() {
+            span.set_attribute(KeyValue::new(ERROR_TYPE, failure.name()));
+            let description = match (failure, reason) {
+                (Failure::Body, Some(reason)) => format!("{failure}: {reason}"),
+                _ => failure.to_string(),
+            };
+            span.set_status(Status::error(description));
+        }
+        span.end();
+    }
+}
+
+impl Drop for RootSpan {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.record(Outcome::Failed(Failure::Abandoned), None);
+        }
+    }
+}
+
+/// The addresses of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Itinerary {
+    base: Url,
+    welcome: Uri,
+    whats_in_store: Uri,
+    checkout: Uri,
+}
+
+/// Why a URL is not that of a store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{url:?} is not the address of a store: {problem}; expected http://HOST[:PORT], such as \
+     http://127.0.0.1:5000"
+)]
+pub struct StoreUrlError {
+    url: String,
+    problem: &'static str,
+}
+
+impl Itinerary {
+    /// The addresses of the store at `url`, which may have a path of its own.
+    ///
+    /// # Errors
+    /// [`StoreUrlError`] when requests cannot be sent there.
+    pub(crate) fn new(url: &Url) -> Result<Self, StoreUrlError> {
+        let error = |problem| StoreUrlError { url: url.to_string(), problem };
+        if url.scheme() != "http" {
+            return Err(error("its scheme is not http"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(error("it names no host"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(error("it has a query or a fragment"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(error("it has a user name or a password"));
+        }
+        let base = url.as_str().trim_end_matches('/');
+        let uri = |path: &str| {
+            format!("{base}{path}").parse().map_err(|_| error("HTTP does not allow it"))
+        };
+        Ok(Self {
+            welcome: uri("/")?,
+            whats_in_store: uri("/whats-in-store")?,
+            checkout: uri("/checkout")?,
+            base: url.clone(),
+        })
+    }
+
+    fn welcome(&self) -> Uri {
+        self.welcome.clone()
+    }
+
+    fn whats_in_store(&self) -> Uri {
+        self.whats_in_store.clone()
+    }
+
+    /// The address of a product, whatever its id is made of; `None` if it is too long for one.
+    fn product(&self, id: &str) -> Option<Uri> {
+        let mut url = self.base.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().push("products").push(id);
+        url.as_str().parse().ok()
+    }
+
+    /// A checkout with a key of its own. The key is no part of the plan: the same plan in another
+    /// run is another purchase.
+    fn checkout(&self, basket: &CheckoutRequest) -> Call {
+        let body = serde_json::to_vec(basket).expect("a basket is only text and numbers").into();
+        let key = HeaderValue::from_str(
+            Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()),
+        )
+        .expect("a UUID is only hexadecimal digits and hyphens");
+        Call::Checkout { uri: self.checkout.clone(), body, key }
+    }
+}
+
+/// Where the store at `url` says which faults it honours.
+pub(crate) fn faults_url(url: &Url) -> Option<String> {
+    let mut url = url.clone();
+    url.path_segments_mut().ok()?.pop_if_empty().push("faults");
+    Some(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_may_have_a_path_of_its_own() {
+        for (url, expected) in [
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000/checkout"),
+            ("http://[::1]:5000/", "http://[::1]:5000/checkout"),
+            ("http://shop.example/grocery/", "http://shop.example/grocery/checkout"),
+        ] {
+            let itinerary = Itinerary::new(&url.parse().unwrap()).unwrap();
+            assert_eq!(itinerary.checkout.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn every_id_has_an_address_but_one_that_is_too_long() {
+        let itinerary = Itinerary::new(&"http://shop.example/grocery/".parse().unwrap()).unwrap();
+        for (id, path) in [
+            ("7", "/grocery/products/7"),
+            ("a/b?c#d e", "/grocery/products/a%2Fb%3Fc%23d%20e"),
+            ("ä^|[\"", "/grocery/products/%C3%A4^|[%22"),
+        ] {
+            assert_eq!(itinerary.product(id).unwrap().path(), path);
+        }
+        assert_eq!(itinerary.product(&"7".repeat(70_000)), None);
+    }
+
+    #[test]
+    fn what_is_no_store_is_refused_by_name() {
+        for url in ["https://127.0.0.1/", "file:///tmp", "http://a/?b", "http://me:pw@a/"] {
+            let error = Itinerary::new(&url.parse().unwrap()).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{url:?}")), "{error}");
+        }
+    }
 }

@@ -22,7 +22,8 @@ use shopper::{
     arrival::{Arrivals, RateProfile, Schedule},
     config::{Config, HttpConfig, Load},
     drive,
-    statistics::{Snapshot, Statistics},
+    result::{RunResult, Settings},
+    statistics::Statistics,
 };
 
 const RATE: f64 = 1000.0;
@@ -38,13 +39,13 @@ const CRITICAL: f64 = 1.63;
 fn main() -> ExitCode {
     let (arrivals_tx, arrivals) = mpsc::channel();
     let config = config(&Gate::new(STALL, arrivals_tx).open().expect("a port is free"));
-    let statistics = Statistics::new(config.threads.get());
+    let statistics = Statistics::new(Settings::default());
     let driven = actix::System::new().block_on(drive(&config, &statistics, std::future::pending()));
     if let Err(error) = driven {
         println!("the run could not be made: {error}");
         return ExitCode::FAILURE;
     }
-    if judge(&statistics.snapshot(), &arrivals.try_iter().collect::<Vec<_>>()) {
+    if judge(&statistics.result(), &arrivals.try_iter().collect::<Vec<_>>()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -77,11 +78,11 @@ fn config(store_url: &str) -> Config {
 }
 
 /// Prints the figures, and says whether they are as they should be.
-fn judge(snapshot: &Snapshot, arrivals: &[Duration]) -> bool {
+fn judge(result: &RunResult, arrivals: &[Duration]) -> bool {
     let profile = RateProfile::constant(RATE.to_string().parse().expect("it is a rate"));
     let schedule = Schedule::new(profile, Arrivals::Poisson, SEED);
     let scheduled = schedule.take_while(|start| *start < RUN).count();
-    let trips = snapshot.trips;
+    let trips = &result.trips;
     let deviation = trips.started as f64 / scheduled as f64 - 1.0;
     println!(
         "trips: {scheduled} scheduled, {} started ({:+.3}%), {} missed, {} failed {:?}",
@@ -89,7 +90,7 @@ fn judge(snapshot: &Snapshot, arrivals: &[Duration]) -> bool {
         deviation * 100.0,
         trips.missed,
         trips.failed,
-        snapshot.failures
+        result.failures
     );
     let mut arrivals = arrivals.to_vec();
     // Two connections may be read in another order than their requests came in.
@@ -98,20 +99,20 @@ fn judge(snapshot: &Snapshot, arrivals: &[Duration]) -> bool {
     let critical = CRITICAL / (gaps.len() as f64).sqrt();
     let (distance, at) = distance_to_exponential(gaps);
     println!("gaps: distance {distance:.4} (at {:.0} us), critical {critical:.4}", at * 1e6);
-    for (name, histogram) in
-        [("corrected", &snapshot.latency.corrected), ("service", &snapshot.latency.service)]
+    for (name, latency) in
+        [("corrected", &result.latency.corrected), ("service", &result.latency.service)]
     {
-        let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
+        let ms = |us: Option<u64>| us.unwrap_or(0) as f64 / 1000.0;
         println!(
             "{name}: p50 {:.2} ms, p90 {:.2} ms, p99 {:.1} ms, p99.9 {:.1} ms",
-            ms(0.5),
-            ms(0.9),
-            ms(0.99),
-            ms(0.999)
+            ms(latency.p50_us),
+            ms(latency.p90_us),
+            ms(latency.p99_us),
+            ms(latency.p99_9_us)
         );
     }
     // 1,000 of 20,000 trips wait evenly from 0 to 1 s: 1% of all wait longer than 0.8 s.
-    let p99 = snapshot.latency.corrected.value_at_quantile(0.99);
+    let p99 = result.latency.corrected.p99_us.unwrap_or(0);
     deviation.abs() < 0.01 && distance < critical && (700_000..1_000_000).contains(&p99)
 }
 

@@ -70,11 +70,11 @@ pub(crate) struct LoadArgs {
 
     /// Threads that make trips, each with connections of its own and awake for the last 100us before
     /// each trip
-    #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1")]
+    #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1", value_parser = threads)]
     pub(super) threads: NonZeroUsize,
 
     /// End after so many trips, missed ones included [default: no limit]
-    #[arg(long, env = "SHOPPER_TRIPS", value_name = "N")]
+    #[arg(long, env = "SHOPPER_TRIPS", value_name = "N", value_parser = trips)]
     pub(super) trips: Option<NonZeroU64>,
 
     /// Start no trips after this time, such as 30s or 10m [default: no limit]
@@ -98,12 +98,26 @@ impl LoadArgs {
     }
 }
 
+/// More threads than this have more memory and more work among themselves than trips to make.
+const MOST_THREADS: usize = 256;
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(number) if number.get() <= MOST_THREADS => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
+    }
+}
+
 /// More shoppers than this, each with a connection, no machine has room for.
 fn up_to_a_million(text: &str) -> Result<NonZeroU32, String> {
     match text.parse::<NonZeroU32>() {
         Ok(number) if number.get() <= 1_000_000 => Ok(number),
         _ => Err("expected a whole number from 1 to 1000000".into()),
     }
+}
+
+fn trips(text: &str) -> Result<NonZeroU64, String> {
+    text.parse().map_err(|_| "expected a whole number above zero".into())
 }
 
 fn rate_above_zero(text: &str) -> Result<Rate, String> {

@@ -78,6 +78,8 @@ fn values_that_make_no_sense_are_refused_by_name() {
         ("--rate", "0"),
         ("--rate", "fast"),
         ("--threads", "0"),
+        ("--threads", "257"),
+        ("--threads", "20000"),
         ("--trips", "0"),
         ("--duration", "0s"),
         ("--duration", "soon"),
@@ -91,6 +93,21 @@ fn values_that_make_no_sense_are_refused_by_name() {
         let error = parse(&format!("{flag} {value}")).unwrap_err().to_string();
         assert!(error.contains(flag) && error.contains(value), "{error}");
     }
+}
+
+#[test]
+fn a_refusal_says_what_was_expected() {
+    for (line, expected) in [
+        ("--threads 0", "expected a whole number from 1 to 256"),
+        ("--threads 20000", "expected a whole number from 1 to 256"),
+        ("--trips 0", "expected a whole number above zero"),
+        ("--rate 100/s", "as a number without a unit, such as 100 or 0.5"),
+        ("--shoppers 0", "expected a whole number from 1 to 1000000"),
+    ] {
+        let error = parse(line).unwrap_err().to_string();
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+    assert_eq!(config("--threads 256").threads.get(), 256);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One request and its answer, or why there is none.
 
 use std::{
-    fmt, io,
+    io,
     pin::pin,
     time::{Duration, Instant},
 };
@@ -22,10 +22,16 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, future::poll_fn};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_semantic_conventions::attribute::HTTP_REQUEST_RESEND_COUNT;
-use shared::wire::IDEMPOTENCY_KEY;
+use shared::{
+    fault::{FaultOutcome, OUTCOMES_HEADER},
+    wire::IDEMPOTENCY_KEY,
+};
 
 use super::connection::requests_sent;
-use crate::{outcome::Failure, statistics::Traffic};
+use crate::{
+    outcome::Failure,
+    statistics::{FaultAnswer, Traffic},
+};
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -58,6 +64,42 @@ pub(crate) struct Answer {
     pub(crate) ended_by_connection: bool,
 }
 
+/// What one step has sent and received, and what the store said of the faults it asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanges {
+    pub(crate) traffic: Traffic,
+    /// One for each request that was sent, if the trip asks for faults.
+    pub(crate) fault_answers: Vec<FaultAnswer>,
+    asks_for_faults: bool,
+}
+
+impl Exchanges {
+    pub(crate) fn new(asks_for_faults: bool) -> Self {
+        Self { asks_for_faults, ..Self::default() }
+    }
+
+    /// Counts requests that go out: one, or none yet.
+    fn sent(&mut self, requests: u64, body_bytes: u64, is_retry: bool) {
+        self.traffic.requests += requests;
+        self.traffic.retries += if is_retry { requests } else { 0 };
+        self.traffic.sent_bytes += requests * body_bytes;
+        if self.asks_for_faults && requests > 0 {
+            self.fault_answers.push(FaultAnswer::NoAnswer);
+        }
+    }
+
+    /// Takes note of what the answer to the last request says of faults.
+    fn answered(&mut self, headers: &HeaderMap) {
+        if let Some(last) = self.fault_answers.last_mut() {
+            let outcomes = headers.get(OUTCOMES_HEADER).and_then(|value| value.to_str().ok());
+            *last = match outcomes.and_then(|value| FaultOutcome::read_all(value).ok()) {
+                Some(outcomes) => FaultAnswer::Outcomes(outcomes),
+                None => FaultAnswer::Silent,
+            };
+        }
+    }
+}
+
 /// Why there is no answer, or none that helps.
 #[derive(Debug)]
 pub(crate) struct Unanswered {
@@ -69,14 +111,14 @@ pub(crate) struct Unanswered {
 }
 
 /// Sends a request once, as a CLIENT span named by its method in `cx`, and reads its answer. What
-/// goes over the wire is counted in `traffic` as it goes, also when the caller gives up.
+/// goes over the wire is counted in `exchanges` as it goes, also when the caller gives up.
 pub(super) async fn attempt(
     http: &Client,
     timeout: Duration,
     cx: &Context,
     call: &Call,
     resend_count: u32,
-    traffic: &mut Traffic,
+    exchanges: &mut Exchanges,
 ) -> Result<Answer, Unanswered> {
     let mut request = match call {
         Call::Get(uri) => http.request(Method::GET, uri.clone()),
@@ -96,9 +138,7 @@ pub(super) async fn attempt(
     let mut is_sent = false;
     let count = |sent| {
         is_sent |= sent > 0;
-        traffic.requests += sent;
-        traffic.retries += if resend_count > 0 { sent } else { 0 };
-        traffic.sent_bytes += sent * call.body_bytes();
+        exchanges.sent(sent, call.body_bytes(), resend_count > 0);
     };
     let response = match call {
         Call::Get(_) => counting(request.send(), count).await,
@@ -110,9 +150,10 @@ pub(super) async fn attempt(
         response => response?,
     };
     let status = response.status();
+    exchanges.answered(response.headers());
     // The client's own time limit ends with the head of the answer.
     let mut response = response.timeout(timeout.saturating_sub(began.elapsed()));
-    let (body, ended_by_connection) = read_body(&mut response, traffic).await?;
+    let (body, ended_by_connection) = read_body(&mut response, &mut exchanges.traffic).await?;
     if let Some(encoding) = content_encoding(response.headers()) {
         let reason = format!("its Content-Encoding is {encoding:?}, which was not asked for");
         return Err(Unanswered::not_understood(reason));
@@ -213,15 +254,6 @@ impl Unanswered {
 impl From<Failure> for Unanswered {
     fn from(failure: Failure) -> Self {
         Self { failure, retry_after: None, reason: None }
-    }
-}
-
-impl fmt::Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.failure, &self.reason) {
-            (Failure::Body, Some(reason)) => write!(f, "{}: {reason}", self.failure),
-            _ => self.failure.fmt(f),
-        }
     }
 }
 

@@ -1,16 +1,13 @@
 //! The live view itself: what it shows, in which rows, at which size.
 
-use super::line::{fitting, last_rate, lost};
-use crate::report::trace_url;
-use crate::report::units::{clock, count, duration, rate, share};
-use crate::statistics::{Second, Snapshot};
+use super::line::fitting;
+use crate::report::units::{clock, count, micros, part, rate};
+use crate::result::{Point, RunResult};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget as _};
-
-use std::time::Duration;
 
 /// Below this many columns, or rows, there is no room for more than the one-line status.
 const FULL: Size = Size { width: 64, height: 18 };
@@ -46,9 +43,8 @@ fn slowest_for(height: u16) -> u16 {
 /// The figures of one moment.
 #[derive(Debug)]
 pub(super) struct Panel {
-    pub(super) snapshot: Snapshot,
-    pub(super) spans: telemetry::Snapshot,
-    pub(super) ui_url: String,
+    pub(super) result: RunResult,
+    pub(super) last_second: Point,
 }
 
 impl Panel {
@@ -56,7 +52,7 @@ impl Panel {
     pub(super) fn draw(&self, frame: &mut Buffer) {
         let area = *frame.area();
         if area.height < ROWS {
-            let status = fitting(&self.snapshot, &self.spans, area.width);
+            let status = fitting(self, area.width);
             frame.set_line(0, 0, &Line::from(status), area.width);
             return;
         }
@@ -80,25 +76,25 @@ impl Panel {
     }
 
     fn title(&self, width: u16) -> Line<'static> {
-        let title = format!("── shopping for {} ", clock(self.snapshot.elapsed));
+        let title = format!("── shopping for {} ", clock(self.result.run.elapsed));
         let rest = usize::from(width).saturating_sub(title.chars().count());
         Line::from(format!("{title}{}", "─".repeat(rest))).dim()
     }
 
     fn trips(&self) -> Line<'static> {
-        let trips = &self.snapshot.trips;
-        let now = last_rate(&self.snapshot);
+        let trips = &self.result.trips;
+        let now = self.last_rate();
         let mut parts = vec![Span::from(rate(now)).bold()];
-        if let Some(target) = self.snapshot.target_rate {
+        if let Some(target) = self.last_second.target_per_s {
             // A Poisson schedule is never quite on its target within one second.
             let late = now < target * 0.7;
             let colour = if late { Color::Yellow } else { Color::Green };
             parts.push(Span::styled(format!(" of {}", rate(target)), colour));
         }
         parts.push(format!("   in flight {}   ", count(trips.in_flight)).into());
-        let failed = trips.failed as f64 / trips.started.max(1) as f64;
+        let share = part(trips.failed, trips.started);
         parts.push(alarming(
-            format!("failed {} ({})", count(trips.failed), share(failed)),
+            format!("failed {} ({share})", count(trips.failed)),
             trips.failed,
             Color::Red,
         ));
@@ -111,28 +107,28 @@ impl Panel {
         labelled("trips", parts)
     }
 
+    /// Trips started per second, in the last second.
+    pub(super) fn last_rate(&self) -> f64 {
+        self.last_second.per_second(self.last_second.started)
+    }
+
     fn last_second(&self) -> Line<'static> {
-        let Second { p50, p90, p99, max, .. } = self.snapshot.last_second;
-        let times = [Some(p50), Some(p90), Some(p99), None, Some(max)];
-        let ended = max > Duration::ZERO;
-        labelled("last 1 s", columns(times.map(|time| time.filter(|_| ended))))
+        let Point { p50_us, p90_us, p99_us, max_us, .. } = self.last_second;
+        labelled("last 1 s", columns([p50_us, p90_us, p99_us, None, max_us]))
     }
 
     fn run(&self) -> Line<'static> {
-        let latency = &self.snapshot.latency.corrected;
-        let times = [50.0, 90.0, 99.0, 99.9, 100.0].map(|percent| {
-            let us = latency.value_at_percentile(percent);
-            (!latency.is_empty()).then(|| Duration::from_micros(us))
-        });
+        let run = &self.result.latency.corrected;
+        let times = [run.p50_us, run.p90_us, run.p99_us, run.p99_9_us, run.max_us];
         labelled("whole run", columns(times))
     }
 
     /// The 99th percentile of the last seconds, the newest at the right end, by its logarithm: a
     /// stall must not press all else to the ground.
     fn sparkline(&self, area: Rect, frame: &mut Buffer) {
-        let timeline = &self.snapshot.timeline;
+        let timeline = &self.result.timeline;
         let first = timeline.len().saturating_sub(usize::from(area.width));
-        let micros = || timeline[first..].iter().map(|second| second.p99.as_micros() as f64);
+        let micros = || timeline[first..].iter().map(|point| point.p99_us.unwrap_or(0) as f64);
         let lowest = micros().filter(|us| *us > 0.0).fold(f64::INFINITY, f64::min);
         let level = |us: f64| (us > 0.0).then(|| 100.0 * (us / lowest).log10());
         let highest = micros().filter_map(level).fold(100.0, f64::max);
@@ -147,7 +143,7 @@ impl Panel {
 
     fn spans(&self) -> Line<'static> {
         let mut parts = Vec::new();
-        for exporter in &self.spans.exporters {
+        for exporter in &self.result.telemetry.exporters {
             let gap = if parts.is_empty() { "" } else { "   " };
             parts.push(
                 format!("{gap}{} {} exported", exporter.name, count(exporter.exported)).into(),
@@ -160,23 +156,23 @@ impl Panel {
         if parts.is_empty() {
             parts.push("not exported".into());
         }
-        labelled(if lost(&self.spans) > 0 { "spans lost" } else { "spans" }, parts)
+        labelled(if self.result.telemetry.lost() > 0 { "spans lost" } else { "spans" }, parts)
     }
 
     fn slowest(&self, width: u16) -> impl Iterator<Item = Line<'static>> {
         // As narrow as it can be: a link to the local viewer just fits 80 columns.
         let room = usize::from(width).saturating_sub(SLOWEST);
-        self.snapshot.slowest.iter().enumerate().map(move |(index, trip)| {
-            let link = match trip.trace_id {
+        self.result.slowest.iter().enumerate().map(move |(index, trip)| {
+            let link = match &trip.trace {
                 // Half a link leads nowhere: what has no room for it shows the id alone.
-                Some(id) if trace_url(&self.ui_url, id).len() <= room => {
-                    trace_url(&self.ui_url, id)
-                }
-                Some(id) => id.to_string(),
+                Some(trace) => match &trace.url {
+                    Some(url) if url.len() <= room => url.clone(),
+                    _ => trace.id.clone(),
+                },
                 None => "not sampled".to_owned(),
             };
             let label = if index == 0 { "slowest" } else { "" };
-            let latency = format!("{:>9}  ", duration(trip.latency));
+            let latency = format!("{:>9}  ", micros(trip.latency_us));
             Line::from(vec![format!("{label:<8}").dim(), latency.into(), link.cyan()])
         })
     }
@@ -187,8 +183,8 @@ fn heads() -> Line<'static> {
     labelled("latency", vec![Span::from(heads.concat()).dim()])
 }
 
-fn columns(times: [Option<Duration>; 5]) -> Vec<Span<'static>> {
-    times.map(|time| format!("{:>10}", time.map(duration).unwrap_or_default()).into()).into()
+fn columns(times: [Option<u64>; 5]) -> Vec<Span<'static>> {
+    times.map(|us| format!("{:>10}", us.map(micros).unwrap_or_default()).into()).into()
 }
 
 fn labelled(label: &'static str, parts: Vec<Span<'static>>) -> Line<'static> {

@@ -2,7 +2,8 @@ use super::foot::Foot;
 use super::line::Progress;
 use super::panel::{Panel, rows_for};
 use crate::report::sample;
-use crate::statistics::{Snapshot, Statistics};
+use crate::result::Point;
+use crate::statistics::Statistics;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 fn panel() -> Panel {
-    Panel { snapshot: sample::snapshot(), spans: sample::spans(), ui_url: sample::run().ui_url }
+    Panel { result: sample::result(), last_second: sample::statistics().last_second() }
 }
 
 /// What a terminal of this size shows of the panel.
@@ -64,7 +65,8 @@ fn a_lower_or_narrower_terminal_shows_less_and_never_half_a_link() {
 
 #[test]
 fn a_run_without_a_trip_shows_no_figures_rather_than_zeros() {
-    let nothing = Panel { snapshot: Statistics::new(1).snapshot(), ..panel() };
+    let result = Statistics::new(sample::settings()).result();
+    let nothing = Panel { result, last_second: Point::default() };
     let view = drawn(&nothing, 80, 20);
     assert!(view.contains("\nlast 1 s\nwhole run\n"), "{view}");
 }
@@ -86,14 +88,14 @@ fn every_size_has_a_view_that_fits() {
 #[test]
 fn a_line_has_the_rate_since_the_line_before() {
     let at = |seconds, started| {
-        let mut snapshot: Snapshot = sample::snapshot();
-        snapshot.elapsed = Duration::from_secs(seconds);
-        snapshot.trips.started = started;
-        snapshot
+        let mut panel = panel();
+        panel.result.run.elapsed = Duration::from_secs(seconds);
+        panel.result.trips.started = started;
+        panel
     };
     let mut progress = Progress::default();
-    let first = progress.line(&at(10, 50), &sample::spans());
-    let second = progress.line(&at(20, 250), &sample::spans());
+    let first = progress.line(&at(10, 50));
+    let second = progress.line(&at(20, 250));
     assert_eq!(
         first,
         "10s  5/s of 10/s  trips 50  failed 6  p50 6.80 ms  p99 805 ms  in flight 1  missed 20  \
@@ -221,6 +223,8 @@ fn nothing_is_drawn_where_there_is_no_room() {
 fn spans_that_no_exporter_lost_are_no_alarm() {
     let mut spans: telemetry::Snapshot = sample::spans();
     spans.exporters.truncate(1);
-    let view = drawn(&Panel { spans, ..panel() }, 100, 30);
+    let mut panel = panel();
+    panel.result.account(&spans);
+    let view = drawn(&panel, 100, 30);
     assert!(view.contains("\nspans       otlp 1 204 exported, 0 failed, 0 dropped\n"), "{view}");
 }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use rand::{Rng, RngExt};
 use shared::fault::{Fault, FaultError};
 
-use crate::share::{Share, ShareError};
+use shared::share::{Share, ShareError};
 
 /// A fault and the share of the trips that ask for it: `error=Ledger:5%@10%`, or all of them
 /// without the share.
@@ -27,6 +27,11 @@ pub enum FaultShareError {
 }
 
 impl FaultShare {
+    /// The fault itself.
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
     /// The fault as baggage has it, if it falls to this trip.
     pub(super) fn draw(&self, rng: &mut impl Rng) -> Option<String> {
         rng.random_bool(self.share.fraction()).then(|| self.fault.to_string())

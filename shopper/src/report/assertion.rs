@@ -1,9 +1,12 @@
 //! `--assert 'p99<50ms,failures<0.1%'`: what a run must have been for the exit code to be 0.
 
-use super::document::{Document, Verdict};
-use super::metric::{Measure, Metric, Reading};
-use std::fmt;
-use std::str::FromStr;
+use std::{cmp::Ordering, fmt, str::FromStr};
+
+use super::metric::{Decimal, Measure, Metric, Reading};
+use crate::result::{Direction, RunResult, Verdict};
+
+/// Nanoseconds of a second.
+const SECOND_NS: u128 = 1_000_000_000;
 
 /// What a run is asserted to be: one or more assertions, separated by commas.
 #[derive(Clone, Debug)]
@@ -29,10 +32,16 @@ enum Comparison {
 
 #[derive(Clone, Copy, Debug)]
 enum Bound {
-    /// In the unit of the metric.
-    Absolute(f64),
-    /// A part of the whole, 0 to 1.
-    Share(f64),
+    /// A time: a number of units of so many nanoseconds.
+    Time(Decimal, u128),
+    /// Events per second.
+    Rate(Decimal),
+    /// A part of the whole.
+    Percent(Decimal),
+    /// A count.
+    Count(Decimal),
+    /// So many percent more than in the earlier run, or less when negative.
+    Change(f64),
 }
 
 /// Why a text is no assertion.
@@ -66,8 +75,16 @@ pub enum AssertionError {
 
 impl Assertions {
     /// Holds every assertion against a run.
-    pub(crate) fn judge(&self, document: &Document) -> Vec<Verdict> {
-        self.0.iter().map(|assertion| assertion.judge(document)).collect()
+    pub(crate) fn judge(&self, result: &RunResult) -> Vec<Verdict> {
+        self.0.iter().map(|assertion| assertion.judge(result)).collect()
+    }
+
+    /// The first that needs an earlier run, as it was written.
+    pub(super) fn first_against_earlier(&self) -> Option<&str> {
+        let needs = |assertion: &&Assertion| {
+            assertion.metric.is_about_earlier() || matches!(assertion.bound, Bound::Change(_))
+        };
+        self.0.iter().find(needs).map(|assertion| assertion.text.as_str())
     }
 }
 
@@ -87,24 +104,71 @@ impl fmt::Display for Assertions {
 }
 
 impl Assertion {
-    fn judge(&self, document: &Document) -> Verdict {
-        let (measured, passed) = match self.metric.read(document) {
-            Some(reading) => (self.metric.measures.show(reading), self.holds(reading)),
-            None => ("nothing, for want of trips".to_owned(), false),
+    fn judge(&self, result: &RunResult) -> Verdict {
+        let (measured, passed) = match (self.bound, self.metric.read(result)) {
+            (Bound::Change(percent), _) => self.judge_change(percent, result),
+            (_, Some(reading)) => (reading.show(), self.holds(reading)),
+            (_, None) => (self.why_not(result), false),
         };
         Verdict { assertion: self.text.clone(), measured, passed }
     }
 
     fn holds(&self, reading: Reading) -> bool {
-        let (value, bound) = match self.bound {
-            Bound::Absolute(bound) => (reading.value, bound),
-            Bound::Share(bound) => (reading.share(), bound),
+        let ordering = match (self.bound, reading) {
+            (Bound::Time(bound, unit_ns), Reading::Time(us)) => {
+                bound.compare(u128::from(us) * 1000, 1, unit_ns)
+            }
+            (Bound::Rate(bound), Reading::Rate(count, time)) => {
+                bound.compare(u128::from(count) * SECOND_NS, time.as_nanos(), 1)
+            }
+            (Bound::Percent(bound), Reading::Share(count, of)) => {
+                bound.compare(u128::from(count) * 100, u128::from(of), 1)
+            }
+            (Bound::Count(bound), Reading::Share(count, _) | Reading::Count(count)) => {
+                bound.compare(u128::from(count), 1, 1)
+            }
+            // A bound was read for the measure of its metric.
+            _ => return false,
         };
-        match self.comparison {
-            Comparison::Less => value < bound,
-            Comparison::LessOrEqual => value <= bound,
-            Comparison::Greater => value > bound,
-            Comparison::GreaterOrEqual => value >= bound,
+        self.comparison.holds(ordering)
+    }
+
+    /// How much the metric has changed since the earlier run, and whether that is within bounds.
+    fn judge_change(&self, bound: f64, result: &RunResult) -> (String, bool) {
+        let difference = result.comparison.as_ref().and_then(|comparison| {
+            comparison.differences.iter().find(|difference| difference.metric == self.metric.name)
+        });
+        match difference.map(|difference| (difference.direction, difference.percent)) {
+            Some((Direction::Unclear, _)) | None => (self.why_not(result), false),
+            Some((_, None)) => ("no change in percent of nothing".to_owned(), false),
+            Some((_, Some(percent))) => {
+                let ordering = percent.total_cmp(&bound);
+                (format!("{percent:+.1}%"), self.comparison.holds(ordering))
+            }
+        }
+    }
+
+    /// Why there is nothing to be judged.
+    fn why_not(&self, result: &RunResult) -> String {
+        let comparison = result.comparison.as_ref();
+        let unlike = comparison.and_then(|comparison| comparison.unlike.as_deref());
+        match (self.bound, unlike) {
+            (Bound::Change(_), Some(why)) => format!("nothing: {why}"),
+            (_, Some(why)) if self.metric.is_about_earlier() => format!("nothing: {why}"),
+            (Bound::Change(_), None) => "nothing: the runs are too short".to_owned(),
+            _ if self.metric.name.starts_with("faults") => "nothing, for want of faults".to_owned(),
+            _ => "nothing, for want of trips".to_owned(),
+        }
+    }
+}
+
+impl Comparison {
+    fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Comparison::Less => ordering.is_lt(),
+            Comparison::LessOrEqual => ordering.is_le(),
+            Comparison::Greater => ordering.is_gt(),
+            Comparison::GreaterOrEqual => ordering.is_ge(),
         }
     }
 }
@@ -120,7 +184,7 @@ impl FromStr for Assertion {
             text: text.to_owned(),
             metric: name.to_owned(),
         })?;
-        let value = parse_bound(metric.measures, bound).ok_or_else(|| AssertionError::Bound {
+        let value = parse_bound(metric, bound).ok_or_else(|| AssertionError::Bound {
             text: text.to_owned(),
             bound: bound.to_owned(),
             metric: metric.name,
@@ -146,19 +210,24 @@ fn split(text: &str) -> Option<(&str, Comparison, &str)> {
     Some((name.trim(), comparison, bound.trim()))
 }
 
-/// The bound, in the unit of the measure.
-fn parse_bound(measure: Measure, text: &str) -> Option<Bound> {
+/// The bound of a metric. One with a sign is against the earlier run.
+fn parse_bound(metric: &Metric, text: &str) -> Option<Bound> {
+    if let Some(change) = text.strip_prefix(['+', '-']) {
+        let percent = Decimal::parse(change.strip_suffix('%')?.trim())?.as_f64();
+        metric.better?;
+        return Some(Bound::Change(if text.starts_with('-') { -percent } else { percent }));
+    }
     // A unit begins where the number ends; `e` is no unit, so 1e3ms isn't a number with a unit.
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
-    let number: f64 = number.parse().ok()?;
-    match (measure, unit.trim()) {
-        (Measure::Time, "us" | "µs" | "μs") => Some(Bound::Absolute(number)),
-        (Measure::Time, "ms") => Some(Bound::Absolute(number * 1e3)),
-        (Measure::Time, "s") => Some(Bound::Absolute(number * 1e6)),
-        (Measure::Rate, "/s") => Some(Bound::Absolute(number)),
-        (Measure::Share, "%") if number <= 100.0 => Some(Bound::Share(number / 100.0)),
-        (Measure::Share, "") if number.fract() == 0.0 => Some(Bound::Absolute(number)),
+    let number = Decimal::parse(number)?;
+    match (metric.measures, unit.trim()) {
+        (Measure::Time, "us" | "µs" | "μs") => Some(Bound::Time(number, 1_000)),
+        (Measure::Time, "ms") => Some(Bound::Time(number, 1_000_000)),
+        (Measure::Time, "s") => Some(Bound::Time(number, SECOND_NS)),
+        (Measure::Rate, "/s") => Some(Bound::Rate(number)),
+        (Measure::Share, "%") if number.compare(100, 1, 1).is_ge() => Some(Bound::Percent(number)),
+        (Measure::Share | Measure::Count, "") if number.is_whole() => Some(Bound::Count(number)),
         _ => None,
     }
 }

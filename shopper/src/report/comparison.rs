@@ -1,23 +1,46 @@
 //! `--compare OLD.json`: how this run differs from an earlier one.
+//!
+//! Two runs of the same thing differ too. How far is seen by how much the seconds of each run
+//! differ among themselves: a difference within that band is noise, not news.
 
-use super::document::{Comparison, Difference, Direction, Document, SCHEMA, Settings, Step, Unit};
-use super::error::ReportError;
-use super::metric::{Better, METRICS, Measure, Reading, percentile};
-use super::units;
+use std::{fmt, fs::File, io::Read as _, path::Path};
+
 use serde::Deserialize;
-use std::cmp::Ordering;
-use std::fmt;
-use std::path::Path;
 
-/// The document in the file at `path`.
-pub(super) fn read(path: &Path) -> Result<Document, ReportError> {
-    let text = std::fs::read(path)
-        .map_err(|source| ReportError::Unreadable { path: path.to_owned(), source })?;
-    let malformed = |error: serde_json::Error| ReportError::Malformed {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    };
-    // The version first: a document in another form may well lack what this one asks for.
+use super::{
+    ReportError,
+    metric::{self, Better, METRICS, Measure, Metric, Reading, Varies},
+    units,
+};
+use crate::result::{
+    Comparison, Difference, Direction, Point, RunResult, SCHEMA, Settings, Step, Unit,
+};
+
+/// The largest report that is read: a run of a week writes less than a megabyte.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// With fewer seconds than this nobody can tell how much they differ among themselves.
+const FEWEST_POINTS: usize = 5;
+
+/// How many standard errors wide the band of noise is, to either side: 19 of 20 differences of runs
+/// that are alike lie within it.
+const BAND: f64 = 2.0;
+
+/// The part of a latency that its histogram does not tell from another.
+const RESOLUTION: f64 = 0.001;
+
+/// The result in the file at `path`.
+pub(super) fn read(path: &Path) -> Result<RunResult, ReportError> {
+    let unreadable = |source| ReportError::Unreadable { path: path.to_owned(), source };
+    let malformed = |problem: String| ReportError::Malformed { path: path.to_owned(), problem };
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(malformed(format!("larger than {}", units::bytes(MOST_BYTES))));
+    }
+    let malformed = |error: serde_json::Error| malformed(error.to_string());
+    // The version first: a result in another form may well lack what this one asks for.
     let Version { schema } = serde_json::from_slice(&text).map_err(malformed)?;
     if schema != SCHEMA {
         let (path, found) = (path.to_owned(), schema);
@@ -33,65 +56,223 @@ struct Version {
 
 /// How `now` differs from `earlier`: every metric that both have, then the steps that both have.
 #[must_use]
-pub fn compare(earlier: &Document, now: &Document) -> Comparison {
-    let metrics = METRICS.iter().filter_map(|metric| {
-        let (before, after) = (metric.read(earlier)?, metric.read(now)?);
-        Some(difference(metric.name.to_owned(), metric.measures, metric.better, before, after))
-    });
+pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
+    let unlike = unlike(&earlier.run, &now.run);
+    let compare = Compare { earlier, now, alike: unlike.is_none() };
+    let metrics = METRICS.iter().filter_map(|metric| compare.metric(metric));
     let steps = now.steps.iter().filter_map(|step| {
         let same = earlier.steps.iter().find(|before| before.name == step.name)?;
-        Some(step_differences(same, step))
+        Some(compare.step(same, step))
     });
+    let differences = metrics.chain(steps.flatten()).collect();
     Comparison {
         earlier_started_at: earlier.run.started_at.clone(),
         settings: other_settings(&earlier.run, &now.run),
-        differences: metrics.chain(steps.flatten()).collect(),
+        unlike,
+        differences,
     }
 }
 
-fn step_differences(before: &Step, after: &Step) -> impl Iterator<Item = Difference> {
-    let of = |read, percentile_name: &str| {
-        let before = percentile(&before.latency.corrected, read)?;
-        let after_it = percentile(&after.latency.corrected, read)?;
-        let name = format!("{} {percentile_name}", after.name);
-        Some(difference(name, Measure::Time, Better::Lower, before, after_it))
-    };
-    [of(|p| p.p50_us, "p50"), of(|p| p.p99_us, "p99")].into_iter().flatten()
+/// Two runs that are held against each other.
+struct Compare<'a> {
+    earlier: &'a RunResult,
+    now: &'a RunResult,
+    /// Whether they were asked for the same.
+    alike: bool,
 }
 
-fn difference(
-    metric: String,
-    measure: Measure,
-    better: Better,
-    before: Reading,
-    after: Reading,
-) -> Difference {
-    let (before, after) = (measure.plain(before), measure.plain(after));
-    let percent = (before != 0.0).then(|| (after - before) / before * 100.0);
-    let direction = match (after.total_cmp(&before), better) {
-        (Ordering::Equal, _) => Direction::Same,
-        (Ordering::Less, Better::Lower) | (Ordering::Greater, Better::Higher) => Direction::Better,
-        _ => Direction::Worse,
+impl Compare<'_> {
+    fn metric(&self, metric: &Metric) -> Option<Difference> {
+        let better = metric.better?;
+        let (before, after) = (metric.read(self.earlier)?, metric.read(self.now)?);
+        let mut difference = self.difference(
+            metric.name.to_owned(),
+            metric.measures,
+            better,
+            metric.varies,
+            before,
+            after,
+        );
+        // The slowest of ten times as many is slower, whatever has changed.
+        if metric.name.ends_with("max") && self.counts_differ() {
+            difference.direction = Direction::Unclear;
+            difference.unclear = Some("the slowest of more trips is slower".to_owned());
+        }
+        Some(difference)
+    }
+
+    fn step(&self, before: &Step, after: &Step) -> impl Iterator<Item = Difference> {
+        let (before_it, after_it) = (&before.latency.corrected, &after.latency.corrected);
+        let of = |name: &str, varies, before: Option<u64>, after_us: Option<u64>| {
+            let (before, after_us) = (Reading::Time(before?), Reading::Time(after_us?));
+            let name = format!("{} {name}", after.name);
+            Some(self.difference(name, Measure::Time, Better::Lower, varies, before, after_us))
+        };
+        [
+            of("p50", metric::P50, before_it.p50_us, after_it.p50_us),
+            of("p99", metric::P99, before_it.p99_us, after_it.p99_us),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    fn difference(
+        &self,
+        metric: String,
+        measure: Measure,
+        better: Better,
+        varies: Varies,
+        reading_before: Reading,
+        reading_after: Reading,
+    ) -> Difference {
+        let (before, after) = (reading_before.plain(), reading_after.plain());
+        let percent = (before != 0.0).then(|| (after - before) / before * 100.0);
+        let noise = noise_of_both(
+            standard_error(reading_before, varies, self.earlier),
+            standard_error(reading_after, varies, self.now),
+        );
+        let (direction, unclear) = match noise {
+            _ if !self.alike => {
+                (Direction::Unclear, Some("the runs were not asked for the same".to_owned()))
+            }
+            _ if before == after => (Direction::Same, None),
+            None => {
+                let why = format!("a run has fewer than {FEWEST_POINTS} seconds with trips");
+                (Direction::Unclear, Some(why))
+            }
+            Some(noise) if (after - before).abs() <= noise => (Direction::Noise, None),
+            Some(_) if (after < before) == (better == Better::Lower) => (Direction::Better, None),
+            Some(_) => (Direction::Worse, None),
+        };
+        let unit = measure.unit();
+        Difference { metric, unit, before, after, percent, noise, direction, unclear }
+    }
+
+    fn counts_differ(&self) -> bool {
+        let [before, now] =
+            [self.earlier, self.now].map(|result| result.latency.corrected.count as f64);
+        (before / now - 1.0).abs() > 0.1
+    }
+}
+
+/// How far two figures may be apart by chance, when each is known to its standard error.
+fn noise_of_both(before: Option<f64>, after: Option<f64>) -> Option<f64> {
+    Some(BAND * before?.hypot(after?))
+}
+
+/// How far a figure of a run is from what a much longer run would have shown: its standard error,
+/// by the differences among the seconds of the run, but never finer than the figure itself.
+fn standard_error(reading: Reading, varies: Varies, result: &RunResult) -> Option<f64> {
+    let value = reading.plain();
+    match reading {
+        Reading::Time(_) => {
+            let seconds = seconds(varies, result)?;
+            let relative = if seconds.middle > 0.0 { seconds.error / seconds.middle } else { 0.0 };
+            Some(value * relative.max(RESOLUTION))
+        }
+        Reading::Rate(_, time) => {
+            Some(seconds(varies, result)?.error.max(1.0 / time.as_secs_f64()))
+        }
+        Reading::Share(_, of) => {
+            // That of a share of independent trips, unless they fail in bursts.
+            let independent = (value * (1.0 - value) / of as f64).sqrt();
+            let seen = seconds(varies, result).map_or(0.0, |seconds| seconds.error);
+            Some(independent.max(seen))
+        }
+        Reading::Count(_) => None,
+    }
+}
+
+/// A figure of each second of a run: its middle, and how far that is known.
+struct Seconds {
+    middle: f64,
+    error: f64,
+}
+
+fn seconds(varies: Varies, result: &RunResult) -> Option<Seconds> {
+    let values = |read: fn(&Point) -> Option<f64>| {
+        let shortest = result.timeline.first().map(|first| first.length / 2).unwrap_or_default();
+        // What comes after the schedule's end, and a last second that is cut short, are no seconds
+        // like the others.
+        let whole = result
+            .timeline
+            .iter()
+            .filter(move |point| point.length > shortest && point.offset < result.run.scheduled);
+        let mut values: Vec<f64> = whole.filter_map(read).collect();
+        values.sort_by(f64::total_cmp);
+        (values.len() >= FEWEST_POINTS).then_some(values)
     };
-    Difference { metric, unit: measure.unit(), before, after, percent, direction }
+    match varies {
+        Varies::Unseen => None,
+        Varies::Steadily(read) => {
+            let values = values(read)?;
+            let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
+            // The quartiles of a normal distribution are 1.349 standard deviations apart.
+            let deviation = (at(3) - at(1)) / 1.349;
+            Some(Seconds { middle: at(2), error: deviation / (values.len() as f64).sqrt() })
+        }
+        Varies::InBursts(read) => {
+            let values = values(read)?;
+            let count = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / count;
+            let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+            let deviation = (squares / (count - 1.0)).sqrt();
+            Some(Seconds { middle: mean, error: deviation / count.sqrt() })
+        }
+    }
+}
+
+/// Why two runs are not alike: what they were asked for decides what comes of it.
+fn unlike(earlier: &Settings, now: &Settings) -> Option<String> {
+    let asked = |of: &Settings| [of.model.clone(), of.mix.clone(), faults(of)];
+    let names = ["model", "mix", "faults"];
+    let pairs = names.into_iter().zip(asked(earlier).into_iter().zip(asked(now)));
+    let others: Vec<_> = pairs
+        .filter(|(_, (before, after))| before != after)
+        .map(|(name, (before, after))| format!("{name}: {before} -> {after}"))
+        .collect();
+    (!others.is_empty())
+        .then(|| format!("the runs were not asked for the same ({})", others.join("; ")))
 }
 
 fn faults(settings: &Settings) -> String {
     if settings.faults.is_empty() { "none".to_owned() } else { settings.faults.join(" ") }
 }
 
+/// `model: open, 100/s -> open, 200/s`, for each setting that may explain a difference.
+fn other_settings(earlier: &Settings, now: &Settings) -> Vec<String> {
+    let changed = |name: &str, before: String, after: String| {
+        (before != after).then(|| format!("{name}: {before} -> {after}"))
+    };
+    [
+        changed("model", earlier.model.clone(), now.model.clone()),
+        changed("mix", earlier.mix.clone(), now.mix.clone()),
+        changed("faults", faults(earlier), faults(now)),
+        changed("threads", earlier.threads.to_string(), now.threads.to_string()),
+        changed("seed", earlier.seed.to_string(), now.seed.to_string()),
+        changed("store", earlier.store_url.clone(), now.store_url.clone()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 impl Difference {
-    /// How much more or less it is now, with its unit, and the same in percent of what it was.
-    pub(super) fn shown(&self) -> [String; 2] {
-        let sign = if self.after < self.before { '-' } else { '+' };
-        let change = (self.after - self.before).abs();
-        let change = match (self.direction, self.unit) {
-            (Direction::Same, _) => return ["0".to_owned(), String::new()],
+    /// How much more or less it is now, with its unit, the same in percent of what it was, and how
+    /// much of that may be noise.
+    pub(super) fn shown(&self) -> [String; 3] {
+        let apart = |difference: f64| match self.unit {
             // The difference of two percentages is no percentage.
-            (_, Unit::Share) => format!("{sign}{:.2} points", change * 100.0),
-            (_, unit) => format!("{sign}{}", unit.show(change)),
+            Unit::Share => format!("{:.2} points", difference * 100.0),
+            unit => unit.show(difference),
         };
-        [change, self.percent.map(|percent| format!("{percent:+.1}%")).unwrap_or_default()]
+        let noise = self.noise.map(|noise| format!("±{}", apart(noise))).unwrap_or_default();
+        if self.after == self.before {
+            return ["0".to_owned(), String::new(), noise];
+        }
+        let sign = if self.after < self.before { '-' } else { '+' };
+        let change = format!("{sign}{}", apart((self.after - self.before).abs()));
+        [change, self.percent.map(|percent| format!("{percent:+.1}%")).unwrap_or_default(), noise]
     }
 }
 
@@ -112,26 +293,10 @@ impl fmt::Display for Direction {
             Direction::Better => "better",
             Direction::Same => "same",
             Direction::Worse => "worse",
+            Direction::Noise => "noise",
+            Direction::Unclear => "unclear",
         })
     }
-}
-
-/// `model: open, 100/s -> open, 200/s`, for each setting that may explain a difference.
-fn other_settings(earlier: &Settings, now: &Settings) -> Vec<String> {
-    let changed = |name: &str, before: String, after: String| {
-        (before != after).then(|| format!("{name}: {before} -> {after}"))
-    };
-    [
-        changed("model", earlier.model.clone(), now.model.clone()),
-        changed("mix", earlier.mix.clone(), now.mix.clone()),
-        changed("faults", faults(earlier), faults(now)),
-        changed("threads", earlier.threads.to_string(), now.threads.to_string()),
-        changed("seed", earlier.seed.to_string(), now.seed.to_string()),
-        changed("store", earlier.store_url.clone(), now.store_url.clone()),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 #[cfg(test)]

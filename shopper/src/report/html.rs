@@ -5,27 +5,23 @@
 //! escaped by the templates, since names of steps, kinds and failures may come from strangers.
 
 mod chart;
-mod distribution;
-mod judgement;
-mod scale;
-mod summary;
+mod charts;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod timeline;
 
-use super::document::Document;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
+
+use crate::result::RunResult;
 
 const STYLE: &str = include_str!("html/style.css");
 
 /// The whole page.
 #[must_use]
-pub fn page(document: &Document) -> String {
-    let points = timeline::points(document);
+pub fn page(result: &RunResult) -> String {
+    let points = charts::points(result);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,32 +31,33 @@ pub fn page(document: &Document) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
-                title { "Shopper report, " (document.run.started_at) }
+                title { "Shopper report, " (result.run.started_at) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (summary::header(document))
+                (tables::header(result))
                 main {
-                    (summary::tiles(document))
-                    (judgement::assertions(document))
+                    (tables::tiles(result))
+                    (tables::assertions(result))
                     div class="charts" {
-                        (timeline::rates(&points))
-                        (timeline::latencies(&points))
-                        (distribution::percentiles(document))
-                        (distribution::histogram(document))
+                        (charts::rates(&points))
+                        (charts::latencies(&points))
+                        (charts::percentiles(result))
+                        (charts::histogram(result))
                     }
-                    (tables::latencies(document))
+                    (tables::latencies(result))
                     div class="pair" {
-                        (tables::kinds(document))
-                        (tables::endings(document))
+                        (tables::kinds(result))
+                        (tables::endings(result))
                     }
-                    (tables::slowest(document))
-                    (judgement::comparison(document))
-                    (tables::spans(document))
+                    (tables::faults(result))
+                    (tables::slowest(result))
+                    (tables::comparison(result))
+                    (tables::spans(result))
                 }
                 footer {
-                    (document.generator.name) " " (document.generator.version) ", "
-                    (document.schema)
+                    (result.generator.name) " " (result.generator.version) ", "
+                    (result.schema)
                 }
             }
         }

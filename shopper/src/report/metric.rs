@@ -1,7 +1,9 @@
-//! The figures of a report that have a name: what `--assert` can ask for and `--compare` compares.
+//! The figures of a result that have a name: what `--assert` can ask for and `--compare` compares.
 
-use super::document::{Document, Percentiles, Unit};
+use std::{cmp::Ordering, time::Duration};
+
 use super::units;
+use crate::result::{Direction, FaultCounts, Percentiles, Point, RunResult, Unit};
 
 /// A figure with a name.
 #[derive(Debug)]
@@ -10,20 +12,24 @@ pub(crate) struct Metric {
     pub(crate) name: &'static str,
     /// What it measures, for the help and for errors.
     pub(crate) measures: Measure,
-    /// Which way it should go.
-    pub(crate) better: Better,
-    read: fn(&Document) -> Option<Reading>,
+    /// Which way it should go; none when it cannot be compared between runs.
+    pub(crate) better: Option<Better>,
+    /// By which figure of a second it is seen how much this one varies by itself.
+    pub(crate) varies: Varies,
+    read: fn(&RunResult) -> Option<Reading>,
 }
 
 /// What a metric measures, and so in which units it is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Measure {
-    /// A time, in microseconds.
+    /// A time.
     Time,
     /// Events per second.
     Rate,
     /// A count that also is a share of a whole.
     Share,
+    /// A count of no whole.
+    Count,
 }
 
 /// Which way a metric should go.
@@ -33,19 +39,90 @@ pub(crate) enum Better {
     Higher,
 }
 
-/// What a metric was in a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Reading {
-    /// In the unit of its [`Measure`].
-    pub(crate) value: f64,
-    /// The whole that a [`Measure::Share`] is a part of.
-    pub(crate) of: f64,
+/// How much a metric varies by itself, seen by its seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Varies {
+    /// The seconds do not say.
+    Unseen,
+    /// Most seconds are alike, and the few that are not say little about it.
+    Steadily(fn(&Point) -> Option<f64>),
+    /// It is made by the few seconds that are not like the others.
+    InBursts(fn(&Point) -> Option<f64>),
+}
+
+/// What a metric was in a run: as it was counted, so that it can be held against a bound exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// A time in microseconds.
+    Time(u64),
+    /// So many events in so much time.
+    Rate(u64, Duration),
+    /// So many of a whole.
+    Share(u64, u64),
+    /// So many.
+    Count(u64),
+}
+
+/// A decimal number as it was written: `digits / 10^scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decimal {
+    pub(crate) digits: u64,
+    pub(crate) scale: u32,
+}
+
+impl Decimal {
+    /// The most digits: far more than any figure has, and few enough for exact arithmetic.
+    const MOST_DIGITS: usize = 15;
+
+    /// Reads `50`, `0.7` or `1.001`: no sign, no exponent.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = [whole, fraction].concat();
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number || digits.len() > Self::MOST_DIGITS {
+            return None;
+        }
+        Some(Self { digits: digits.parse().ok()?, scale: fraction.len() as u32 })
+    }
+
+    pub(crate) fn is_whole(self) -> bool {
+        self.digits.is_multiple_of(10_u64.pow(self.scale))
+    }
+
+    pub(crate) fn as_f64(self) -> f64 {
+        self.digits as f64 / 10_f64.powi(self.scale as i32)
+    }
+
+    /// How `value / of` stands to `self * unit`, multiplied across instead of divided, so that
+    /// nothing is lost to rounding.
+    pub(crate) fn compare(self, value: u128, of: u128, unit: u128) -> Ordering {
+        let value = value.saturating_mul(10_u128.pow(self.scale));
+        let bound = u128::from(self.digits).saturating_mul(unit).saturating_mul(of);
+        value.cmp(&bound)
+    }
 }
 
 impl Reading {
-    /// The part of the whole, 0 to 1.
-    pub(crate) fn share(self) -> f64 {
-        if self.of > 0.0 { self.value / self.of } else { 0.0 }
+    /// As one number that can be compared between runs of any length.
+    pub(crate) fn plain(self) -> f64 {
+        match self {
+            Reading::Time(us) => us as f64,
+            Reading::Rate(count, time) => count as f64 / time.as_secs_f64(),
+            Reading::Share(count, of) => count as f64 / of as f64,
+            Reading::Count(count) => count as f64,
+        }
+    }
+
+    /// With its unit.
+    pub(crate) fn show(self) -> String {
+        match self {
+            Reading::Time(us) => units::micros(us),
+            Reading::Rate(..) => units::rate(self.plain()),
+            Reading::Share(count, of) => {
+                format!("{} ({})", units::part(count, of), units::count(count))
+            }
+            Reading::Count(count) => units::count(count),
+        }
     }
 }
 
@@ -56,43 +133,24 @@ impl Measure {
             Measure::Time => "a time such as 50ms (units: us, µs, ms, s)",
             Measure::Rate => "a rate such as 200/s",
             Measure::Share => "a share such as 0.1% or a whole count",
+            Measure::Count => "a whole count such as 1",
         }
     }
 
-    /// The unit of a [`plain`](Self::plain) reading.
+    /// The unit of a [`plain`](Reading::plain) reading.
     pub(crate) fn unit(self) -> Unit {
         match self {
             Measure::Time => Unit::Us,
             Measure::Rate => Unit::PerS,
-            Measure::Share => Unit::Share,
-        }
-    }
-
-    /// A reading as one number that can be compared between runs of any length.
-    pub(crate) fn plain(self, reading: Reading) -> f64 {
-        if self == Measure::Share { reading.share() } else { reading.value }
-    }
-
-    /// A reading with its unit.
-    pub(crate) fn show(self, reading: Reading) -> String {
-        match self {
-            Measure::Time => units::micros(reading.value as u64),
-            Measure::Rate => units::rate(reading.value),
-            Measure::Share => {
-                format!(
-                    "{} ({})",
-                    units::share(reading.share()),
-                    units::count(reading.value as u64)
-                )
-            }
+            Measure::Share | Measure::Count => Unit::Share,
         }
     }
 }
 
 impl Metric {
     /// What the metric was; none when nothing was measured that it could be read from.
-    pub(crate) fn read(&self, document: &Document) -> Option<Reading> {
-        (self.read)(document)
+    pub(crate) fn read(&self, result: &RunResult) -> Option<Reading> {
+        (self.read)(result)
     }
 
     /// The metric of this name.
@@ -104,61 +162,100 @@ impl Metric {
     pub(crate) fn names() -> String {
         METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", ")
     }
+
+    /// Whether it exists only where there is an earlier run.
+    pub(crate) fn is_about_earlier(&self) -> bool {
+        self.name == WORSE
+    }
 }
 
-const fn time(name: &'static str, read: fn(&Document) -> Option<Reading>) -> Metric {
-    Metric { name, measures: Measure::Time, better: Better::Lower, read }
+/// The name of the metric that counts the differences for the worse.
+const WORSE: &str = "worse";
+
+type Read = fn(&RunResult) -> Option<Reading>;
+
+const fn time(name: &'static str, varies: Varies, read: Read) -> Metric {
+    Metric { name, measures: Measure::Time, better: Some(Better::Lower), varies, read }
 }
 
-const fn rate(name: &'static str, read: fn(&Document) -> Option<Reading>) -> Metric {
-    Metric { name, measures: Measure::Rate, better: Better::Higher, read }
+const fn rate(name: &'static str, varies: Varies, read: Read) -> Metric {
+    Metric { name, measures: Measure::Rate, better: Some(Better::Higher), varies, read }
 }
 
-const fn share(name: &'static str, read: fn(&Document) -> Option<Reading>) -> Metric {
-    Metric { name, measures: Measure::Share, better: Better::Lower, read }
+const fn share(name: &'static str, varies: Varies, read: Read) -> Metric {
+    Metric { name, measures: Measure::Share, better: Some(Better::Lower), varies, read }
+}
+
+/// A figure of one run alone.
+const fn own(name: &'static str, measures: Measure, read: Read) -> Metric {
+    Metric { name, measures, better: None, varies: Varies::Unseen, read }
 }
 
 /// Every metric, in the order of a report.
-pub(crate) static METRICS: [Metric; 20] = [
-    rate("rate", |d| plain(d.rate.started_per_s)),
-    rate("throughput", |d| plain(d.rate.completed_per_s)),
-    share("failures", |d| part(d.trips.failed, d.trips.started)),
-    share("missed", |d| part(d.trips.missed, d.trips.scheduled)),
-    share("gave_up", |d| part(d.trips.gave_up, d.trips.started)),
-    share("retries", |d| part(d.requests.retries, d.requests.total)),
-    time("p50", |d| corrected(d, |p| p.p50_us)),
-    time("p90", |d| corrected(d, |p| p.p90_us)),
-    time("p95", |d| corrected(d, |p| p.p95_us)),
-    time("p99", |d| corrected(d, |p| p.p99_us)),
-    time("p99.9", |d| corrected(d, |p| p.p99_9_us)),
-    time("max", |d| corrected(d, |p| p.max_us)),
-    time("mean", |d| corrected(d, |p| p.mean_us)),
-    time("service_p50", |d| service(d, |p| p.p50_us)),
-    time("service_p90", |d| service(d, |p| p.p90_us)),
-    time("service_p95", |d| service(d, |p| p.p95_us)),
-    time("service_p99", |d| service(d, |p| p.p99_us)),
-    time("service_p99.9", |d| service(d, |p| p.p99_9_us)),
-    time("service_max", |d| service(d, |p| p.max_us)),
-    time("service_mean", |d| service(d, |p| p.mean_us)),
+pub(crate) static METRICS: [Metric; 24] = [
+    rate("rate", STARTED, |r| per_second(r.trips.started, r)),
+    rate("throughput", COMPLETED, |r| per_second(r.trips.completed, r)),
+    share("failures", FAILED, |r| part(r.trips.failed, r.trips.started)),
+    share("missed", MISSED, |r| part(r.trips.missed, r.trips.scheduled)),
+    share("gave_up", Varies::Unseen, |r| part(r.trips.gave_up, r.trips.started)),
+    share("retries", Varies::Unseen, |r| part(r.requests.retries, r.requests.requests)),
+    time("p50", P50, |r| corrected(r, |p| p.p50_us)),
+    time("p90", P90, |r| corrected(r, |p| p.p90_us)),
+    time("p95", P90, |r| corrected(r, |p| p.p95_us)),
+    time("p99", P99, |r| corrected(r, |p| p.p99_us)),
+    time("p99.9", MAX, |r| corrected(r, |p| p.p99_9_us)),
+    time("max", MAX, |r| corrected(r, |p| p.max_us)),
+    time("mean", P99, |r| corrected(r, |p| p.mean_us)),
+    time("service_p50", P50, |r| service(r, |p| p.p50_us)),
+    time("service_p90", P90, |r| service(r, |p| p.p90_us)),
+    time("service_p95", P90, |r| service(r, |p| p.p95_us)),
+    time("service_p99", P99, |r| service(r, |p| p.p99_us)),
+    time("service_p99.9", MAX, |r| service(r, |p| p.p99_9_us)),
+    time("service_max", MAX, |r| service(r, |p| p.max_us)),
+    time("service_mean", P99, |r| service(r, |p| p.mean_us)),
+    own("faults_honoured", Measure::Share, |r| faults(r, |counts| counts.honoured)),
+    own("faults_ignored", Measure::Share, |r| faults(r, |counts| counts.ignored)),
+    own("faults_struck", Measure::Count, |r| {
+        faults(r, |counts| counts.asked)?;
+        Some(Reading::Count(r.faults.values().map(|counts| counts.struck).sum()))
+    }),
+    own(WORSE, Measure::Count, |r| {
+        let comparison = r.comparison.as_ref().filter(|comparison| comparison.unlike.is_none())?;
+        let worse = comparison.differences.iter().filter(|d| d.direction == Direction::Worse);
+        Some(Reading::Count(worse.count() as u64))
+    }),
 ];
 
-fn plain(value: f64) -> Option<Reading> {
-    Some(Reading { value, of: 0.0 })
+const STARTED: Varies = Varies::Steadily(|p| Some(p.per_second(p.started)));
+const COMPLETED: Varies = Varies::Steadily(|p| Some(p.per_second(p.completed)));
+const FAILED: Varies = Varies::InBursts(|p| ratio(p.failed, p.finished()));
+const MISSED: Varies = Varies::InBursts(|p| ratio(p.missed, p.started + p.missed));
+pub(crate) const P50: Varies = Varies::Steadily(|p| p.p50_us.map(|us| us as f64));
+const P90: Varies = Varies::Steadily(|p| p.p90_us.map(|us| us as f64));
+pub(crate) const P99: Varies = Varies::InBursts(|p| p.p99_us.map(|us| us as f64));
+const MAX: Varies = Varies::InBursts(|p| p.max_us.map(|us| us as f64));
+
+fn ratio(count: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| count as f64 / of as f64)
+}
+
+fn per_second(count: u64, result: &RunResult) -> Option<Reading> {
+    (!result.run.scheduled.is_zero()).then_some(Reading::Rate(count, result.run.scheduled))
 }
 
 fn part(count: u64, of: u64) -> Option<Reading> {
-    (of > 0).then_some(Reading { value: count as f64, of: of as f64 })
+    (of > 0).then_some(Reading::Share(count, of))
 }
 
-fn corrected(document: &Document, read: fn(&Percentiles) -> u64) -> Option<Reading> {
-    percentile(&document.latency.corrected, read)
+fn faults(result: &RunResult, read: fn(&FaultCounts) -> u64) -> Option<Reading> {
+    let asked = result.faults.values().map(|counts| counts.asked).sum();
+    part(result.faults.values().map(read).sum(), asked)
 }
 
-fn service(document: &Document, read: fn(&Percentiles) -> u64) -> Option<Reading> {
-    percentile(&document.latency.service, read)
+fn corrected(result: &RunResult, read: fn(&Percentiles) -> Option<u64>) -> Option<Reading> {
+    read(&result.latency.corrected).map(Reading::Time)
 }
 
-/// A percentile of nothing is not 0: it does not exist.
-pub(crate) fn percentile(of: &Percentiles, read: fn(&Percentiles) -> u64) -> Option<Reading> {
-    (of.count > 0).then(|| Reading { value: read(of) as f64, of: 0.0 })
+fn service(result: &RunResult, read: fn(&Percentiles) -> Option<u64>) -> Option<Reading> {
+    read(&result.latency.service).map(Reading::Time)
 }

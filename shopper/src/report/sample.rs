@@ -1,19 +1,23 @@
 //! A run that tests know every figure of: 20 s at 10 trips/s, with a stall of one second in the
 //! middle and a few failures.
 
-use super::Run;
-use super::document::{Document, Telemetry};
-use crate::outcome::{Failure, Outcome};
-use crate::plan::{Step, TripKind};
-use crate::statistics::{Snapshot, Statistics, StepEnd, StepRecord, Traffic, TripRecord};
+use std::time::Duration;
+
 use opentelemetry::trace::TraceId;
-use std::time::{Duration, SystemTime};
-use telemetry::{self, ExporterTotals};
+use shared::fault::{FaultOutcome, Ignored};
+use telemetry::ExporterTotals;
+
+use crate::{
+    outcome::{Failure, Outcome},
+    plan::{Step, TripKind},
+    result::{RunResult, Settings},
+    statistics::{FaultAnswer, Schedule, Statistics, StepEnd, StepRecord, Traffic, TripRecord},
+};
 
 /// What the run was asked to do.
-pub(crate) fn run() -> Run {
-    Run {
-        started_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+pub(crate) fn settings() -> Settings {
+    Settings {
+        started_at: "2027-01-15T08:00:00Z".to_owned(),
         store_url: "http://127.0.0.1:5000/".to_owned(),
         ui_url: "http://127.0.0.1:16686/".to_owned(),
         model: "open: 10 trips/s, even".to_owned(),
@@ -21,13 +25,14 @@ pub(crate) fn run() -> Run {
         seed: 42,
         threads: 2,
         faults: vec!["stall=Aisle:1s@5%".to_owned()],
+        ..Settings::default()
     }
 }
 
 /// What was measured in it.
-pub(crate) fn snapshot() -> Snapshot {
-    let statistics = Statistics::new(1);
-    let recorder = &statistics.recorders()[0];
+pub(crate) fn statistics() -> Statistics {
+    let statistics = Statistics::new(settings());
+    let recorder = statistics.recorder();
     for second in 0..20 {
         for n in second * 10..second * 10 + 10 {
             recorder.started();
@@ -38,9 +43,10 @@ pub(crate) fn snapshot() -> Snapshot {
             // One that has not come back.
             recorder.started();
         }
-        statistics.tick(Duration::from_secs(second + 1), Some(10.0));
+        let time = Duration::from_secs(second + 1);
+        statistics.tick(time, Schedule { time, trips: Some(10.0 * time.as_secs_f64()) });
     }
-    statistics.snapshot()
+    statistics
 }
 
 /// What became of its spans.
@@ -54,9 +60,11 @@ pub(crate) fn spans() -> telemetry::Snapshot {
     }
 }
 
-/// Its report.
-pub(crate) fn document() -> Document {
-    Document { telemetry: Telemetry::from(&spans()), ..Document::new(&run(), &snapshot()) }
+/// Its result.
+pub(crate) fn result() -> RunResult {
+    let mut result = statistics().result();
+    result.account(&spans());
+    result
 }
 
 /// The `n`th trip: due every tenth of a second; from 10 s to 11 s nobody can start.
@@ -64,7 +72,24 @@ fn trip(n: u64) -> TripRecord {
     let intended = Duration::from_millis(n * 100);
     let stall = Duration::from_secs(10)..Duration::from_secs(11);
     let started = if stall.contains(&intended) { stall.end } else { intended };
-    let steps = [Step::Welcome, Step::Browse, Step::Checkout].map(|step| step_record(n, step));
+    let mut steps = [Step::Welcome, Step::Browse, Step::Checkout].map(|step| step_record(n, step));
+    let faults = (n % 20 == 4).then(|| "stall=Aisle:1s".to_owned());
+    if faults.is_some() {
+        let answers = [
+            FaultAnswer::Outcomes(vec![FaultOutcome::Honoured { struck: 0 }]),
+            FaultAnswer::Outcomes(vec![FaultOutcome::Honoured { struck: 3 }]),
+            match n {
+                4 => FaultAnswer::NoAnswer,
+                24 => FaultAnswer::Silent,
+                _ => {
+                    FaultAnswer::Outcomes(vec![FaultOutcome::Ignored(Ignored::TooManyExperiments)])
+                }
+            },
+        ];
+        for (step, answer) in steps.iter_mut().zip(answers) {
+            step.fault_answers.push(answer);
+        }
+    }
     TripRecord {
         intended,
         started,
@@ -77,6 +102,8 @@ fn trip(n: u64) -> TripRecord {
             _ if n.is_multiple_of(5) => Outcome::Browsed,
             _ => Outcome::Bought,
         },
+        reason: (n % 67 == 31).then(|| "operation timed out".to_owned()),
+        faults,
         trace_id: (!n.is_multiple_of(7)).then(|| TraceId::from(u128::from(n) << 64 | 0xfeed)),
         steps: steps.into(),
     }
@@ -99,5 +126,6 @@ fn step_record(n: u64, step: Step) -> StepRecord {
             sent_bytes: if step == Step::Checkout { 64 } else { 0 },
             received_bytes: 700,
         },
+        fault_answers: Vec::new(),
     }
 }

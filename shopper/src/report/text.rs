@@ -1,30 +1,31 @@
 //! The report for people, at a terminal.
 
-mod table;
-
-use super::document::{
-    Comparison, Difference, Document, Exporter, Latencies, Percentiles, SlowTrip,
-};
-use super::units::{self, counted};
 use std::collections::BTreeMap;
-use table::table;
+
+use shared::fault::Ignored;
+
+use super::units::{self, counted, part, some_micros};
+use crate::result::{
+    Comparison, Difference, Exporter, FaultCounts, Latencies, Percentiles, RunResult, SlowTrip,
+};
 
 /// The whole report as text, with units and aligned columns.
 #[must_use]
-pub fn text(document: &Document) -> String {
-    let mut sections = vec![heading(document), totals(document), latencies(document)];
-    sections.extend(kinds(document));
-    sections.extend(slowest(&document.slowest));
-    sections.push(spans(document));
-    sections.extend(verdicts(document));
-    sections.extend(document.comparison.as_ref().map(comparison));
+pub fn text(result: &RunResult) -> String {
+    let mut sections = vec![heading(result), totals(result), latencies(result)];
+    sections.extend(faults(result));
+    sections.extend(kinds(result));
+    sections.extend(slowest(&result.slowest));
+    sections.push(spans(result));
+    sections.extend(verdicts(result));
+    sections.extend(result.comparison.as_ref().map(comparison));
     printable(&sections.join("\n"))
 }
 
-fn heading(document: &Document) -> String {
-    let run = &document.run;
+fn heading(result: &RunResult) -> String {
+    let run = &result.run;
     let mut rows = vec![
-        row("run", format!("{}, {} s long", run.started_at, run.elapsed_s)),
+        row("run", format!("{}, {} long", run.started_at, units::seconds(run.elapsed))),
         row("load", format!("{}, {}", run.model, counted(run.threads as u64, "thread"))),
         row("mix", format!("{} (seed {})", run.mix, run.seed)),
         row("store", run.store_url.clone()),
@@ -35,8 +36,8 @@ fn heading(document: &Document) -> String {
     labelled(&rows)
 }
 
-fn totals(document: &Document) -> String {
-    let (trips, rate, requests) = (&document.trips, &document.rate, &document.requests);
+fn totals(result: &RunResult) -> String {
+    let (trips, rate, requests) = (&result.trips, &result.rate, &result.requests);
     let of_target =
         rate.target_per_s.map(|target| format!(" of {}", units::rate(target))).unwrap_or_default();
     let mut rows = vec![
@@ -63,26 +64,27 @@ fn totals(document: &Document) -> String {
                 units::count(trips.in_flight),
             ),
         ),
-        row("outcomes", tally(&document.outcomes)),
-        row("failures", tally(&document.failures)),
-        row(
-            "requests",
-            format!(
-                "{} ({}), {}, {} sent, {} received",
-                units::count(requests.total),
-                units::rate(rate.requests_per_s),
-                counted_retries(requests.retries),
-                units::bytes(requests.sent_bytes),
-                units::bytes(requests.received_bytes),
-            ),
-        ),
+        row("outcomes", tally(&result.outcomes)),
+        row("failures", tally(&result.failures)),
     ];
+    rows.extend(result.failure_reasons.iter().map(|(kind, why)| row("", format!("{kind}: {why}"))));
+    rows.push(row(
+        "requests",
+        format!(
+            "{} ({}), {}, {} sent, {} received",
+            units::count(requests.requests),
+            units::rate(rate.requests_per_s),
+            counted_retries(requests.retries),
+            units::bytes(requests.sent_bytes),
+            units::bytes(requests.received_bytes),
+        ),
+    ));
     rows.retain(|row| !row[1].is_empty());
     labelled(&rows)
 }
 
 /// The latency of trips and steps, from the intended start, and under each from the real one.
-fn latencies(document: &Document) -> String {
+fn latencies(result: &RunResult) -> String {
     let heads = ["latency", "p50", "p90", "p95", "p99", "p99.9", "max", "mean", "count", "failed"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
     let mut add = |name: &str, latency: &Latencies, failures: u64| {
@@ -93,8 +95,8 @@ fn latencies(document: &Document) -> String {
             rows.push(percentiles("  service time".to_owned(), &latency.service));
         }
     };
-    add("trip", &document.latency, document.trips.failed);
-    for step in &document.steps {
+    add("trip", &result.latency, result.trips.failed);
+    for step in &result.steps {
         add(&step.name, &step.latency, step.failures);
     }
     table(&rows)
@@ -102,15 +104,47 @@ fn latencies(document: &Document) -> String {
 
 fn percentiles(name: String, of: &Percentiles) -> Vec<String> {
     let figures = [of.p50_us, of.p90_us, of.p95_us, of.p99_us, of.p99_9_us, of.max_us, of.mean_us];
-    let shown = figures.map(|us| if of.count > 0 { units::micros(us) } else { "-".to_owned() });
-    std::iter::once(name).chain(shown).collect()
+    std::iter::once(name).chain(figures.map(some_micros)).collect()
 }
 
-fn kinds(document: &Document) -> Option<String> {
-    let rows = document.kinds.iter().filter(|kind| kind.trips > 0).map(|kind| {
+/// What became of the faults that trips asked for.
+fn faults(result: &RunResult) -> Option<String> {
+    let rows = result.faults.iter().map(|(fault, counts)| {
+        let FaultCounts { asked, honoured, struck, ignored, unanswered, .. } = *counts;
+        let mut row = vec![fault.clone()];
+        row.extend([asked, honoured, struck, ignored, unanswered].map(units::count));
+        row
+    });
+    let heads = ["fault", "asked", "honoured", "struck", "ignored", "no answer"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(heads.to_vec()).chain(rows).collect();
+    let mut text = table(&rows);
+    for (fault, counts) in &result.faults {
+        for (reason, count) in &counts.reasons {
+            let times = counted(*count, "time");
+            text += &format!("  {fault} ignored {times}: {}\n", why_ignored(reason));
+        }
+    }
+    (rows.len() > 1).then_some(text)
+}
+
+/// A reason in a sentence, with what helps.
+fn why_ignored(reason: &str) -> String {
+    let known = Ignored::ALL.into_iter().find(|known| known.name() == reason);
+    match known {
+        Some(known) => known.to_string(),
+        None if reason == FaultCounts::SILENT => {
+            "the answer does not speak of faults: the store knows none, or the baggage did not arrive"
+                .to_owned()
+        }
+        None => reason.to_owned(),
+    }
+}
+
+fn kinds(result: &RunResult) -> Option<String> {
+    let rows = result.kinds.iter().filter(|kind| kind.trips > 0).map(|kind| {
         let failed =
             format!("{} ({})", units::count(kind.failures), part(kind.failures, kind.trips));
-        let (p50, p99) = (units::micros(kind.p50_us), units::micros(kind.p99_us));
+        let (p50, p99) = (some_micros(kind.p50_us), some_micros(kind.p99_us));
         [kind.name.clone(), p50, p99, units::count(kind.trips), failed]
     });
     let heads = ["kind of trip", "p50", "p99", "count", "failed"].map(str::to_owned);
@@ -122,21 +156,25 @@ fn slowest(trips: &[SlowTrip]) -> Option<String> {
     let rows: Vec<_> = trips
         .iter()
         .map(|trip| {
-            let end = match (&trip.failure, &trip.trace) {
-                (Some(failure), Some(trace)) => format!("{}  {failure}", trace.url),
-                (None, Some(trace)) => trace.url.clone(),
-                (Some(failure), None) => format!("not sampled  {failure}"),
-                (None, None) => "not sampled".to_owned(),
+            let trace = match &trip.trace {
+                Some(trace) => match &trace.url {
+                    Some(url) => url.clone(),
+                    None => format!("{} (in no viewer)", trace.id),
+                },
+                None => "not sampled".to_owned(),
             };
+            let failure = trip.failure.as_deref().map(|failure| format!("  {failure}"));
+            let end = format!("{trace}{}", failure.unwrap_or_default());
             let latency = units::micros(trip.latency_us);
-            format!("  {latency:>8}  at {:>8.1} s  {:<12} {end}\n", trip.offset_s, trip.kind)
+            let offset_s = trip.offset.as_secs_f64();
+            format!("  {latency:>8}  at {offset_s:>8.1} s  {:<12} {end}\n", trip.kind)
         })
         .collect();
     (!rows.is_empty()).then(|| format!("slowest trips\n{}", rows.concat()))
 }
 
-fn spans(document: &Document) -> String {
-    let telemetry = &document.telemetry;
+fn spans(result: &RunResult) -> String {
+    let telemetry = &result.telemetry;
     let exporter = |e: &Exporter| {
         let (exported, failed) = (units::count(e.exported), units::count(e.failed));
         let dropped = units::count(e.dropped);
@@ -147,8 +185,8 @@ fn spans(document: &Document) -> String {
     labelled(&rows)
 }
 
-fn verdicts(document: &Document) -> Option<String> {
-    let verdicts = &document.assertions;
+fn verdicts(result: &RunResult) -> Option<String> {
+    let verdicts = &result.assertions;
     let width = verdicts.iter().map(|verdict| verdict.assertion.chars().count()).max()?;
     let line = |passed| if passed { "holds" } else { "FAILED" };
     let lines: String = verdicts
@@ -159,19 +197,24 @@ fn verdicts(document: &Document) -> Option<String> {
 }
 
 fn comparison(comparison: &Comparison) -> String {
-    let mut rows = vec![["metric", "before", "now", "change", "", ""].map(str::to_owned)];
+    let heads = ["metric", "before", "now", "change", "", "noise", ""];
+    let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(comparison.differences.iter().map(difference));
     let mut text = format!("compared with the run of {}\n", comparison.earlier_started_at);
     for setting in &comparison.settings {
         text += &format!("  other {setting}\n");
     }
+    if let Some(why) = &comparison.unlike {
+        text += &format!("  not judged: {why}\n");
+    }
     text + &table(&rows)
 }
 
-fn difference(difference: &Difference) -> [String; 6] {
+fn difference(difference: &Difference) -> [String; 7] {
     let Difference { metric, unit, before, after, direction, .. } = difference;
-    let [change, percent] = difference.shown();
-    [metric.clone(), unit.show(*before), unit.show(*after), change, percent, direction.to_string()]
+    let [change, percent, noise] = difference.shown();
+    let [before, after] = [*before, *after].map(|value| unit.show(value));
+    [metric.clone(), before, after, change, percent, noise, direction.to_string()]
 }
 
 fn counted_retries(retries: u64) -> String {
@@ -179,10 +222,6 @@ fn counted_retries(retries: u64) -> String {
         1 => "1 retry".to_owned(),
         _ => format!("{} retries", units::count(retries)),
     }
-}
-
-fn part(count: u64, of: u64) -> String {
-    units::share(if of > 0 { count as f64 / of as f64 } else { 0.0 })
 }
 
 /// `bought 12, browsed 3`.
@@ -199,6 +238,34 @@ fn row(label: &str, value: String) -> [String; 2] {
 /// Lines with a label in front.
 fn labelled(rows: &[[String; 2]]) -> String {
     rows.iter().map(|[label, value]| format!("{label:<10}{value}\n")).collect()
+}
+
+/// The rows, two spaces between columns: the first column to the left, all others to the right.
+fn table<R>(rows: &[R]) -> String
+where
+    R: AsRef<[String]>,
+{
+    let columns = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.as_ref().get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.as_ref().iter().zip(&widths).enumerate() {
+            line += &match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("  {cell:>width$}"),
+            };
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 /// Without characters that a terminal would obey: names may come from a file.

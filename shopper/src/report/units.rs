@@ -5,12 +5,8 @@
 
 use std::time::Duration;
 
-/// A duration with three significant digits: `870 µs`, `1.42 ms`, `12.3 s`, `2m 05s`.
-pub(crate) fn duration(duration: Duration) -> String {
-    micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
-}
-
-/// The same, of a whole number of microseconds.
+/// A duration in microseconds with three significant digits: `870 µs`, `1.42 ms`, `12.3 s`,
+/// `2m 05s`.
 pub(crate) fn micros(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
@@ -18,6 +14,11 @@ pub(crate) fn micros(us: u64) -> String {
         999_500..119_950_000 => format!("{} s", significant(us as f64 / 1e6)),
         _ => clock(Duration::from_micros(us)),
     }
+}
+
+/// The same, or a dash for what was never measured.
+pub(crate) fn some_micros(us: Option<u64>) -> String {
+    us.map_or_else(|| "-".to_owned(), micros)
 }
 
 /// How long something has run, to the nearest second: `07s`, `2m 05s`, `1h 02m 05s`.
@@ -31,20 +32,36 @@ pub(crate) fn clock(elapsed: Duration) -> String {
     }
 }
 
-/// A rate: `0.5/s`, `199.8/s`, `12 345/s`.
+/// Seconds to the millisecond, without zeros that say nothing: `20 s`, `3.333 s`.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{} s", trim(format!("{:.3}", time.as_secs_f64())))
+}
+
+/// A rate: `0.5/s`, `199.8/s`, `12 345/s`. Nothing but no rate at all is `0/s`.
 pub(crate) fn rate(per_second: f64) -> String {
-    if per_second < 10_000.0 {
+    if per_second > 0.0 && per_second < 0.05 {
+        "<0.1/s".to_owned()
+    } else if per_second < 9_999.95 {
         format!("{}/s", trim(format!("{per_second:.1}")))
     } else {
         format!("{}/s", count(per_second.round() as u64))
     }
 }
 
-/// A share of one as a percentage: `0%`, `0.02%`, `12.5%`.
+/// So many of a whole as a percentage; nothing of nothing is 0%.
+pub(crate) fn part(count: u64, of: u64) -> String {
+    share(if of > 0 { count as f64 / of as f64 } else { 0.0 })
+}
+
+/// A share of one as a percentage: `0%`, `0.02%`, `12.5%`. Nothing but none of it is `0%`, and
+/// nothing but all of it is `100%`.
 pub(crate) fn share(share: f64) -> String {
     let percent = share * 100.0;
-    if percent != 0.0 && percent < 0.01 {
+    if percent > 0.0 && percent < 0.01 {
         return "<0.01%".to_owned();
+    }
+    if share < 1.0 && percent >= 99.95 {
+        return ">99.9%".to_owned();
     }
     format!(
         "{}%",
@@ -107,6 +124,8 @@ fn trim(number: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -121,7 +140,8 @@ mod tests {
             ]
         );
         assert_eq!(micros(125_000_000), "2m 05s");
-        assert_eq!(duration(Duration::MAX), micros(u64::MAX));
+        assert_eq!(some_micros(None), "-");
+        assert_eq!(some_micros(Some(999)), micros(999));
     }
 
     #[test]
@@ -142,5 +162,26 @@ mod tests {
             ["0 B", "1023 B", "1.50 KiB", "1.00 MiB", "3.25 GiB"]
         );
         assert!(bytes(u64::MAX).ends_with(" PiB"));
+        assert_eq!(
+            [3_333, 20_000].map(|ms| seconds(Duration::from_millis(ms))),
+            ["3.333 s", "20 s"]
+        );
+    }
+
+    #[test]
+    fn rounding_makes_no_none_of_some_and_no_all_of_most() {
+        assert_eq!(part(2_999, 3_000), ">99.9%");
+        assert_eq!([part(3_000, 3_000), part(0, 3_000), part(0, 0)], ["100%", "0%", "0%"]);
+        assert_eq!([0.0, 0.001, 0.049, 0.06].map(rate), ["0/s", "<0.1/s", "<0.1/s", "0.1/s"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_shown_as_0_or_100_percent_only_when_it_is(of in 1_u64..1 << 50, part_of: u64) {
+            let count = part_of % (of + 1);
+            let shown = part(count, of);
+            prop_assert_eq!(shown == "0%", count == 0, "{} of {}: {}", count, of, shown);
+            prop_assert_eq!(shown == "100%", count == of, "{} of {}: {}", count, of, shown);
+        }
     }
 }

@@ -6,7 +6,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config as Cases, RngSeed, TestRunner},
 };
-use shopper::{config::Config, statistics::Snapshot};
+use shopper::{config::Config, result::RunResult};
 
 use crate::{
     stub::{Blunt, Reply, Stub, nobody, proper_body},
@@ -49,8 +49,8 @@ fn retried(retries: u32, mut config: Config) -> Config {
     config
 }
 
-fn total<T: std::iter::Sum>(snapshot: &Snapshot, of: impl Fn(usize) -> T) -> T {
-    (0..snapshot.steps.len()).map(of).sum()
+fn total<T: std::iter::Sum>(result: &RunResult, of: impl Fn(usize) -> T) -> T {
+    (0..result.steps.len()).map(of).sum()
 }
 
 /// Waits until the stub was asked exactly so often.
@@ -104,10 +104,10 @@ async fn cut_once(framing: Framing, step: usize, chunk: usize, cut: prop::sample
         bytes
     })
     .await;
-    let snapshot = run(&retried(1, one_trip(&blunt.url))).await;
+    let result = run(&retried(1, one_trip(&blunt.url))).await;
     let told = format!("{framing:?} step {step} chunk {chunk}: {:?}", blunt.asked());
-    assert_eq!((snapshot.trips.completed, snapshot.retries), (1, 1), "{told}");
-    assert_eq!(snapshot.requests, blunt.asked().len() as u64, "{told}");
+    assert_eq!((result.trips.completed, result.requests.retries), (1, 1), "{told}");
+    assert_eq!(result.requests.requests, blunt.asked().len() as u64, "{told}");
     // Not asked again, the trip fails, in this step and for this reason.
     let blunt = Blunt::start(move |line, before| {
         let mut bytes = answer(framing, &proper_body(line), chunk);
@@ -119,39 +119,39 @@ async fn cut_once(framing: Framing, step: usize, chunk: usize, cut: prop::sample
         bytes
     })
     .await;
-    let snapshot = run(&one_trip(&blunt.url)).await;
+    let result = run(&one_trip(&blunt.url)).await;
     let expected =
         if step == 0 { BTreeMap::new() } else { BTreeMap::from([("disconnect".to_owned(), 1)]) };
-    assert_eq!(snapshot.failures, expected, "{told}");
-    assert_eq!(total(&snapshot, |step| snapshot.steps[step].failures), snapshot.trips.failed);
+    assert_eq!(result.failures, expected, "{told}");
+    assert_eq!(total(&result, |step| result.steps[step].failures), result.trips.failed);
 }
 
 #[actix_web::test]
 async fn a_whole_answer_may_be_delimited_in_any_way() {
     for framing in [Framing::Length, Framing::Chunked, Framing::Close] {
         let blunt = Blunt::start(move |line, _| answer(framing, &proper_body(line), 100)).await;
-        let snapshot = run(&trips(3, &blunt.url)).await;
-        assert_eq!((snapshot.trips.completed, snapshot.requests), (3, 9), "{framing:?}");
+        let result = run(&trips(3, &blunt.url)).await;
+        assert_eq!((result.trips.completed, result.requests.requests), (3, 9), "{framing:?}");
         let bodies: u64 = blunt.asked().iter().map(|line| proper_body(line).len() as u64).sum();
-        assert_eq!(snapshot.received_bytes, bodies, "{framing:?}");
+        assert_eq!(result.requests.received_bytes, bodies, "{framing:?}");
     }
 }
 
 #[actix_web::test]
 async fn a_request_that_found_no_connection_was_not_sent() {
-    let snapshot = run(&retried(2, trips(5, &nobody()))).await;
-    assert_eq!((snapshot.trips.failed, snapshot.requests, snapshot.retries), (5, 0, 0));
-    assert_eq!(snapshot.sent_bytes, 0);
-    assert_eq!(snapshot.steps[0].failures, 5);
+    let result = run(&retried(2, trips(5, &nobody()))).await;
+    assert_eq!((result.trips.failed, result.requests.requests, result.requests.retries), (5, 0, 0));
+    assert_eq!(result.requests.sent_bytes, 0);
+    assert_eq!(result.steps[0].failures, 5);
 }
 
 #[actix_web::test]
 async fn what_is_packed_without_being_asked_for_is_not_unpacked() {
     // 9 bytes of gzip, of which nothing must be unpacked: a megabyte of them would be a gigabyte.
     let stub = Stub::start(|_| Reply::Packed("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\xff"));
-    let snapshot = run(&one_trip(&stub.url)).await;
-    assert_eq!(snapshot.failures, BTreeMap::from([("body".to_owned(), 1)]));
-    assert_eq!(snapshot.received_bytes, 10, "what came, as it came");
+    let result = run(&one_trip(&stub.url)).await;
+    assert_eq!(result.failures, BTreeMap::from([("body".to_owned(), 1)]));
+    assert_eq!(result.requests.received_bytes, 10, "what came, as it came");
     assert_eq!(stub.asked()[0].header("accept-encoding"), "identity");
 }
 
@@ -160,9 +160,9 @@ async fn an_answer_without_end_is_not_kept_without_end() {
     let mut endless = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n".to_vec();
     endless.resize(6 << 20, b'x');
     let blunt = Blunt::start(move |_, _| endless.clone()).await;
-    let snapshot = run(&one_trip(&blunt.url)).await;
-    assert_eq!(snapshot.failures, BTreeMap::from([("body".to_owned(), 1)]));
-    assert!(snapshot.received_bytes < 5 << 20, "{} bytes", snapshot.received_bytes);
+    let result = run(&one_trip(&blunt.url)).await;
+    assert_eq!(result.failures, BTreeMap::from([("body".to_owned(), 1)]));
+    assert!(result.requests.received_bytes < 5 << 20, "{} bytes", result.requests.received_bytes);
 }
 
 #[actix_web::test]
@@ -174,8 +174,8 @@ async fn a_store_that_says_neither_aisle_nor_stock_can_be_shopped_in() {
         _ => Reply::Proper,
     });
     let mix = "quick-buy=1".parse().unwrap();
-    let snapshot = run(&Config { mix, ..trips(3, &stub.url) }).await;
-    assert_eq!(snapshot.outcomes, BTreeMap::from([("bought".to_owned(), 3)]));
+    let result = run(&Config { mix, ..trips(3, &stub.url) }).await;
+    assert_eq!(result.outcomes, BTreeMap::from([("bought".to_owned(), 3)]));
     assert!(stub.asked()[2].body.contains(r#""id":"1""#), "{:?}", stub.asked()[2]);
 }
 
@@ -188,10 +188,10 @@ async fn patience_that_ends_is_no_failure_of_a_step() {
         });
         let mix = "impatient=1".parse().unwrap();
         let patience = std::time::Duration::from_millis(150);
-        let snapshot = run(&Config { mix, patience, ..trips(2, &stub.url) }).await;
-        assert_eq!((snapshot.trips.gave_up, snapshot.trips.failed), (2, 0));
-        assert_eq!(total(&snapshot, |step| snapshot.steps[step].failures), 0);
+        let result = run(&Config { mix, patience, ..trips(2, &stub.url) }).await;
+        assert_eq!((result.trips.gave_up, result.trips.failed), (2, 0));
+        assert_eq!(total(&result, |step| result.steps[step].failures), 0);
         // The last of them may not have arrived yet when its shopper has gone.
-        until_asked(&stub, snapshot.requests as usize).await;
+        until_asked(&stub, result.requests.requests as usize).await;
     }
 }

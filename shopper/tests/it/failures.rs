@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use actix_opentelemetry::testing::SpanTree;
 use opentelemetry::trace::TraceId;
-use shopper::{config::Config, statistics::Snapshot};
+use shopper::{config::Config, result::RunResult};
 
 use crate::{
     stub::{Reply, Stub, blunt, nobody},
@@ -28,11 +28,11 @@ fn hurried(store_url: &str) -> Config {
 }
 
 /// The only trip failed by this kind, with this message on its span, and so did its only request.
-async fn assert_fails(snapshot: &Snapshot, kind: &str, message: &str, request: &str) {
-    assert_eq!(snapshot.failures, only(kind));
-    assert_eq!(snapshot.slowest[0].failure.as_deref(), Some(kind));
+async fn assert_fails(result: &RunResult, kind: &str, message: &str, request: &str) {
+    assert_eq!(result.failures, only(kind));
+    assert_eq!(result.slowest[0].failure.as_deref(), Some(kind));
     assert_eq!(
-        tree_of_only_trip(snapshot).await,
+        tree_of_only_trip(result).await,
         format!(
             "going to the grocery store INTERNAL ERROR {kind} \"{message}\" \
              {{shopper.kind=quick-buy shopper.outcome={kind}}}\n  GET CLIENT{request}\n"
@@ -42,55 +42,55 @@ async fn assert_fails(snapshot: &Snapshot, kind: &str, message: &str, request: &
 
 #[actix_web::test]
 async fn nobody_listens() {
-    let snapshot = run(&one_trip(&nobody())).await;
+    let result = run(&one_trip(&nobody())).await;
     let error = "Failed to connect to host: Connection refused (os error 111)";
     let request = format!(" ERROR connection_refused \"{error}\"");
-    assert_fails(&snapshot, "connect", "no connection to the store", &request).await;
+    assert_fails(&result, "connect", "no connection to the store", &request).await;
 }
 
 #[actix_web::test]
 async fn the_store_never_answers() {
     let stub = Stub::start(|_| Reply::Never);
-    let snapshot = run(&hurried(&stub.url)).await;
+    let result = run(&hurried(&stub.url)).await;
     let request = " ERROR timeout \"Timeout while waiting for response\"";
-    assert_fails(&snapshot, "timeout", TOO_LATE, request).await;
+    assert_fails(&result, "timeout", TOO_LATE, request).await;
 }
 
 #[actix_web::test]
 async fn the_answer_never_ends() {
     let stub = Stub::start(|_| Reply::NeverEnding);
-    let snapshot = run(&hurried(&stub.url)).await;
-    assert_fails(&snapshot, "timeout", TOO_LATE, "").await;
+    let result = run(&hurried(&stub.url)).await;
+    assert_fails(&result, "timeout", TOO_LATE, "").await;
 }
 
 #[actix_web::test]
 async fn the_store_hangs_up() {
-    let snapshot = run(&one_trip(&blunt(b"").await)).await;
+    let result = run(&one_trip(&blunt(b"").await)).await;
     let request = " ERROR disconnected \"Failed to connect to host: Internal error: connector has been \
                    disconnected\"";
-    assert_fails(&snapshot, "disconnect", BROKEN, request).await;
+    assert_fails(&result, "disconnect", BROKEN, request).await;
     let broken = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nWelc";
-    let snapshot = run(&one_trip(&blunt(broken).await)).await;
-    assert_fails(&snapshot, "disconnect", BROKEN, "").await;
+    let result = run(&one_trip(&blunt(broken).await)).await;
+    assert_fails(&result, "disconnect", BROKEN, "").await;
 }
 
 #[actix_web::test]
 async fn the_answer_is_not_http() {
-    let snapshot = run(&one_trip(&blunt(b"welcome!\r\n\r\n").await)).await;
+    let result = run(&one_trip(&blunt(b"welcome!\r\n\r\n").await)).await;
     let request = " ERROR malformed_response \"invalid HTTP version specified\"";
     let message =
         "the answer cannot be understood: GET /: it is not HTTP: invalid HTTP version specified";
-    assert_fails(&snapshot, "body", message, request).await;
+    assert_fails(&result, "body", message, request).await;
 }
 
 #[actix_web::test]
 async fn each_error_status_is_a_kind_of_its_own() {
     for code in [400, 404, 409, 500, 503] {
         let stub = Stub::start(move |_| Reply::Status(code));
-        let snapshot = run(&one_trip(&stub.url)).await;
+        let result = run(&one_trip(&stub.url)).await;
         let message = format!("the store answered with status {code}");
         let request = format!(" ERROR {code}");
-        assert_fails(&snapshot, &code.to_string(), &message, &request).await;
+        assert_fails(&result, &code.to_string(), &message, &request).await;
     }
 }
 
@@ -101,9 +101,9 @@ async fn the_answer_is_not_what_the_contract_says() {
             "GET /whats-in-store" => Reply::Body(body),
             _ => Reply::Proper,
         });
-        let snapshot = run(&one_trip(&stub.url)).await;
-        assert_eq!(snapshot.failures, only("body"), "{body:?}");
-        let failed: Vec<_> = snapshot.steps.iter().map(|step| step.failures).collect();
+        let result = run(&one_trip(&stub.url)).await;
+        assert_eq!(result.failures, only("body"), "{body:?}");
+        let failed: Vec<_> = result.steps.iter().map(|step| step.failures).collect();
         assert_eq!(failed, [0, 1, 0, 0], "it is the second step that failed");
     }
 }
@@ -114,10 +114,10 @@ async fn out_of_stock_is_an_answer_and_no_failure() {
         "POST /checkout" => Reply::Status(409),
         _ => Reply::Proper,
     });
-    let snapshot = run(&one_trip(&stub.url)).await;
-    assert_eq!(snapshot.outcomes, only("out-of-stock"));
+    let result = run(&one_trip(&stub.url)).await;
+    assert_eq!(result.outcomes, only("out-of-stock"));
     assert_eq!(
-        tree_of_only_trip(&snapshot).await,
+        tree_of_only_trip(&result).await,
         "\
 going to the grocery store INTERNAL {shopper.kind=quick-buy shopper.outcome=out-of-stock}
   GET CLIENT
@@ -134,10 +134,10 @@ async fn the_impatient_give_up_and_that_is_no_failure() {
         _ => Reply::Never,
     });
     let mix = "impatient=1".parse().unwrap();
-    let snapshot = run(&Config { mix, patience: 4 * SOON, ..one_trip(&stub.url) }).await;
-    assert_eq!((snapshot.trips.gave_up, snapshot.trips.failed), (1, 0));
+    let result = run(&Config { mix, patience: 4 * SOON, ..one_trip(&stub.url) }).await;
+    assert_eq!((result.trips.gave_up, result.trips.failed), (1, 0));
     assert_eq!(
-        tree_of_only_trip(&snapshot).await,
+        tree_of_only_trip(&result).await,
         "\
 going to the grocery store INTERNAL {shopper.kind=impatient shopper.outcome=gave-up}
   GET CLIENT
@@ -153,9 +153,9 @@ async fn a_failure_does_not_stop_the_shopper() {
         ("POST /checkout", 1) => Reply::Body("thanks"),
         _ => Reply::Proper,
     });
-    let snapshot = run(&trips(5, &stub.url)).await;
-    assert_eq!((snapshot.trips.completed, snapshot.trips.failed), (3, 2));
-    assert_eq!(snapshot.failures, BTreeMap::from([("500".into(), 1), ("body".into(), 1)]));
+    let result = run(&trips(5, &stub.url)).await;
+    assert_eq!((result.trips.completed, result.trips.failed), (3, 2));
+    assert_eq!(result.failures, BTreeMap::from([("500".into(), 1), ("body".into(), 1)]));
 }
 
 #[actix_web::test]
@@ -166,8 +166,8 @@ async fn trips_that_are_cut_off_at_the_end_are_counted_and_their_spans_end() {
         seen_tx.lock().unwrap().take().map(|seen| seen.send(()));
         Reply::Never
     });
-    let snapshot = run_until(&one_trip(&stub.url), async { seen.await.unwrap() }).await;
-    assert_eq!(snapshot.failures, only("abandoned"));
+    let result = run_until(&one_trip(&stub.url), async { seen.await.unwrap() }).await;
+    assert_eq!(result.failures, only("abandoned"));
     let traceparent = stub.asked()[0].header("traceparent").to_owned();
     let trace_id = traceparent.split('-').nth(1).unwrap();
     let spans = spans_of(TraceId::from_hex(trace_id).unwrap()).await;

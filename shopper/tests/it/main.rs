@@ -4,6 +4,8 @@
 
 mod answers;
 mod failures;
+mod faults;
+mod figures;
 mod live;
 mod missed;
 mod process;

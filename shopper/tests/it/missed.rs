@@ -10,6 +10,7 @@ use shopper::{
     arrival::Arrivals,
     config::{Config, Load},
     drive,
+    result::Settings,
     statistics::Statistics,
 };
 use tokio::sync::Semaphore;
@@ -34,20 +35,20 @@ async fn trips_beyond_the_most_under_way_are_missed_and_not_delayed() {
         trips: NonZeroU64::new(10),
         ..one_trip(&stub.url)
     };
-    let statistics = Statistics::new(1);
+    let statistics = Statistics::new(Settings::default());
     let all_scheduled = async {
-        while statistics.snapshot().trips.scheduled < 10 {
+        while statistics.result().trips.scheduled < 10 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let trips = statistics.snapshot().trips;
+        let trips = statistics.result().trips;
         assert_eq!((trips.started, trips.missed, trips.in_flight), (3, 7, 3));
         permits.add_permits(100);
     };
     let run =
         async { tokio::join!(drive(&config, &statistics, std::future::pending()), all_scheduled) };
     tokio::time::timeout(DEADLINE, run).await.expect("the run ends").0.unwrap();
-    let snapshot = statistics.snapshot();
-    assert_adds_up(&snapshot);
-    assert_eq!((snapshot.trips.completed, snapshot.trips.missed), (3, 7));
+    let result = statistics.result();
+    assert_adds_up(&result);
+    assert_eq!((result.trips.completed, result.trips.missed), (3, 7));
     assert_eq!(stub.asked().len(), 9, "three trips of three requests");
 }

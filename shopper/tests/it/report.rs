@@ -3,21 +3,27 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::stub::Stub;
+use crate::stub::{Reply, Stub};
 
-/// Runs a shopper for three trips.
+/// Runs a shopper for three trips, whose spans nobody receives.
 async fn shop(store_url: &str, arguments: &[&str]) -> Output {
+    shop_exporting("none", store_url, arguments).await
+}
+
+/// Runs a shopper for three trips; the store receives the spans too, if they are sent.
+async fn shop_exporting(exporter: &str, store_url: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shopper"));
     command
         .args(["--store-url", store_url, "--trips", "3", "--every", "1ms", "--seed", "1"])
         .args(arguments)
-        .env("OTEL_TRACES_EXPORTER", "none");
+        .env("OTEL_TRACES_EXPORTER", exporter)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", store_url);
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
@@ -60,7 +66,7 @@ async fn a_real_run_gives_json_by_the_schema_a_page_and_a_comparison() {
 
     let assertions = "failures<1%, max<=3600s, missed<1";
     let arguments = ["--output", "json", "--compare", old, "--html", html, "--assert", assertions];
-    let output = shop(&stub.url, &arguments).await;
+    let output = shop_exporting("otlp", &stub.url, &arguments).await;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_valid(&report);
@@ -71,6 +77,82 @@ async fn a_real_run_gives_json_by_the_schema_a_page_and_a_comparison() {
     let trace = report["slowest"][0]["trace"]["url"].as_str().unwrap();
     assert!(page.contains(&format!("href=\"{trace}\"")), "{trace}");
     assert!(page.contains("Compared with the earlier run"), "the page has the comparison too");
+}
+
+/// What nobody received cannot be looked at, in whatever form the report is.
+#[actix_web::test]
+async fn a_trace_that_nobody_received_is_named_and_not_linked() {
+    let (stub, folder) = (Stub::proper(), TempDir::new().unwrap());
+    let [json, html] = ["run.json", "run.html"].map(|name| folder.path().join(name));
+    let files = [&json, &html].map(|path| path.to_str().unwrap());
+    let output = shop(&stub.url, &["--json", files[0], "--html", files[1]]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_valid(&report);
+    let trace = &report["slowest"][0]["trace"];
+    assert_eq!(trace["url"], Value::Null);
+    let id = trace["id"].as_str().unwrap();
+    let text = stdout(&output);
+    assert!(text.contains(&format!("{id} (in no viewer)")) && !text.contains("/trace/"), "{text}");
+    let page = std::fs::read_to_string(&html).unwrap();
+    assert!(page.contains(id) && !page.contains("/trace/"));
+}
+
+#[actix_web::test]
+async fn the_report_in_a_file_is_the_one_on_standard_output() {
+    let (stub, folder) = (Stub::proper(), TempDir::new().unwrap());
+    let path = folder.path().join("run.json");
+    let output = shop(&stub.url, &["--output", "json", "--json", path.to_str().unwrap()]).await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), stdout(&output));
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(report["run"]["seed"], "1", "64 bits do not fit a number's 53");
+}
+
+#[actix_web::test]
+async fn console_spans_stand_beside_the_report_and_not_in_it() {
+    let stub = Stub::proper();
+    let output = shop_exporting("console", &stub.url, &["--output", "json"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+    assert_valid(&report);
+    assert!(stderr(&output).contains("going to the grocery store"), "{}", stderr(&output));
+    let output = shop_exporting("console", &stub.url, &[]).await;
+    assert!(stdout(&output).contains("going to the grocery store"), "{}", stdout(&output));
+}
+
+#[actix_web::test]
+async fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    for form in ["text", "json"] {
+        let stub = Stub::proper();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shopper"));
+        command
+            .args(["--store-url", &stub.url, "--trips", "3", "--every", "1ms", "--output", form])
+            .env("OTEL_TRACES_EXPORTER", "none")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut shopper = command.spawn().unwrap();
+        drop(shopper.stdout.take());
+        let ended = tokio::task::spawn_blocking(move || shopper.wait_with_output().unwrap());
+        let output = ended.await.unwrap();
+        let stderr = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        assert!(!stderr.contains("pipe") && !stderr.contains("panicked"), "{stderr}");
+    }
+}
+
+#[actix_web::test]
+async fn the_field_that_cannot_be_understood_is_named() {
+    let stub = Stub::start(|asked| match asked.line.as_str() {
+        "GET /whats-in-store" => Reply::Body(
+            r#"{"inventory": {"products": [{"id": "1", "name": "potato", "price": "0.99"}]}}"#,
+        ),
+        _ => Reply::Proper,
+    });
+    let output = shop(&stub.url, &[]).await;
+    let problem = "GET /whats-in-store: inventory.products[0].price: ";
+    let (stdout, stderr) = (stdout(&output), stderr(&output));
+    assert!(stdout.contains(&format!("body: {problem}")), "{stdout}");
+    assert_eq!(stderr.matches(problem).count(), 1, "said once: {stderr}");
 }
 
 #[actix_web::test]
@@ -101,6 +183,9 @@ async fn what_cannot_work_at_the_end_is_refused_before_the_first_request() {
         (["--compare", other], "its schema is \"grocery-shopper-report/9\""),
         (["--compare", missing_file.to_str().unwrap()], "cannot be read: No such file"),
         (["--html", no_place.to_str().unwrap()], "its folder does not exist"),
+        (["--json", no_place.to_str().unwrap()], "--json "),
+        (["--assert", "worse<1"], "--assert worse<1: it is about an earlier run"),
+        (["--assert", "p99<+10%"], "name that with --compare"),
         (["--html", folder.path().to_str().unwrap()], "is a folder; expected a file"),
         (["--output", "xml"], "possible values: text, json"),
         (["--ui-url", "not a url"], "invalid value 'not a url' for '--ui-url <URL>'"),

@@ -19,10 +19,13 @@ async fn a_request_that_finds_the_store_overloaded_is_repeated() {
         0 => Reply::Status(503),
         _ => Reply::Proper,
     });
-    let snapshot = run(&with_retries(1, "100%", one_trip(&stub.url))).await;
-    assert_eq!((snapshot.trips.completed, snapshot.requests, snapshot.retries), (1, 6, 3));
+    let result = run(&with_retries(1, "100%", one_trip(&stub.url))).await;
     assert_eq!(
-        tree_of_only_trip(&snapshot).await,
+        (result.trips.completed, result.requests.requests, result.requests.retries),
+        (1, 6, 3)
+    );
+    assert_eq!(
+        tree_of_only_trip(&result).await,
         "\
 going to the grocery store INTERNAL {shopper.kind=quick-buy shopper.outcome=bought}
   GET CLIENT ERROR 503
@@ -55,16 +58,16 @@ async fn a_checkout_keeps_its_key_and_its_basket_when_it_is_repeated() {
 async fn what_repeating_cannot_mend_is_not_repeated() {
     for code in [400, 404, 500] {
         let stub = Stub::start(move |_| Reply::Status(code));
-        let snapshot = run(&with_retries(5, "100%", one_trip(&stub.url))).await;
-        assert_eq!((snapshot.requests, snapshot.retries), (1, 0), "{code}");
+        let result = run(&with_retries(5, "100%", one_trip(&stub.url))).await;
+        assert_eq!((result.requests.requests, result.requests.retries), (1, 0), "{code}");
     }
 }
 
 #[actix_web::test]
 async fn a_store_in_trouble_sees_no_more_load_than_the_budget_allows() {
     let stub = Stub::start(|_| Reply::Status(503));
-    let snapshot = run(&with_retries(5, "20%", trips(50, &stub.url))).await;
-    assert_eq!(snapshot.trips.failed, 50);
-    assert_eq!((snapshot.requests, snapshot.retries), (60, 10), "20% of 50");
+    let result = run(&with_retries(5, "20%", trips(50, &stub.url))).await;
+    assert_eq!(result.trips.failed, 50);
+    assert_eq!((result.requests.requests, result.requests.retries), (60, 10), "20% of 50");
     assert_eq!(stub.asked().len(), 60);
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use shopper::{
     arrival::{Arrivals, RateProfile, Schedule},
     outcome::Outcome,
     plan::TripKind,
-    statistics::{Snapshot, Statistics, TripRecord},
+    result::{Percentiles, RunResult, Settings},
+    statistics::{Schedule as Asked, Statistics, TripRecord},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -23,11 +23,11 @@ fn served(time: Duration) -> Duration {
 
 /// Runs 1,000 trips a second; `start` says when a trip starts that is due at its first argument,
 /// when the one before ended at its second. Returns the exact latencies as well.
-fn simulate(start: impl Fn(Duration, Duration) -> Duration) -> (Snapshot, Vec<Duration>) {
+fn simulate(start: impl Fn(Duration, Duration) -> Duration) -> (RunResult, Vec<Duration>) {
     let profile = RateProfile::constant("1000".parse().unwrap());
     let schedule = Schedule::new(profile, Arrivals::Poisson, 7);
-    let statistics = Statistics::new(1);
-    let recorder = &statistics.recorders()[0];
+    let statistics = Statistics::new(Settings::default());
+    let recorder = statistics.recorder();
     let (mut last_end, mut latencies) = (Duration::ZERO, Vec::new());
     for intended in schedule.take_while(|due| *due < RUN) {
         let started = start(intended, last_end);
@@ -39,19 +39,21 @@ fn simulate(start: impl Fn(Duration, Duration) -> Duration) -> (Snapshot, Vec<Du
             ended,
             kind: TripKind::QuickBuy,
             outcome: Outcome::Bought,
+            reason: None,
             trace_id: None,
+            faults: None,
             steps: vec![],
         });
         last_end = ended;
         latencies.push(ended - intended);
     }
-    statistics.tick(RUN, None);
+    statistics.tick(RUN, Asked::default());
     latencies.sort();
-    (statistics.snapshot(), latencies)
+    (statistics.result(), latencies)
 }
 
-fn p99(histogram: &Histogram<u64>) -> Duration {
-    Duration::from_micros(histogram.value_at_quantile(0.99))
+fn p99(latency: &Percentiles) -> Duration {
+    Duration::from_micros(latency.p99_us.unwrap())
 }
 
 fn assert_within_three_digits(measured: Duration, exact: Duration) {
@@ -65,8 +67,8 @@ fn exact_p99(latencies: &[Duration]) -> Duration {
 
 #[test]
 fn trips_that_start_on_time_show_a_stall_in_full() {
-    let (snapshot, latencies) = simulate(|intended, _| intended);
-    let measured = p99(&snapshot.latency.corrected);
+    let (result, latencies) = simulate(|intended, _| intended);
+    let measured = p99(&result.latency.corrected);
     assert_within_three_digits(measured, exact_p99(&latencies));
     // 1,000 of 20,000 trips waited evenly from 0 to 1 s, so 1% of all waited longer than 0.8 s.
     assert!(measured > 750 * MS && measured < 850 * MS, "{measured:?}");
@@ -75,10 +77,10 @@ fn trips_that_start_on_time_show_a_stall_in_full() {
 #[test]
 fn a_generator_that_the_stall_held_up_does_not_hide_it() {
     // One at a time, each as soon as the one before is back: almost every trip is late.
-    let (snapshot, latencies) = simulate(|intended, last_end| intended.max(last_end));
-    let corrected = p99(&snapshot.latency.corrected);
+    let (result, latencies) = simulate(|intended, last_end| intended.max(last_end));
+    let corrected = p99(&result.latency.corrected);
     assert_within_three_digits(corrected, exact_p99(&latencies));
     assert!(corrected > 900 * MS, "{corrected:?}");
     // What the service time alone would have one believe.
-    assert!(p99(&snapshot.latency.service) < 2 * MS);
+    assert!(p99(&result.latency.service) < 2 * MS);
 }

@@ -4,16 +4,21 @@ use std::{
     future::pending,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
     dev::ServerHandle,
-    http::StatusCode,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
     web::{self, Bytes},
 };
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
+use shared::fault::OUTCOMES_HEADER;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -53,6 +58,10 @@ pub(crate) enum Reply {
     Body(&'static str),
     /// With a success, this `Content-Encoding` and this body.
     Packed(&'static str, &'static [u8]),
+    /// Properly, with this in a header about faults.
+    Faults(&'static str),
+    /// Properly, after this time.
+    After(Duration),
     /// Never.
     Never,
     /// With the beginning of a body, and never its end.
@@ -77,7 +86,7 @@ impl Stub {
         let remembered = Arc::clone(&asked);
         let server = HttpServer::new(move || {
             let (answer, asked) = (Arc::clone(&answer), Arc::clone(&remembered));
-            App::new().default_service(web::to(move |request: HttpRequest, body: String| {
+            App::new().default_service(web::to(move |request: HttpRequest, body: Bytes| {
                 serve(Arc::clone(&answer), Arc::clone(&asked), request, body)
             }))
         })
@@ -118,8 +127,9 @@ async fn serve(
     answer: Arc<Answer>,
     all: Arc<Mutex<Vec<Asked>>>,
     request: HttpRequest,
-    body: String,
+    body: Bytes,
 ) -> HttpResponse {
+    let body = String::from_utf8_lossy(&body).into_owned();
     let line = format!("{} {}", request.method(), request.path());
     let headers = request.headers().iter();
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
@@ -139,6 +149,16 @@ async fn serve(
         Reply::Body(body) => HttpResponse::Ok().body(body),
         Reply::Packed(encoding, body) => {
             HttpResponse::Ok().insert_header(("content-encoding", encoding)).body(body)
+        }
+        Reply::Faults(outcomes) => {
+            let mut response = proper(&asked);
+            let header = HeaderValue::from_static(outcomes);
+            response.headers_mut().insert(HeaderName::from_static(OUTCOMES_HEADER), header);
+            response
+        }
+        Reply::After(time) => {
+            tokio::time::sleep(time).await;
+            proper(&asked)
         }
         Reply::Never => pending().await,
         Reply::NeverEnding => {
@@ -177,6 +197,10 @@ fn proper(asked: &Asked) -> HttpResponse {
         "GET /" => HttpResponse::Ok().body(shared::wire::WELCOME),
         "GET /whats-in-store" => HttpResponse::Ok().json(inventory()),
         "POST /checkout" => HttpResponse::Created().json(receipt()),
+        // For tests whose spans have to arrive somewhere: all of them are taken.
+        "POST /v1/traces" => {
+            HttpResponse::Ok().content_type("application/x-protobuf").body(Bytes::new())
+        }
         line => match line.strip_prefix("GET /products/").map(str::parse) {
             Some(Ok(id)) => HttpResponse::Ok().json(product(id)),
             _ => HttpResponse::NotFound().finish(),

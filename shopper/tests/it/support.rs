@@ -10,7 +10,8 @@ use opentelemetry::trace::TraceId;
 use shopper::{
     config::{Config, HttpConfig, Load, Think},
     drive,
-    statistics::{Snapshot, Statistics},
+    result::{RunResult, Settings, SlowTrip},
+    statistics::Statistics,
 };
 
 /// Far longer than anything here takes: it is reached only by a test that fails.
@@ -49,39 +50,48 @@ pub(crate) fn closed(shoppers: u32) -> Load {
 }
 
 /// Makes a run to its end and returns its statistics.
-pub(crate) async fn run(config: &Config) -> Snapshot {
+pub(crate) async fn run(config: &Config) -> RunResult {
     run_until(config, std::future::pending()).await
 }
 
 /// Makes a run until it is told to stop, and returns its statistics.
-pub(crate) async fn run_until(config: &Config, stop: impl Future<Output = ()>) -> Snapshot {
+pub(crate) async fn run_until(config: &Config, stop: impl Future<Output = ()>) -> RunResult {
     recorder();
-    let statistics = Statistics::new(config.threads.get());
+    let statistics = Statistics::new(Settings::default());
     let run = drive(config, &statistics, stop);
     tokio::time::timeout(DEADLINE, run).await.expect("the run ends").unwrap();
-    let snapshot = statistics.snapshot();
-    assert_adds_up(&snapshot);
-    snapshot
+    let result = statistics.result();
+    assert_adds_up(&result);
+    result
 }
 
 /// No trip is lost from the counts.
-pub(crate) fn assert_adds_up(snapshot: &Snapshot) {
-    let trips = snapshot.trips;
+pub(crate) fn assert_adds_up(result: &RunResult) {
+    let trips = &result.trips;
     assert_eq!(trips.scheduled, trips.started + trips.missed, "{trips:?}");
     let ended = trips.completed + trips.gave_up + trips.failed;
     assert_eq!((trips.started, trips.in_flight), (ended, 0), "{trips:?}");
-    assert_eq!(snapshot.latency.corrected.len(), ended);
-    assert_eq!(snapshot.failures.values().sum::<u64>(), trips.failed);
-    assert_eq!(snapshot.outcomes.values().sum::<u64>(), trips.completed + trips.gave_up);
-    assert_eq!(snapshot.kinds.iter().map(|kind| kind.trips).sum::<u64>(), ended);
+    assert_eq!(result.latency.corrected.count, ended);
+    assert_eq!(result.failures.values().sum::<u64>(), trips.failed);
+    assert_eq!(result.outcomes.values().sum::<u64>(), trips.completed + trips.gave_up);
+    let abandoned = result.failures.get("abandoned").copied().unwrap_or(0);
+    let steps = result.steps.iter();
+    assert_eq!(steps.clone().map(|step| step.failures).sum::<u64>(), trips.failed - abandoned);
+    assert_eq!(steps.map(|step| step.gave_up).sum::<u64>(), trips.gave_up);
+    assert_eq!(result.kinds.iter().map(|kind| kind.trips).sum::<u64>(), ended);
 }
 
 /// The only trip's trace as text.
-pub(crate) async fn tree_of_only_trip(snapshot: &Snapshot) -> String {
-    let [trip] = snapshot.slowest.as_slice() else { panic!("one trip: {:?}", snapshot.slowest) };
+pub(crate) async fn tree_of_only_trip(result: &RunResult) -> String {
+    let [trip] = result.slowest.as_slice() else { panic!("one trip: {:?}", result.slowest) };
     let attributes = ["shopper.kind", "shopper.outcome", "http.request.resend_count"];
-    let spans = spans_of(trip.trace_id.expect("it is sampled")).await;
+    let spans = spans_of(trace_id(trip)).await;
     SpanTree::new(&spans).attributes(attributes).in_start_order().render()
+}
+
+/// The trace of a trip that was sampled.
+pub(crate) fn trace_id(trip: &SlowTrip) -> TraceId {
+    TraceId::from_hex(&trip.trace.as_ref().expect("it is sampled").id).unwrap()
 }
 
 /// All spans of a trace that is complete.

@@ -5,14 +5,14 @@ use shopper::config::Config;
 
 use crate::{
     stub::Stub,
-    support::{one_trip, run, spans_of, tree_of_only_trip},
+    support::{one_trip, run, spans_of, trace_id, tree_of_only_trip},
 };
 
 async fn tree_of(kind: &str) -> String {
     let stub = Stub::proper();
     let mix = format!("{kind}=1").parse().unwrap();
-    let snapshot = run(&Config { mix, ..one_trip(&stub.url) }).await;
-    tree_of_only_trip(&snapshot).await
+    let result = run(&Config { mix, ..one_trip(&stub.url) }).await;
+    tree_of_only_trip(&result).await
 }
 
 #[actix_web::test]
@@ -59,9 +59,9 @@ going to the grocery store INTERNAL {shopper.kind=hesitant shopper.outcome=left}
 async fn a_trip_belongs_to_no_trace_but_its_own() {
     let stub = Stub::proper();
     let trace = TestTrace::start("something else that goes on");
-    let snapshot = trace.run(run(&one_trip(&stub.url))).await;
+    let result = trace.run(run(&one_trip(&stub.url))).await;
     assert_eq!(trace.tree(1).await, "something else that goes on INTERNAL\n");
-    let trip = snapshot.slowest[0].trace_id.unwrap();
+    let trip = trace_id(&result.slowest[0]);
     assert_ne!(trip, trace.id());
     assert_eq!(spans_of(trip).await.iter().filter(|span| span.parent.is_none()).count(), 1);
 }
@@ -70,8 +70,8 @@ async fn a_trip_belongs_to_no_trace_but_its_own() {
 async fn the_trace_and_what_the_shopper_is_like_travel_with_every_request() {
     let stub = Stub::proper();
     let faults = vec!["slow-aisle=produce:200ms".parse().unwrap()];
-    let snapshot = run(&Config { faults, ..one_trip(&stub.url) }).await;
-    let trace_id = snapshot.slowest[0].trace_id.unwrap().to_string();
+    let result = run(&Config { faults, ..one_trip(&stub.url) }).await;
+    let trace_id = trace_id(&result.slowest[0]).to_string();
     let asked = stub.asked();
     let lines: Vec<_> = asked.iter().map(|asked| asked.line.as_str()).collect();
     assert_eq!(lines, ["GET /", "GET /whats-in-store", "POST /checkout"]);

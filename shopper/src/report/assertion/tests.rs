@@ -1,16 +1,20 @@
-use super::{AssertionError, Assertions};
-use crate::report::Document;
-use crate::report::metric::METRICS;
-use crate::report::sample;
-use proptest::prelude::*;
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
-static SAMPLE: LazyLock<Document> = LazyLock::new(sample::document);
+use proptest::prelude::*;
+
+use super::{AssertionError, Assertions};
+use crate::{
+    report::{metric::METRICS, sample},
+    result::RunResult,
+    statistics::Statistics,
+};
+
+static SAMPLE: LazyLock<RunResult> = LazyLock::new(sample::result);
 
 /// What the sample run was: p99 805 ms, 6 of 201 trips failed, 20 of 221 missed, 10.05/s.
 #[test]
 fn assertions_hold_or_fail_by_what_was_measured() {
-    let document = sample::document();
+    let result = sample::result();
     let outcomes = [
         ("p50<10ms", true),
         ("p50 < 10 ms", true),
@@ -32,19 +36,22 @@ fn assertions_hold_or_fail_by_what_was_measured() {
         ("throughput<10/s", true),
         ("retries<=6", true),
         ("gave_up<2", false),
+        ("faults_honoured>=66%", true),
+        ("faults_ignored<1", false),
+        ("faults_struck>=30", true),
     ];
     for (text, passed) in outcomes {
-        let verdict = &text.parse::<Assertions>().unwrap().judge(&document)[0];
+        let verdict = &text.parse::<Assertions>().unwrap().judge(&result)[0];
         assert_eq!((verdict.passed, text), (passed, text), "measured {}", verdict.measured);
     }
 }
 
 #[test]
 fn a_failed_assertion_says_what_was_measured() {
-    let document = sample::document();
+    let result = sample::result();
     let assertions: Assertions = "failures<0.1%,rate>20/s".parse().unwrap();
     let said: Vec<_> = assertions
-        .judge(&document)
+        .judge(&result)
         .into_iter()
         .map(|v| format!("{} {} {}", v.passed, v.assertion, v.measured))
         .collect();
@@ -53,14 +60,80 @@ fn a_failed_assertion_says_what_was_measured() {
 
 #[test]
 fn nothing_measured_passes_nothing() {
-    let nothing = crate::statistics::Statistics::new(1).snapshot();
-    let document = crate::report::Document::new(&sample::run(), &nothing);
+    let result = Statistics::new(sample::settings()).result();
     for text in ["p99<50ms", "service_mean>0ms", "failures<1%", "missed<1"] {
-        let verdict = &text.parse::<Assertions>().unwrap().judge(&document)[0];
+        let verdict = &text.parse::<Assertions>().unwrap().judge(&result)[0];
         assert_eq!(
             (verdict.passed, verdict.measured.as_str()),
             (false, "nothing, for want of trips")
         );
+    }
+}
+
+#[test]
+fn faults_that_nobody_asked_for_were_not_honoured() {
+    let mut result = sample::result();
+    result.faults.clear();
+    for text in ["faults_honoured>0%", "faults_ignored<1", "faults_struck<1"] {
+        let verdict = &text.parse::<Assertions>().unwrap().judge(&result)[0];
+        let measured = verdict.measured.as_str();
+        assert_eq!((verdict.passed, measured), (false, "nothing, for want of faults"));
+    }
+}
+
+/// Seven failures in a thousand are 0.7%, not more and not less.
+#[test]
+fn a_share_is_exactly_at_its_bound() {
+    let mut result = sample::result();
+    result.trips.started = 1000;
+    for thousandths in 1..=999_u64 {
+        result.trips.failed = thousandths;
+        let bound = format!("{}.{}%", thousandths / 10, thousandths % 10);
+        for (sign, holds) in [("<=", true), (">=", true), ("<", false), (">", false)] {
+            let assertions: Assertions = format!("failures{sign}{bound}").parse().unwrap();
+            assert_eq!(assertions.judge(&result)[0].passed, holds, "{assertions}");
+        }
+    }
+}
+
+proptest! {
+    /// Against the same comparison in whole numbers, worked out here from digits.
+    #[test]
+    fn every_bound_is_exact(
+        count in 0_u64..2_000_000,
+        more in 0_u64..2_000_000,
+        us in 0_u64..4_000_000_000,
+        seconds in 1_u64..100_000,
+        digits in 0_u64..10_000_000,
+        scale in 0_usize..7,
+        near in prop::bool::weighted(0.5),
+    ) {
+        let of = count + more.max(1);
+        let power = 10_u128.pow(scale as u32);
+        // Half of the bounds are next to what was measured, where rounding would show.
+        let next_to = |exact: u128| if near { exact + u128::from(digits % 3) } else { digits.into() };
+        let written = |digits: u128| {
+            let digits = format!("{digits:0width$}", width = scale + 1);
+            let (whole, fraction) = digits.split_at(digits.len() - scale);
+            if scale == 0 { whole.to_owned() } else { format!("{whole}.{fraction}") }
+        };
+        let mut result = SAMPLE.clone();
+        (result.trips.failed, result.trips.started) = (count, of);
+        result.latency.corrected.max_us = Some(us);
+        result.run.scheduled = Duration::from_secs(seconds);
+        let judge = |text: String| {
+            let verdict = text.parse::<Assertions>().unwrap().judge(&result).remove(0);
+            (verdict.passed, text)
+        };
+        let percent = next_to(u128::from(count) * 100 * power / u128::from(of)).min(100 * power);
+        let (passed, text) = judge(format!("failures<{}%", written(percent)));
+        prop_assert_eq!(passed, u128::from(count) * 100 * power < percent * u128::from(of), "{}", text);
+        let ms = next_to(u128::from(us) * power / 1000);
+        let (passed, text) = judge(format!("max<={}ms", written(ms)));
+        prop_assert_eq!(passed, u128::from(us) * power <= ms * 1000, "{}", text);
+        let rate = next_to(u128::from(of) * power / u128::from(seconds));
+        let (passed, text) = judge(format!("rate>={}/s", written(rate)));
+        prop_assert_eq!(passed, u128::from(of) * power >= rate * u128::from(seconds), "{}", text);
     }
 }
 
@@ -76,6 +149,10 @@ fn what_is_no_assertion_is_refused_by_name() {
         ("p99<=ms", r#""p99<=ms": "ms" is no bound for p99"#),
         ("p99<5m", r#""5m" is no bound for p99"#),
         ("p99<-5ms", r#""-5ms" is no bound for p99"#),
+        ("p99<+5ms", r#""+5ms" is no bound for p99"#),
+        ("faults_ignored<+5%", r#""+5%" is no bound for faults_ignored"#),
+        ("max<1234567890.1234567ms", r#"is no bound for max"#),
+        ("worse<1%", r#""1%" is no bound for worse: expected a whole count such as 1"#),
         ("p99<1e3ms", r#""1e3ms" is no bound for p99"#),
         ("p99<1.2.3ms", r#""1.2.3ms" is no bound for p99"#),
         ("p99<<5ms", r#""<5ms" is no bound for p99"#),

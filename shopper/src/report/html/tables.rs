@@ -1,13 +1,138 @@
-//! The tables of the page: every figure that a chart shows, and those that no chart can.
+//! The tables of the page: what was run, the figures that are looked for first, every figure that a
+//! chart shows and those that no chart can, and what the run is held against.
 
-use super::summary::share;
-use crate::report::document::{Document, Latencies, Percentiles, SlowTrip};
-use crate::report::units::{self, count};
 use maud::{Markup, html};
 
+use crate::{
+    report::units::{self, count, part, some_micros},
+    result::{Difference, Direction, Latencies, Percentiles, RunResult, SlowTrip, Trace},
+};
+
+/// What was run.
+pub(super) fn header(result: &RunResult) -> Markup {
+    let run = &result.run;
+    html! {
+        header {
+            h1 { "Going to the grocery store" }
+            p { (run.model) }
+            dl {
+                div { dt { "started" } dd { (run.started_at) } }
+                div { dt { "ran for" } dd { (units::seconds(run.elapsed)) } }
+                div { dt { "store" } dd { (run.store_url) } }
+                div { dt { "mix" } dd { (run.mix) } }
+                div { dt { "seed" } dd { (run.seed) } }
+                div { dt { "threads" } dd { (run.threads) } }
+                @if !run.faults.is_empty() { div { dt { "faults" } dd { (run.faults.join(" ")) } } }
+            }
+        }
+    }
+}
+
+/// The figures that are looked for first.
+pub(super) fn tiles(result: &RunResult) -> Markup {
+    let (trips, latency) = (&result.trips, &result.latency.corrected);
+    let target = result.rate.target_per_s.map(|target| format!("of {}", units::rate(target)));
+    let failed = part(trips.failed, trips.started);
+    let missed = part(trips.missed, trips.scheduled);
+    html! {
+        section class="tiles" aria-label="Summary" {
+            (tile("started", &units::rate(result.rate.started_per_s), &target.unwrap_or_default(), false))
+            (tile("p50", &some_micros(latency.p50_us), "", false))
+            (tile("p99", &some_micros(latency.p99_us), "", false))
+            (tile("p99.9", &some_micros(latency.p99_9_us), &format!("max {}", some_micros(latency.max_us)), false))
+            (tile("failed", &failed, &count_of(trips.failed, trips.started), trips.failed > 0))
+            (tile("missed", &missed, &count_of(trips.missed, trips.scheduled), trips.missed > 0))
+            (tile(
+                "requests",
+                &units::rate(result.rate.requests_per_s),
+                &format!("{} received", units::bytes(result.requests.received_bytes)),
+                false,
+            ))
+        }
+    }
+}
+
+/// `alarm` marks a figure that should have been 0.
+fn tile(name: &str, figure: &str, aside: &str, alarm: bool) -> Markup {
+    html! {
+        div class=(if alarm { "tile alarm" } else { "tile" }) {
+            span class="name" { (name) }
+            strong { (figure) }
+            span class="aside" { (aside) }
+        }
+    }
+}
+
+fn count_of(count: u64, of: u64) -> String {
+    format!("{} of {}", units::count(count), units::count(of))
+}
+
+/// What was asserted; nothing when nothing was.
+pub(super) fn assertions(result: &RunResult) -> Markup {
+    if result.assertions.is_empty() {
+        return Markup::default();
+    }
+    let table = html! {
+        table class="compact" {
+            tbody {
+                @for verdict in &result.assertions {
+                    tr {
+                        td class=(if verdict.passed { "text good" } else { "text bad" }) {
+                            (if verdict.passed { "holds" } else { "failed" })
+                        }
+                        th scope="row" { (verdict.assertion) }
+                        td class="text" { "measured " (verdict.measured) }
+                    }
+                }
+            }
+        }
+    };
+    section("Assertions", &table)
+}
+
+/// How this run differs from an earlier one; nothing when there is none.
+pub(super) fn comparison(result: &RunResult) -> Markup {
+    let Some(comparison) = &result.comparison else { return Markup::default() };
+    let table = html! {
+        p { "That run started at " (comparison.earlier_started_at) "." }
+        @for setting in &comparison.settings { p { "Other " (setting) } }
+        @if let Some(why) = &comparison.unlike { p { "Not judged: " (why) } }
+        table {
+            thead {
+                tr {
+                    th { "metric" }
+                    @for head in ["before", "now", "change", "", "noise", ""] { th class="number" { (head) } }
+                }
+            }
+            tbody { @for difference in &comparison.differences { (row(difference)) } }
+        }
+    };
+    section("Compared with the earlier run", &table)
+}
+
+fn row(difference: &Difference) -> Markup {
+    let [change, percent, noise] = difference.shown();
+    let class = match difference.direction {
+        Direction::Better => "text good",
+        Direction::Worse => "text bad",
+        Direction::Same | Direction::Noise | Direction::Unclear => "text",
+    };
+    html! {
+        tr {
+            th scope="row" { (difference.metric) }
+            td { (difference.unit.show(difference.before)) }
+            td { (difference.unit.show(difference.after)) }
+            td { (change) }
+            td { (percent) }
+            td { (noise) }
+            td class=(class) title=[&difference.unclear] { (difference.direction) }
+        }
+    }
+}
+
 /// How long trips and their steps took.
-pub(super) fn latencies(document: &Document) -> Markup {
-    let trips = &document.trips;
+pub(super) fn latencies(result: &RunResult) -> Markup {
+    let trips = &result.trips;
     let heads = ["p50", "p90", "p95", "p99", "p99.9", "max", "mean", "count", "failed"];
     section(
         "Steps",
@@ -15,8 +140,8 @@ pub(super) fn latencies(document: &Document) -> Markup {
             table {
                 thead { tr { th { "latency" } @for head in heads { th class="number" { (head) } } } }
                 tbody {
-                    (latency("trip", &document.latency, trips.failed))
-                    @for step in &document.steps { (latency(&step.name, &step.latency, step.failures)) }
+                    (latency("trip", &result.latency, trips.failed))
+                    @for step in &result.steps { (latency(&step.name, &step.latency, step.failures)) }
                 }
             }
         },
@@ -41,13 +166,13 @@ fn percentiles(of: &Percentiles) -> Markup {
     let figures = [of.p50_us, of.p90_us, of.p95_us, of.p99_us, of.p99_9_us, of.max_us, of.mean_us];
     html! {
         @for us in figures {
-            td { @if of.count > 0 { (units::micros(us)) } @else { "-" } }
+            td { (some_micros(us)) }
         }
     }
 }
 
 /// The kinds of trip.
-pub(super) fn kinds(document: &Document) -> Markup {
+pub(super) fn kinds(result: &RunResult) -> Markup {
     section(
         "Kinds of trip",
         &html! {
@@ -59,11 +184,11 @@ pub(super) fn kinds(document: &Document) -> Markup {
                     }
                 }
                 tbody {
-                    @for kind in document.kinds.iter().filter(|kind| kind.trips > 0) {
+                    @for kind in result.kinds.iter().filter(|kind| kind.trips > 0) {
                         tr {
                             th scope="row" { (kind.name) }
-                            td { (units::micros(kind.p50_us)) }
-                            td { (units::micros(kind.p99_us)) }
+                            td { (some_micros(kind.p50_us)) }
+                            td { (some_micros(kind.p99_us)) }
                             td { (count(kind.trips)) }
                             td class=[(kind.failures > 0).then_some("bad")] { (count(kind.failures)) }
                         }
@@ -75,8 +200,8 @@ pub(super) fn kinds(document: &Document) -> Markup {
 }
 
 /// How trips ended, well or not.
-pub(super) fn endings(document: &Document) -> Markup {
-    let all = document.trips.started;
+pub(super) fn endings(result: &RunResult) -> Markup {
+    let all = result.trips.started;
     section(
         "Endings",
         &html! {
@@ -85,14 +210,14 @@ pub(super) fn endings(document: &Document) -> Markup {
                     tr { th { "ending" } th class="number" { "count" } th class="number" { "share" } }
                 }
                 tbody {
-                    @for (name, number) in &document.outcomes {
-                        tr { th scope="row" { (name) } td { (count(*number)) } td { (share(*number, all)) } }
+                    @for (name, number) in &result.outcomes {
+                        tr { th scope="row" { (name) } td { (count(*number)) } td { (part(*number, all)) } }
                     }
-                    @for (name, number) in &document.failures {
-                        tr {
+                    @for (name, number) in &result.failures {
+                        tr title=[result.failure_reasons.get(name)] {
                             th scope="row" { "failed: " (name) }
                             td class="bad" { (count(*number)) }
-                            td { (share(*number, all)) }
+                            td { (part(*number, all)) }
                         }
                     }
                 }
@@ -102,8 +227,8 @@ pub(super) fn endings(document: &Document) -> Markup {
 }
 
 /// The slowest trips, each with its trace.
-pub(super) fn slowest(document: &Document) -> Markup {
-    if document.slowest.is_empty() {
+pub(super) fn slowest(result: &RunResult) -> Markup {
+    if result.slowest.is_empty() {
         return Markup::default();
     }
     section(
@@ -116,7 +241,7 @@ pub(super) fn slowest(document: &Document) -> Markup {
                         th { "kind" } th { "failure" } th { "trace" }
                     }
                 }
-                tbody { @for trip in &document.slowest { (slow_trip(trip)) } }
+                tbody { @for trip in &result.slowest { (slow_trip(trip)) } }
             }
         },
     )
@@ -126,15 +251,15 @@ fn slow_trip(trip: &SlowTrip) -> Markup {
     html! {
         tr {
             td { (units::micros(trip.latency_us)) }
-            td { (format!("{:.1} s", trip.offset_s)) }
+            td { (format!("{:.1} s", trip.offset.as_secs_f64())) }
             td class="text" { (trip.kind) }
             td class="text bad" { (trip.failure.as_deref().unwrap_or_default()) }
             td class="text" {
                 @match &trip.trace {
-                    Some(trace) if trace.url.starts_with("http://") || trace.url.starts_with("https://") => {
-                        a href=(trace.url) rel="noreferrer noopener" { code { (trace.id) } }
+                    Some(Trace { id, url: Some(url) }) if is_http(url) => {
+                        a href=(url) rel="noreferrer noopener" { code { (id) } }
                     }
-                    Some(trace) => code { (trace.id) },
+                    Some(trace) => { code { (trace.id) } " (in no viewer)" },
                     None => "not sampled",
                 }
             }
@@ -142,8 +267,43 @@ fn slow_trip(trip: &SlowTrip) -> Markup {
     }
 }
 
+fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
+/// What became of the faults that trips asked for; nothing when they asked for none.
+pub(super) fn faults(result: &RunResult) -> Markup {
+    if result.faults.is_empty() {
+        return Markup::default();
+    }
+    let heads = ["asked", "honoured", "struck", "ignored", "no answer"];
+    section(
+        "Faults",
+        &html! {
+            table {
+                thead { tr { th { "fault" } @for head in heads { th class="number" { (head) } } th {} } }
+                tbody {
+                    @for (fault, counts) in &result.faults {
+                        tr {
+                            th scope="row" { (fault) }
+                            td { (count(counts.asked)) }
+                            td { (count(counts.honoured)) }
+                            td { (count(counts.struck)) }
+                            td class=[(counts.ignored > 0).then_some("bad")] { (count(counts.ignored)) }
+                            td { (count(counts.unanswered)) }
+                            td class="text" {
+                                @for (reason, times) in &counts.reasons { (reason) " " (count(*times)) " " }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
 /// What became of the spans.
-pub(super) fn spans(document: &Document) -> Markup {
+pub(super) fn spans(result: &RunResult) -> Markup {
     section(
         "Spans of the shopper",
         &html! {
@@ -155,10 +315,10 @@ pub(super) fn spans(document: &Document) -> Markup {
                     }
                 }
                 tbody {
-                    @for exporter in &document.telemetry.exporters {
+                    @for exporter in &result.telemetry.exporters {
                         tr {
                             th scope="row" { (exporter.name) }
-                            td { (count(document.telemetry.ended)) }
+                            td { (count(result.telemetry.ended)) }
                             td { (count(exporter.exported)) }
                             td class=[(exporter.failed > 0).then_some("bad")] { (count(exporter.failed)) }
                             td class=[(exporter.dropped > 0).then_some("bad")] { (count(exporter.dropped)) }

@@ -1,32 +1,41 @@
+use std::{collections::BTreeMap, time::Duration};
+
 use super::{STYLE, page};
-use crate::report::document::{Document, Trace};
-use crate::report::{Assertions, compare, sample};
+use crate::{
+    report::{Assertions, compare, sample},
+    result::{FaultCounts, RunResult, Trace},
+    statistics::Statistics,
+};
 
 const PAYLOAD: &str = r#"</style></title><script>alert(1)</script><img src=x onerror="alert(2)">'"#;
 
-fn full() -> Document {
-    let mut document = sample::document();
-    document.assertions = "p99<50ms,p50<1s".parse::<Assertions>().unwrap().judge(&document);
-    document.comparison = Some(compare(&sample::document(), &document));
-    document
+fn full() -> RunResult {
+    let mut result = sample::result();
+    result.assertions = "p99<50ms,p50<1s".parse::<Assertions>().unwrap().judge(&result);
+    result.comparison = Some(compare(&sample::result(), &result));
+    result
 }
 
 /// The same with the payload in every text.
-fn hostile() -> Document {
+fn hostile() -> RunResult {
     let mut value = serde_json::to_value(full()).unwrap();
     poison(&mut value);
-    let payloads: std::collections::BTreeMap<String, u64> = [(PAYLOAD.to_owned(), 1)].into();
-    let mut document: Document = serde_json::from_value(value).unwrap();
-    (document.failures, document.outcomes) = (payloads.clone(), payloads);
-    document
+    let payloads: BTreeMap<String, u64> = [(PAYLOAD.to_owned(), 1)].into();
+    let mut result: RunResult = serde_json::from_value(value).unwrap();
+    (result.failures, result.outcomes) = (payloads.clone(), payloads.clone());
+    result.failure_reasons = [(PAYLOAD.to_owned(), PAYLOAD.to_owned())].into();
+    let counts = FaultCounts { reasons: payloads, ..FaultCounts::default() };
+    result.faults = [(PAYLOAD.to_owned(), counts)].into();
+    result
 }
 
 fn poison(value: &mut serde_json::Value) {
     match value {
-        // Two fields are words of a fixed list: another text could not get into the document.
+        // Two fields are words of a fixed list and one is a number: another text could not get into
+        // the result.
         serde_json::Value::Object(fields) => fields
             .iter_mut()
-            .filter(|(name, _)| !matches!(name.as_str(), "unit" | "direction"))
+            .filter(|(name, _)| !matches!(name.as_str(), "unit" | "direction" | "seed"))
             .for_each(|(_, value)| poison(value)),
         serde_json::Value::Array(items) => items.iter_mut().for_each(poison),
         serde_json::Value::String(text) => *text = PAYLOAD.to_owned(),
@@ -46,12 +55,12 @@ fn a_hostile_name_stays_text_wherever_it_stands() {
 
 #[test]
 fn a_trace_is_linked_by_http_only() {
-    let mut document = full();
-    for trip in &mut document.slowest {
+    let mut result = full();
+    for trip in &mut result.slowest {
         let url = "javascript:alert(1)".to_owned();
-        trip.trace = Some(Trace { id: "0".repeat(32), url });
+        trip.trace = Some(Trace { id: "0".repeat(32), url: Some(url) });
     }
-    assert!(!page(&document).contains("javascript:"));
+    assert!(!page(&result).contains("javascript:"));
     assert!(page(&full()).contains(r#"<a href="http://127.0.0.1:16686/trace/00000000"#));
 }
 
@@ -96,14 +105,13 @@ fn every_chart_is_well_formed_and_within_its_frame() {
 
 #[test]
 fn a_run_without_a_trip_and_a_long_run_have_a_page_too() {
-    let nothing = crate::statistics::Statistics::new(1).snapshot();
-    let empty = page(&Document::new(&sample::run(), &nothing));
+    let empty = page(&Statistics::new(sample::settings()).result());
     assert!(empty.ends_with("</html>") && !empty.contains("NaN"));
 
     let mut long = full();
     let points = (0..3600).map(|second| {
         let mut point = long.timeline[second % 20].clone();
-        point.offset_s = second as f64;
+        point.offset = Duration::from_secs(second as u64);
         point
     });
     long.timeline = points.collect();

@@ -1,0 +1,68 @@
+//! Whether faults that trips are to ask for can do anything, said before the first trip.
+
+use std::time::Duration;
+
+use awc::Client;
+use opentelemetry::global;
+use shared::fault::FaultSupport;
+
+use crate::{config::Config, trip::faults_url};
+
+/// How long the store is waited for: it may be down, and then the trips say so.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The largest answer that is read.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// The key of the header that carries baggage.
+const BAGGAGE: &str = "baggage";
+
+/// Warns of each fault that will do nothing, and says why. The run goes on, and its report counts
+/// what the store says of each request.
+pub(crate) async fn warn_of_idle_faults(config: &Config) {
+    if config.faults.is_empty() {
+        return;
+    }
+    if !global::get_text_map_propagator(|all| all.fields().any(|field| field == BAGGAGE)) {
+        tracing::warn!(
+            "faults will do nothing: they travel as baggage, and OTEL_PROPAGATORS has none"
+        );
+        return;
+    }
+    let Some(url) = faults_url(&config.store_url) else { return };
+    match ask(&url).await {
+        Ok(support) => {
+            for fault in &config.faults {
+                if let Some(why) = support.ignores(fault.fault()) {
+                    tracing::warn!("--fault {fault} will do nothing: {why}");
+                }
+            }
+        }
+        Err(NotTold::Unreachable) => {}
+        Err(NotTold::Otherwise(why)) => tracing::warn!(
+            "faults may do nothing: GET {url} does not say which the store honours ({why})"
+        ),
+    }
+}
+
+/// Why the store did not say which faults it honours.
+enum NotTold {
+    /// It cannot be reached, which the trips will say.
+    Unreachable,
+    /// It answered something else.
+    Otherwise(String),
+}
+
+async fn ask(url: &str) -> Result<FaultSupport, NotTold> {
+    let client = Client::builder().timeout(PATIENCE).disable_redirects().finish();
+    let request = client.get(url).no_decompress();
+    #[expect(clippy::disallowed_methods, reason = "it is asked before the first trip, in no trace")]
+    let answer = request.send().await;
+    let mut answer = answer.map_err(|_| NotTold::Unreachable)?;
+    if !answer.status().is_success() {
+        return Err(NotTold::Otherwise(format!("status {}", answer.status().as_u16())));
+    }
+    let body = answer.body().limit(MAX_ANSWER_BYTES).await;
+    let body = body.map_err(|error| NotTold::Otherwise(error.to_string()))?;
+    serde_json::from_slice(&body).map_err(|error| NotTold::Otherwise(error.to_string()))
+}

@@ -1,0 +1,335 @@
+//! Starts the trips of one thread, each at its time, and counts each exactly once.
+//!
+//! A [`Pacer`] sleeps until shortly before a trip is due (an [`Alarm`]), gives it a [`TripGuard`],
+//! and sends it to the thread's pool of shoppers, who wait awake for the last moment ([`Clock`]). Whatever
+//! becomes of the trip, its guard counts its end.
+
+use std::{
+    convert::Infallible,
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix::Addr;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    actors::{GoShopping, ShopperPool},
+    outcome::{Failure, Outcome},
+    pace::{Next, Pace, Return, ScheduleEnd},
+    plan::{Planner, TripPlan},
+    statistics::{Recorder, TripRecord},
+};
+
+/// The longest wait: whoever waits longer looks at the clock again.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long before its time a trip is handed to who makes it, and who then waits awake: a thread
+/// that sleeps wakes some tens of microseconds late, and the later the longer it slept, which would
+/// bend the times between arrivals and be counted as the store's latency.
+const LEAD: Duration = Duration::from_micros(100);
+
+/// Starts the trips of one thread.
+pub(crate) struct Pacer {
+    pub(crate) clock: Clock,
+    pub(crate) pace: Pace,
+    pub(crate) planner: Planner,
+    pub(crate) most_in_flight: u32,
+    /// When to end, if there is a limit.
+    pub(crate) end: Option<Duration>,
+    /// When the schedule ends, which is known with the last trip.
+    pub(crate) schedule_end: ScheduleEnd,
+    /// Who makes the trips.
+    pub(crate) pool: Addr<ShopperPool>,
+    pub(crate) counters: Arc<TripCounters>,
+    /// The shoppers of the closed model that are back.
+    pub(crate) returns: mpsc::UnboundedReceiver<Return>,
+    /// Cancelled when no more trips are to be started.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Pacer {
+    /// Starts trips until the last one, the end of the run, or until told to stop.
+    pub(crate) async fn run(mut self) {
+        let mut alarm = Alarm::new();
+        while self.start_due().is_continue() && self.wait(&mut alarm).await.is_continue() {}
+        self.end_schedule().await;
+    }
+
+    /// Starts every trip that is due, or all but due.
+    fn start_due(&mut self) -> ControlFlow<()> {
+        let now = self.clock.now() + LEAD;
+        let now = self.end.map_or(now, |end| now.min(end));
+        while let Some(departure) = self.pace.take_due(now) {
+            if self.end.is_some_and(|end| departure.due >= end) {
+                return ControlFlow::Break(());
+            }
+            let plan = || self.planner.plan(departure.shopper, departure.nth);
+            if let Some(trip) =
+                TripGuard::start(&self.counters, self.most_in_flight, departure.due, plan)
+            {
+                self.pool.do_send(GoShopping(trip));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Waits until the next trip is due or shoppers are back.
+    async fn wait(&mut self, alarm: &mut Alarm) -> ControlFlow<()> {
+        let next = match (self.pace.next(), self.end) {
+            (Next::At(due), Some(end)) => Some(due.min(end)),
+            (Next::At(due), None) => Some(due),
+            (Next::AfterReturn, end) => end,
+            (Next::Never, _) => return ControlFlow::Break(()),
+        };
+        let now = self.clock.now();
+        if self.end.is_some_and(|end| now >= end) {
+            return ControlFlow::Break(());
+        }
+        let next = next.map(|due| due.saturating_sub(now + LEAD));
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => return ControlFlow::Break(()),
+            Some(back) = self.returns.recv() => {
+                self.pace.back(back);
+                while let Ok(back) = self.returns.try_recv() {
+                    self.pace.back(back);
+                }
+            }
+            () = alarm.after(next.unwrap_or(Duration::MAX)) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Says when the trip after the last would have been due: until then the schedule went on. In
+    /// the closed model that may be some time after the next shopper is back.
+    async fn end_schedule(&mut self) {
+        loop {
+            match self.pace.after_last() {
+                Next::At(due) => return self.schedule_end.not_after(due),
+                Next::Never => return,
+                Next::AfterReturn => match self.returns.recv().await {
+                    Some(back) => self.pace.back(back),
+                    None => return,
+                },
+            }
+        }
+    }
+}
+
+/// Where the trips of one thread are counted out and in.
+#[derive(Debug)]
+pub(crate) struct TripCounters {
+    pub(crate) clock: Clock,
+    pub(crate) recorder: Recorder,
+    /// Trips under way in all threads.
+    pub(crate) in_flight: Arc<AtomicU32>,
+    /// Where to say that a shopper is back; nowhere in the open model, which waits for nobody.
+    pub(crate) returns: Option<mpsc::UnboundedSender<Return>>,
+    /// Dropped with the last guard and the pacer: then the run is over.
+    pub(crate) _open: mpsc::Sender<Infallible>,
+}
+
+/// A trip that has been started. Dropped before it has ended, it counts as abandoned.
+#[derive(Debug)]
+pub(crate) struct TripGuard {
+    pub(crate) plan: TripPlan,
+    pub(crate) intended: Duration,
+    started: Duration,
+    counters: Arc<TripCounters>,
+    ended: bool,
+}
+
+impl TripGuard {
+    /// Starts a trip, unless as many as allowed are under way: then it is missed, not delayed.
+    pub(crate) fn start(
+        counters: &Arc<TripCounters>,
+        most_in_flight: u32,
+        intended: Duration,
+        plan: impl FnOnce() -> TripPlan,
+    ) -> Option<Self> {
+        let one_more = |in_flight| (in_flight < most_in_flight).then_some(in_flight + 1);
+        let (change, look) = (Ordering::AcqRel, Ordering::Acquire);
+        if counters.in_flight.fetch_update(change, look, one_more).is_err() {
+            counters.recorder.missed();
+            return None;
+        }
+        counters.recorder.started();
+        let started = counters.clock.now();
+        Some(Self { plan: plan(), intended, started, counters: Arc::clone(counters), ended: false })
+    }
+
+    /// Counts the trip as it has ended.
+    pub(crate) fn end(mut self, trip: &TripRecord) {
+        self.count(trip);
+    }
+
+    fn count(&mut self, trip: &TripRecord) {
+        self.ended = true;
+        self.counters.recorder.finished(trip);
+        self.counters.in_flight.fetch_sub(1, Ordering::AcqRel);
+        if let Some(returns) = &self.counters.returns {
+            let back = Return {
+                shopper: self.plan.shopper,
+                nth: self.plan.nth,
+                at: trip.ended,
+                reached_store: trip.outcome != Outcome::Failed(Failure::Connect),
+            };
+            // After the last trip has been started nobody waits for shoppers any more.
+            returns.send(back).ok();
+        }
+    }
+}
+
+impl Drop for TripGuard {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.count(&TripRecord {
+                intended: self.intended,
+                started: self.started,
+                ended: self.counters.clock.now(),
+                kind: self.plan.kind,
+                outcome: Outcome::Failed(Failure::Abandoned),
+                reason: None,
+                trace_id: None,
+                faults: None,
+                steps: Vec::new(),
+            });
+        }
+    }
+}
+
+/// The time since the start of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// The time since the start.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Waits awake until this time; what else the thread has to do goes on.
+    pub(crate) async fn reach(&self, time: Duration) {
+        while self.now() < time {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Wakes one task, as precisely as the system can.
+///
+/// A timer of the runtime has a resolution of a millisecond, which is the whole time between two
+/// trips at a thousand a second. On Linux a timer of the system wakes within some ten microseconds.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    #[cfg(target_os = "linux")]
+    timer: Option<linux::Timer>,
+}
+
+impl Alarm {
+    /// An alarm of the current runtime.
+    pub(crate) fn new() -> Self {
+        Self {
+            #[cfg(target_os = "linux")]
+            timer: linux::Timer::new()
+                .inspect_err(|error| tracing::warn!(%error, "trips may start a millisecond late"))
+                .ok(),
+        }
+    }
+
+    /// Waits as long as this, or for a day if that is shorter. A wait that is dropped is over.
+    pub(crate) async fn after(&mut self, wait: Duration) {
+        let wait = wait.min(LONGEST_WAIT);
+        #[cfg(target_os = "linux")]
+        if let Some(timer) = &mut self.timer
+            && timer.wait(wait).await.is_ok()
+        {
+            return;
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::{io, os::fd::AsFd, time::Duration};
+
+    use nix::sys::{
+        time::TimeSpec,
+        timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags},
+    };
+    use tokio::{io::AsyncReadExt, net::unix::pipe::Receiver};
+
+    /// How much there is to read when a timer has rung: how often it has.
+    const COUNT_BYTES: usize = size_of::<u64>();
+
+    /// A timer of the system: see <https://man7.org/linux/man-pages/man2/timerfd_create.2.html>.
+    #[derive(Debug)]
+    pub(super) struct Timer {
+        timer: TimerFd,
+        /// The same timer, for the runtime to wait for: it can be read when it has rung, as a pipe
+        /// can be when something is in it.
+        rung: Receiver,
+    }
+
+    impl Timer {
+        pub(super) fn new() -> io::Result<Self> {
+            let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+            let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+            let rung = Receiver::from_owned_fd_unchecked(timer.as_fd().try_clone_to_owned()?)?;
+            Ok(Self { timer, rung })
+        }
+
+        pub(super) async fn wait(&mut self, wait: Duration) -> io::Result<()> {
+            // No time at all would mean to disarm it.
+            let wait = TimeSpec::from_duration(wait.max(Duration::from_nanos(1)));
+            self.timer.set(Expiration::OneShot(wait), TimerSetTimeFlags::empty())?;
+            self.rung.read_exact(&mut [0; COUNT_BYTES]).await.map(drop)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_time_is_reached_not_before_it_comes_and_others_are_served_meanwhile() {
+        let clock = Clock::start();
+        let time = Duration::from_millis(2);
+        let mut served = 0_u32;
+        tokio::select! {
+            biased;
+            () = clock.reach(time) => assert!(clock.now() >= time, "{:?}", clock.now()),
+            () = async { loop { served += 1; tokio::task::yield_now().await; } } => {}
+        }
+        assert!(served > 0);
+        clock.reach(time).await;
+    }
+
+    #[tokio::test]
+    async fn it_never_wakes_early_also_after_a_wait_that_was_dropped() {
+        let mut alarm = Alarm::new();
+        for wait in [0, 1, 2_000, 300] {
+            let dropped = tokio::time::timeout(Duration::ZERO, alarm.after(Duration::from_secs(9)));
+            assert!(dropped.await.is_err());
+            let wait = Duration::from_micros(wait);
+            let start = Instant::now();
+            alarm.after(wait).await;
+            assert!(start.elapsed() >= wait, "{:?} of {wait:?}", start.elapsed());
+        }
+    }
+}

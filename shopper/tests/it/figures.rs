@@ -1,0 +1,166 @@
+//! Every figure of a run, worked out again from the log of the store that was visited.
+
+use std::{
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config as Cases, RngSeed, TestRunner},
+};
+use shopper::{
+    arrival::{Arrivals, RateProfile, Schedule},
+    config::{Config, Load, Think},
+    result::RunResult,
+};
+
+use crate::{
+    stub::{Reply, Stub},
+    support::{one_trip, run},
+};
+
+fn open(rate: Option<&str>, stages: Option<&str>, arrivals: Arrivals) -> Load {
+    Load::Open {
+        rate: rate.map(|rate| rate.parse().unwrap()),
+        stages: stages.map(|stages| stages.parse().unwrap()),
+        arrivals,
+        max_shoppers: NonZeroU32::new(1000).unwrap(),
+    }
+}
+
+/// A store that takes its time to welcome, so that answers come long after the last trip started.
+fn slow() -> Stub {
+    Stub::start(|asked| match asked.line.as_str() {
+        "GET /" => Reply::After(Duration::from_millis(300)),
+        _ => Reply::Proper,
+    })
+}
+
+fn to_three_places(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// The counts of the run are those of the store's log.
+fn assert_as_the_store_saw_it(result: &RunResult, stub: &Stub) {
+    let asked = stub.asked();
+    let of = |line: &str| asked.iter().filter(|asked| asked.line == line).count() as u64;
+    assert_eq!(result.trips.started, of("GET /"));
+    assert_eq!(result.requests.requests, asked.len() as u64);
+    let sent: usize = asked.iter().map(|asked| asked.body.len()).sum();
+    assert_eq!(result.requests.sent_bytes, sent as u64);
+    for step in &result.steps {
+        let line = step.name.replace("{id}", "1");
+        assert_eq!(step.requests, of(&line), "{line}");
+    }
+}
+
+#[test]
+fn rates_are_of_the_schedule_and_not_of_the_last_answers() {
+    let cases = Cases {
+        cases: 6,
+        rng_seed: RngSeed::Fixed(5),
+        failure_persistence: None,
+        ..Cases::default()
+    };
+    let arrivals = prop::sample::select(vec![Arrivals::Even, Arrivals::Poisson]);
+    let run_of = (10_u32..150, 200_u64..600, arrivals, 1_usize..4, any::<u64>());
+    TestRunner::new(cases)
+        .run(&run_of, |(rate, ms, arrivals, threads, seed)| {
+            actix_web::rt::System::new().block_on(async {
+                let (stub, duration) = (slow(), Duration::from_millis(ms));
+                let rate = rate.to_string();
+                let result = run(&Config {
+                    load: open(Some(&rate), None, arrivals),
+                    threads: NonZeroUsize::new(threads).unwrap(),
+                    trips: None,
+                    duration: Some(duration),
+                    seed,
+                    ..one_trip(&stub.url)
+                })
+                .await;
+                let profile = RateProfile::constant(rate.parse().unwrap());
+                let schedule = Schedule::new(profile, arrivals, seed);
+                let scheduled = schedule.take_while(|due| *due < duration).count();
+                assert_eq!(result.trips.scheduled, scheduled as u64);
+                assert_as_the_store_saw_it(&result, &stub);
+                let per_second =
+                    |count: u64| to_three_places(count as f64 / duration.as_secs_f64());
+                let shown = &result.rate;
+                assert_eq!(shown.target_per_s, Some(rate.parse().unwrap()));
+                assert_eq!(shown.started_per_s, per_second(result.trips.started));
+                assert_eq!(shown.completed_per_s, per_second(result.trips.completed));
+                assert_eq!(shown.requests_per_s, per_second(stub.asked().len() as u64));
+                assert_eq!(result.run.scheduled, duration);
+                assert!(result.run.elapsed >= duration, "{:?}", result.run.elapsed);
+            });
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// From 0 to 80 a second in half a second is 20 trips, 40 a second; the answers take longer.
+#[actix_web::test]
+async fn a_ramp_is_held_against_what_it_asked_for() {
+    let stub = slow();
+    let load = open(None, Some("500ms@80"), Arrivals::Even);
+    let result = run(&Config { load, trips: None, ..one_trip(&stub.url) }).await;
+    assert_eq!((result.trips.started, result.trips.missed), (20, 0));
+    assert_eq!((result.rate.target_per_s, result.rate.started_per_s), (Some(40.0), 40.0));
+    let asked: f64 = result
+        .timeline
+        .iter()
+        .filter_map(|point| Some(point.target_per_s? * point.length.as_secs_f64()))
+        .sum();
+    assert!((asked - 20.0).abs() < 0.01, "{asked} in {:?}", result.timeline);
+    let last = result.timeline.last().unwrap();
+    assert_eq!(last.target_per_s, None, "the target ends with the schedule");
+}
+
+#[actix_web::test]
+async fn a_number_of_trips_is_a_schedule_until_the_next_one_would_be_due() {
+    for threads in [1, 3] {
+        let stub = slow();
+        let result = run(&Config {
+            load: open(Some("50"), None, Arrivals::Even),
+            trips: NonZeroU64::new(20),
+            threads: NonZeroUsize::new(threads).unwrap(),
+            ..one_trip(&stub.url)
+        })
+        .await;
+        assert_eq!(result.run.scheduled, Duration::from_millis(400));
+        assert_eq!((result.rate.target_per_s, result.rate.started_per_s), (Some(50.0), 50.0));
+        assert_as_the_store_saw_it(&result, &stub);
+    }
+}
+
+/// One shopper that thinks 50 ms after each of its trips; it goes by its returns.
+#[actix_web::test]
+async fn the_closed_model_has_a_schedule_until_the_next_shopper_would_go() {
+    let stub = Stub::proper();
+    let every = Duration::from_millis(50);
+    let shoppers = NonZeroU32::MIN;
+    let load = Load::Closed { shoppers, every, think: Think::Fixed };
+    let config = Config { load, trips: NonZeroU64::new(5), ..one_trip(&stub.url) };
+    let result = run(&config).await;
+    let scheduled = result.run.scheduled;
+    assert!(scheduled >= 5 * every && scheduled > result.run.elapsed, "{scheduled:?}");
+    assert_eq!(result.rate.target_per_s, None);
+    let started_per_s = to_three_places(5.0 / scheduled.as_secs_f64());
+    assert_eq!(result.rate.started_per_s, started_per_s);
+}
+
+/// The slowest trip is the maximum, in every place that shows one.
+#[actix_web::test]
+async fn the_maximum_is_that_of_the_slowest_trip() {
+    let stub = Stub::start(|asked| match (asked.line.as_str(), asked.before) {
+        ("GET /", 3) => Reply::After(Duration::from_millis(412)),
+        _ => Reply::Proper,
+    });
+    let result = run(&Config { trips: NonZeroU64::new(10), ..one_trip(&stub.url) }).await;
+    let slowest = Some(result.slowest[0].latency_us);
+    assert!(slowest >= Some(412_000), "{slowest:?}");
+    assert_eq!(result.latency.corrected.max_us, slowest);
+    assert_eq!(result.timeline.iter().filter_map(|point| point.max_us).max(), slowest);
+    assert_eq!(result.distribution.corrected.last().map(|at| at.us), slowest);
+}
