@@ -1,11 +1,18 @@
-//! An OTLP receiver over gRPC that keeps what it is sent.
+//! An OTLP receiver over gRPC that keeps what it is sent and answers as told, well or badly.
 
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
@@ -15,6 +22,20 @@ use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
+
+/// What is answered to a request.
+#[derive(Clone, Debug, Default)]
+pub enum Answer {
+    /// All was taken.
+    #[default]
+    Taken,
+    /// So many were rejected.
+    Rejected(i64),
+    /// A status other than success.
+    Refused(Status),
+    /// Nothing.
+    Hang,
+}
 
 /// A server on a free port, until it is dropped.
 pub struct GrpcReceiver {
@@ -26,7 +47,33 @@ pub struct GrpcReceiver {
 }
 
 #[derive(Clone, Default)]
-struct Inbox(Arc<Mutex<Vec<(MetadataMap, ExportTraceServiceRequest)>>>);
+struct Inbox(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    first: Mutex<VecDeque<Answer>>,
+    answer: Mutex<Answer>,
+    traces: Mutex<Vec<(MetadataMap, ExportTraceServiceRequest)>>,
+    metrics: Mutex<Vec<ExportMetricsServiceRequest>>,
+    requests: Mutex<usize>,
+}
+
+impl Inbox {
+    /// How many are rejected of a request, unless it is refused.
+    async fn answer(&self) -> Result<i64, Status> {
+        let answer = {
+            *self.0.requests.lock().unwrap() += 1;
+            let first = self.0.first.lock().unwrap().pop_front();
+            first.unwrap_or_else(|| self.0.answer.lock().unwrap().clone())
+        };
+        match answer {
+            Answer::Taken => Ok(0),
+            Answer::Rejected(count) => Ok(count),
+            Answer::Refused(status) => Err(status),
+            Answer::Hang => std::future::pending().await,
+        }
+    }
+}
 
 #[tonic::async_trait]
 impl TraceService for Inbox {
@@ -34,14 +81,31 @@ impl TraceService for Inbox {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let rejected_spans = self.answer().await?;
         let (metadata, _, message) = request.into_parts();
-        self.0.lock().unwrap().push((metadata, message));
-        Ok(Response::new(ExportTraceServiceResponse::default()))
+        self.0.traces.lock().unwrap().push((metadata, message));
+        let partial = ExportTracePartialSuccess { rejected_spans, ..Default::default() };
+        let partial_success = (rejected_spans != 0).then_some(partial);
+        Ok(Response::new(ExportTraceServiceResponse { partial_success }))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Inbox {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let rejected_data_points = self.answer().await?;
+        self.0.metrics.lock().unwrap().push(request.into_inner());
+        let partial = ExportMetricsPartialSuccess { rejected_data_points, ..Default::default() };
+        let partial_success = (rejected_data_points != 0).then_some(partial);
+        Ok(Response::new(ExportMetricsServiceResponse { partial_success }))
     }
 }
 
 impl GrpcReceiver {
-    /// Starts a server.
+    /// Starts a server that takes everything.
     pub fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -49,21 +113,48 @@ impl GrpcReceiver {
             .build()
             .expect("a runtime");
         let inbox = Inbox::default();
-        let service = TraceServiceServer::new(inbox.clone())
+        let traces = TraceServiceServer::new(inbox.clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip);
+        let metrics = MetricsServiceServer::new(inbox.clone());
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address");
         runtime.spawn(
             Server::builder()
-                .add_service(service)
+                .add_service(traces)
+                .add_service(metrics)
                 .serve_with_incoming(TcpListenerStream::new(listener)),
         );
         GrpcReceiver { address, inbox, _runtime: runtime }
     }
 
-    /// All requests so far, with their metadata.
+    /// `http://` and the address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers with `answer` from now on.
+    pub fn answer(&self, answer: Answer) {
+        *self.inbox.0.answer.lock().unwrap() = answer;
+    }
+
+    /// Answers the next requests with `answers`, one each.
+    pub fn answer_first(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.inbox.0.first.lock().unwrap().extend(answers);
+    }
+
+    /// All requests of spans that were taken, with their metadata.
     pub fn received(&self) -> Vec<(MetadataMap, ExportTraceServiceRequest)> {
-        self.inbox.0.lock().unwrap().clone()
+        self.inbox.0.traces.lock().unwrap().clone()
+    }
+
+    /// All requests of metrics that were taken.
+    pub fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
+        self.inbox.0.metrics.lock().unwrap().clone()
+    }
+
+    /// How many requests there were, however they were answered.
+    pub fn requests(&self) -> usize {
+        *self.inbox.0.requests.lock().unwrap()
     }
 }

@@ -1,15 +1,16 @@
-//! An HTTP/1.1 server that keeps what it is sent and answers as told.
+//! An HTTP/1.1 server that keeps what it is sent and answers as told, well or badly.
 
 use flate2::read::GzDecoder;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A request, with its body uncompressed.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// The method.
+    pub method: String,
     /// The path and the query.
     pub path: String,
     /// The headers, by their names in lower case.
@@ -21,6 +22,37 @@ pub struct Received {
 /// In the place of a status: read the request and never answer.
 pub const HANG: u16 = 0;
 
+/// What is answered to a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// A status, headers as `name: value`, and a body.
+    Http(u16, Vec<String>, Vec<u8>),
+    /// Nothing, and the connection stays open.
+    Hang,
+    /// Nothing, and the connection is closed.
+    Close,
+    /// These bytes, and the connection is closed.
+    Bytes(Vec<u8>),
+}
+
+impl From<u16> for Answer {
+    fn from(status: u16) -> Self {
+        if status == HANG { Answer::Hang } else { Answer::Http(status, vec![], vec![]) }
+    }
+}
+
+impl Answer {
+    /// A status, with a body of some type.
+    pub fn body(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Answer::Http(status, vec![format!("content-type: {content_type}")], body.into())
+    }
+
+    /// A status with one header.
+    pub fn header(status: u16, header: impl Into<String>) -> Self {
+        Answer::Http(status, vec![header.into()], vec![])
+    }
+}
+
 /// A server on a free port, for as long as the test runs.
 pub struct HttpReceiver {
     /// Where it listens.
@@ -29,19 +61,23 @@ pub struct HttpReceiver {
 }
 
 struct State {
-    status: AtomicU16,
-    received: Mutex<Vec<Received>>,
+    /// What the next requests are answered with, before what all others are.
+    first: Mutex<VecDeque<Answer>>,
+    answer: Mutex<Answer>,
+    /// Each request with whether the answer was a success.
+    received: Mutex<Vec<(Received, bool)>>,
     /// Connections that will never be answered, kept open.
     hanging: Mutex<Vec<TcpStream>>,
 }
 
 impl HttpReceiver {
-    /// Starts a server that answers every request with `status`.
-    pub fn answering(status: u16) -> Self {
+    /// Starts a server that answers every request with `answer`, such as a status.
+    pub fn answering(answer: impl Into<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {
-            status: AtomicU16::new(status),
+            first: Mutex::default(),
+            answer: Mutex::new(answer.into()),
             received: Mutex::default(),
             hanging: Mutex::default(),
         });
@@ -60,14 +96,25 @@ impl HttpReceiver {
         format!("http://{}", self.address)
     }
 
-    /// Answers with `status` from now on.
-    pub fn answer(&self, status: u16) {
-        self.state.status.store(status, Ordering::SeqCst);
+    /// Answers with `answer` from now on.
+    pub fn answer(&self, answer: impl Into<Answer>) {
+        *self.state.answer.lock().unwrap() = answer.into();
+    }
+
+    /// Answers the next requests with `answers`, one each.
+    pub fn answer_first(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.state.first.lock().unwrap().extend(answers);
     }
 
     /// All requests that were answered with success.
     pub fn received(&self) -> Vec<Received> {
-        self.state.received.lock().unwrap().clone()
+        let received = self.state.received.lock().unwrap();
+        received.iter().filter(|(_, success)| *success).map(|(one, _)| one.clone()).collect()
+    }
+
+    /// All requests, however they were answered.
+    pub fn requests(&self) -> Vec<Received> {
+        self.state.received.lock().unwrap().iter().map(|(one, _)| one.clone()).collect()
     }
 
     /// How many requests have been left without an answer.
@@ -79,16 +126,26 @@ impl HttpReceiver {
 fn serve(stream: TcpStream, state: &State) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     while let Some(request) = read(&mut reader) {
-        let status = state.status.load(Ordering::SeqCst);
-        if status == HANG {
-            state.hanging.lock().unwrap().push(stream);
-            return;
-        }
-        if status == 200 {
-            state.received.lock().unwrap().push(request);
-        }
-        let head = format!("HTTP/1.1 {status} Answer\r\ncontent-length: 0\r\n\r\n");
-        if (&stream).write_all(head.as_bytes()).is_err() {
+        let first = state.first.lock().unwrap().pop_front();
+        let answer = first.unwrap_or_else(|| state.answer.lock().unwrap().clone());
+        let is_success = matches!(answer, Answer::Http(200..=299, ..));
+        state.received.lock().unwrap().push((request, is_success));
+        let (status, headers, body) = match answer {
+            Answer::Http(status, headers, body) => (status, headers, body),
+            Answer::Hang => {
+                state.hanging.lock().unwrap().push(stream);
+                return;
+            }
+            Answer::Close => return,
+            Answer::Bytes(bytes) => {
+                (&stream).write_all(&bytes).ok();
+                return;
+            }
+        };
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status} Answer\r\n{headers}content-length: {length}\r\n\r\n");
+        if (&stream).write_all(&[head.as_bytes(), &body].concat()).is_err() {
             return;
         }
     }
@@ -97,6 +154,7 @@ fn serve(stream: TcpStream, state: &State) {
 fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
+    let method = line.split(' ').next()?.to_owned();
     let path = line.split(' ').nth(1)?.to_owned();
     let mut headers = BTreeMap::new();
     loop {
@@ -113,5 +171,5 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
         GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("a gzip body");
         body = plain;
     }
-    Some(Received { path, headers, body })
+    Some(Received { method, path, headers, body })
 }

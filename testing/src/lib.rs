@@ -13,6 +13,7 @@ pub mod jaeger;
 pub mod otlp;
 pub mod postgres;
 pub mod span;
+pub mod tls;
 pub mod unread;
 pub mod zipkin;
 

@@ -1,0 +1,373 @@
+//! The HTTP client of the exporters, and what an answer means.
+//!
+//! Every exporter over HTTP sends through [`Post`]: OTLP, Zipkin, Jaeger's collector and metrics.
+//! Its rules are the same for all:
+//!
+//! - only the protocol's own answer is success: no redirect is followed, so that no body is dropped
+//!   and no secret header goes to another host, and a page of HTML is a failure whatever its status;
+//! - what may be taken later is sent again, see [`delivery`](crate::delivery);
+//! - loopback is never reached through a proxy;
+//! - certificates are loaded for `https://` only.
+//!
+//! The client is blocking, and runs on the exporters' own threads: it needs none of the service's
+//! runtimes. The batch processor suppresses telemetry on those threads, so that sending spans makes
+//! no spans.
+
+use crate::TelemetryError;
+use crate::delivery::{Accepted, Again, Failure, Retry, quoted};
+use crate::otlp::answer;
+use crate::tls::{self, Credentials};
+use async_trait::async_trait;
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, StatusCode, Uri};
+use opentelemetry_http::{Bytes, HttpClient, HttpError};
+use reqwest::blocking::{Client, Request, Response};
+use reqwest::{Method, Url, redirect};
+use std::error::Error;
+use std::io::{self, Read as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Bytes of an answer that are read. None of the protocols answers with more than a few lines.
+const LONGEST_ANSWER: u64 = 64 * 1024;
+
+/// Where requests go, and how long one may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    /// The exporter's name, for errors at the start.
+    pub(crate) exporter: &'static str,
+    pub(crate) endpoint: &'a Uri,
+    /// Longest that one request may take; without it, for ever.
+    pub(crate) timeout: Option<Duration>,
+    /// The variable that names a proxy for the endpoint, if one is set.
+    pub(crate) proxy: Option<&'static str>,
+    pub(crate) credentials: Credentials<'a>,
+}
+
+/// What a success looks like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Protocol {
+    /// OTLP, which can say that it rejected a part.
+    Otlp(answer::Signal),
+    /// Any status of success without a page of HTML: Zipkin and Jaeger say nothing more.
+    Status,
+}
+
+/// A client for one endpoint, which remembers what became of the last request.
+///
+/// The exporters that build the requests keep the answers to themselves. So this client is told to
+/// them as their HTTP client, and they as well as the batch processor are told that all went well;
+/// the [outcome](Self::outcome) is for the accounting.
+#[derive(Debug)]
+pub(crate) struct Post {
+    client: Client,
+    destination: Destination,
+    timeout: Option<Duration>,
+    protocol: Protocol,
+    retry: Retry,
+    outcome: Mutex<Option<Result<Accepted, Failure>>>,
+}
+
+impl Post {
+    /// Builds a client for `target`.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
+    pub(crate) fn new(
+        target: Target<'_>,
+        protocol: Protocol,
+        retry: Retry,
+    ) -> Result<Arc<Self>, TelemetryError> {
+        let refused = |reason: String| TelemetryError::Exporter {
+            exporter: target.exporter,
+            reason: format!("{reason} (for {})", shown(target.endpoint)),
+        };
+        let is_secure = target.endpoint.scheme_str() == Some("https");
+        let tls = tls::client(is_secure, target.credentials).map_err(refused)?;
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(redirect::Policy::none())
+            .timeout(None);
+        if is_loopback(target.endpoint) {
+            builder = builder.no_proxy();
+        }
+        let build = || builder.build().map_err(|error| refused(causes(&error).join(": ")));
+        // A blocking client panics when it is made on a thread of an async runtime.
+        let client = std::thread::scope(|scope| scope.spawn(build).join())
+            .map_err(|_| refused("its HTTP client could not be made".to_owned()))??;
+        Ok(Arc::new(Post {
+            client,
+            destination: Destination::new(target.endpoint, target.proxy),
+            timeout: target.timeout,
+            protocol,
+            retry,
+            outcome: Mutex::new(None),
+        }))
+    }
+
+    /// Posts `body` until it is taken or given up.
+    pub(crate) fn send(&self, url: &str, headers: &HeaderMap, body: &Bytes) {
+        let outcome = match url.parse() {
+            Ok(url) => self.retry.run(|| self.attempt(&url, headers, body)),
+            Err(error) => Err(Failure { reason: format!("{url}: {error}"), again: Again::Never }),
+        };
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    }
+
+    /// What became of the last request, once; none if there was none.
+    pub(crate) fn outcome(&self) -> Option<Result<Accepted, Failure>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn attempt(&self, url: &Url, headers: &HeaderMap, body: &Bytes) -> Result<Accepted, Failure> {
+        let mut request = Request::new(Method::POST, url.clone());
+        *request.headers_mut() = headers.clone();
+        *request.body_mut() = Some(body.clone().into());
+        *request.timeout_mut() = self.timeout;
+        let response = self.client.execute(request).map_err(|error| {
+            self.destination.unreached(&error, error.is_timeout().then_some(self.timeout).flatten())
+        })?;
+        self.read(response)
+    }
+
+    /// Says what `response` means.
+    fn read(&self, response: Response) -> Result<Accepted, Failure> {
+        let Destination { shown, .. } = &self.destination;
+        let status = response.status();
+        let headers = response.headers().clone();
+        if !status.is_success() {
+            return Err(Failure {
+                reason: format!("{shown} answers {}", refusal(status, &headers)),
+                again: again(status, &headers),
+            });
+        }
+        let content_type = headers.get(CONTENT_TYPE).map(|value| mime(value.as_bytes()));
+        let is_html = content_type.as_deref() == Some("text/html");
+        let mut body = Vec::new();
+        let read = response.take(LONGEST_ANSWER + 1).read_to_end(&mut body);
+        let error = match (&self.protocol, read) {
+            (_, Ok(_)) if is_html => "a page of HTML".to_owned(),
+            (Protocol::Status, _) => return Ok(Accepted::default()),
+            (Protocol::Otlp(_), Ok(_)) if body.len() as u64 > LONGEST_ANSWER => {
+                format!("more than {LONGEST_ANSWER} bytes")
+            }
+            (Protocol::Otlp(signal), Ok(_)) => match signal.read(content_type.as_deref(), &body) {
+                Ok(accepted) => return Ok(accepted),
+                Err(what) => what,
+            },
+            (Protocol::Otlp(_), Err(error)) => {
+                let reason = format!("{shown} breaks its answer off: {error}");
+                return Err(Failure { reason, again: Again::NoAnswer });
+            }
+        };
+        let reason = format!(
+            "{shown} answers {status} with {error}: that is no receiver of {}",
+            match self.protocol {
+                Protocol::Otlp(_) => "OTLP",
+                Protocol::Status => "spans",
+            }
+        );
+        Err(Failure { reason, again: Again::Never })
+    }
+}
+
+/// A [`Post`] as the exporters want it.
+#[derive(Clone, Debug)]
+pub(crate) struct PostClient(pub(crate) Arc<Post>);
+
+#[async_trait]
+impl HttpClient for PostClient {
+    async fn send_bytes(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, HttpError> {
+        let (parts, body) = request.into_parts();
+        self.0.send(&parts.uri.to_string(), &parts.headers, &body);
+        Ok(http::Response::new(Bytes::new()))
+    }
+}
+
+/// The status of a refusal, with where a redirect points.
+fn refusal(status: StatusCode, headers: &HeaderMap) -> String {
+    match headers.get(LOCATION) {
+        Some(to) if status.is_redirection() => {
+            let to = quoted(&String::from_utf8_lossy(to.as_bytes()));
+            format!("{status} to {to}, and telemetry follows no redirects: set that URL if it is right")
+        }
+        _ => match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                format!("{status}: are the headers right?")
+            }
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                format!("{status}: is the path right?")
+            }
+            _ => status.to_string(),
+        },
+    }
+}
+
+/// Whether the protocol lets a client try again after `status`:
+/// <https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes>
+fn again(status: StatusCode, headers: &HeaderMap) -> Again {
+    match status.as_u16() {
+        429 | 502 | 503 | 504 => Again::Busy(headers.get(RETRY_AFTER).and_then(|value| {
+            let value = value.to_str().ok()?.trim();
+            match value.parse() {
+                Ok(seconds) => Some(Duration::from_secs(seconds)),
+                // Or a date; one in the past means now.
+                Err(_) => {
+                    let date = httpdate::parse_http_date(value).ok()?;
+                    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+                }
+            }
+        })),
+        _ => Again::Never,
+    }
+}
+
+/// A media type without its parameters, in lower case.
+fn mime(value: &[u8]) -> String {
+    let value = String::from_utf8_lossy(value);
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// An endpoint in the words of an error.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    /// Its URL, without what may be secret in it.
+    pub(crate) shown: String,
+    proxy: Option<&'static str>,
+}
+
+impl Destination {
+    pub(crate) fn new(endpoint: &Uri, proxy: Option<&'static str>) -> Self {
+        Destination { shown: shown(endpoint), proxy }
+    }
+
+    /// Why there was no answer, which `error` and its causes tell.
+    pub(crate) fn unreached(
+        &self,
+        error: &(dyn Error + 'static),
+        timed_out_after: Option<Duration>,
+    ) -> Failure {
+        let shown = &self.shown;
+        let tls = chain(error).find_map(find::<rustls::Error>);
+        let io = chain(error).find_map(find::<io::Error>).map(io::Error::kind);
+        let texts = causes(error);
+        let last = texts.last().map_or("", String::as_str);
+        let text = match (tls, io) {
+            _ if timed_out_after.is_some() => {
+                format!("no answer from {shown} in {:?}", timed_out_after.unwrap_or_default())
+            }
+            (Some(rustls::Error::InvalidCertificate(why)), _) => format!(
+                "the certificate of {shown} is not trusted: {why}; name its authority in \
+                 OTEL_EXPORTER_OTLP_CERTIFICATE, or for other exporters in SSL_CERT_FILE"
+            ),
+            (Some(why), _) => {
+                format!("no TLS connection with {shown}: {why}; is it https there, or http?")
+            }
+            (None, Some(io::ErrorKind::ConnectionRefused)) => {
+                format!("nobody listens at {shown}: {last}")
+            }
+            _ if texts.iter().any(|text| text == "dns error") => {
+                format!("the host of {shown} cannot be found: {last}")
+            }
+            _ => format!("no answer from {shown}: {}", texts.join(": ")),
+        };
+        let proxy = self.proxy.map_or(String::new(), |name| {
+            format!(" (through the proxy that {name} names, unless NO_PROXY excepts the host)")
+        });
+        let again = if tls.is_some() { Again::Never } else { Again::NoAnswer };
+        Failure { reason: text + &proxy, again }
+    }
+}
+
+/// `endpoint` without user, password and query.
+fn shown(endpoint: &Uri) -> String {
+    let scheme = endpoint.scheme_str().unwrap_or_default();
+    let authority = endpoint.authority().map_or("", |authority| {
+        authority.as_str().rsplit('@').next().unwrap_or_default()
+    });
+    format!("{scheme}://{authority}{}", endpoint.path().trim_end_matches('/'))
+}
+
+/// Whether `endpoint` is on this machine, by its name.
+pub(crate) fn is_loopback(endpoint: &Uri) -> bool {
+    let host = endpoint.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.to_ascii_lowercase().ends_with(".localhost")
+        || host.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
+}
+
+/// `error` and all its causes, the first first.
+fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| match error.downcast_ref::<io::Error>() {
+        // An I/O error passes over the error that it holds and names that one's cause.
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
+
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    error.downcast_ref()
+}
+
+/// The texts of the causes of `error`, each once, without its own, which repeats the URL.
+fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut texts: Vec<String> = chain(error).skip(1).map(ToString::to_string).collect();
+    texts.dedup();
+    if texts.is_empty() { vec![error.to_string()] } else { texts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_this_machine_are_told_by_their_names() {
+        for (url, expected) in [
+            ("http://localhost:4318", true),
+            ("http://LocalHost", true),
+            ("http://store.localhost:1", true),
+            ("http://127.0.0.1:4318", true),
+            ("http://127.8.9.1", true),
+            ("http://[::1]:4318", true),
+            ("http://[::ffff:127.0.0.1]:4318", true),
+            ("http://localhost.example", false),
+            ("http://10.0.0.1", false),
+            ("http://[2001:db8::1]:4318", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().expect("a URL")), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_an_endpoint_are_not_shown() {
+        let endpoint = "https://user:pass@host:4318/v1/traces?key=secret".parse().expect("a URL");
+        assert_eq!(shown(&endpoint), "https://host:4318/v1/traces");
+    }
+
+    #[test]
+    fn the_answers_that_ask_for_another_attempt_are_the_specification_s() {
+        let none = HeaderMap::new();
+        for status in 300..600 {
+            let expected = match status {
+                429 | 502 | 503 | 504 => Again::Busy(None),
+                _ => Again::Never,
+            };
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(again(status, &none), expected, "{status}");
+        }
+        let after = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().expect("a value"))]);
+            again(StatusCode::SERVICE_UNAVAILABLE, &headers)
+        };
+        assert_eq!(after("20"), Again::Busy(Some(Duration::from_secs(20))));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Again::Busy(Some(Duration::ZERO)));
+        assert_eq!(after("-1"), Again::Busy(None));
+        assert_eq!(after("soon"), Again::Busy(None));
+    }
+}

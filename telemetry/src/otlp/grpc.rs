@@ -1,0 +1,304 @@
+//! OTLP over gRPC, by opentelemetry-proto's generated client on a runtime of its own.
+//!
+//! Nothing here needs or touches the runtimes that the service runs on: tonic is known to hang on
+//! a current-thread runtime, which is what actix uses. The exporter's own thread waits for each
+//! call; the connection lives on the runtime.
+
+use super::credentials;
+use crate::TelemetryError;
+use crate::config::OtlpConfig;
+use crate::delivery::{Accepted, Again, Failure, Retry, quoted};
+use crate::exporter::{Deliver, Outcome};
+use crate::http::Destination;
+use crate::metrics::DeliverMetrics;
+use crate::tls;
+use ::http::Uri;
+use hyper_util::rt::TokioIo;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::trace::SpanData;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio_rustls::TlsConnector;
+use tonic::codec::CompressionEncoding;
+use tonic::codegen::Service;
+use tonic::metadata::MetadataMap;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt as _;
+
+/// Bytes of an answer that are read.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// A connection to a receiver, with all that goes with each call.
+#[derive(Debug)]
+struct Connection {
+    /// Taken when this is dropped.
+    runtime: Option<Runtime>,
+    channel: Channel,
+    destination: Destination,
+    metadata: MetadataMap,
+    gzip: bool,
+    timeout: Option<Duration>,
+    retry: Retry,
+}
+
+impl Connection {
+    /// Prepares a connection; nothing is sent or looked up yet.
+    fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
+        let destination = Destination::new(&config.endpoint, None);
+        let refused = |reason: String| TelemetryError::Exporter {
+            exporter: "otlp",
+            reason: format!("{reason} (for {})", destination.shown),
+        };
+        let is_secure = config.endpoint.scheme_str() == Some("https");
+        let tls = tls::client(is_secure, credentials(config)).map_err(refused)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("telemetry-grpc")
+            .enable_all()
+            .build()
+            .map_err(|error| refused(error.to_string()))?;
+        let endpoint = Endpoint::from(config.endpoint.clone())
+            .user_agent(concat!("telemetry/", env!("CARGO_PKG_VERSION")))
+            .map_err(|error| refused(error.to_string()))?;
+        let channel = {
+            let _entered = runtime.enter();
+            endpoint.connect_with_connector_lazy(Connector::new(is_secure.then_some(tls)))
+        };
+        // The names and values were checked when the configuration was read.
+        let headers = config
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+            .collect();
+        Ok(Connection {
+            runtime: Some(runtime),
+            channel,
+            destination,
+            metadata: MetadataMap::from_headers(headers),
+            gzip: config.gzip,
+            timeout: config.timeout,
+            retry,
+        })
+    }
+
+    /// Sends `message` by `call` until it is taken or given up.
+    fn send<M: Clone, A: Into<Accepted>>(
+        &self,
+        message: &M,
+        call: impl AsyncFn(Request<M>) -> Result<Response<A>, Status>,
+    ) -> Result<Accepted, Failure> {
+        let Some(runtime) = &self.runtime else { unreachable!("it is taken at the end only") };
+        self.retry.run(|| {
+            let mut request = Request::new(message.clone());
+            *request.metadata_mut() = self.metadata.clone();
+            if let Some(timeout) = self.timeout {
+                request.set_timeout(timeout);
+            }
+            let called = runtime.block_on(async {
+                match self.timeout {
+                    Some(timeout) => tokio::time::timeout(timeout, call(request)).await.ok(),
+                    None => Some(call(request).await),
+                }
+            });
+            match called {
+                Some(Ok(answer)) => Ok(answer.into_inner().into()),
+                Some(Err(status)) => Err(self.refused(&status)),
+                None => Err(self.destination.unreached(&TimedOut, self.timeout)),
+            }
+        })
+    }
+
+    fn refused(&self, status: &Status) -> Failure {
+        // A status with a cause was made on this side, because of the connection.
+        if std::error::Error::source(status).is_some() {
+            return self.destination.unreached(status, None);
+        }
+        let Destination { shown, .. } = &self.destination;
+        let message = match status.message() {
+            "" => String::new(),
+            message => format!(": {}", quoted(message)),
+        };
+        let reason = format!("{shown} answers {:?}{message}", status.code());
+        Failure { reason, again: again(status) }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Waiting for a look-up of a name, say, could take as long as the network likes.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Whether the protocol lets a client try again after `status`:
+/// <https://opentelemetry.io/docs/specs/otlp/#failures>
+fn again(status: &Status) -> Again {
+    let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    match status.code() {
+        Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => Again::Busy(delay),
+        // Only with a delay does it mean that there will be resources again.
+        Code::ResourceExhausted if delay.is_some() => Again::Busy(delay),
+        _ => Again::Never,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no answer in time")]
+struct TimedOut;
+
+/// Exports spans.
+#[derive(Debug)]
+pub(crate) struct GrpcSpans {
+    connection: Connection,
+    resource: ResourceAttributesWithSchema,
+}
+
+impl GrpcSpans {
+    pub(super) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
+        let connection = Connection::new(config, retry)?;
+        Ok(GrpcSpans { connection, resource: ResourceAttributesWithSchema::default() })
+    }
+}
+
+impl Deliver for GrpcSpans {
+    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
+        let spans = batch.len() as u64;
+        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
+        let client = client(
+            TraceServiceClient::new(self.connection.channel.clone())
+                .max_decoding_message_size(LONGEST_ANSWER),
+            self.connection.gzip,
+            TraceServiceClient::send_compressed,
+        );
+        let sent = self.connection.send(&ExportTraceServiceRequest { resource_spans }, async |r| {
+            client.clone().export(r).await
+        });
+        Outcome::of(sent, spans)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.resource = resource.into();
+    }
+}
+
+/// Exports metrics.
+#[derive(Debug)]
+pub(crate) struct GrpcMetrics {
+    connection: Connection,
+    temporality: Temporality,
+}
+
+impl GrpcMetrics {
+    pub(super) fn new(
+        config: &OtlpConfig,
+        temporality: Temporality,
+        retry: Retry,
+    ) -> Result<Self, TelemetryError> {
+        Ok(GrpcMetrics { connection: Connection::new(config, retry)?, temporality })
+    }
+}
+
+impl DeliverMetrics for GrpcMetrics {
+    async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
+        let client = client(
+            MetricsServiceClient::new(self.connection.channel.clone())
+                .max_decoding_message_size(LONGEST_ANSWER),
+            self.connection.gzip,
+            MetricsServiceClient::send_compressed,
+        );
+        let request = ExportMetricsServiceRequest::from(metrics);
+        let sent =
+            self.connection.send(&request, async |request| client.clone().export(request).await);
+        Outcome::of_export(sent)
+    }
+
+    fn shutdown(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.temporality
+    }
+}
+
+/// `client`, which compresses what it sends if `gzip` says so.
+fn client<C>(client: C, gzip: bool, compressed: fn(C, CompressionEncoding) -> C) -> C {
+    if gzip { compressed(client, CompressionEncoding::Gzip) } else { client }
+}
+
+/// Makes connections: TCP, with TLS over it where the endpoint is secure.
+///
+/// tonic's own connector cannot be given a verifier of certificates.
+#[derive(Clone)]
+struct Connector {
+    tls: Option<TlsConnector>,
+}
+
+impl Connector {
+    fn new(tls: Option<ClientConfig>) -> Self {
+        let tls = tls.map(|mut tls| {
+            tls.alpn_protocols = vec![b"h2".to_vec()];
+            TlsConnector::from(Arc::new(tls))
+        });
+        Connector { tls }
+    }
+
+    async fn connect(self, uri: Uri) -> io::Result<TokioIo<Box<dyn Stream>>> {
+        let host = uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = uri.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
+        let tcp = TcpStream::connect((host.as_str(), port)).await?;
+        tcp.set_nodelay(true)?;
+        Ok(TokioIo::new(match self.tls {
+            Some(tls) => {
+                let name = ServerName::try_from(host).map_err(io::Error::other)?;
+                Box::new(tls.connect(name, tcp).await?)
+            }
+            None => Box::new(tcp),
+        }))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Box<dyn Stream>>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Box<dyn Stream>>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+/// A connection with or without TLS.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}

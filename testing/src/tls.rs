@@ -1,0 +1,81 @@
+//! TLS before a receiver that has none.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+/// The path of a file in `testing/certificates`.
+pub fn certificate(file: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("certificates");
+    folder.join(file).to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// A server on a free port that speaks TLS and passes on what is in it, until it is dropped.
+pub struct TlsFront {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Runs the server.
+    _runtime: Runtime,
+}
+
+impl TlsFront {
+    /// Starts a server that shows the certificate `name` of `testing/certificates`, may ask its
+    /// clients for one that the authority there has signed, and passes all on to `receiver`.
+    pub fn start(name: &str, asks_clients: bool, receiver: SocketAddr) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let acceptor = TlsAcceptor::from(Arc::new(config(name, asks_clients)));
+        runtime.spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    // Whoever is not trusted, or does not trust, goes.
+                    let Ok(mut client) = acceptor.accept(client).await else { return };
+                    let mut receiver = TcpStream::connect(receiver).await.expect("the receiver");
+                    tokio::io::copy_bidirectional(&mut client, &mut receiver).await.ok();
+                });
+            }
+        });
+        TlsFront { address, _runtime: runtime }
+    }
+
+    /// The URL by the name in the certificates, which is `localhost`.
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+}
+
+fn config(name: &str, asks_clients: bool) -> ServerConfig {
+    let read =
+        |file: &str| CertificateDer::from_pem_file(certificate(file)).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(certificate(&format!("{name}.key"))).expect("a key");
+    let provider = Arc::new(default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS");
+    let builder = if asks_clients {
+        let mut roots = RootCertStore::empty();
+        roots.add(read("ca.pem")).expect("an authority");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let chain = vec![read(&format!("{name}.pem"))];
+    let mut config = builder.with_single_cert(chain, key).expect("a certificate with its key");
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
