@@ -33,7 +33,7 @@ impl Counter {
 
 /// The counters of one exporter.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct ExporterCounters {
     /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
     pub(super) name: &'static str,
     /// Spans that its queue can hold.
@@ -44,21 +44,24 @@ pub(super) struct Lane {
     pub(super) exported: Counter,
     /// Spans whose export ended in an error.
     pub(super) failed: Counter,
+    /// Spans that the backend was sent and did not take.
+    pub(super) rejected: Counter,
     /// Spans that found the queue full.
     pub(super) dropped: Counter,
     /// Set when the exporter has been shut down: what was not delivered by then counts as dropped.
     pub(super) closed: AtomicBool,
 }
 
-impl Lane {
+impl ExporterCounters {
     /// The counters of an exporter with a queue for `capacity` spans.
     pub(super) fn new(name: &'static str, capacity: usize) -> Self {
-        Lane {
+        ExporterCounters {
             name,
             capacity: capacity as u64,
             waiting: Counter::default(),
             exported: Counter::default(),
             failed: Counter::default(),
+            rejected: Counter::default(),
             dropped: Counter::default(),
             closed: AtomicBool::new(false),
         }
@@ -70,13 +73,13 @@ impl Lane {
 pub(super) struct Totals {
     pub(super) started: Counter,
     pub(super) ended: Counter,
-    pub(super) lanes: Vec<Arc<Lane>>,
+    pub(super) exporters: Vec<Arc<ExporterCounters>>,
 }
 
 impl Totals {
-    /// Counters for exporters with these lanes.
-    pub(super) fn new(lanes: Vec<Arc<Lane>>) -> Self {
-        Totals { started: Counter::default(), ended: Counter::default(), lanes }
+    /// Counters of a pipeline with these exporters.
+    pub(super) fn new(exporters: Vec<Arc<ExporterCounters>>) -> Self {
+        Totals { started: Counter::default(), ended: Counter::default(), exporters }
     }
 }
 
@@ -93,24 +96,32 @@ impl Accounting {
     pub fn snapshot(&self) -> Snapshot {
         let read: Vec<_> = self
             .0
-            .lanes
+            .exporters
             .iter()
-            .map(|lane| (lane, lane.exported.get(), lane.failed.get(), lane.dropped.get()))
+            .map(|of| {
+                let [exported, failed, rejected, dropped, waiting] =
+                    [&of.exported, &of.failed, &of.rejected, &of.dropped, &of.waiting]
+                        .map(Counter::get);
+                (of, exported, failed + rejected, rejected, dropped, waiting)
+            })
             .collect();
         // Read last: a span is counted as ended before it can be counted as anything else, so
         // this total is never smaller than the sum of the others.
         let ended = self.0.ended.get();
         let exporters = read
             .into_iter()
-            .map(|(lane, exported, failed, dropped)| {
+            .map(|(of, exported, failed, rejected, dropped, waiting)| {
                 let rest = ended - exported - failed - dropped;
-                let closed = lane.closed.load(Ordering::Acquire);
+                let closed = of.closed.load(Ordering::Acquire);
+                let queued = if closed { 0 } else { rest };
                 ExporterTotals {
-                    name: lane.name,
+                    name: of.name,
                     exported,
                     failed,
+                    rejected,
                     dropped: if closed { dropped + rest } else { dropped },
-                    queued: if closed { 0 } else { rest },
+                    queued,
+                    in_flight: queued.saturating_sub(waiting),
                 }
             })
             .collect();
@@ -151,23 +162,28 @@ impl fmt::Display for Snapshot {
 }
 
 /// What became of the ended spans at one exporter.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ExporterTotals {
     /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
     pub name: &'static str,
     /// Spans that the backend took.
     pub exported: u64,
-    /// Spans whose export ended in an error.
+    /// Spans that the backend did not take, for whatever reason.
     pub failed: u64,
+    /// Of those that failed, the ones that the backend was sent and rejected by name: OTLP's
+    /// partial success.
+    pub rejected: u64,
     /// Spans that found the queue full, or were not delivered when the process had to end.
     pub dropped: u64,
     /// Spans still on their way: 0 after shutdown.
     pub queued: u64,
+    /// Of those on their way, the ones that are being sent and no longer in the queue.
+    pub in_flight: u64,
 }
 
 impl fmt::Display for ExporterTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ExporterTotals { name, exported, failed, dropped, queued } = self;
+        let ExporterTotals { name, exported, failed, dropped, queued, .. } = self;
         write!(f, "{name} exported={exported} failed={failed} dropped={dropped}")?;
         if *queued > 0 { write!(f, " queued={queued}") } else { Ok(()) }
     }

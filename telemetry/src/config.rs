@@ -1,14 +1,18 @@
 //! Every environment variable that telemetry obeys, read and checked in one place.
 //!
 //! The names and meanings are those of the OpenTelemetry specification, with one difference: a
-//! value that is unknown or malformed is refused, where the specification would have it warned
-//! about and ignored. An empty variable counts as unset.
+//! value that is unknown or malformed is refused by name, where the specification would have it
+//! warned about and ignored. With [`LENIENT`] set, it is. An empty variable counts as unset.
+//!
+//! A variable of the specification that does nothing here is named in a
+//! [warning](Config::warnings), and never ignored in silence. The crate's README lists them all.
 //!
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
 
 mod exporters;
 mod otlp;
 mod tracing;
+mod unsupported;
 mod variables;
 
 pub use exporters::{JaegerConfig, MetricExporterConfig, SpanExporterConfig, ZipkinConfig};
@@ -16,9 +20,21 @@ pub use otlp::{Identity, OtlpConfig, Protocol};
 
 use super::TelemetryError;
 use opentelemetry_sdk::trace::{Sampler, SpanLimits};
+use shared::backoff::Backoff;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use variables::Variables;
+
+/// Set to `1`, `true`, `yes` or `on`, it makes telemetry warn about values that it would refuse,
+/// and go on without them, as the specification says: for clusters that set `OTEL_` variables for
+/// everybody. Certificates and keys that cannot be used are refused all the same.
+pub const LENIENT: &str = "GROCERY_OTEL_LENIENT";
+
+/// How long to wait before a batch is sent again: so that a backend that is away for some seconds
+/// is asked soon, and one that is away for longer is not asked often.
+const BACK_OFF: Backoff =
+    Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(5) };
 
 /// All that telemetry can be told from outside.
 #[derive(Clone, Debug)]
@@ -33,8 +49,10 @@ pub struct Config {
     pub exporters: Vec<SpanExporterConfig>,
     /// `OTEL_METRICS_EXPORTER`: where metrics go; nowhere by default.
     pub metrics: Vec<MetricExporterConfig>,
-    /// `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds.
+    /// `OTEL_METRIC_EXPORT_INTERVAL`.
     pub metric_interval: Duration,
+    /// `OTEL_METRIC_EXPORT_TIMEOUT`: how long one export may be tried; for ever when `None`.
+    pub metric_timeout: Option<Duration>,
     /// `OTEL_PROPAGATORS`.
     pub propagators: Vec<Propagator>,
     /// `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
@@ -45,8 +63,13 @@ pub struct Config {
     pub value_length_limit: Option<usize>,
     /// `OTEL_BSP_*`.
     pub batch: BatchLimits,
+    /// How long to wait before a batch is sent again; no variable sets it.
+    pub back_off: Backoff,
     /// `RUST_LOG`: which logs are written; `info` by default, and warnings of the SDK.
     pub log_filter: String,
+    /// What is to be said at the start: variables that are not supported, and with [`LENIENT`] also
+    /// values that were ignored.
+    pub warnings: Vec<String>,
 }
 
 /// How context travels between services.
@@ -71,8 +94,9 @@ pub struct BatchLimits {
     pub batch_size: usize,
     /// `OTEL_BSP_SCHEDULE_DELAY`: how long a span waits at most before it is sent.
     pub schedule_delay: Duration,
-    /// `OTEL_BSP_EXPORT_TIMEOUT`: how long sending a batch may take.
-    pub export_timeout: Duration,
+    /// `OTEL_BSP_EXPORT_TIMEOUT`: how long one batch may be tried, with all attempts; for ever when
+    /// `None`.
+    pub export_timeout: Option<Duration>,
 }
 
 impl Config {
@@ -81,21 +105,31 @@ impl Config {
     /// # Errors
     ///
     /// [`TelemetryError::Invalid`] for the first unknown or malformed value,
-    /// [`TelemetryError::NotUnicode`] for one that is not text.
+    /// [`TelemetryError::NotUnicode`] for one that is not text, and
+    /// [`TelemetryError::Certificate`] for a certificate or key that cannot be used.
     pub fn from_env() -> Result<Self, TelemetryError> {
-        let not_unicode = RefCell::new(None);
+        let not_unicode = RefCell::new(BTreeSet::new());
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         let lookup = |name: &str| match std::env::var_os(name)?.into_string() {
             Ok(value) => Some(value),
             Err(_) => {
-                not_unicode.borrow_mut().get_or_insert(name.to_owned());
+                not_unicode.borrow_mut().insert(name.to_owned());
                 None
             }
         };
+        let is_lenient = Variables::new(&lookup)?.is_lenient();
         let config = Self::from_lookup(&lookup);
-        match not_unicode.take() {
-            Some(variable) => Err(TelemetryError::NotUnicode { variable }),
-            None => config,
+        let mut errors = not_unicode
+            .into_inner()
+            .into_iter()
+            .map(|variable| TelemetryError::NotUnicode { variable })
+            .peekable();
+        match errors.peek().is_some() {
+            true if !is_lenient => errors.next().map_or(config, Err),
+            _ => config.map(|mut config| {
+                config.warnings.extend(errors.map(|error| format!("{error}; it is ignored")));
+                config
+            }),
         }
     }
 
@@ -103,27 +137,52 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`TelemetryError::Invalid`] for the first unknown or malformed value.
+    /// [`TelemetryError::Invalid`] for the first unknown or malformed value, and
+    /// [`TelemetryError::Certificate`] for a certificate or key that cannot be used.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, TelemetryError> {
-        let vars = Variables::new(lookup);
+        let mut vars = Variables::new(lookup)?;
+        loop {
+            match Self::read(&vars) {
+                // What is ignored is read again as if it were not set.
+                Err(TelemetryError::Invalid { variable, value, expected }) if vars.is_lenient() => {
+                    let error =
+                        TelemetryError::Invalid { variable: variable.clone(), value, expected };
+                    vars.ignore(variable.into_owned(), &error);
+                }
+                Err(error) => return Err(error),
+                Ok(config) => {
+                    let warnings = vars.into_warnings();
+                    return Ok(Config { warnings, ..config });
+                }
+            }
+        }
+    }
+
+    fn read(vars: &Variables<'_>) -> Result<Self, TelemetryError> {
+        unsupported::refuse(vars)?;
         let value_length = vars.number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")?;
-        Ok(Config {
+        let config = Config {
             disabled: vars.boolean("OTEL_SDK_DISABLED")?,
             service_name: vars.text("OTEL_SERVICE_NAME"),
-            resource_attributes: vars.pairs("OTEL_RESOURCE_ATTRIBUTES")?,
-            exporters: exporters::of_spans(&vars)?,
-            metrics: exporters::of_metrics(&vars)?,
-            metric_interval: vars.millis("OTEL_METRIC_EXPORT_INTERVAL", 60_000)?,
-            propagators: tracing::propagators(&vars)?,
-            sampler: tracing::sampler(&vars)?,
-            limits: tracing::span_limits(&vars)?,
+            resource_attributes: vars.decoded_pairs("OTEL_RESOURCE_ATTRIBUTES")?,
+            exporters: exporters::of_spans(vars)?,
+            metrics: exporters::of_metrics(vars)?,
+            metric_interval: vars.interval("OTEL_METRIC_EXPORT_INTERVAL", 60_000)?,
+            metric_timeout: vars.timeout("OTEL_METRIC_EXPORT_TIMEOUT", 30_000)?,
+            propagators: tracing::propagators(vars)?,
+            sampler: tracing::sampler(vars)?,
+            limits: tracing::span_limits(vars)?,
             value_length_limit: vars
                 .number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT")?
                 .or(value_length),
-            batch: tracing::batch_limits(&vars)?,
+            batch: tracing::batch_limits(vars)?,
+            back_off: BACK_OFF,
             log_filter: vars
                 .text("RUST_LOG")
                 .unwrap_or_else(|| "info,opentelemetry=warn".to_owned()),
-        })
+            warnings: Vec::new(),
+        };
+        unsupported::warn(vars);
+        Ok(config)
     }
 }

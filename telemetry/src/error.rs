@@ -19,6 +19,16 @@ pub enum TelemetryError {
         /// What it may hold.
         expected: Cow<'static, str>,
     },
+    /// A variable names a certificate or a key that cannot be used.
+    #[error("{variable}={file:?} is not valid: expected {expected}")]
+    Certificate {
+        /// The environment variable.
+        variable: &'static str,
+        /// The file that it names.
+        file: String,
+        /// What it may name, or what is wrong with the file.
+        expected: String,
+    },
     /// A variable holds bytes that are not UTF-8.
     #[error("{variable} is not valid: expected UTF-8 text")]
     NotUnicode {

@@ -1,7 +1,9 @@
-//! The wrapper around every exporter that counts what became of its spans and says once that a
-//! backend is gone, and once that it is back.
+//! The wrapper around every exporter, which counts what became of its spans.
 
-use super::accounting::Lane;
+use crate::accounting::ExporterCounters;
+use crate::delivery::{Accepted, Failure};
+use crate::health::Health;
+use crate::http::Post;
 use futures_util::FutureExt as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -11,33 +13,82 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Delivers batches of spans, and tells how many of one it could not deliver.
-///
-/// Most exporters send a batch whole or not at all: every [`SpanExporter`] is one of these.
-pub(super) trait Deliver: Debug + Send + Sync + 'static {
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Spans that were not delivered.
+    pub(crate) failed: u64,
+    /// Spans that were delivered, and that the backend did not take.
+    pub(crate) rejected: u64,
+    /// Why, or what the backend said of its success; empty when there is nothing to say.
+    pub(crate) reason: String,
+}
+
+impl Outcome {
+    /// What became of `spans` that were sent.
+    pub(crate) fn of(sent: Result<Accepted, Failure>, spans: u64) -> Self {
+        let mut outcome = Self::of_export(sent);
+        // What a stranger counts is not trusted further than it can be true.
+        outcome.rejected = outcome.rejected.min(spans);
+        outcome.failed *= spans;
+        outcome
+    }
+
+    /// What became of something that counts as one.
+    pub(crate) fn of_export(sent: Result<Accepted, Failure>) -> Self {
+        match sent {
+            Ok(Accepted { rejected, message }) => Outcome { failed: 0, rejected, reason: message },
+            Err(failure) => Outcome { failed: 1, rejected: 0, reason: failure.reason },
+        }
+    }
+
+    /// What became of `spans` at an exporter that only says whether all went well.
+    pub(crate) fn told(told: OTelSdkResult, spans: u64) -> Self {
+        match told {
+            Ok(()) => Outcome::default(),
+            // Who reads a stream has gone, which was their own wish: there is nothing to say.
+            Err(OTelSdkError::AlreadyShutdown) => Outcome { failed: spans, ..Outcome::default() },
+            Err(error) => Outcome { failed: spans, rejected: 0, reason: error.to_string() },
+        }
+    }
+}
+
+/// Delivers batches of spans, and tells what became of each.
+pub(crate) trait Deliver: Debug + Send + Sync + 'static {
     /// Sends a batch.
-    fn deliver(&self, batch: Vec<SpanData>)
-    -> impl Future<Output = Result<(), Undelivered>> + Send;
+    fn deliver(&self, batch: Vec<SpanData>) -> impl Future<Output = Outcome> + Send;
 
     /// Says which process the spans come from.
     fn set_resource(&mut self, resource: &Resource);
 }
 
-/// The part of a batch that was not delivered.
+/// An exporter that sends through a [`Post`], which knows what became of the batch.
 #[derive(Debug)]
-pub(super) struct Undelivered {
-    pub(super) spans: usize,
-    pub(super) error: OTelSdkError,
+pub(crate) struct Posted<E> {
+    exporter: E,
+    post: Arc<Post>,
 }
 
-impl<E: SpanExporter + 'static> Deliver for E {
-    async fn deliver(&self, batch: Vec<SpanData>) -> Result<(), Undelivered> {
-        let spans = batch.len();
-        self.export(batch).await.map_err(|error| Undelivered { spans, error })
+impl<E> Posted<E> {
+    /// `exporter`, whose HTTP client is `post`.
+    pub(crate) fn new(exporter: E, post: Arc<Post>) -> Self {
+        Posted { exporter, post }
+    }
+}
+
+impl<E: SpanExporter + 'static> Deliver for Posted<E> {
+    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
+        let spans = batch.len() as u64;
+        let told = self.exporter.export(batch).await;
+        match self.post.outcome() {
+            Some(outcome) => Outcome::of(outcome, spans),
+            // It did not come to sending anything.
+            None => Outcome::told(told, spans),
+        }
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        SpanExporter::set_resource(self, resource);
+        self.exporter.set_resource(resource);
     }
 }
 
@@ -46,27 +97,25 @@ impl<E: SpanExporter + 'static> Deliver for E {
 /// It reports success to the batch processor whatever happens, because the processor would log
 /// every failed batch.
 #[derive(Debug)]
-pub(super) struct AccountingExporter<D> {
+pub(crate) struct AccountingExporter<D> {
     inner: D,
-    lane: Arc<Lane>,
-    outage: Outage,
+    counters: Arc<ExporterCounters>,
+    health: Arc<Health>,
     /// Set when `inner` panicked: its state is unknown from then on.
     broken: AtomicBool,
 }
 
 impl<D: Deliver> AccountingExporter<D> {
-    pub(super) fn new(inner: D, lane: Arc<Lane>) -> Self {
-        let outage = Outage::new(lane.name);
-        AccountingExporter { inner, lane, outage, broken: AtomicBool::new(false) }
+    pub(crate) fn new(inner: D, counters: Arc<ExporterCounters>, health: Arc<Health>) -> Self {
+        AccountingExporter { inner, counters, health, broken: AtomicBool::new(false) }
     }
 
-    /// Delivers through `inner`, with a panic there turned into an error: `println!` panics when
-    /// stdout is closed, and the exporter's thread would be gone with it.
-    async fn deliver(&self, batch: Vec<SpanData>) -> Result<(), Undelivered> {
-        let spans = batch.len();
-        let failed = |reason: &str| {
-            Err(Undelivered { spans, error: OTelSdkError::InternalFailure(reason.to_owned()) })
-        };
+    /// Delivers through `inner`, with a panic there turned into an error: the exporter's thread
+    /// would be gone with it.
+    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
+        let spans = batch.len() as u64;
+        let failed =
+            |reason: &str| Outcome { failed: spans, rejected: 0, reason: reason.to_owned() };
         if self.broken.load(Ordering::Relaxed) {
             return failed("the exporter has panicked before");
         }
@@ -79,52 +128,18 @@ impl<D: Deliver> AccountingExporter<D> {
 
 impl<D: Deliver> SpanExporter for AccountingExporter<D> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let spans = batch.len();
-        self.lane.waiting.sub(spans as u64);
+        let spans = batch.len() as u64;
+        self.counters.waiting.sub(spans);
         let outcome = self.deliver(batch).await;
-        let failed = outcome.as_ref().err().map_or(0, |undelivered| undelivered.spans);
-        self.lane.exported.add((spans - failed) as u64);
-        self.lane.failed.add(failed as u64);
-        // After the accounting line nothing more is said.
-        if !self.lane.closed.load(Ordering::Acquire) {
-            self.outage.observe(outcome.map_err(|undelivered| undelivered.error));
-        }
+        let Outcome { failed, rejected, .. } = outcome;
+        self.counters.exported.add(spans - failed - rejected);
+        self.counters.failed.add(failed);
+        self.counters.rejected.add(rejected);
+        self.health.observe(&outcome);
         Ok(())
     }
 
     fn set_resource(&mut self, resource: &Resource) {
         self.inner.set_resource(resource);
-    }
-}
-
-/// Whether a backend is away: one warning when it goes and one when it comes back.
-#[derive(Debug)]
-pub(super) struct Outage {
-    exporter: &'static str,
-    away: AtomicBool,
-}
-
-impl Outage {
-    pub(super) fn new(exporter: &'static str) -> Self {
-        Outage { exporter, away: AtomicBool::new(false) }
-    }
-
-    /// Notes whether the backend took what it was sent, and warns when that has changed.
-    pub(super) fn observe(&self, outcome: OTelSdkResult) {
-        if matches!(outcome, Err(OTelSdkError::AlreadyShutdown)) {
-            // It takes nothing any more because it was told so: there is nothing to warn of.
-            return;
-        }
-        let was_away = self.away.swap(outcome.is_err(), Ordering::Relaxed);
-        let exporter = self.exporter;
-        match outcome {
-            Err(error) if !was_away => {
-                tracing::warn!(exporter, %error, "telemetry backend does not take what it is sent");
-            }
-            Ok(()) if was_away => {
-                tracing::warn!(exporter, "telemetry backend takes what it is sent again");
-            }
-            _ => {}
-        }
     }
 }

@@ -152,7 +152,7 @@ impl Post {
                 format!("more than {LONGEST_ANSWER} bytes")
             }
             (Protocol::Otlp(signal), Ok(_)) => match signal.read(content_type.as_deref(), &body) {
-                Ok(accepted) => return Ok(accepted),
+                Ok(accepted) => return Ok(accepted.by(shown)),
                 Err(what) => what,
             },
             (Protocol::Otlp(_), Err(error)) => {
@@ -192,7 +192,9 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> String {
     match headers.get(LOCATION) {
         Some(to) if status.is_redirection() => {
             let to = quoted(&String::from_utf8_lossy(to.as_bytes()));
-            format!("{status} to {to}, and telemetry follows no redirects: set that URL if it is right")
+            format!(
+                "{status} to {to}, and telemetry follows no redirects: set that URL if it is right"
+            )
         }
         _ => match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -285,9 +287,9 @@ impl Destination {
 /// `endpoint` without user, password and query.
 fn shown(endpoint: &Uri) -> String {
     let scheme = endpoint.scheme_str().unwrap_or_default();
-    let authority = endpoint.authority().map_or("", |authority| {
-        authority.as_str().rsplit('@').next().unwrap_or_default()
-    });
+    let authority = endpoint
+        .authority()
+        .map_or("", |authority| authority.as_str().rsplit('@').next().unwrap_or_default());
     format!("{scheme}://{authority}{}", endpoint.path().trim_end_matches('/'))
 }
 
@@ -301,13 +303,16 @@ pub(crate) fn is_loopback(endpoint: &Uri) -> bool {
 }
 
 /// `error` and all its causes, the first first.
-fn chain<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| match error.downcast_ref::<io::Error>() {
-        // An I/O error passes over the error that it holds and names that one's cause.
-        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-        None => error.source(),
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = match error.downcast_ref::<io::Error>() {
+            // An I/O error passes over the error that it holds and names that one's cause.
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+        Some(error)
     })
 }
 

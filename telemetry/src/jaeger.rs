@@ -3,119 +3,124 @@
 //!
 //! That crate is written for opentelemetry 0.23, so spans are converted on their way. This module
 //! is the only one that may use what is deprecated in it.
+//!
+//! The crate is unmaintained and brings thrift 0.17, whose *reading* of Thrift has known faults
+//! (CVE-2026-43871, CVE-2026-55969). Nothing that comes from the network is ever read as Thrift
+//! here, so they cannot be reached:
+//!
+//! - to an agent, `emitBatch` is `oneway`: the client writes a datagram and reads none. Its input is
+//!   a `TNoopChannel`, and its socket is only sent to;
+//! - a collector's answer over HTTP is read by [`Post`], which looks at the status and the content
+//!   type, and hands on an empty body; opentelemetry-jaeger looks at the status alone.
+//!
+//! `tests/it/jaeger.rs` shows both with an agent and a collector that answer with hostile Thrift.
+//!
+//! UDP cannot know what arrives: spans count as exported when they have left. So that a receiver's
+//! socket buffer does not overflow, datagrams are small and leave one at a time.
 #![expect(deprecated, reason = "the crate is deprecated as a whole, in favour of OTLP")]
 
-mod collector_client;
 mod convert;
 
-use super::TelemetryError;
-use super::config::JaegerConfig;
-use super::exporter::{Deliver, Undelivered};
-use collector_client::CollectorClient;
-use old_sdk::export::trace::SpanExporter as _;
+use crate::TelemetryError;
+use crate::config::JaegerConfig;
+use crate::delivery::Retry;
+use crate::exporter::{Deliver, Outcome};
+use crate::http::{Post, Protocol, Target};
+use crate::tls::Credentials;
+use async_trait::async_trait;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use old_sdk::export::trace::{SpanData as OldSpan, SpanExporter as _};
+use opentelemetry_http_0_12::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_jaeger::Exporter;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_sdk_0_23 as old_sdk;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// The largest payload of a UDP datagram that Jaeger's agent accepts, in bytes:
-/// <https://www.jaegertracing.io/docs/1.21/client-features/>
+/// The payload of most datagrams, in bytes: a socket's buffer of Linux's default size holds about
+/// twenty of them.
+const PACKET_BYTES: usize = 8_192;
+
+/// The largest payload of a datagram that Jaeger's agent accepts, in bytes, for a span that needs
+/// it: <https://www.jaegertracing.io/docs/1.21/client-features/>
 const MAX_PACKET_BYTES: usize = 65_000;
+
+/// The pause after a datagram, in which a receiver can read it: 8 MB/s at most, or about 15,000
+/// spans.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Sends spans to a Jaeger agent or collector by Jaeger's own protocol.
 #[derive(Debug)]
 pub(super) struct JaegerExporter {
-    target: Target,
+    receiver: Receiver,
     resource: old_sdk::Resource,
-    /// Built when it is first needed and again after a failure: building it looks up the agent's
-    /// name, which may be unknown at the start or stand for another address after a restart.
-    exporter: Mutex<Option<Exporter>>,
 }
 
 #[derive(Debug)]
-enum Target {
-    Agent { address: String },
-    Collector { endpoint: String, client: CollectorClient },
+enum Receiver {
+    Agent(Agent),
+    Collector { endpoint: String, client: CollectorClient, exporter: Mutex<Option<Exporter>> },
 }
 
 impl JaegerExporter {
     /// Prepares an exporter; nothing is sent or looked up yet.
-    pub(super) fn new(config: &JaegerConfig) -> Result<Self, TelemetryError> {
-        let target = match config {
-            JaegerConfig::Agent { host, port } => {
-                Target::Agent { address: format!("{host}:{port}") }
-            }
-            JaegerConfig::Collector { endpoint, credentials, timeout } => Target::Collector {
-                endpoint: endpoint.to_string(),
-                client: CollectorClient::new(endpoint, credentials.clone(), *timeout)?,
-            },
-        };
-        Ok(JaegerExporter {
-            target,
-            resource: old_sdk::Resource::empty(),
-            exporter: Mutex::new(None),
-        })
-    }
-
-    fn build(&self) -> Result<Exporter, OTelSdkError> {
-        let config = old_sdk::trace::Config::default().with_resource(self.resource.clone());
-        match &self.target {
-            Target::Agent { address } => opentelemetry_jaeger::new_agent_pipeline()
-                .with_endpoint(address)
-                .with_max_packet_size(MAX_PACKET_BYTES)
-                .with_auto_split_batch(true)
-                .with_trace_config(config)
-                .build_sync_agent_exporter(),
-            Target::Collector { endpoint, client } => {
-                opentelemetry_jaeger::new_collector_pipeline()
-                    .with_endpoint(endpoint)
-                    .with_http_client(client.clone())
-                    .with_trace_config(config)
-                    // The runtime is a type that nothing is called on when a client is given.
-                    .build_collector_exporter::<old_sdk::runtime::Tokio>()
-            }
-        }
-        .map_err(failure)
-    }
-
-    /// Sends `batch` in one piece, or in as many datagrams as it needs.
-    async fn send(&self, batch: Vec<old_sdk::export::trace::SpanData>) -> Result<(), OTelSdkError> {
-        let sending = {
-            let mut exporter = self.exporter.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut *exporter {
-                Some(exporter) => exporter.export(batch),
-                empty => empty.insert(self.build()?).export(batch),
+    ///
+    /// # Errors
+    /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
+    pub(super) fn new(config: &JaegerConfig, retry: Retry) -> Result<Self, TelemetryError> {
+        let receiver = match config {
+            JaegerConfig::Agent { host, port } => Receiver::Agent(Agent {
+                address: format!("{host}:{port}"),
+                small: Mutex::new(None),
+                large: Mutex::new(None),
+            }),
+            JaegerConfig::Collector { endpoint, credentials, timeout, proxy } => {
+                let target = Target {
+                    exporter: "jaeger",
+                    endpoint,
+                    timeout: *timeout,
+                    proxy: *proxy,
+                    credentials: Credentials::default(),
+                };
+                let post = Post::new(target, Protocol::Status, retry)?;
+                Receiver::Collector {
+                    endpoint: endpoint.to_string(),
+                    client: CollectorClient { post, credentials: credentials.clone() },
+                    exporter: Mutex::new(None),
+                }
             }
         };
-        sending.await.map_err(|error| {
-            let error = failure(error);
-            if !is_too_large(&error) {
-                self.exporter.lock().unwrap_or_else(PoisonError::into_inner).take();
-            }
-            error
-        })
+        Ok(JaegerExporter { receiver, resource: old_sdk::Resource::empty() })
     }
 }
 
 impl Deliver for JaegerExporter {
-    async fn deliver(&self, batch: Vec<SpanData>) -> Result<(), Undelivered> {
-        let batch = batch.into_iter().map(|span| convert::span(span, &self.resource)).collect();
-        let mut undelivered: Option<Undelivered> = None;
-        let mut parts: Vec<Vec<_>> = vec![batch];
-        while let Some(mut part) = parts.pop() {
-            let Err(error) = self.send(part.clone()).await else { continue };
-            // One span too large for a datagram makes its whole batch fail before anything of it
-            // is sent, so the others are sent without it.
-            if is_too_large(&error) && part.len() > 1 {
-                parts.push(part.split_off(part.len() / 2));
-                parts.push(part);
-            } else {
-                undelivered.get_or_insert(Undelivered { spans: 0, error }).spans += part.len();
+    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
+        let batch: Vec<_> =
+            batch.into_iter().map(|span| convert::span(span, &self.resource)).collect();
+        let spans = batch.len() as u64;
+        match &self.receiver {
+            Receiver::Agent(agent) => agent.deliver(batch, &self.resource).await,
+            Receiver::Collector { endpoint, client, exporter } => {
+                let build = || {
+                    opentelemetry_jaeger::new_collector_pipeline()
+                        .with_endpoint(endpoint)
+                        .with_http_client(client.clone())
+                        .with_trace_config(trace_config(&self.resource))
+                        // The runtime is a type that nothing is called on when a client is given.
+                        .build_collector_exporter::<old_sdk::runtime::Tokio>()
+                };
+                let told = send(exporter, build, batch).await;
+                match (client.post.outcome(), told) {
+                    (Some(outcome), _) => Outcome::of(outcome, spans),
+                    (None, Ok(())) => Outcome::default(),
+                    (None, Err(reason)) => Outcome { failed: spans, rejected: 0, reason },
+                }
             }
         }
-        undelivered.map_or(Ok(()), Err)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
@@ -123,11 +128,118 @@ impl Deliver for JaegerExporter {
     }
 }
 
-/// Whether a span did not fit into a datagram, which only the text of the error tells.
-fn is_too_large(error: &OTelSdkError) -> bool {
-    error.to_string().contains("over max UDP packet size")
+fn trace_config(resource: &old_sdk::Resource) -> old_sdk::trace::Config {
+    old_sdk::trace::Config::default().with_resource(resource.clone())
 }
 
-fn failure(error: impl std::fmt::Display) -> OTelSdkError {
-    OTelSdkError::InternalFailure(error.to_string())
+/// Sends `batch` by the exporter in `slot`, which is built when it is first needed.
+async fn send<E: std::fmt::Display>(
+    slot: &Mutex<Option<Exporter>>,
+    build: impl FnOnce() -> Result<Exporter, E>,
+    batch: Vec<OldSpan>,
+) -> Result<(), String> {
+    let sending = {
+        let mut exporter = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *exporter {
+            Some(exporter) => exporter.export(batch),
+            empty => empty.insert(build().map_err(|error| error.to_string())?).export(batch),
+        }
+    };
+    sending.await.map_err(|error| error.to_string())
+}
+
+/// An agent, which takes compact Thrift over UDP.
+#[derive(Debug)]
+struct Agent {
+    address: String,
+    /// Sends datagrams of up to [`PACKET_BYTES`]. It is built when it is first needed and again
+    /// after a failure: building it looks up the agent's name, which may be unknown at the start
+    /// or stand for another address after a restart.
+    small: Mutex<Option<Exporter>>,
+    /// Sends a single span of up to [`MAX_PACKET_BYTES`].
+    large: Mutex<Option<Exporter>>,
+}
+
+impl Agent {
+    /// Sends `batch` in as many datagrams as it needs, with a pause after each.
+    async fn deliver(&self, batch: Vec<OldSpan>, resource: &old_sdk::Resource) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut left = &batch[..];
+        // How many spans fit into a datagram is found out by trying.
+        let mut count = 16;
+        while !left.is_empty() {
+            let (part, rest) = left.split_at(count.min(left.len()));
+            let mut sent = self.send(&self.small, PACKET_BYTES, part, resource).await;
+            if is_too_large(&sent) && part.len() > 1 {
+                count = part.len() / 2;
+                continue;
+            }
+            if is_too_large(&sent) {
+                sent = self.send(&self.large, MAX_PACKET_BYTES, part, resource).await;
+            }
+            match sent {
+                Ok(()) => count += 1,
+                Err(reason) => {
+                    outcome.failed += part.len() as u64;
+                    outcome.reason = format!("agent at {}: {reason}", self.address);
+                }
+            }
+            left = rest;
+            std::thread::sleep(PAUSE);
+        }
+        outcome
+    }
+
+    async fn send(
+        &self,
+        exporter: &Mutex<Option<Exporter>>,
+        packet_bytes: usize,
+        part: &[OldSpan],
+        resource: &old_sdk::Resource,
+    ) -> Result<(), String> {
+        let build = || {
+            opentelemetry_jaeger::new_agent_pipeline()
+                .with_endpoint(&self.address)
+                .with_max_packet_size(packet_bytes)
+                .with_trace_config(trace_config(resource))
+                .build_sync_agent_exporter()
+        };
+        let sent = send(exporter, build, part.to_vec()).await;
+        if sent.is_err() && !is_too_large(&sent) {
+            exporter.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        sent
+    }
+}
+
+/// Whether spans did not fit into a datagram, which only the text of the error tells.
+fn is_too_large(sent: &Result<(), String>) -> bool {
+    sent.as_ref().is_err_and(|error| error.contains("over max UDP packet size"))
+}
+
+/// Posts to a Jaeger collector, with a user's name and password if there are any, behind the
+/// interface that opentelemetry-jaeger asks for.
+#[derive(Clone, Debug)]
+struct CollectorClient {
+    post: Arc<Post>,
+    credentials: Option<(String, String)>,
+}
+
+#[async_trait]
+impl HttpClient for CollectorClient {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>, HttpError> {
+        let (parts, body) = request.into_parts();
+        // That crate's types of HTTP are of another major version.
+        let mut headers = HeaderMap::new();
+        for (name, value) in &parts.headers {
+            let name: http::HeaderName = name.as_str().parse()?;
+            headers.insert(name, http::HeaderValue::from_bytes(value.as_bytes())?);
+        }
+        if let Some((user, password)) = &self.credentials {
+            let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
+            headers.insert(AUTHORIZATION, format!("Basic {credentials}").parse()?);
+        }
+        self.post.send(&parts.uri.to_string(), &headers, &body.into());
+        Ok(Response::new(Bytes::new()))
+    }
 }

@@ -7,9 +7,11 @@ mod accounting;
 mod b3;
 pub mod config;
 mod console;
+mod delivery;
 mod error;
 mod exporter;
-mod http_client;
+mod health;
+mod http;
 #[cfg(feature = "jaeger")]
 mod jaeger;
 mod logs;
@@ -20,6 +22,7 @@ mod processor;
 mod propagation;
 mod resource;
 mod streams;
+mod tls;
 mod value_length;
 mod zipkin;
 
@@ -90,6 +93,9 @@ impl Telemetry {
         let console = streams.console();
         let (logs, last_line) = streams.into_logs();
         logs::init(&config.log_filter, logs)?;
+        for warning in &config.warnings {
+            ::tracing::warn!("{warning}");
+        }
         let pipeline = Pipeline::with_console(&service, &config, &console)?;
         global::set_text_map_propagator(propagation::composite(&config.propagators));
         if !config.disabled {

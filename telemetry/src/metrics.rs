@@ -1,17 +1,21 @@
 //! Metrics: the accounting as metrics, and a way out for what the middleware and the actors
 //! measure.
 
+use super::TelemetryError;
 use super::accounting::Accounting;
 use super::config::{Config, MetricExporterConfig};
 use super::console::MetricPrinter;
-use super::exporter::Outage;
+use super::delivery::{Closing, Retry};
+use super::exporter::Outcome;
+use super::health::Health;
+use super::http::Post;
+use super::otlp::OtlpMetrics;
 use super::streams::Console;
-use super::{TelemetryError, otlp};
 use futures_util::FutureExt as _;
-use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{
@@ -19,11 +23,74 @@ use opentelemetry_sdk::metrics::{
 };
 use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, OTEL_COMPONENT_NAME};
 use opentelemetry_semantic_conventions::metric::{
-    OTEL_SDK_EXPORTER_SPAN_EXPORTED, OTEL_SDK_PROCESSOR_SPAN_PROCESSED,
-    OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE, OTEL_SDK_SPAN_STARTED,
+    OTEL_SDK_EXPORTER_SPAN_EXPORTED, OTEL_SDK_EXPORTER_SPAN_INFLIGHT,
+    OTEL_SDK_PROCESSOR_SPAN_PROCESSED, OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE, OTEL_SDK_SPAN_STARTED,
 };
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Delivers metrics, and tells what became of them.
+pub(crate) trait DeliverMetrics: Send + Sync + 'static {
+    /// Sends what was measured.
+    fn deliver(&self, metrics: &ResourceMetrics) -> impl Future<Output = Outcome> + Send;
+
+    /// Ends the exporter.
+    fn shutdown(&self, timeout: Duration) -> OTelSdkResult;
+
+    /// Whether counts are since the start or since the last export.
+    fn temporality(&self) -> Temporality;
+}
+
+/// An exporter that only says whether all went well: the console.
+struct Whole<E>(E);
+
+impl<E: PushMetricExporter> DeliverMetrics for Whole<E> {
+    async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
+        Outcome::told(self.0.export(metrics).await, 1)
+    }
+
+    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.0.temporality()
+    }
+}
+
+/// An exporter that sends through a [`Post`], which knows what became of the metrics.
+#[derive(Debug)]
+pub(crate) struct PostedMetrics<E> {
+    exporter: E,
+    post: Arc<Post>,
+}
+
+impl<E> PostedMetrics<E> {
+    /// `exporter`, whose HTTP client is `post`.
+    pub(crate) fn new(exporter: E, post: Arc<Post>) -> Self {
+        PostedMetrics { exporter, post }
+    }
+}
+
+impl<E: PushMetricExporter> DeliverMetrics for PostedMetrics<E> {
+    async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
+        let told = self.exporter.export(metrics).await;
+        match self.post.outcome() {
+            Some(outcome) => Outcome::of_export(outcome),
+            // It did not come to sending anything.
+            None => Outcome::told(told, 1),
+        }
+    }
+
+    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
+}
 
 /// Builds the provider that `config` describes; none when metrics go nowhere, so that measuring
 /// costs nothing.
@@ -32,6 +99,7 @@ pub(super) fn provider(
     resource: &Resource,
     accounting: &Accounting,
     console: &Console,
+    closing: &Arc<Closing>,
 ) -> Result<Option<SdkMeterProvider>, TelemetryError> {
     if config.metrics.is_empty() {
         return Ok(None);
@@ -41,33 +109,46 @@ pub(super) fn provider(
         let interval = config.metric_interval;
         builder = match exporter {
             MetricExporterConfig::Console => {
-                let console = MetricPrinter::new(console.clone());
-                with_reader(builder, "console metrics", console, interval)
+                let console = Whole(MetricPrinter::new(console.clone()));
+                let health = Arc::new(Health::new("console metrics"));
+                with_reader(builder, console, health, interval)
             }
             MetricExporterConfig::Otlp { receiver, temporality } => {
-                let otlp = otlp::metrics(receiver, *temporality)?;
-                with_reader(builder, "otlp metrics", otlp, interval)
+                let health = Arc::new(Health::new("otlp metrics"));
+                let retry = Retry {
+                    back_off: config.back_off,
+                    limit: config.metric_timeout,
+                    closing: Arc::clone(closing),
+                    health: Arc::clone(&health),
+                };
+                let otlp = OtlpMetrics::new(receiver, *temporality, retry)?;
+                with_reader(builder, otlp, health, interval)
             }
         };
     }
     let provider = builder.build();
-    observe(&provider.meter("telemetry"), accounting);
+    let scope =
+        InstrumentationScope::builder("telemetry").with_version(env!("CARGO_PKG_VERSION")).build();
+    observe(&provider.meter_with_scope(scope), accounting);
     Ok(Some(provider))
 }
 
-fn with_reader<E: PushMetricExporter>(
+fn with_reader(
     builder: MeterProviderBuilder,
-    name: &'static str,
-    exporter: E,
+    inner: impl DeliverMetrics,
+    health: Arc<Health>,
     interval: Duration,
 ) -> MeterProviderBuilder {
-    let exporter = QuietExporter { inner: exporter, outage: Outage::new(name) };
+    let exporter = QuietExporter { inner, health };
     builder.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build())
 }
 
 /// Offers the accounting under the names that the conventions give to an SDK's own metrics:
 /// <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/>
 fn observe(meter: &Meter, accounting: &Accounting) {
+    let name = |name: &'static str| KeyValue::new(OTEL_COMPONENT_NAME, name);
+    let error = |of_type: &'static str| KeyValue::new(ERROR_TYPE, of_type);
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let view = accounting.clone();
     meter
         .u64_observable_counter(OTEL_SDK_SPAN_STARTED)
@@ -81,11 +162,22 @@ fn observe(meter: &Meter, accounting: &Accounting) {
         .with_unit("{span}")
         .with_description("Spans whose export has ended, with error.type when it failed.")
         .with_callback(move |exported| {
-            for exporter in view.snapshot().exporters {
-                let name = KeyValue::new(OTEL_COMPONENT_NAME, exporter.name);
-                let failed = KeyValue::new(ERROR_TYPE, "export_failed");
-                exported.observe(exporter.exported, std::slice::from_ref(&name));
-                exported.observe(exporter.failed, &[name, failed]);
+            for of in view.snapshot().exporters {
+                exported.observe(of.exported, &[name(of.name)]);
+                exported.observe(of.rejected, &[name(of.name), error("rejected")]);
+                let failed = of.failed - of.rejected;
+                exported.observe(failed, &[name(of.name), error("export_failed")]);
+            }
+        })
+        .build();
+    let view = accounting.clone();
+    meter
+        .i64_observable_up_down_counter(OTEL_SDK_EXPORTER_SPAN_INFLIGHT)
+        .with_unit("{span}")
+        .with_description("Spans that are being exported.")
+        .with_callback(move |inflight| {
+            for of in view.snapshot().exporters {
+                inflight.observe(signed(of.in_flight), &[name(of.name)]);
             }
         })
         .build();
@@ -93,14 +185,12 @@ fn observe(meter: &Meter, accounting: &Accounting) {
     meter
         .u64_observable_counter(OTEL_SDK_PROCESSOR_SPAN_PROCESSED)
         .with_unit("{span}")
-        .with_description("Spans taken by a queue, or with error.type those that it dropped.")
+        .with_description("Spans that have left a queue, or with error.type found it full.")
         .with_callback(move |processed| {
-            for exporter in view.snapshot().exporters {
-                let name = KeyValue::new(OTEL_COMPONENT_NAME, exporter.name);
-                let dropped = KeyValue::new(ERROR_TYPE, "queue_full");
-                let taken = exporter.exported + exporter.failed + exporter.queued;
-                processed.observe(taken, std::slice::from_ref(&name));
-                processed.observe(exporter.dropped, &[name, dropped]);
+            for of in view.snapshot().exporters {
+                let handed_over = of.exported + of.failed + of.in_flight;
+                processed.observe(handed_over, &[name(of.name)]);
+                processed.observe(of.dropped, &[name(of.name), error("queue_full")]);
             }
         })
         .build();
@@ -108,37 +198,39 @@ fn observe(meter: &Meter, accounting: &Accounting) {
     meter
         .i64_observable_up_down_counter(OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE)
         .with_unit("{span}")
-        .with_description("Ended spans that are not exported yet.")
+        .with_description("Ended spans in a queue.")
         .with_callback(move |size| {
-            for exporter in view.snapshot().exporters {
-                let name = KeyValue::new(OTEL_COMPONENT_NAME, exporter.name);
-                size.observe(i64::try_from(exporter.queued).unwrap_or(i64::MAX), &[name]);
+            for of in view.snapshot().exporters {
+                size.observe(signed(of.queued - of.in_flight), &[name(of.name)]);
             }
         })
         .build();
 }
 
 /// Says once that a backend is gone and once that it is back, and survives a panic in `inner`.
-struct QuietExporter<E> {
-    inner: E,
-    outage: Outage,
+struct QuietExporter<D> {
+    inner: D,
+    health: Arc<Health>,
 }
 
-impl<E: PushMetricExporter> PushMetricExporter for QuietExporter<E> {
+impl<D: DeliverMetrics> PushMetricExporter for QuietExporter<D> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let exporting = AssertUnwindSafe(self.inner.export(metrics)).catch_unwind();
-        self.outage.observe(exporting.await.unwrap_or_else(|_| {
-            Err(OTelSdkError::InternalFailure("the exporter panicked".to_owned()))
+        let delivering = AssertUnwindSafe(self.inner.deliver(metrics)).catch_unwind();
+        self.health.observe(&delivering.await.unwrap_or_else(|_| Outcome {
+            failed: 1,
+            rejected: 0,
+            reason: "the exporter panicked".to_owned(),
         }));
         Ok(())
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.inner.force_flush()
+        Ok(())
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.inner.shutdown_with_timeout(timeout)
+        self.health.close();
+        self.inner.shutdown(timeout)
     }
 
     fn temporality(&self) -> Temporality {

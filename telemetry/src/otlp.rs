@@ -1,88 +1,156 @@
-//! The OTLP exporters: HTTP through a blocking client, gRPC on a runtime of its own.
+//! The OTLP exporters: opentelemetry-otlp over HTTP, and over gRPC a client of our own.
 //!
-//! Nothing here needs or touches the runtimes that the service runs on: tonic is known to hang on
-//! a current-thread runtime, which is what actix uses.
+//! Over HTTP the SDK's exporter encodes, and sends through [`Post`](crate::http::Post), which reads
+//! the answer. Over gRPC that exporter keeps the answer to itself, so the spans are encoded by
+//! opentelemetry-proto here, and sent by its generated client.
 
-mod runtime;
-mod tls;
+pub(crate) mod answer;
+pub(crate) mod grpc;
 
-use super::TelemetryError;
-use super::config::{OtlpConfig, Protocol};
-use super::http_client;
+use crate::TelemetryError;
+use crate::config::{OtlpConfig, Protocol};
+use crate::delivery::Retry;
+use crate::exporter::{Deliver, Outcome, Posted};
+use crate::http::{self, Post, PostClient, Target};
+use crate::metrics::{DeliverMetrics, PostedMetrics};
+use crate::tls::Credentials;
+use answer::Signal;
+use grpc::{GrpcMetrics, GrpcSpans};
 use opentelemetry_otlp::{
-    Compression, ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig,
-    WithHttpConfig, WithTonicConfig,
+    Compression, ExporterBuildError, MetricExporter, RetryPolicy, SpanExporter, WithExportConfig,
+    WithHttpConfig,
 };
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
-use runtime::OnRuntime;
-use tonic::metadata::MetadataMap;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::trace::SpanData;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Builds the exporter of spans.
-pub(super) fn spans(config: &OtlpConfig) -> Result<OnRuntime<SpanExporter>, TelemetryError> {
-    let builder = SpanExporter::builder();
-    if config.protocol == Protocol::Grpc {
-        return OnRuntime::new(|| {
-            with_tonic(builder.with_tonic(), config)?.build().map_err(refused)
-        });
-    }
-    let exporter = with_http(builder.with_http(), config)?.build().map_err(refused)?;
-    Ok(OnRuntime::none(exporter))
+/// An exporter of spans over one of the two transports.
+#[derive(Debug)]
+pub(crate) enum OtlpSpans {
+    Http(Posted<SpanExporter>),
+    Grpc(GrpcSpans),
 }
 
-/// Builds the exporter of metrics.
-pub(super) fn metrics(
-    config: &OtlpConfig,
-    temporality: Temporality,
-) -> Result<OnRuntime<MetricExporter>, TelemetryError> {
-    let builder = MetricExporter::builder().with_temporality(temporality);
-    if config.protocol == Protocol::Grpc {
-        return OnRuntime::new(|| {
-            with_tonic(builder.with_tonic(), config)?.build().map_err(refused)
-        });
+impl OtlpSpans {
+    /// Builds the exporter of spans.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
+    pub(crate) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
+        if config.protocol == Protocol::Grpc {
+            return GrpcSpans::new(config, retry).map(OtlpSpans::Grpc);
+        }
+        let post = post(config, Signal::Traces, retry)?;
+        let builder = SpanExporter::builder().with_http();
+        let exporter = with_http(builder, config, &post).build().map_err(refused)?;
+        Ok(OtlpSpans::Http(Posted::new(exporter, post)))
     }
-    let exporter = with_http(builder.with_http(), config)?.build().map_err(refused)?;
-    Ok(OnRuntime::none(exporter))
+}
+
+impl Deliver for OtlpSpans {
+    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
+        match self {
+            OtlpSpans::Http(http) => http.deliver(batch).await,
+            OtlpSpans::Grpc(grpc) => grpc.deliver(batch).await,
+        }
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        match self {
+            OtlpSpans::Http(http) => http.set_resource(resource),
+            OtlpSpans::Grpc(grpc) => grpc.set_resource(resource),
+        }
+    }
+}
+
+/// An exporter of metrics over one of the two transports.
+#[derive(Debug)]
+pub(crate) enum OtlpMetrics {
+    Http(PostedMetrics<MetricExporter>),
+    Grpc(GrpcMetrics),
+}
+
+impl OtlpMetrics {
+    /// Builds the exporter of metrics.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
+    pub(crate) fn new(
+        config: &OtlpConfig,
+        temporality: Temporality,
+        retry: Retry,
+    ) -> Result<Self, TelemetryError> {
+        if config.protocol == Protocol::Grpc {
+            return GrpcMetrics::new(config, temporality, retry).map(OtlpMetrics::Grpc);
+        }
+        let post = post(config, Signal::Metrics, retry)?;
+        let builder = MetricExporter::builder().with_temporality(temporality).with_http();
+        let exporter = with_http(builder, config, &post).build().map_err(refused)?;
+        Ok(OtlpMetrics::Http(PostedMetrics::new(exporter, post)))
+    }
+}
+
+impl DeliverMetrics for OtlpMetrics {
+    async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
+        match self {
+            OtlpMetrics::Http(http) => http.deliver(metrics).await,
+            OtlpMetrics::Grpc(grpc) => grpc.deliver(metrics).await,
+        }
+    }
+
+    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
+        match self {
+            OtlpMetrics::Http(http) => http.shutdown(timeout),
+            OtlpMetrics::Grpc(_) => Ok(()),
+        }
+    }
+
+    fn temporality(&self) -> Temporality {
+        match self {
+            OtlpMetrics::Http(http) => http.temporality(),
+            OtlpMetrics::Grpc(grpc) => grpc.temporality(),
+        }
+    }
+}
+
+/// Whom an exporter with this configuration trusts, and who it is.
+fn credentials(config: &OtlpConfig) -> Credentials<'_> {
+    Credentials {
+        authorities: config.authorities.as_deref(),
+        identity: config.identity.as_ref().map(|own| (&own.certificate[..], &own.key[..])),
+    }
+}
+
+fn post(config: &OtlpConfig, signal: Signal, retry: Retry) -> Result<Arc<Post>, TelemetryError> {
+    let target = Target {
+        exporter: "otlp",
+        endpoint: &config.endpoint,
+        timeout: config.timeout,
+        proxy: config.proxy,
+        credentials: credentials(config),
+    };
+    Post::new(target, http::Protocol::Otlp(signal), retry)
 }
 
 fn with_http<B: WithExportConfig + WithHttpConfig>(
     builder: B,
     config: &OtlpConfig,
-) -> Result<B, TelemetryError> {
-    let client = http_client::build("otlp", &config.endpoint, config.timeout, |client| {
-        tls::http(client, config)
-    })?;
+    post: &Arc<Post>,
+) -> B {
     let builder = builder
-        .with_http_client(client)
+        .with_http_client(PostClient(Arc::clone(post)))
+        .with_retry_policy(RetryPolicy::disabled())
         .with_protocol(match config.protocol {
             Protocol::HttpJson => opentelemetry_otlp::Protocol::HttpJson,
             Protocol::HttpProtobuf | Protocol::Grpc => opentelemetry_otlp::Protocol::HttpBinary,
         })
         .with_endpoint(config.endpoint.to_string())
-        .with_timeout(config.timeout)
         .with_headers(config.headers.iter().cloned().collect());
-    Ok(if config.gzip { builder.with_compression(Compression::Gzip) } else { builder })
-}
-
-fn with_tonic<B: WithExportConfig + WithTonicConfig>(
-    builder: B,
-    config: &OtlpConfig,
-) -> Result<B, TelemetryError> {
-    // The names and values were checked when the configuration was read.
-    let headers: http::HeaderMap = config
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
-        .collect::<Vec<(http::HeaderName, http::HeaderValue)>>()
-        .into_iter()
-        .collect();
-    let mut builder = builder
-        .with_endpoint(config.endpoint.to_string())
-        .with_timeout(config.timeout)
-        .with_metadata(MetadataMap::from_headers(headers));
-    if config.endpoint.scheme_str() == Some("https") {
-        builder = builder.with_tls_config(tls::grpc(config));
-    }
-    Ok(if config.gzip { builder.with_compression(Compression::Gzip) } else { builder })
+    if config.gzip { builder.with_compression(Compression::Gzip) } else { builder }
 }
 
 fn refused(error: ExporterBuildError) -> TelemetryError {

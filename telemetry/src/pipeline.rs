@@ -2,19 +2,22 @@
 //!
 //! Nothing global is touched here, so that tests can have as many pipelines as they like.
 
-use super::accounting::{Accounting, Lane, Totals};
-use super::config::{BatchLimits, Config, JaegerConfig, SpanExporterConfig};
+use super::accounting::{Accounting, ExporterCounters, Totals};
+use super::config::{Config, JaegerConfig, SpanExporterConfig};
 use super::console::SpanPrinter;
+use super::delivery::{Closing, Retry};
 use super::exporter::{AccountingExporter, Deliver};
+use super::health::Health;
+use super::otlp::OtlpSpans;
 use super::processor::{AccountingProcessor, Queue};
 use super::streams::{Console, Streams};
-use super::{Service, TelemetryError, metrics, otlp, resource, zipkin};
+use super::{Service, TelemetryError, metrics, resource, zipkin};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
 };
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// Longest that shutting down may take, with all exporters flushing at the same time.
@@ -26,6 +29,8 @@ pub struct Pipeline {
     tracers: SdkTracerProvider,
     meters: Option<SdkMeterProvider>,
     accounting: Accounting,
+    /// Tells the exporters of spans, and those of metrics, that the process ends.
+    closing: [Arc<Closing>; 2],
 }
 
 impl Pipeline {
@@ -52,14 +57,15 @@ impl Pipeline {
             config.sampler = Sampler::AlwaysOff;
         }
         let resource = resource::describe(service, &config);
+        let closing: [Arc<Closing>; 2] = Default::default();
         let queues = config
             .exporters
             .iter()
-            .map(|exporter| build(exporter, &resource, config.batch, console))
+            .map(|exporter| build(exporter, &resource, &config, console, &closing[0]))
             .collect::<Result<Vec<_>, _>>()?;
-        let totals = Arc::new(Totals::new(queues.iter().map(Queue::lane).collect()));
+        let totals = Arc::new(Totals::new(queues.iter().map(Queue::counters).collect()));
         let accounting = Accounting(Arc::clone(&totals));
-        let meters = metrics::provider(&config, &resource, &accounting, console)?;
+        let meters = metrics::provider(&config, &resource, &accounting, console, &closing[1])?;
         let processor = AccountingProcessor::new(totals, queues)
             .with_baggage_attributes(service.baggage_attributes)
             .with_value_length_limit(config.value_length_limit);
@@ -69,7 +75,7 @@ impl Pipeline {
             .with_span_limits(config.limits)
             .with_span_processor(processor)
             .build();
-        Ok(Pipeline { tracers, meters, accounting })
+        Ok(Pipeline { tracers, meters, accounting, closing })
     }
 
     /// The provider that makes tracers for this pipeline.
@@ -96,17 +102,28 @@ impl Pipeline {
         self.shutdown_within(SHUTDOWN_TIMEOUT);
     }
 
-    /// Does the same within `timeout`.
-    pub fn shutdown_within(&self, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
+    /// Does what [`shutdown`](Self::shutdown) does, within `limit`.
+    pub fn shutdown_within(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
         // Spans first, so that the last metrics hold their final totals; but some of the time is
         // kept for the metrics.
-        let for_spans = if self.meters.is_some() { timeout * 4 / 5 } else { timeout };
+        let for_spans = if self.meters.is_some() { limit * 4 / 5 } else { limit };
+        // Exporters give up a little earlier, so that they can still tell what failed.
+        let [spans, metrics] = &self.closing;
+        spans.begin(Instant::now() + for_spans * 3 / 4);
+        metrics.begin(Instant::now() + limit * 9 / 10);
         // What went wrong is in the accounting, and was said by the exporter.
         self.tracers.shutdown_with_timeout(for_spans).ok();
-        if let Some(meters) = &self.meters {
-            let left = deadline.saturating_duration_since(Instant::now());
-            meters.shutdown_with_timeout(left).ok();
+        if let Some(meters) = self.meters.clone() {
+            // Its readers wait for their exporters as long as they like, so they are not waited
+            // for here, but on a thread that is left behind when time is up.
+            let (done, is_done) = mpsc::channel();
+            let shutdown = move || done.send(meters.shutdown().is_ok());
+            let thread = std::thread::Builder::new().name("telemetry-flush".to_owned());
+            if thread.spawn(shutdown).is_ok() {
+                let left = deadline.saturating_duration_since(Instant::now());
+                is_done.recv_timeout(left).ok();
+            }
         }
     }
 }
@@ -114,49 +131,76 @@ impl Pipeline {
 fn build(
     exporter: &SpanExporterConfig,
     resource: &Resource,
-    limits: BatchLimits,
+    config: &Config,
     console: &Console,
+    closing: &Arc<Closing>,
 ) -> Result<Queue, TelemetryError> {
+    let health = |name| Arc::new(Health::new(name));
+    let retry = |health: &Arc<Health>| Retry {
+        back_off: config.back_off,
+        limit: config.batch.export_timeout,
+        closing: Arc::clone(closing),
+        health: Arc::clone(health),
+    };
     Ok(match exporter {
-        SpanExporterConfig::Console => queue("console", SpanPrinter::new(console.clone()), limits),
-        SpanExporterConfig::Otlp(config) => {
-            let mut config = config.clone();
-            config.timeout = config.timeout.min(limits.export_timeout);
-            queue("otlp", otlp::spans(&config)?, limits)
+        SpanExporterConfig::Console => {
+            let console = SpanPrinter::new(console.clone());
+            queue("console", console, health("console"), config)
         }
-        SpanExporterConfig::Zipkin(config) => {
-            let mut config = config.clone();
-            config.timeout = config.timeout.min(limits.export_timeout);
+        SpanExporterConfig::Otlp(receiver) => {
+            let health = health("otlp");
+            queue("otlp", OtlpSpans::new(receiver, retry(&health))?, health, config)
+        }
+        SpanExporterConfig::Zipkin(receiver) => {
+            let health = health("zipkin");
             let service = resource::service_name(resource);
-            queue("zipkin", zipkin::spans(&config, service)?, limits)
+            let exporter = zipkin::spans(receiver, service, retry(&health))?;
+            queue("zipkin", exporter, health, config)
         }
-        SpanExporterConfig::Jaeger(config) => jaeger_queue(config, limits)?,
+        SpanExporterConfig::Jaeger(receiver) => {
+            let health = health("jaeger");
+            let retry = retry(&health);
+            jaeger_queue(receiver, retry, health, config)?
+        }
     })
 }
 
 #[cfg(feature = "jaeger")]
-fn jaeger_queue(config: &JaegerConfig, limits: BatchLimits) -> Result<Queue, TelemetryError> {
-    let mut config = config.clone();
-    if let JaegerConfig::Collector { timeout, .. } = &mut config {
-        *timeout = limits.export_timeout.min(*timeout);
-    }
-    Ok(queue("jaeger", super::jaeger::JaegerExporter::new(&config)?, limits))
+fn jaeger_queue(
+    receiver: &JaegerConfig,
+    retry: Retry,
+    health: Arc<Health>,
+    config: &Config,
+) -> Result<Queue, TelemetryError> {
+    let exporter = super::jaeger::JaegerExporter::new(receiver, retry)?;
+    Ok(queue("jaeger", exporter, health, config))
 }
 
 #[cfg(not(feature = "jaeger"))]
-fn jaeger_queue(_: &JaegerConfig, _: BatchLimits) -> Result<Queue, TelemetryError> {
+fn jaeger_queue(
+    _: &JaegerConfig,
+    _: Retry,
+    _: Arc<Health>,
+    _: &Config,
+) -> Result<Queue, TelemetryError> {
     let reason = "this program was built without the feature jaeger".to_owned();
     Err(TelemetryError::Exporter { exporter: "jaeger", reason })
 }
 
 /// Gives `exporter` a queue and a thread of its own.
-fn queue(name: &'static str, exporter: impl Deliver, limits: BatchLimits) -> Queue {
-    let lane = Arc::new(Lane::new(name, limits.queue_size));
+fn queue(
+    name: &'static str,
+    exporter: impl Deliver,
+    health: Arc<Health>,
+    config: &Config,
+) -> Queue {
+    let limits = config.batch;
+    let counters = Arc::new(ExporterCounters::new(name, limits.queue_size));
     let batch = BatchConfigBuilder::default()
         .with_max_queue_size(limits.queue_size)
         .with_max_export_batch_size(limits.batch_size)
         .with_scheduled_delay(limits.schedule_delay)
         .build();
-    let exporter = AccountingExporter::new(exporter, Arc::clone(&lane));
-    Queue::new(lane, BatchSpanProcessor::new(exporter, batch))
+    let exporter = AccountingExporter::new(exporter, Arc::clone(&counters), Arc::clone(&health));
+    Queue::new(counters, health, BatchSpanProcessor::new(exporter, batch))
 }

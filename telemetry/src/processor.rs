@@ -5,7 +5,8 @@
 //! no room for without telling, so a gate before it admits no more than the queue can hold, and
 //! counts what it turns away.
 
-use super::accounting::{Lane, Totals};
+use super::accounting::{ExporterCounters, Totals};
+use super::health::Health;
 use super::value_length;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::Span as _;
@@ -20,35 +21,40 @@ use std::time::{Duration, Instant};
 /// One exporter's queue, with the gate before it.
 #[derive(Debug)]
 pub(super) struct Queue {
-    lane: Arc<Lane>,
+    counters: Arc<ExporterCounters>,
+    health: Arc<Health>,
     batch: Arc<BatchSpanProcessor>,
     overflowed: AtomicBool,
 }
 
 impl Queue {
-    /// Puts a gate before `batch`, whose queue holds `lane.capacity` spans.
-    pub(super) fn new(lane: Arc<Lane>, batch: BatchSpanProcessor) -> Self {
-        Queue { lane, batch: Arc::new(batch), overflowed: AtomicBool::new(false) }
+    /// Puts a gate before `batch`, whose queue holds `counters.capacity` spans.
+    pub(super) fn new(
+        counters: Arc<ExporterCounters>,
+        health: Arc<Health>,
+        batch: BatchSpanProcessor,
+    ) -> Self {
+        Queue { counters, health, batch: Arc::new(batch), overflowed: AtomicBool::new(false) }
     }
 
     /// The counters of this queue's exporter.
-    pub(super) fn lane(&self) -> Arc<Lane> {
-        Arc::clone(&self.lane)
+    pub(super) fn counters(&self) -> Arc<ExporterCounters> {
+        Arc::clone(&self.counters)
     }
 
     /// Whether the queue has room for one more span, which is then the caller's to use.
     fn admit(&self) -> bool {
-        if self.lane.waiting.add(1) < self.lane.capacity {
+        if self.counters.waiting.add(1) < self.counters.capacity {
             return true;
         }
-        self.lane.waiting.sub(1);
-        self.lane.dropped.add(1);
+        self.counters.waiting.sub(1);
+        self.counters.dropped.add(1);
         if !self.overflowed.load(Ordering::Relaxed)
             && !self.overflowed.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(
-                exporter = self.lane.name,
-                capacity = self.lane.capacity,
+                exporter = self.counters.name,
+                capacity = self.counters.capacity,
                 "span queue is full: spans are being dropped, see the accounting for how many"
             );
         }
@@ -150,7 +156,8 @@ impl SpanProcessor for AccountingProcessor {
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         let result = self.for_all(timeout, BatchSpanProcessor::shutdown_with_timeout);
         for queue in &self.queues {
-            queue.lane.closed.store(true, Ordering::Release);
+            queue.health.close();
+            queue.counters.closed.store(true, Ordering::Release);
         }
         result
     }

@@ -1,42 +1,55 @@
 //! The way to a Zipkin server.
 #![expect(deprecated, reason = "the crate is deprecated, in favour of OTLP")]
 
-use super::TelemetryError;
-use super::config::ZipkinConfig;
-use super::http_client;
+use crate::TelemetryError;
+use crate::config::ZipkinConfig;
+use crate::delivery::Retry;
+use crate::exporter::Posted;
+use crate::http::{Post, Protocol, Target};
+use crate::tls::Credentials;
 use async_trait::async_trait;
 use http::{Request, Response};
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use opentelemetry_zipkin::ZipkinExporter;
-use reqwest::blocking::Client;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Builds the exporter for the spans of `service`.
+///
+/// # Errors
+/// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
 pub(super) fn spans(
     config: &ZipkinConfig,
     service: String,
-) -> Result<ZipkinExporter, TelemetryError> {
-    let client = http_client::build("zipkin", &config.endpoint, config.timeout, Ok)?;
-    let client = NamingClient { client, service };
-    let endpoint = config.endpoint.to_string();
-    // Its builder makes a blocking client before it can be given another one.
-    http_client::off_runtime("zipkin", || {
-        ZipkinExporter::builder().with_http_client(client).with_collector_endpoint(endpoint).build()
-    })?
-    .map_err(|error| TelemetryError::exporter("zipkin", &error))
+    retry: Retry,
+) -> Result<Posted<ZipkinExporter>, TelemetryError> {
+    let target = Target {
+        exporter: "zipkin",
+        endpoint: &config.endpoint,
+        timeout: config.timeout,
+        proxy: config.proxy,
+        credentials: Credentials::default(),
+    };
+    let post = Post::new(target, Protocol::Status, retry)?;
+    let exporter = ZipkinExporter::builder()
+        .with_http_client(Mending { post: Arc::clone(&post), service })
+        .with_collector_endpoint(config.endpoint.to_string())
+        .build()
+        .map_err(|error| TelemetryError::exporter("zipkin", &error))?;
+    Ok(Posted::new(exporter, post))
 }
 
-/// Puts right what the exporter leaves out of its JSON, and posts it.
+/// Puts right what is wrong in the exporter's JSON, and posts it.
 ///
-/// The exporter gives no service name, by which Zipkin files everything, and gives a root span a
-/// parent of zeros.
+/// The exporter gives no service name, by which Zipkin files everything, gives a root span a parent
+/// of zeros, and a span of less than a microsecond a duration of 0, which stands for "unknown".
 #[derive(Debug)]
-struct NamingClient {
-    client: Client,
+struct Mending {
+    post: Arc<Post>,
     service: String,
 }
 
-impl NamingClient {
+impl Mending {
     fn mend(&self, body: &[u8]) -> Result<Bytes, serde_json::Error> {
         let mut spans: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(body)?;
         for span in &mut spans {
@@ -48,6 +61,8 @@ impl NamingClient {
             if span.get("parentId").and_then(Value::as_str).is_some_and(is_zero) {
                 span.remove("parentId");
             }
+            let duration = span.get("duration").and_then(Value::as_u64).unwrap_or(0);
+            span.insert("duration".to_owned(), duration.max(1).into());
         }
         serde_json::to_vec(&spans).map(Bytes::from)
     }
@@ -58,10 +73,10 @@ fn is_zero(id: &str) -> bool {
 }
 
 #[async_trait]
-impl HttpClient for NamingClient {
+impl HttpClient for Mending {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (parts, body) = request.into_parts();
-        let request = Request::from_parts(parts, self.mend(&body)?);
-        self.client.send_bytes(request).await
+        self.post.send(&parts.uri.to_string(), &parts.headers, &self.mend(&body)?);
+        Ok(Response::new(Bytes::new()))
     }
 }

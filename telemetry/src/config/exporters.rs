@@ -3,7 +3,7 @@
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exporter-selection>
 
 use super::otlp::OtlpConfig;
-use super::variables::{Variables, http_url};
+use super::variables::{Repeated, Variables, http_url, proxy};
 use crate::TelemetryError;
 use http::Uri;
 use opentelemetry_sdk::metrics::Temporality;
@@ -41,8 +41,11 @@ pub enum MetricExporterConfig {
 pub struct ZipkinConfig {
     /// `OTEL_EXPORTER_ZIPKIN_ENDPOINT`.
     pub endpoint: Uri,
-    /// `OTEL_EXPORTER_ZIPKIN_TIMEOUT`: how long sending a batch may take.
-    pub timeout: Duration,
+    /// `OTEL_EXPORTER_ZIPKIN_TIMEOUT`: how long one attempt to send a batch may take; for ever when
+    /// `None`.
+    pub timeout: Option<Duration>,
+    /// The variable that names a proxy for the endpoint, if there is one.
+    pub proxy: Option<&'static str>,
 }
 
 /// How to reach Jaeger by its own protocol.
@@ -61,8 +64,11 @@ pub enum JaegerConfig {
         endpoint: Uri,
         /// `OTEL_EXPORTER_JAEGER_USER` and `OTEL_EXPORTER_JAEGER_PASSWORD`.
         credentials: Option<(String, String)>,
-        /// `OTEL_EXPORTER_JAEGER_TIMEOUT`: how long sending a batch may take.
-        timeout: Duration,
+        /// `OTEL_EXPORTER_JAEGER_TIMEOUT`: how long one attempt to send a batch may take; for ever
+        /// when `None`.
+        timeout: Option<Duration>,
+        /// The variable that names a proxy for the endpoint, if there is one.
+        proxy: Option<&'static str>,
     },
 }
 
@@ -77,16 +83,33 @@ pub(super) fn of_spans(vars: &Variables<'_>) -> Result<Vec<SpanExporterConfig>, 
         "a comma-separated list of console, otlp, zipkin; or none \
          (this program was built without the feature jaeger)"
     };
-    vars.list(NAME, "console,otlp", allowed)?
-        .iter()
-        .map(|name| match name.as_str() {
-            "console" => Ok(SpanExporterConfig::Console),
-            "otlp" => OtlpConfig::traces(vars).map(SpanExporterConfig::Otlp),
-            "zipkin" => zipkin(vars).map(SpanExporterConfig::Zipkin),
-            "jaeger" if cfg!(feature = "jaeger") => jaeger(vars).map(SpanExporterConfig::Jaeger),
-            _ => Err(vars.invalid(NAME, allowed)),
+    let mut choices = vec![
+        ("console", Exporter::Console),
+        ("otlp", Exporter::Otlp),
+        ("zipkin", Exporter::Zipkin),
+    ];
+    if cfg!(feature = "jaeger") {
+        choices.push(("jaeger", Exporter::Jaeger));
+    }
+    vars.list(NAME, &choices, allowed, Repeated::IsRefused)?
+        .unwrap_or_else(|| vec![Exporter::Console, Exporter::Otlp])
+        .into_iter()
+        .map(|exporter| match exporter {
+            Exporter::Console => Ok(SpanExporterConfig::Console),
+            Exporter::Otlp => OtlpConfig::traces(vars).map(SpanExporterConfig::Otlp),
+            Exporter::Zipkin => zipkin(vars).map(SpanExporterConfig::Zipkin),
+            Exporter::Jaeger => jaeger(vars).map(SpanExporterConfig::Jaeger),
         })
         .collect()
+}
+
+/// The exporters that a list may name.
+#[derive(Clone, Copy)]
+enum Exporter {
+    Console,
+    Otlp,
+    Zipkin,
+    Jaeger,
 }
 
 /// Reads `OTEL_METRICS_EXPORTER`. The default differs from the specification's: it is `none`,
@@ -96,36 +119,41 @@ pub(super) fn of_metrics(
 ) -> Result<Vec<MetricExporterConfig>, TelemetryError> {
     const NAME: &str = "OTEL_METRICS_EXPORTER";
     let allowed = "a comma-separated list of console, otlp; or none";
-    vars.list(NAME, "none", allowed)?
-        .iter()
-        .map(|name| match name.as_str() {
-            "console" => Ok(MetricExporterConfig::Console),
-            "otlp" => Ok(MetricExporterConfig::Otlp {
+    let choices = [("console", false), ("otlp", true)];
+    vars.list(NAME, &choices, allowed, Repeated::IsRefused)?
+        .unwrap_or_default()
+        .into_iter()
+        .map(|is_otlp| {
+            if !is_otlp {
+                return Ok(MetricExporterConfig::Console);
+            }
+            Ok(MetricExporterConfig::Otlp {
                 receiver: Box::new(OtlpConfig::metrics(vars)?),
                 temporality: temporality(vars)?,
-            }),
-            _ => Err(vars.invalid(NAME, allowed)),
+            })
         })
         .collect()
 }
 
 fn temporality(vars: &Variables<'_>) -> Result<Temporality, TelemetryError> {
-    const NAME: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
-    match vars.text(NAME).map(|text| text.to_ascii_lowercase()).as_deref() {
-        None | Some("cumulative") => Ok(Temporality::Cumulative),
-        Some("delta") => Ok(Temporality::Delta),
-        Some("lowmemory") => Ok(Temporality::LowMemory),
-        Some(_) => Err(vars.invalid(NAME, "cumulative, delta or lowmemory")),
-    }
+    let choices = [
+        ("cumulative", Temporality::Cumulative),
+        ("delta", Temporality::Delta),
+        ("lowmemory", Temporality::LowMemory),
+    ];
+    let chosen = vars.choice("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &choices)?;
+    Ok(chosen.unwrap_or(Temporality::Cumulative))
 }
 
 fn zipkin(vars: &Variables<'_>) -> Result<ZipkinConfig, TelemetryError> {
     const NAME: &str = "OTEL_EXPORTER_ZIPKIN_ENDPOINT";
     let endpoint =
         vars.text(NAME).unwrap_or_else(|| "http://localhost:9411/api/v2/spans".to_owned());
+    let endpoint = http_url(&endpoint).ok_or_else(|| vars.invalid(NAME, URL))?;
     Ok(ZipkinConfig {
-        endpoint: http_url(&endpoint).ok_or_else(|| vars.invalid(NAME, URL))?,
-        timeout: vars.millis("OTEL_EXPORTER_ZIPKIN_TIMEOUT", 10_000)?,
+        proxy: proxy(vars, &endpoint),
+        endpoint,
+        timeout: vars.timeout("OTEL_EXPORTER_ZIPKIN_TIMEOUT", 10_000)?,
     })
 }
 
@@ -136,17 +164,13 @@ fn jaeger(vars: &Variables<'_>) -> Result<JaegerConfig, TelemetryError> {
     if let Some(endpoint) = vars.text(ENDPOINT) {
         let user = vars.text("OTEL_EXPORTER_JAEGER_USER");
         let password = vars.text("OTEL_EXPORTER_JAEGER_PASSWORD");
+        let endpoint = http_url(&endpoint).ok_or_else(|| vars.invalid(ENDPOINT, URL))?;
         return Ok(JaegerConfig::Collector {
-            endpoint: http_url(&endpoint).ok_or_else(|| vars.invalid(ENDPOINT, URL))?,
+            proxy: proxy(vars, &endpoint),
+            endpoint,
             credentials: user.zip(password),
-            timeout: vars.millis("OTEL_EXPORTER_JAEGER_TIMEOUT", 10_000)?,
+            timeout: vars.timeout("OTEL_EXPORTER_JAEGER_TIMEOUT", 10_000)?,
         });
-    }
-    // opentelemetry-jaeger reads these two by itself, and takes an empty one for a value.
-    for name in [HOST, PORT] {
-        if vars.is_empty(name) {
-            return Err(vars.invalid(name, "a value, or the variable not set at all"));
-        }
     }
     Ok(JaegerConfig::Agent {
         host: vars.text(HOST).unwrap_or_else(|| "localhost".to_owned()),

@@ -2,11 +2,9 @@
 //!
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
-use super::variables::{Variables, http_url};
-use crate::TelemetryError;
+use super::variables::{Variables, http_url, proxy};
+use crate::{TelemetryError, tls};
 use http::Uri;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::time::Duration;
 
@@ -19,8 +17,8 @@ pub struct OtlpConfig {
     pub endpoint: Uri,
     /// `..._HEADERS`.
     pub headers: Vec<(String, String)>,
-    /// `..._TIMEOUT`: how long sending a batch may take, retries included.
-    pub timeout: Duration,
+    /// `..._TIMEOUT`: how long one attempt to send a batch may take; for ever when `None`.
+    pub timeout: Option<Duration>,
     /// `..._COMPRESSION`: whether bodies are compressed with gzip.
     pub gzip: bool,
     /// What is in the file that `..._CERTIFICATE` names: authorities to trust in place
@@ -29,6 +27,8 @@ pub struct OtlpConfig {
     /// What is in the files that `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` name: who this
     /// client is, as PEM.
     pub identity: Option<Identity>,
+    /// The variable that names a proxy for the endpoint, if there is one; gRPC uses none.
+    pub proxy: Option<&'static str>,
 }
 
 /// A certificate and its private key, as PEM.
@@ -112,17 +112,16 @@ impl OtlpConfig {
     fn read(vars: &Variables<'_>, signal: &Signal) -> Result<Self, TelemetryError> {
         let protocol = protocol(vars, signal.protocol)?;
         let [of_signal, general] = signal.timeout;
-        let timeout = match vars.optional_millis(of_signal)? {
-            Some(timeout) => timeout,
-            None => vars.millis(general, 10_000)?,
-        };
+        let timeout = if vars.text(of_signal).is_some() { of_signal } else { general };
+        let endpoint = endpoint(vars, signal, protocol)?;
         Ok(OtlpConfig {
             protocol,
-            endpoint: endpoint(vars, signal, protocol)?,
+            proxy: proxy(vars, &endpoint).filter(|_| protocol != Protocol::Grpc),
+            endpoint,
             headers: headers(vars, signal.headers)?,
-            timeout,
+            timeout: vars.timeout(timeout, 10_000)?,
             gzip: gzip(vars, signal.compression)?,
-            authorities: certificates(vars, signal.certificate)?,
+            authorities: authorities(vars, signal.certificate)?,
             identity: identity(vars, signal)?,
         })
     }
@@ -134,22 +133,19 @@ fn first_set(vars: &Variables<'_>, names: Names) -> Option<(&'static str, String
 }
 
 fn protocol(vars: &Variables<'_>, names: Names) -> Result<Protocol, TelemetryError> {
-    let Some((name, value)) = first_set(vars, names) else { return Ok(Protocol::HttpProtobuf) };
-    match value.as_str() {
-        "http/protobuf" => Ok(Protocol::HttpProtobuf),
-        "http/json" => Ok(Protocol::HttpJson),
-        "grpc" => Ok(Protocol::Grpc),
-        _ => Err(vars.invalid(name, "grpc, http/protobuf or http/json")),
-    }
+    let choices = [
+        ("grpc", Protocol::Grpc),
+        ("http/protobuf", Protocol::HttpProtobuf),
+        ("http/json", Protocol::HttpJson),
+    ];
+    let chosen = first_set(vars, names).map(|(name, _)| vars.choice(name, &choices)).transpose()?;
+    Ok(chosen.flatten().unwrap_or(Protocol::HttpProtobuf))
 }
 
 fn gzip(vars: &Variables<'_>, names: Names) -> Result<bool, TelemetryError> {
-    let Some((name, value)) = first_set(vars, names) else { return Ok(false) };
-    match value.as_str() {
-        "gzip" => Ok(true),
-        "none" => Ok(false),
-        _ => Err(vars.invalid(name, "gzip or none")),
-    }
+    let choices = [("gzip", true), ("none", false)];
+    let chosen = first_set(vars, names).map(|(name, _)| vars.choice(name, &choices)).transpose()?;
+    Ok(chosen.flatten().unwrap_or(false))
 }
 
 fn endpoint(
@@ -188,26 +184,24 @@ fn headers(vars: &Variables<'_>, names: Names) -> Result<Vec<(String, String)>, 
     if valid { Ok(headers) } else { Err(vars.invalid(name, "valid HTTP header names and values")) }
 }
 
-fn certificates(vars: &Variables<'_>, names: Names) -> Result<Option<Vec<u8>>, TelemetryError> {
-    pem(vars, names, "a file with certificates as PEM", |pem| {
-        let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
-        certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
-    })
+fn authorities(vars: &Variables<'_>, names: Names) -> Result<Option<Vec<u8>>, TelemetryError> {
+    Ok(pem(vars, names, tls::check_authorities)?.map(|(_, pem)| pem))
 }
 
 fn identity(vars: &Variables<'_>, signal: &Signal) -> Result<Option<Identity>, TelemetryError> {
-    let certificate = certificates(vars, signal.client_certificate)?;
-    let key = pem(vars, signal.client_key, "a file with a private key as PEM", |pem| {
-        PrivateKeyDer::from_pem_slice(pem).is_ok()
+    let certificate = pem(vars, signal.client_certificate, tls::check_certificate)?;
+    let key = pem(vars, signal.client_key, |key| {
+        tls::check_key(certificate.as_ref().map(|(_, pem)| &pem[..]), key)
     })?;
-    let alone = |names, expected| match first_set(vars, names) {
-        Some((name, _)) => Err(vars.invalid(name, expected)),
-        None => Ok(None),
-    };
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
-        (None, _) => alone(signal.client_key, "the client's certificate to be set, too"),
-        (_, None) => alone(signal.client_certificate, "the client's key to be set, too"),
+        (Some((_, certificate)), Some((_, key))) => Ok(Some(Identity { certificate, key })),
+        (None, None) => Ok(None),
+        (None, Some((name, _))) => {
+            Err(vars.unusable(name, "the client's certificate to be set, too".to_owned()))
+        }
+        (Some((name, _)), None) => {
+            Err(vars.unusable(name, "the client's key to be set, too".to_owned()))
+        }
     }
 }
 
@@ -215,11 +209,11 @@ fn identity(vars: &Variables<'_>, signal: &Signal) -> Result<Option<Identity>, T
 fn pem(
     vars: &Variables<'_>,
     names: Names,
-    expected: &'static str,
-    check: impl FnOnce(&[u8]) -> bool,
-) -> Result<Option<Vec<u8>>, TelemetryError> {
+    check: impl FnOnce(&[u8]) -> Result<(), String>,
+) -> Result<Option<(&'static str, Vec<u8>)>, TelemetryError> {
     let Some((name, path)) = first_set(vars, names) else { return Ok(None) };
     let pem = std::fs::read(path)
-        .map_err(|error| vars.invalid(name, format!("{expected}, but: {error}")))?;
-    if check(&pem) { Ok(Some(pem)) } else { Err(vars.invalid(name, expected)) }
+        .map_err(|error| vars.unusable(name, format!("a file as PEM, but: {error}")))?;
+    check(&pem).map_err(|expected| vars.unusable(name, expected))?;
+    Ok(Some((name, pem)))
 }

@@ -2,46 +2,44 @@
 //!
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
 
-use super::variables::Variables;
+use super::variables::{Repeated, Variables};
 use super::{BatchLimits, Propagator};
 use crate::TelemetryError;
 use opentelemetry_sdk::trace::{Sampler, SpanLimits};
 
 pub(super) fn propagators(vars: &Variables<'_>) -> Result<Vec<Propagator>, TelemetryError> {
-    const NAME: &str = "OTEL_PROPAGATORS";
     let allowed = "a comma-separated list of tracecontext, baggage, b3, b3multi; or none";
-    vars.list(NAME, "tracecontext,baggage", allowed)?
-        .iter()
-        .map(|name| match name.as_str() {
-            "tracecontext" => Ok(Propagator::TraceContext),
-            "baggage" => Ok(Propagator::Baggage),
-            "b3" => Ok(Propagator::B3),
-            "b3multi" => Ok(Propagator::B3Multi),
-            _ => Err(vars.invalid(NAME, allowed)),
-        })
-        .collect()
+    let choices = [
+        ("tracecontext", Propagator::TraceContext),
+        ("baggage", Propagator::Baggage),
+        ("b3", Propagator::B3),
+        ("b3multi", Propagator::B3Multi),
+    ];
+    let chosen = vars.list("OTEL_PROPAGATORS", &choices, allowed, Repeated::CountsOnce)?;
+    Ok(chosen.unwrap_or_else(|| vec![Propagator::TraceContext, Propagator::Baggage]))
 }
 
 pub(super) fn sampler(vars: &Variables<'_>) -> Result<Sampler, TelemetryError> {
     const NAME: &str = "OTEL_TRACES_SAMPLER";
-    let parent_based = |root| Sampler::ParentBased(Box::new(root));
-    // Without the argument the ratio is 1, says the specification.
-    let ratio = || Ok(vars.ratio("OTEL_TRACES_SAMPLER_ARG")?.unwrap_or(1.0));
-    match vars.text(NAME).as_deref() {
-        None | Some("parentbased_always_on") => Ok(parent_based(Sampler::AlwaysOn)),
-        Some("parentbased_always_off") => Ok(parent_based(Sampler::AlwaysOff)),
-        Some("parentbased_traceidratio") => {
-            ratio().map(Sampler::TraceIdRatioBased).map(parent_based)
-        }
-        Some("always_on") => Ok(Sampler::AlwaysOn),
-        Some("always_off") => Ok(Sampler::AlwaysOff),
-        Some("traceidratio") => ratio().map(Sampler::TraceIdRatioBased),
-        Some(_) => Err(vars.invalid(
-            NAME,
-            "always_on, always_off, traceidratio, parentbased_always_on, \
-             parentbased_always_off or parentbased_traceidratio",
-        )),
+    fn parent_based(root: Sampler) -> Sampler {
+        Sampler::ParentBased(Box::new(root))
     }
+    let choices: [(&str, fn(f64) -> Sampler); 6] = [
+        ("always_on", |_| Sampler::AlwaysOn),
+        ("always_off", |_| Sampler::AlwaysOff),
+        ("traceidratio", Sampler::TraceIdRatioBased),
+        ("parentbased_always_on", |_| parent_based(Sampler::AlwaysOn)),
+        ("parentbased_always_off", |_| parent_based(Sampler::AlwaysOff)),
+        ("parentbased_traceidratio", |ratio| parent_based(Sampler::TraceIdRatioBased(ratio))),
+    ];
+    let Some(sampler) = vars.choice(NAME, &choices)? else {
+        return Ok(parent_based(Sampler::AlwaysOn));
+    };
+    // The argument belongs to the samplers by ratio. Without it the ratio is 1, says the
+    // specification.
+    let is_ratio = vars.text(NAME).is_some_and(|name| name.to_ascii_lowercase().contains("ratio"));
+    let ratio = if is_ratio { vars.ratio("OTEL_TRACES_SAMPLER_ARG")? } else { None };
+    Ok(sampler(ratio.unwrap_or(1.0)))
 }
 
 pub(super) fn span_limits(vars: &Variables<'_>) -> Result<SpanLimits, TelemetryError> {
@@ -88,7 +86,7 @@ pub(super) fn batch_limits(vars: &Variables<'_>) -> Result<BatchLimits, Telemetr
     Ok(BatchLimits {
         queue_size,
         batch_size: batch_size.unwrap_or(512.min(queue_size)),
-        schedule_delay: vars.millis("OTEL_BSP_SCHEDULE_DELAY", 5_000)?,
-        export_timeout: vars.millis("OTEL_BSP_EXPORT_TIMEOUT", 30_000)?,
+        schedule_delay: vars.interval("OTEL_BSP_SCHEDULE_DELAY", 5_000)?,
+        export_timeout: vars.timeout("OTEL_BSP_EXPORT_TIMEOUT", 30_000)?,
     })
 }

@@ -8,6 +8,7 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_sdk_0_23 as old_sdk;
 use std::borrow::Cow;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 /// Converts one span. Jaeger has no place for the trace state, so it becomes the attribute that
 /// the OpenTelemetry collector uses for it.
@@ -32,7 +33,8 @@ pub(super) fn span(
         span_kind: kind(span.span_kind),
         name: span.name,
         start_time: span.start_time,
-        end_time: span.end_time,
+        // Thrift counts whole microseconds, and Jaeger calls a duration of none "negative".
+        end_time: span.end_time.max(span.start_time + Duration::from_micros(1)),
         attributes,
         dropped_attributes_count: span.dropped_attributes_count,
         events,

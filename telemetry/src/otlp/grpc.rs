@@ -13,6 +13,7 @@ use crate::http::Destination;
 use crate::metrics::DeliverMetrics;
 use crate::tls;
 use ::http::Uri;
+use ::http::uri::Scheme;
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
@@ -75,7 +76,10 @@ impl Connection {
             .enable_all()
             .build()
             .map_err(|error| refused(error.to_string()))?;
-        let endpoint = Endpoint::from(config.endpoint.clone())
+        // tonic takes an `https` for an order to itself. The connector knows better, and the requests
+        // say what is true.
+        let endpoint = Endpoint::from(plain(&config.endpoint))
+            .origin(config.endpoint.clone())
             .user_agent(concat!("telemetry/", env!("CARGO_PKG_VERSION")))
             .map_err(|error| refused(error.to_string()))?;
         let channel = {
@@ -109,9 +113,6 @@ impl Connection {
         self.retry.run(|| {
             let mut request = Request::new(message.clone());
             *request.metadata_mut() = self.metadata.clone();
-            if let Some(timeout) = self.timeout {
-                request.set_timeout(timeout);
-            }
             let called = runtime.block_on(async {
                 match self.timeout {
                     Some(timeout) => tokio::time::timeout(timeout, call(request)).await.ok(),
@@ -119,7 +120,7 @@ impl Connection {
                 }
             });
             match called {
-                Some(Ok(answer)) => Ok(answer.into_inner().into()),
+                Some(Ok(answer)) => Ok(answer.into_inner().into().by(&self.destination.shown)),
                 Some(Err(status)) => Err(self.refused(&status)),
                 None => Err(self.destination.unreached(&TimedOut, self.timeout)),
             }
@@ -148,6 +149,13 @@ impl Drop for Connection {
             runtime.shutdown_background();
         }
     }
+}
+
+/// `endpoint` with the scheme `http`.
+fn plain(endpoint: &Uri) -> Uri {
+    let mut parts = endpoint.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    Uri::from_parts(parts).unwrap_or_else(|_| endpoint.clone())
 }
 
 /// Whether the protocol lets a client try again after `status`:

@@ -29,7 +29,7 @@ fn nothing_set_means_the_defaults() {
     };
     assert_eq!(otlp.protocol, Protocol::HttpProtobuf);
     assert_eq!(otlp.endpoint, "http://localhost:4318/v1/traces");
-    assert_eq!(otlp.timeout, Duration::from_secs(10));
+    assert_eq!(otlp.timeout, Some(Duration::from_secs(10)));
     assert!(config.metrics.is_empty());
     assert_eq!(config.propagators, [Propagator::TraceContext, Propagator::Baggage]);
     assert_eq!(format!("{:?}", config.sampler), "ParentBased(AlwaysOn)");
@@ -70,7 +70,7 @@ fn a_signal_s_own_variable_goes_before_the_general_one() {
         ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none"),
     ]);
     assert_eq!(otlp.protocol, Protocol::HttpJson);
-    assert_eq!(otlp.timeout, Duration::from_millis(250));
+    assert_eq!(otlp.timeout, Some(Duration::from_millis(250)));
     assert!(!otlp.gzip);
 }
 

@@ -53,6 +53,8 @@ fn a_backend_is_said_to_go_once_and_to_come_back_once() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
         ("OTEL_BSP_SCHEDULE_DELAY", "5"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
+        // No batch is sent twice.
+        ("OTEL_BSP_EXPORT_TIMEOUT", "1"),
     ]);
     process.order("spans 3");
     process.order("settle");
@@ -66,11 +68,14 @@ fn a_backend_is_said_to_go_once_and_to_come_back_once() {
 
     assert_eq!(totals, "telemetry: started=8 ended=8 | otlp exported=3 failed=5 dropped=0");
     let changes: Vec<_> = said.iter().filter_map(|line| line.split(" WARN ").nth(1)).collect();
-    let gone = "telemetry::exporter: telemetry backend does not take what it is sent \
-                exporter=\"otlp\" error=Operation failed: HTTP export failed with status code: 503";
-    let back = "telemetry::exporter: telemetry backend takes what it is sent again \
-                exporter=\"otlp\"";
-    assert_eq!(changes, [gone, back, gone], "{said:#?}");
+    let gone = format!(
+        "telemetry::health: telemetry backend does not take what it is sent exporter=\"otlp\" \
+         reason=\"{}/v1/traces answers 503 Service Unavailable\"",
+        receiver.url()
+    );
+    let back = "telemetry::health: telemetry backend takes what it is sent again \
+                exporter=\"otlp\" attempts=3 seconds=0 lost=3";
+    assert_eq!(changes, [&gone, back, &gone], "{said:#?}");
 }
 
 #[test]
@@ -120,18 +125,118 @@ fn a_disabled_sdk_makes_no_spans() {
     assert_eq!(said.last().map(String::as_str), Some("telemetry: started=0 ended=0"), "{said:#?}");
 }
 
+/// The exporters, with the variables that make each send to a receiver.
+fn exporters(url: &str) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+    let traces = |name: &str| ("OTEL_TRACES_EXPORTER", name.to_owned());
+    let protocol = |name: &str| ("OTEL_EXPORTER_OTLP_PROTOCOL", name.to_owned());
+    let otlp = || ("OTEL_EXPORTER_OTLP_ENDPOINT", url.to_owned());
+    let metrics = ("OTEL_METRICS_EXPORTER", "otlp".to_owned());
+    let mut exporters = vec![
+        ("otlp", vec![traces("otlp"), protocol("http/protobuf"), otlp()]),
+        ("otlp", vec![traces("otlp"), protocol("http/json"), otlp()]),
+        ("otlp", vec![traces("otlp"), protocol("grpc"), otlp()]),
+        ("otlp", vec![traces("none"), metrics.clone(), protocol("http/protobuf"), otlp()]),
+        ("otlp", vec![traces("none"), metrics, protocol("grpc"), otlp()]),
+        ("zipkin", vec![traces("zipkin"), ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", url.to_owned())]),
+    ];
+    if cfg!(feature = "jaeger") {
+        let endpoint = ("OTEL_EXPORTER_JAEGER_ENDPOINT", url.to_owned());
+        exporters.push(("jaeger", vec![traces("jaeger"), endpoint]));
+    }
+    exporters
+}
+
+/// Places without certificates, whatever the system has.
+const NO_CERTIFICATES: [(&str, &str); 2] =
+    [("SSL_CERT_FILE", "/nonexistent/file"), ("SSL_CERT_DIR", "/nonexistent/folder")];
+
 #[test]
 fn plain_http_needs_no_certificates_of_the_system() {
+    for (_, variables) in exporters("http://127.0.0.1:1") {
+        let all: Vec<_> =
+            variables.iter().map(|(n, v)| (*n, v.as_str())).chain(NO_CERTIFICATES).collect();
+        let mut process = Process::start(&all);
+        process.order("start");
+        let last = process.end().pop().expect("the accounting");
+        assert!(last.starts_with("telemetry: started=0 ended=0"), "{variables:?}: {last}");
+    }
     let receiver = HttpReceiver::answering(200);
+    let url = receiver.url();
+    let variables = [
+        ("OTEL_TRACES_EXPORTER", "otlp,zipkin"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+        ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", &url),
+    ];
+    let mut process = Process::start(&[&variables[..], &NO_CERTIFICATES].concat());
+    process.order("spans 1");
+    let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0 \
+                    | zipkin exported=1 failed=0 dropped=0";
+    assert_eq!(process.end().last().map(String::as_str), Some(expected));
+}
+
+#[test]
+fn https_without_certificates_says_what_is_missing_and_where_it_was_looked_for() {
+    for (exporter, variables) in exporters("https://127.0.0.1:1") {
+        let all: Vec<_> =
+            variables.iter().map(|(n, v)| (*n, v.as_str())).chain(NO_CERTIFICATES).collect();
+        let mut process = Process::start(&all);
+        let refusal = process.order("start");
+        let start = format!(
+            "cannot set up the {exporter} exporter: https needs certificates of authorities, and \
+             none were found where SSL_CERT_FILE and SSL_CERT_DIR say"
+        );
+        assert!(refusal.starts_with(&start), "{variables:?}: {refusal}");
+        assert!(refusal.contains("/nonexistent/f"), "{variables:?}: {refusal}");
+        assert!(refusal.contains("https://127.0.0.1:1"), "{variables:?}: {refusal}");
+    }
+}
+
+#[test]
+fn loopback_is_never_reached_through_a_proxy() {
+    let receiver = HttpReceiver::answering(200);
+    let url = receiver.url();
+    let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+    let proxies = proxies.map(|name| (name, "http://127.0.0.1:9"));
+    let variables = [
+        ("OTEL_TRACES_EXPORTER", "otlp,zipkin"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+        ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", &url),
+    ];
+    let mut process = Process::start(&[&variables[..], &proxies].concat());
+    process.order("spans 1");
+    let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0 \
+                    | zipkin exported=1 failed=0 dropped=0";
+    assert_eq!(process.end().last().map(String::as_str), Some(expected));
+}
+
+#[test]
+fn a_proxy_is_named_where_it_is_in_the_way() {
     let mut process = Process::start(&[
         ("OTEL_TRACES_EXPORTER", "otlp"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-        ("SSL_CERT_FILE", "/nonexistent"),
-        ("SSL_CERT_DIR", "/nonexistent"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel.example:4318"),
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "1"),
     ]);
     process.order("spans 1");
-    let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0";
-    assert_eq!(process.end().last().map(String::as_str), Some(expected));
+    let said = process.end();
+    let proxy = "(through the proxy that http_proxy names, unless NO_PROXY excepts the host)";
+    assert!(said.iter().any(|line| line.contains(proxy)), "{said:#?}");
+}
+
+#[test]
+fn what_is_set_without_effect_is_said_once_at_the_start() {
+    let mut process = Process::start(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x-api-key=hunter2"),
+    ]);
+    process.order("start");
+    let said = process.end();
+    let warnings: Vec<_> = said.iter().filter_map(|line| line.split(" WARN ").nth(1)).collect();
+    let expected = "telemetry: set, but without effect here: OTEL_LOGS_EXPORTER (logs are not \
+                    exported, and go to stderr), OTEL_EXPORTER_OTLP_LOGS_HEADERS (logs are not \
+                    exported)";
+    assert_eq!(warnings, [expected], "{said:#?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use opentelemetry::{Context, KeyValue};
 use std::net::UdpSocket;
 use std::time::Duration;
 use telemetry::config::{JaegerConfig, SpanExporterConfig};
-use testing::http::HttpReceiver;
+use testing::http::{Answer, HttpReceiver};
 use testing::span::{Span, sorted};
 use testing::{jaeger, otlp};
 
@@ -86,6 +86,7 @@ fn a_collector_that_refuses_fails_the_spans() {
     let pipeline = pipeline(&[
         ("OTEL_TRACES_EXPORTER", "jaeger"),
         ("OTEL_EXPORTER_JAEGER_ENDPOINT", &collector.url()),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "1"),
     ]);
     story::end_spans(pipeline.tracers(), 4);
     let totals = shutdown(pipeline).to_string();
@@ -118,6 +119,115 @@ fn batches_are_split_to_fit_datagrams_and_a_span_that_fits_none_fails_alone() {
         .collect();
     names.sort();
     assert_eq!(names, ["a", "b", "d"]);
+}
+
+/// A burst of datagrams of 65 kB overflows the buffer of a receiver's socket.
+#[test]
+fn datagrams_are_small_and_leave_one_after_the_other() {
+    let (socket, port) = agent();
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "127.0.0.1"),
+        ("OTEL_EXPORTER_JAEGER_AGENT_PORT", &port),
+    ]);
+    // No more than a socket's buffer holds, so that all can be read afterwards.
+    story::end_spans(pipeline.tracers(), 300);
+    let start = std::time::Instant::now();
+    let totals = shutdown(pipeline).to_string();
+    let took = start.elapsed();
+
+    let expected = "telemetry: started=300 ended=300 | jaeger exported=300 failed=0 dropped=0";
+    assert_eq!(totals, expected);
+    let datagrams = datagrams(&socket);
+    assert!(datagrams.iter().all(|datagram| datagram.len() <= 8_192), "small");
+    assert!(took >= Duration::from_millis(datagrams.len() as u64), "{took:?}");
+    let mut ids: Vec<_> = datagrams
+        .iter()
+        .flat_map(|datagram| jaeger::from_datagram(datagram))
+        .map(|span| span.span_id)
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 300);
+}
+
+/// What an agent or a collector sends back is never read as Thrift: it may be as hostile as it
+/// likes. An exporter that read it would panic, fail its spans, or take memory without end.
+#[test]
+fn nothing_that_is_received_is_read_as_thrift() {
+    // Binary Thrift: a message of the protocol's version 1 with a name of 2 GiB; a struct whose
+    // first field is a list of 2^31 - 1 structs; and structs within structs.
+    let mut messages = vec![
+        b"\x80\x01\x00\x02\x7f\xff\xff\xff".to_vec(),
+        b"\x0f\x00\x01\x0c\x7f\xff\xff\xff".to_vec(),
+        b"\x0c\x00\x01".repeat(20_000),
+    ];
+    // Compact Thrift: a reply whose name is longer than there are bytes; a list of 2^32 structs.
+    messages.push(b"\x82\x41\x00\xff\xff\xff\xff\x0f".to_vec());
+    messages.push(b"\x19\xfc\xff\xff\xff\xff\x0f".to_vec());
+    messages.push(vec![0x1c; 60_000]);
+
+    for message in &messages {
+        let thrift = "application/vnd.apache.thrift.binary";
+        let collector = HttpReceiver::answering(Answer::body(200, thrift, message.clone()));
+        let pipeline = pipeline(&[
+            ("OTEL_TRACES_EXPORTER", "jaeger"),
+            ("OTEL_EXPORTER_JAEGER_ENDPOINT", &collector.url()),
+        ]);
+        story::end_spans(pipeline.tracers(), 2);
+        let totals = shutdown(pipeline).to_string();
+        // The status is all that counts.
+        assert_eq!(totals, "telemetry: started=2 ended=2 | jaeger exported=2 failed=0 dropped=0");
+    }
+
+    let (socket, port) = agent();
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "127.0.0.1"),
+        ("OTEL_EXPORTER_JAEGER_AGENT_PORT", &port),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+    ]);
+    let mut buffer = vec![0; 65_536];
+    for message in &messages {
+        story::end_spans(pipeline.tracers(), 1);
+        let (length, exporter) = socket.recv_from(&mut buffer).expect("a datagram");
+        assert_eq!(jaeger::from_datagram(&buffer[..length]).len(), 1);
+        socket.send_to(message, exporter).expect("it is there");
+    }
+    let count = messages.len();
+    let totals = shutdown(pipeline).to_string();
+    let expected = format!(
+        "telemetry: started={count} ended={count} | jaeger exported={count} failed=0 dropped=0"
+    );
+    assert_eq!(totals, expected);
+}
+
+#[test]
+fn a_span_of_no_time_takes_a_microsecond() {
+    let collector = HttpReceiver::answering(200);
+    let zipkin = HttpReceiver::answering(200);
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "jaeger,zipkin"),
+        ("OTEL_EXPORTER_JAEGER_ENDPOINT", &collector.url()),
+        ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", &format!("{}/api/v2/spans", zipkin.url())),
+    ]);
+    let at = |ns: u64| {
+        std::time::SystemTime::UNIX_EPOCH + Duration::from_nanos(1_700_000_000_000_000_000 + ns)
+    };
+    // A clock may also have been set back between start and end.
+    for (name, end_ns) in [("0 ns", 10_000), ("999 ns", 10_999), ("backwards", 5_000)] {
+        let start = opentelemetry::trace::SpanBuilder::from_name(name).with_start_time(at(10_000));
+        let tracer = pipeline.tracers().tracer("short");
+        tracer.build_with_context(start, &Context::new()).end_with_timestamp(at(end_ns));
+    }
+    shutdown(pipeline);
+    let thrift: Vec<_> =
+        collector.received().iter().flat_map(|r| jaeger::from_body(&r.body)).collect();
+    for spans in [thrift, testing::zipkin::from_json(&zipkin.received())] {
+        let durations: Vec<_> = spans.iter().map(|span| span.duration_us).collect();
+        assert_eq!(durations, [1, 1, 1]);
+    }
 }
 
 #[test]

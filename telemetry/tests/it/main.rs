@@ -4,6 +4,7 @@
 
 mod accounting;
 mod config;
+mod delivery;
 mod global;
 #[cfg(feature = "jaeger")]
 mod jaeger;
@@ -13,4 +14,5 @@ mod outage;
 mod refusals;
 mod sampling;
 mod support;
+mod tls;
 mod zipkin;

@@ -1,7 +1,6 @@
 //! Wrong variables, and how each is refused.
 
 use crate::support::config;
-use telemetry::config::SpanExporterConfig;
 
 #[test]
 fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
@@ -17,7 +16,7 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
                     parentbased_always_off or parentbased_traceidratio";
     let number = "a whole number, 0 or more";
     let size = "a whole number from 1 to 10000000";
-    let millis = "milliseconds, from 1 to 86400000";
+    let millis = "milliseconds, from 0 to 86400000";
     let url = "a URL that starts with http:// or https://";
     let pairs = "key=value pairs separated by commas, percent-encoded";
     let protocol = "grpc, http/protobuf or http/json";
@@ -26,9 +25,8 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
         ("OTEL_TRACES_EXPORTER", "stdout", span_exporters),
         ("OTEL_TRACES_EXPORTER", "otlp,none", span_exporters),
         ("OTEL_TRACES_EXPORTER", "otlp,,zipkin", span_exporters),
-        ("OTEL_TRACES_EXPORTER", "OTLP", span_exporters),
         ("OTEL_METRICS_EXPORTER", "prometheus", exporters),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "0", millis),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "-1", millis),
         ("OTEL_PROPAGATORS", "tracecontext,jaeger", propagators),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote", samplers),
         ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many", number),
@@ -59,7 +57,7 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "x", pairs),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x y=1", "valid HTTP header names and values"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", millis),
-        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0", millis),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "86400001", millis),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "gzip or none"),
     ];
     for (variable, value, expected) in rows {
@@ -71,7 +69,7 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
 #[test]
 fn wrong_values_of_chosen_exporters_and_samplers_are_refused() {
     let jaeger = ("OTEL_TRACES_EXPORTER", "jaeger");
-    let millis = "milliseconds, from 1 to 86400000";
+    let millis = "milliseconds, from 0 to 86400000";
     let url = "a URL that starts with http:// or https://";
     let mut rows = vec![
         (
@@ -107,12 +105,6 @@ fn wrong_values_of_chosen_exporters_and_samplers_are_refused() {
         rows.extend([
             (jaeger, "OTEL_EXPORTER_JAEGER_AGENT_PORT", "70000", "a port, 1 to 65535"),
             (jaeger, "OTEL_EXPORTER_JAEGER_AGENT_PORT", "0", "a port, 1 to 65535"),
-            (
-                jaeger,
-                "OTEL_EXPORTER_JAEGER_AGENT_HOST",
-                "",
-                "a value, or the variable not set at all",
-            ),
             (jaeger, "OTEL_EXPORTER_JAEGER_ENDPOINT", "x", url),
         ]);
     }
@@ -122,44 +114,6 @@ fn wrong_values_of_chosen_exporters_and_samplers_are_refused() {
         let start = format!("{variable}={value:?} is not valid: expected ");
         assert!(error.starts_with(&start) && error.ends_with(expected), "{error}");
     }
-}
-
-#[test]
-fn certificates_and_keys_are_read_and_refused_at_the_start() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("a file");
-        path.to_str().expect("a path in UTF-8").to_owned()
-    };
-    let certificate =
-        file("c.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let key = file("k.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
-    let other = file("other.pem", "potato");
-    let certificates = "a file with certificates as PEM";
-    let missing = format!("{certificates}, but: No such file or directory (os error 2)");
-    let rows = [
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere", &missing[..]),
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &other, certificates),
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &key, certificates),
-        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &certificate, "a file with a private key as PEM"),
-        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key, "the client's certificate to be set, too"),
-        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate, "the client's key to be set, too"),
-    ];
-    for (variable, value, expected) in rows {
-        let error = config(&[(variable, value)]).expect_err(variable).to_string();
-        assert_eq!(error, format!("{variable}={value:?} is not valid: expected {expected}"));
-    }
-    let config = config(&[
-        ("OTEL_TRACES_EXPORTER", "otlp"),
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &certificate),
-        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate),
-        ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", &key),
-    ])
-    .expect("files of the right kind");
-    let [SpanExporterConfig::Otlp(otlp)] = &config.exporters[..] else { panic!("no OTLP") };
-    assert!(otlp.authorities.is_some() && otlp.identity.is_some());
-    assert!(!format!("{otlp:?}").contains("PRIVATE KEY"), "a key does not get into a log");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Pipelines to test and a story to tell, for the tests.
 
+pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod story;
 
+use shared::backoff::Backoff;
+use std::time::Duration;
 use telemetry::config::Config;
 use telemetry::{Accounting, Pipeline, Service, Snapshot, TelemetryError};
 use testing::{PATIENCE, wait_until};
@@ -22,6 +25,14 @@ pub(crate) fn config(variables: &[(&str, &str)]) -> Result<Config, TelemetryErro
 /// Builds a pipeline from variables given as pairs.
 pub(crate) fn pipeline(variables: &[(&str, &str)]) -> Pipeline {
     let config = config(variables).expect("the variables are valid");
+    Pipeline::new(&SERVICE, &config).expect("the exporters can be built")
+}
+
+/// Builds a pipeline whose batches are sent again after a millisecond.
+pub(crate) fn impatient(variables: &[(&str, &str)]) -> Pipeline {
+    let mut config = config(variables).expect("the variables are valid");
+    let millisecond = Duration::from_millis(1);
+    config.back_off = Backoff { first: millisecond, longest: millisecond };
     Pipeline::new(&SERVICE, &config).expect("the exporters can be built")
 }
 

@@ -1,0 +1,240 @@
+//! Sending something until a backend takes it, or until it is clear that it will not.
+//!
+//! A request that a backend cannot take now is sent again, as the protocol says: after an answer
+//! that asks for it, and when there was no answer. The waits between grow. How long one batch is
+//! tried is bounded, by `OTEL_BSP_EXPORT_TIMEOUT` for spans; meanwhile new spans wait in the queue,
+//! which is bounded too. All of this happens on the exporter's own thread.
+//!
+//! <https://opentelemetry.io/docs/specs/otlp/#failures>
+
+use crate::health::Health;
+use shared::backoff::Backoff;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a backend said of what it took.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Accepted {
+    /// Items of the request that it did not take: partial success, in OTLP's words.
+    pub(crate) rejected: u64,
+    /// Why, or a remark about what it took.
+    pub(crate) message: String,
+}
+
+impl Accepted {
+    /// The same, with a message that says who said so, if there is anything to say.
+    pub(crate) fn by(self, backend: &str) -> Self {
+        let Accepted { rejected, message } = self;
+        let message = match (rejected, message.as_str()) {
+            (0, "") => String::new(),
+            (0, remark) => format!("{backend} took all and says {remark}"),
+            (_, "") => format!("{backend} rejected {rejected}"),
+            (_, why) => format!("{backend} rejected {rejected}: {why}"),
+        };
+        Accepted { rejected, message }
+    }
+}
+
+/// Why a backend took nothing.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Failure {
+    /// What happened and where, and what to do about it if that is known.
+    pub(crate) reason: String,
+    /// Whether to try again.
+    pub(crate) again: Again,
+}
+
+/// Whether the same request may be sent again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Again {
+    /// It would end in the same way.
+    Never,
+    /// There was no answer: there may be one later.
+    NoAnswer,
+    /// The backend answered that it cannot take it now, and perhaps how long that will last.
+    Busy(Option<Duration>),
+}
+
+/// When to give up: how one exporter's requests are tried again.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    /// The waits between attempts.
+    pub(crate) back_off: Backoff,
+    /// Longest that one request may be tried; without it, for as long as the process runs.
+    pub(crate) limit: Option<Duration>,
+    /// When the process ends.
+    pub(crate) closing: Arc<Closing>,
+    /// Who says that the backend is away.
+    pub(crate) health: Arc<Health>,
+}
+
+impl Retry {
+    /// Runs `attempt` until it succeeds, fails for good, or time is up.
+    pub(crate) fn run<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let start = Instant::now();
+        let mut attempts = 0;
+        loop {
+            let failure = match attempt() {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            let back_off = at_random(self.back_off.pause(attempts));
+            let wait = match failure.again {
+                Again::Never => return Err(failure),
+                Again::NoAnswer | Again::Busy(None) => back_off,
+                Again::Busy(Some(wait)) => wait.max(back_off),
+            };
+            let is_over = self.limit.is_some_and(|limit| start.elapsed() + wait >= limit);
+            if is_over || !self.closing.sleep(wait, failure.again) {
+                return Err(failure);
+            }
+            self.health.is_asked_again(&failure.reason);
+            attempts = attempts.saturating_add(1);
+        }
+    }
+}
+
+/// The end of the process, as the exporters' threads see it.
+///
+/// From its beginning on, a backend that answers that it is busy is asked again while there is
+/// time, and one that does not answer at all is not: most often nobody is there.
+#[derive(Debug, Default)]
+pub(crate) struct Closing {
+    /// Until when attempts may go on, once the end has begun.
+    deadline: Mutex<Option<Instant>>,
+    begun: Condvar,
+}
+
+impl Closing {
+    /// Begins the end: who waits for another attempt makes it now, and none is waited for past
+    /// `deadline`.
+    pub(crate) fn begin(&self, deadline: Instant) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
+        self.begun.notify_all();
+    }
+
+    /// Waits for `wait` before another attempt; false, at once, if there is to be none.
+    fn sleep(&self, wait: Duration, again: Again) -> bool {
+        let until = Instant::now() + wait;
+        let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(deadline) = *deadline {
+            if until > deadline || again == Again::NoAnswer {
+                return false;
+            }
+        }
+        let had_begun = deadline.is_some();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // The end wakes whoever waits, for one more attempt at once.
+            if left.is_zero() || deadline.is_some() != had_begun {
+                return true;
+            }
+            deadline =
+                self.begun.wait_timeout(deadline, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// A time between half of `pause` and all of it, so that clients of one backend do not come back
+/// together.
+fn at_random(pause: Duration) -> Duration {
+    // A new hasher is keyed at random.
+    let share = RandomState::new().hash_one(()) % 1_000;
+    pause / 2 + (pause / 2).mul_f64(share as f64 / 1_000.0)
+}
+
+/// `text` of a stranger, made fit for a log line: short, and without control characters.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let rest = if text.chars().nth(LONGEST).is_some() { "..." } else { "" };
+    format!("\"{shown}{rest}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn retry(limit: Option<Duration>) -> Retry {
+        Retry {
+            back_off: Backoff { first: Duration::ZERO, longest: Duration::ZERO },
+            limit,
+            closing: Arc::default(),
+            health: Arc::new(Health::new("test")),
+        }
+    }
+
+    /// Attempts that end in each of `ends`, and then succeed: the outcome, and how many there were.
+    fn attempts(retry: &Retry, ends: &[Again]) -> (Result<(), Again>, usize) {
+        let mut made = 0;
+        let outcome = retry.run(|| {
+            made += 1;
+            match ends.get(made - 1) {
+                Some(&again) => Err(Failure { reason: String::new(), again }),
+                None => Ok(()),
+            }
+        });
+        (outcome.map_err(|failure| failure.again), made)
+    }
+
+    #[test]
+    fn what_may_be_taken_later_is_sent_again_and_what_may_not_is_not() {
+        let retry = retry(Some(Duration::from_secs(60)));
+        assert_eq!(attempts(&retry, &[]), (Ok(()), 1));
+        assert_eq!(attempts(&retry, &[Again::NoAnswer, Again::Busy(None)]), (Ok(()), 3));
+        let busy = Again::Busy(Some(Duration::from_millis(1)));
+        assert_eq!(attempts(&retry, &[busy, Again::Never]), (Err(Again::Never), 2));
+    }
+
+    #[test]
+    fn a_wait_that_ends_after_the_limit_is_not_begun() {
+        let day = Again::Busy(Some(Duration::from_secs(86_400)));
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!(attempts(&retry(minute), &[day]), (Err(day), 1));
+        let none = Some(Duration::ZERO);
+        assert_eq!(attempts(&retry(none), &[Again::NoAnswer]), (Err(Again::NoAnswer), 1));
+    }
+
+    #[test]
+    fn at_the_end_only_who_answers_is_asked_again_and_only_in_time() {
+        let retry = retry(None);
+        retry.closing.begin(Instant::now() + Duration::from_secs(3_600));
+        assert_eq!(attempts(&retry, &[Again::Busy(None), Again::Busy(None)]), (Ok(()), 3));
+        assert_eq!(attempts(&retry, &[Again::NoAnswer]), (Err(Again::NoAnswer), 1));
+        let day = Again::Busy(Some(Duration::from_secs(86_400)));
+        assert_eq!(attempts(&retry, &[day]), (Err(day), 1));
+    }
+
+    #[test]
+    fn the_end_wakes_whoever_waits_for_one_more_attempt() {
+        let retry = retry(None);
+        let day = Again::Busy(Some(Duration::from_secs(86_400)));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| attempts(&retry, &[day, day]));
+            retry.closing.begin(Instant::now());
+            // One attempt if the end came first, two if it woke the wait between them.
+            let (outcome, made) = waiting.join().expect("it ends");
+            assert_eq!(outcome, Err(day));
+            assert!((1..=2).contains(&made), "{made}");
+        });
+    }
+
+    #[test]
+    fn pauses_are_random_and_no_longer_than_asked_for() {
+        let pause = Duration::from_secs(4);
+        let pauses: BTreeSet<_> = (0..100).map(|_| at_random(pause)).collect();
+        assert!(pauses.iter().all(|&one| pause / 2 <= one && one <= pause), "{pauses:?}");
+        assert!(pauses.len() > 1, "chosen at random");
+    }
+
+    #[test]
+    fn a_stranger_s_text_is_one_short_line() {
+        assert_eq!(quoted("too\nbig\u{1b}[31m"), r#""too\nbig\u{1b}[31m""#);
+        assert_eq!(quoted(&"x".repeat(1_000)).len(), 205);
+    }
+}
