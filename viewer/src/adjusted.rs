@@ -40,7 +40,7 @@ pub(crate) struct AdjustedSpan {
 impl AdjustedTrace {
     /// What an adjusted trace takes for each span, at most, with what it takes while it is made and
     /// the list of spans that it may keep from a trace that has grown meanwhile; in bytes.
-    pub(crate) const SPAN_BYTES: usize = 256;
+    pub(crate) const SPAN_BYTES: usize = 192;
 
     /// The spans for the viewer's own page: as they came, but with unique ids.
     pub(crate) fn for_page(trace: Arc<Trace>) -> Self {

@@ -24,6 +24,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
+use shared::notice::Notice;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -39,6 +40,8 @@ const AT_WORK: usize = 2;
 const PIECE_BYTES: usize = 32 * 1024;
 /// What an answer holds whatever it is about: the piece that is written and the one that waits.
 const BASE_BYTES: usize = 3 * PIECE_BYTES;
+/// So long without a reader that is refused or let go means that it is over.
+const CALM: Duration = Duration::from_secs(5);
 /// Seconds after which a refused reader may come again.
 const RETRY_AFTER_S: u64 = 1;
 
@@ -49,6 +52,14 @@ pub(crate) struct Readers {
     places: Arc<Semaphore>,
     at_work: Arc<Semaphore>,
     patience: Duration,
+    notices: Arc<Notices>,
+}
+
+/// What is said once, and once when it is over.
+#[derive(Debug, Default)]
+struct Notices {
+    refused: Notice,
+    unread: Notice,
 }
 
 /// Why there is no answer: a status, and a sentence for people.
@@ -68,6 +79,7 @@ pub(crate) struct Answer {
     turn: Option<OwnedSemaphorePermit>,
     runtime: Handle,
     patience: Duration,
+    notices: Arc<Notices>,
     is_indented: bool,
     /// Given back last of all.
     _place: OwnedSemaphorePermit,
@@ -87,6 +99,7 @@ impl Readers {
             places: Arc::new(Semaphore::new(ANSWERS)),
             at_work: Arc::new(Semaphore::new(AT_WORK)),
             patience,
+            notices: Arc::default(),
         }
     }
 
@@ -106,7 +119,8 @@ impl Readers {
         &self,
         make: impl FnOnce(&mut Answer) -> Result<(), Failure> + Send + 'static,
     ) -> Result<HttpResponse, Failure> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Failure::busy())?;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| self.notices.busy())?;
         let (pieces, mut waiting) = channel(1);
         let mut answer = Answer {
             piece: Vec::new(),
@@ -116,6 +130,7 @@ impl Readers {
             turn: None,
             runtime: Handle::current(),
             patience: self.patience,
+            notices: Arc::clone(&self.notices),
             is_indented: false,
             _place: place,
         };
@@ -143,6 +158,31 @@ impl Readers {
     }
 }
 
+impl Readers {
+    /// Says what is over. Called every now and then.
+    pub(crate) fn settle(&self) {
+        if let Some(over) = self.notices.refused.over_after(CALM) {
+            tracing::info!(readers = over.count, "no reader is told to come again any more");
+        }
+        if let Some(over) = self.notices.unread.over_after(CALM) {
+            tracing::info!(readers = over.count, "no reader leaves its answer unread any more");
+        }
+    }
+}
+
+impl Notices {
+    /// Notes that a reader was refused; the failure that says so.
+    fn busy(&self) -> Failure {
+        if self.refused.occurred() {
+            tracing::warn!("too many answers are being made: telling readers to come again");
+        }
+        Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the viewer is answering as many readers as it can: try again in a second",
+        )
+    }
+}
+
 fn body(first: Piece, waiting: Receiver<Piece>) -> impl Stream<Item = io::Result<Bytes>> {
     let rest = stream::unfold((waiting, false), |(mut waiting, is_over)| async move {
         if is_over {
@@ -166,7 +206,7 @@ impl Answer {
         let wanted = bytes + BASE_BYTES;
         self.held.shrink_to(wanted);
         let more = wanted - self.held.bytes();
-        if self.held.grow(more) { Ok(()) } else { Err(Failure::busy()) }
+        if self.held.grow(more) { Ok(()) } else { Err(self.notices.busy()) }
     }
 
     /// Writes JSON for people: indented, as Jaeger does it.
@@ -210,7 +250,12 @@ impl Answer {
                 Ok(())
             }
             Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the reader has gone")),
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the reader does not read")),
+            Err(_) => {
+                if self.notices.unread.occurred() {
+                    tracing::warn!("a reader leaves its answer unread: it is let go");
+                }
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the reader does not read"))
+            }
         }
     }
 }
@@ -245,13 +290,6 @@ impl Failure {
 
     pub(crate) fn not_found(message: impl ToString) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
-    }
-
-    fn busy() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the viewer is answering as many readers as it can: try again in a second",
-        )
     }
 
     fn internal(error: impl ToString) -> Self {

@@ -72,8 +72,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/viewer/api/stats", get().to(stats));
 }
 
-/// The answer that `make` writes.
-async fn answer(
+/// The answer that `make` writes, or the error that `error` makes of its failure.
+pub(crate) async fn answer_or(
+    error: impl FnOnce(&Failure) -> HttpResponse,
     request: &HttpRequest,
     state: &Data<State>,
     make: impl FnOnce(&mut Answer, &Params, &SharedStore) -> Result<(), Failure> + Send + 'static,
@@ -113,7 +114,7 @@ async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
         };
         answer.json(&Found { traces: List(summaries), total, limit })
     };
-    answer(&request, &state, search).await
+    answer_or(error, &request, &state, search).await
 }
 
 async fn trace(request: HttpRequest, id: Path<String>, state: Data<State>) -> HttpResponse {
@@ -153,7 +154,7 @@ async fn trace(request: HttpRequest, id: Path<String>, state: Data<State>) -> Ht
             resource_spans: List(|| otlp_json::resource_spans(&adjusted, Some(store))),
         })
     };
-    answer(&request, &state, trace).await
+    answer_or(error, &request, &state, trace).await
 }
 
 /// What a reader of the trace should know before believing it.
@@ -182,7 +183,7 @@ async fn graph(request: HttpRequest, state: Data<State>) -> HttpResponse {
         let window = window.unwrap_or(DEFAULT_WINDOW_S).clamp(1, MAX_WINDOW_S);
         graph::write(answer, store, window.unsigned_abs(), now())
     };
-    answer(&request, &state, graph).await
+    answer_or(error, &request, &state, graph).await
 }
 
 async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {
@@ -217,7 +218,7 @@ async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {
         };
         answer.json(&Services { services: List(services) })
     };
-    answer(&request, &state, services).await
+    answer_or(error, &request, &state, services).await
 }
 
 async fn stats(state: Data<State>) -> HttpResponse {

@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// What is logged unless told otherwise; actix says much at its start.
-const DEFAULT_LOG: &str = "info,actix_server=warn";
+/// What is logged unless told otherwise. actix says much at its start, and has an error for each
+/// answer that was cut short, of which the viewer itself says when that begins and when it is over.
+const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off";
 
 /// The arguments of the viewer.
 #[derive(Clone, Debug, clap::Args)]

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use super::legacy_json::{LegacyTrace, ShortId};
 use super::{adjusted, hold_largest, limit, operations_of, plain_text, service_names};
 use crate::answer::{Answer, Failure};
-use crate::api::State;
+use crate::api::{State, answer_or};
 use crate::ingest::SharedStore;
 use crate::query::filter::{self, Filter, find, newest_first};
 use crate::query::params::{ParamError, Params, now};
@@ -64,20 +64,20 @@ async fn answer(
     state: &Data<State>,
     make: impl FnOnce(&mut Answer, &Params, &SharedStore) -> Result<(), Failure> + Send + 'static,
 ) -> HttpResponse {
-    let params = Params::parse(request.query_string());
-    let store = state.store.clone();
-    let made = state.readers.answer(move |answer| {
+    let make = |answer: &mut Answer, params: &Params, store: &SharedStore| {
         if params.get("prettyPrint").is_some_and(|pretty| pretty != "false") {
             answer.indent();
         }
-        make(answer, &params, &store)
-    });
-    made.await.unwrap_or_else(|failure| {
-        let code = Some(failure.status.as_u16());
-        let error = EnvelopeError { code, msg: failure.message.clone(), trace_id: None };
-        let errors = Some(vec![error]);
-        plain_text(&failure, &Envelope { errors, ..Envelope::new((), 0) })
-    })
+        make(answer, params, store)
+    };
+    answer_or(error, request, state, make).await
+}
+
+/// A failure in this API's shape.
+fn error(failure: &Failure) -> HttpResponse {
+    let code = Some(failure.status.as_u16());
+    let error = EnvelopeError { code, msg: failure.message.clone(), trace_id: None };
+    plain_text(failure, &Envelope { errors: Some(vec![error]), ..Envelope::new((), 0) })
 }
 
 fn required_service(params: &Params) -> Result<&str, Failure> {

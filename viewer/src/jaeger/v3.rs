@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Operation, adjusted, hold_largest, limit, operations_of, plain_text, service_names};
 use crate::answer::{Answer, Failure};
-use crate::api::State;
+use crate::api::{State, answer_or};
 use crate::ingest::SharedStore;
 use crate::otlp_json;
 use crate::query::filter::{self, Filter, find};
@@ -26,12 +26,8 @@ use crate::render::{List, Text, is_default};
 use crate::store::model::{Name, TraceId};
 use crate::store::trace::Trace;
 
-/// The answer that `make` writes.
-async fn answer(
-    request: &HttpRequest,
-    state: &Data<State>,
-    make: impl FnOnce(&mut Answer, &Params, &SharedStore) -> Result<(), Failure> + Send + 'static,
-) -> HttpResponse {
+/// A failure in this API's shape.
+fn error(failure: &Failure) -> HttpResponse {
     #[derive(Serialize)]
     struct Error<'a> {
         error: Details<'a>,
@@ -42,13 +38,8 @@ async fn answer(
         http_code: u16,
         message: &'a str,
     }
-    let params = Params::parse(request.query_string());
-    let store = state.store.clone();
-    let made = state.readers.answer(move |answer| make(answer, &params, &store)).await;
-    made.unwrap_or_else(|failure| {
-        let details = Details { http_code: failure.status.as_u16(), message: &failure.message };
-        plain_text(&failure, &Error { error: details })
-    })
+    let details = Details { http_code: failure.status.as_u16(), message: &failure.message };
+    plain_text(failure, &Error { error: details })
 }
 
 /// `GET /api/v3/services`.
@@ -60,7 +51,7 @@ pub(super) async fn services(request: HttpRequest, state: Data<State>) -> HttpRe
     let services = |answer: &mut Answer, _: &Params, store: &SharedStore| {
         answer.json(&Services { services: service_names(store) })
     };
-    answer(&request, &state, services).await
+    answer_or(error, &request, &state, services).await
 }
 
 /// `GET /api/v3/operations`.
@@ -74,7 +65,7 @@ pub(super) async fn operations(request: HttpRequest, state: Data<State>) -> Http
         let kind = params.get("spanKind").or_else(|| params.get("span_kind")).unwrap_or_default();
         answer.json(&Operations { operations: operations_of(store, service, kind, "internal") })
     };
-    answer(&request, &state, operations).await
+    answer_or(error, &request, &state, operations).await
 }
 
 /// `GET /api/v3/traces`.
@@ -85,7 +76,7 @@ pub(super) async fn search(request: HttpRequest, state: Data<State>) -> HttpResp
         let found = search.find(answer, store)?;
         traces(answer, store, &found, is_raw)
     };
-    answer(&request, &state, search).await
+    answer_or(error, &request, &state, search).await
 }
 
 /// `GET /api/v3/traces/{id}`.
@@ -103,7 +94,7 @@ pub(super) async fn trace(
             .map_err(Failure::bad_request)?;
         traces(answer, store, &[id], is_raw)
     };
-    answer(&request, &state, trace).await
+    answer_or(error, &request, &state, trace).await
 }
 
 /// Writes the traces of these ids, if any of them is held.
@@ -164,7 +155,7 @@ pub(super) async fn summaries(request: HttpRequest, state: Data<State>) -> HttpR
         };
         answer.json(&Summaries { summaries: List(summaries) })
     };
-    answer(&request, &state, summaries).await
+    answer_or(error, &request, &state, summaries).await
 }
 
 struct Summary(Arc<Trace>);

@@ -145,6 +145,7 @@ async fn tick(state: State) {
         state.live.tell(&state, tick);
         if u64::is_multiple_of(tick, TICKS_A_SECOND) {
             state.stats.sample();
+            state.readers.settle();
         }
     }
 }

@@ -18,7 +18,7 @@ fn the_process_takes_about_the_memory_that_it_counts() {
     let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
     let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
     let backend = Backend::at(url(), url());
-    let before = resident_bytes(&process);
+    let before = memory(&process, "VmRSS");
 
     let mut stats = Json::Null;
     for requests in 1..=sent / 500 {
@@ -29,8 +29,61 @@ fn the_process_takes_about_the_memory_that_it_counts() {
     }
 
     let counted = stats["bytes"].as_u64().expect("a number");
-    let taken = resident_bytes(&process) - before;
+    let taken = memory(&process, "VmRSS") - before;
     assert!(taken < counted * 4 / 3, "{counted} bytes are counted, {taken} are taken");
+    drop(process.stdin.take());
+    assert_eq!(exit_code(process), Some(0));
+}
+
+#[test]
+fn readers_take_little_however_much_they_read() {
+    let mut process = viewer(&["--parent-pipe"]);
+    let line = first_line(&mut process);
+    let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
+    let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
+    let backend = Backend::at(url(), url());
+    let (trace, note) = (Trace::new(), "x".repeat(1_000));
+    for batch in 0..5_u64 {
+        let spans = (batch * 1_000 + 1..=batch * 1_000 + 1_000).map(|id| {
+            let mut span = trace.span(id, id - 1, "step", id..id + 5);
+            span.attributes = vec![text("one", &note), text("two", &note)];
+            span
+        });
+        backend.send(&request([of_service("store", spans.collect())]));
+    }
+    backend.stats_when_stored(5_000);
+    let times = "query.startTimeMin=2020-01-01T00:00:00Z&query.startTimeMax=2100-01-01T00:00:00Z";
+    let paths = [
+        format!("/viewer/api/traces/{}", trace.hex()),
+        format!("/api/traces/{}", trace.hex()),
+        format!("/api/v3/traces/{}", trace.hex()),
+        format!("/api/v3/traces?{times}&query.num_traces=1500"),
+    ];
+    // The peak counts from here on.
+    let refs = format!("/proc/{}/clear_refs", process.id());
+    std::fs::write(refs, "5").expect("a running process");
+    let before = memory(&process, "VmRSS");
+
+    let backend = &backend;
+    let read: u64 = std::thread::scope(|scope| {
+        let readers: Vec<_> = paths
+            .iter()
+            .cycle()
+            .take(12)
+            .map(|path| {
+                scope.spawn(move || {
+                    let mut answer = backend.query(path).send().expect("an answer");
+                    assert_eq!(answer.status(), 200, "{path}");
+                    std::io::copy(&mut answer, &mut std::io::sink()).expect("a whole answer")
+                })
+            })
+            .collect();
+        readers.into_iter().map(|reader| reader.join().expect("a reader")).sum()
+    });
+
+    let more = memory(&process, "VmHWM").saturating_sub(before);
+    assert!(read > 100 << 20, "{read}");
+    assert!(more < 24 << 20, "{more} bytes are taken for {read} that were read");
     drop(process.stdin.take());
     assert_eq!(exit_code(process), Some(0));
 }
@@ -49,11 +102,11 @@ fn ten_spans(trace: Trace) -> impl Iterator<Item = Span> {
     })
 }
 
-/// The resident memory of a process now.
-fn resident_bytes(process: &Child) -> u64 {
+/// The memory of a process: what is resident now (`VmRSS`), or was at most (`VmHWM`).
+fn memory(process: &Child, what: &str) -> u64 {
     let path = format!("/proc/{}/status", process.id());
     let status = std::fs::read_to_string(path).expect("a running process");
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = resident.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+    let kib = line.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
     kib.expect("a number of KiB") * 1024
 }

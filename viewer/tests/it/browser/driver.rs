@@ -1,7 +1,7 @@
 //! A browser for one test: its chromedriver and its session, both gone when it is dropped, also by
 //! a panic. Its calls block, so that a test reads from top to bottom.
 
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::process::{Child, Command, Stdio};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
@@ -36,7 +36,8 @@ impl Browser {
         if let Err(missing) = &browser {
             let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
             assert!(!is_ci, "{missing}: in CI the browser tests must run");
-            eprintln!("skipped: {missing}");
+            // To standard error itself: libtest keeps what `eprintln!` says to itself.
+            writeln!(std::io::stderr(), "SKIPPED: {missing}").ok();
         }
         browser.ok()
     }
