@@ -11,5 +11,5 @@ mod product;
 pub use basket::{Basket, BasketError, BasketLine, Quantity};
 pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
-pub use order::{Delivery, DeliveryId, NewOrder, OrderId, OrderIdError, Shortage};
+pub use order::{Delivery, DeliveryId, NewOrder, OrderId, OrderIdError, Shortfall};
 pub use product::{CatalogueProduct, ProductId, ProductIdError, StockLevel};

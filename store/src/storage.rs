@@ -26,17 +26,17 @@ use std::sync::Arc;
 use shared::wire::Receipt;
 
 use crate::domain::{
-    CATALOGUE, CatalogueEntry, CatalogueProduct, Delivery, NewOrder, OrderId, ProductId, Shortage,
+    CATALOGUE, CatalogueEntry, CatalogueProduct, Delivery, NewOrder, OrderId, ProductId, Shortfall,
     StockLevel,
 };
 use database::Database;
-use orders::Sweep;
+use orders::SweepSchedule;
 
 /// The database of the store; clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Storage {
     database: Arc<Database>,
-    sweep: Arc<Sweep>,
+    sweep: Arc<SweepSchedule>,
 }
 
 /// What became of an order.
@@ -47,7 +47,7 @@ pub enum RecordOutcome {
     /// Its key was used before, for the same basket: this is the receipt of then.
     Replayed(Receipt),
     /// There is too little of these products; nothing was sold.
-    Short(Vec<Shortage>),
+    Short(Vec<Shortfall>),
     /// Its key was used before, for another basket; nothing was sold.
     KeyReused,
 }

@@ -94,7 +94,7 @@ impl Desk {
             RecordOutcome::Replayed(receipt) => Ok(receipt),
             RecordOutcome::KeyReused => Err(ActorError::KeyReused),
             RecordOutcome::Short(shortages) => {
-                let to_wire = |shortage: &crate::domain::Shortage| Shortage {
+                let to_wire = |shortage: &crate::domain::Shortfall| Shortage {
                     id: shortage.product.to_string(),
                     name: self.aisles.name_of(shortage.product).to_string(),
                     requested: shortage.requested.get(),

@@ -49,7 +49,7 @@ pub struct Delivery {
 
 /// A product of which an order asks for more than there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shortage {
+pub struct Shortfall {
     /// Which product.
     pub product: ProductId,
     /// How many pieces the order asks for.

@@ -30,9 +30,9 @@ use url::Url;
 
 use super::{
     DatabaseUrl, StorageError,
-    database_url::{Place, Server},
+    database_url::{Location, Server},
     error::{is_locked, reason},
-    span::Instrument,
+    span::SpanFactory,
     sql::{Dialect, NO_ROWS, Statement, query},
 };
 
@@ -61,30 +61,30 @@ const POSTGRES_SETTINGS: &str =
 
 /// What to do about a file that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
-    /// Make it, and its folder.
-    Make,
+pub(super) enum IfMissing {
+    /// Create it, and its folder.
+    Create,
     /// Fail.
-    Refuse,
+    Fail,
 }
 
-/// A database that connections can be made to.
-pub(super) struct Target {
+/// Makes connections to one database.
+pub(super) struct Connector {
     url: DatabaseUrl,
     options: AnyConnectOptions,
 }
 
-impl Target {
-    /// The database at this address.
+impl Connector {
+    /// Reads the address.
     ///
     /// # Errors
     /// [`StorageError::Open`] with the reason.
-    pub(super) fn of(url: &DatabaseUrl, missing: Missing) -> Result<Self, StorageError> {
+    pub(super) fn of(url: &DatabaseUrl, if_missing: IfMissing) -> Result<Self, StorageError> {
         sqlx::any::install_default_drivers();
-        let options = match url.place() {
-            Place::Memory => memory_options(),
-            Place::File(path) => file_options(path, missing),
-            Place::Server(server) => server_options(server),
+        let options = match url.location() {
+            Location::Memory => memory_options(),
+            Location::File(path) => file_options(path, if_missing),
+            Location::Server(server) => server_options(server),
         };
         match options {
             Ok(options) => Ok(Self { url: url.clone(), options }),
@@ -93,9 +93,9 @@ impl Target {
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
-        match self.url.place() {
-            Place::Memory | Place::File(_) => Dialect::Sqlite,
-            Place::Server(_) => Dialect::Postgres,
+        match self.url.location() {
+            Location::Memory | Location::File(_) => Dialect::Sqlite,
+            Location::Server(_) => Dialect::Postgres,
         }
     }
 
@@ -129,14 +129,14 @@ impl Target {
 
     /// The connections that write and those that read. None of them is open yet.
     pub(super) fn pools(self) -> (AnyPool, AnyPool) {
-        match self.url.place() {
+        match self.url.location() {
             // Without a write-ahead log a reader and the writer would be in each other's way.
-            Place::Memory => {
+            Location::Memory => {
                 let only = self.sqlite_pool(1);
                 (only.clone(), only)
             }
-            Place::File(_) => (self.sqlite_pool(1), self.sqlite_pool(SQLITE_READERS)),
-            Place::Server(_) => {
+            Location::File(_) => (self.sqlite_pool(1), self.sqlite_pool(SQLITE_READERS)),
+            Location::Server(_) => {
                 let pool = self.pool(POSTGRES_CONNECTIONS).connect_lazy_with(self.options);
                 (pool.clone(), pool)
             }
@@ -182,9 +182,9 @@ fn memory_options() -> Result<AnyConnectOptions, String> {
         .map_err(|error| error.to_string())
 }
 
-fn file_options(path: &Path, missing: Missing) -> Result<AnyConnectOptions, String> {
+fn file_options(path: &Path, if_missing: IfMissing) -> Result<AnyConnectOptions, String> {
     let path = std::path::absolute(path).map_err(|error| error.to_string())?;
-    if missing == Missing::Make
+    if if_missing == IfMissing::Create
         && let Some(folder) = path.parent()
     {
         std::fs::create_dir_all(folder)
@@ -192,7 +192,7 @@ fn file_options(path: &Path, missing: Missing) -> Result<AnyConnectOptions, Stri
     }
     // The path is decoded again, so a '%' in it has to be encoded first.
     let path = path.to_str().ok_or("its path is not valid UTF-8")?.replace('%', "%25");
-    let mode = if missing == Missing::Make { "rwc" } else { "rw" };
+    let mode = if if_missing == IfMissing::Create { "rwc" } else { "rw" };
     let url = Url::parse(&format!("sqlite:///?mode={mode}"));
     let mut url = url.map_err(|error| error.to_string())?;
     url.set_path(&path);
@@ -217,7 +217,7 @@ const ROLLBACK: Statement = Statement::same("ROLLBACK", "ROLLBACK");
 /// A connection in use.
 pub(super) struct Session<'d> {
     connection: PoolConnection<Any>,
-    instrument: &'d Instrument,
+    spans: &'d SpanFactory,
     /// Whose child every statement's span is.
     cx: Context,
     /// How long a statement may take before the connection counts as lost.
@@ -230,16 +230,16 @@ pub(super) struct Session<'d> {
 impl<'d> Session<'d> {
     pub(super) const fn new(
         connection: PoolConnection<Any>,
-        instrument: &'d Instrument,
+        spans: &'d SpanFactory,
         cx: Context,
         statement_timeout: Duration,
     ) -> Self {
         let (is_in_transaction, is_clean) = (false, true);
-        Self { connection, instrument, cx, statement_timeout, is_in_transaction, is_clean }
+        Self { connection, spans, cx, statement_timeout, is_in_transaction, is_clean }
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
-        self.instrument.dialect()
+        self.spans.dialect()
     }
 
     /// Runs a statement with its input rows, and returns the rows that it answers.
@@ -252,7 +252,7 @@ impl<'d> Session<'d> {
         R: for<'r> FromRow<'r, AnyRow>,
     {
         let query = query(statement.text(self.dialect()), rows)?;
-        let span = self.instrument.statement(&self.cx, statement, rows.len());
+        let span = self.spans.statement(&self.cx, statement, rows.len());
         self.is_clean = false;
         let answer = query.fetch_all(&mut *self.connection);
         let answer = within(self.statement_timeout, answer).await;
@@ -268,7 +268,7 @@ impl<'d> Session<'d> {
         rows: &[I],
     ) -> Result<u64, StorageError> {
         let query = query(statement.text(self.dialect()), rows)?;
-        let span = self.instrument.statement(&self.cx, statement, rows.len());
+        let span = self.spans.statement(&self.cx, statement, rows.len());
         self.is_clean = false;
         let answer = query.execute(&mut *self.connection);
         let answer = within(self.statement_timeout, answer).await;
@@ -359,7 +359,7 @@ mod tests {
     async fn every_connection_to_a_file_is_durable_and_checks_what_it_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
-        let (writer, reader) = Target::of(&url, Missing::Make).unwrap().pools();
+        let (writer, reader) = Connector::of(&url, IfMissing::Create).unwrap().pools();
         for pool in [writer, reader] {
             let mut found = Vec::new();
             for question in [

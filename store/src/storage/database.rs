@@ -16,9 +16,9 @@ use sqlx::{
 
 use super::{
     DatabaseUrl, StorageError,
-    connection::{Missing, Session, Target, Transaction},
-    database_url::Place,
-    span::{Endpoint, Instrument},
+    connection::{Connector, IfMissing, Session, Transaction},
+    database_url::Location,
+    span::{Endpoint, SpanFactory},
     sql::{Dialect, Statement, query, reading_rows},
 };
 use crate::domain::CatalogueEntry;
@@ -62,7 +62,7 @@ pub(super) type Work<I, T> =
 
 /// How a transaction is begun.
 #[derive(Clone, Copy)]
-struct Kind<'d> {
+struct Mode<'d> {
     pool: &'d AnyPool,
     begin: &'static Statement,
     timeout: Duration,
@@ -73,7 +73,7 @@ struct Kind<'d> {
 pub(super) struct Database {
     writer: AnyPool,
     reader: AnyPool,
-    instrument: Instrument,
+    spans: SpanFactory,
     /// When a transaction was last committed, if none has failed since.
     last_commit: Mutex<Option<Instant>>,
     /// Said once when transactions begin to fail, and once when they succeed again.
@@ -89,40 +89,40 @@ impl Database {
         url: &DatabaseUrl,
         catalogue: &[CatalogueEntry],
     ) -> Result<Self, StorageError> {
-        let target = Target::of(url, Missing::Make)?;
-        let mut connection = target.connect().await?;
-        match target.dialect() {
+        let connector = Connector::of(url, IfMissing::Create)?;
+        let mut connection = connector.connect().await?;
+        match connector.dialect() {
             Dialect::Sqlite => {
                 // One store at a time: another that opens the same new file waits here, and then
                 // finds the schema in place.
                 let mut transaction = connection.begin_with(BEGIN_IMMEDIATE).await?;
-                prepare(url, &mut transaction, target.dialect(), catalogue).await?;
+                prepare(url, &mut transaction, connector.dialect(), catalogue).await?;
                 transaction.commit().await?;
             }
             // Migrations take an advisory lock by themselves, and hold it between transactions.
             Dialect::Postgres => {
-                prepare(url, &mut connection, target.dialect(), catalogue).await?;
+                prepare(url, &mut connection, connector.dialect(), catalogue).await?;
             }
         }
-        Self::new(url, target, connection).await
+        Self::new(url, connector, connection).await
     }
 
     /// Opens a database that is there, as it is.
     pub(super) async fn open_as_it_is(url: &DatabaseUrl) -> Result<Self, StorageError> {
-        let target = Target::of(url, Missing::Refuse)?;
-        let connection = target.connect().await?;
-        Self::new(url, target, connection).await
+        let connector = Connector::of(url, IfMissing::Fail)?;
+        let connection = connector.connect().await?;
+        Self::new(url, connector, connection).await
     }
 
     async fn new(
         url: &DatabaseUrl,
-        target: Target,
+        connector: Connector,
         mut connection: AnyConnection,
     ) -> Result<Self, StorageError> {
-        let instrument = Instrument::new(target.dialect(), endpoint(url, &mut connection).await?);
-        let (writer, reader) = target.pools();
-        let anchor = match url.place() {
-            Place::Memory => Some(Mutex::new(connection)),
+        let spans = SpanFactory::new(connector.dialect(), endpoint(url, &mut connection).await?);
+        let (writer, reader) = connector.pools();
+        let anchor = match url.location() {
+            Location::Memory => Some(Mutex::new(connection)),
             _ => {
                 connection.close().await?;
                 None
@@ -131,7 +131,7 @@ impl Database {
         Ok(Self {
             writer,
             reader,
-            instrument,
+            spans,
             last_commit: Mutex::default(),
             failing: Notice::default(),
             _anchor: anchor,
@@ -154,7 +154,7 @@ impl Database {
         input: &I,
         work: Work<I, T>,
     ) -> Result<T, StorageError> {
-        let writing = Kind { pool: &self.writer, begin: &BEGIN, timeout: STATEMENT_TIMEOUT };
+        let writing = Mode { pool: &self.writer, begin: &BEGIN, timeout: STATEMENT_TIMEOUT };
         let done = self.retried(writing, input, work).await;
         self.note(&done);
         done
@@ -168,21 +168,21 @@ impl Database {
         work: Work<I, T>,
     ) -> Result<T, StorageError> {
         let reading =
-            Kind { pool: &self.reader, begin: &BEGIN_SNAPSHOT, timeout: SNAPSHOT_TIMEOUT };
+            Mode { pool: &self.reader, begin: &BEGIN_SNAPSHOT, timeout: SNAPSHOT_TIMEOUT };
         self.retried(reading, input, work).await
     }
 
     async fn retried<I: Sync + ?Sized, T: Send>(
         &self,
-        kind: Kind<'_>,
+        mode: Mode<'_>,
         input: &I,
         work: Work<I, T>,
     ) -> Result<T, StorageError> {
-        match self.once(kind, input, work).await {
+        match self.once(mode, input, work).await {
             Err(error) if error.retry_helps() => {
                 let attempt = vec![KeyValue::new(ERROR_TYPE, error.kind())];
                 Context::map_current(|cx| cx.span().add_event("transaction retried", attempt));
-                self.once(kind, input, work).await
+                self.once(mode, input, work).await
             }
             result => result,
         }
@@ -190,12 +190,12 @@ impl Database {
 
     async fn once<I: Sync + ?Sized, T: Send>(
         &self,
-        kind: Kind<'_>,
+        mode: Mode<'_>,
         input: &I,
         work: Work<I, T>,
     ) -> Result<T, StorageError> {
-        let session = self.session(kind.pool, kind.timeout).await?;
-        let mut transaction = Transaction::begin(session, kind.begin).await?;
+        let session = self.session(mode.pool, mode.timeout).await?;
+        let mut transaction = Transaction::begin(session, mode.begin).await?;
         let result = work(&mut transaction, input).await;
         transaction.finish(result).await
     }
@@ -237,10 +237,10 @@ impl Database {
         statement_timeout: Duration,
     ) -> Result<Session<'_>, StorageError> {
         let cx = Context::current();
-        let span = self.instrument.acquire(&cx);
+        let span = self.spans.acquire(&cx);
         // Whatever keeps a connection from being made, the database cannot be used without one.
         let connection = span.end(pool.acquire().await).map_err(StorageError::Unavailable)?;
-        Ok(Session::new(connection, &self.instrument, cx, statement_timeout))
+        Ok(Session::new(connection, &self.spans, cx, statement_timeout))
     }
 }
 
@@ -266,12 +266,12 @@ async fn endpoint(
     url: &DatabaseUrl,
     connection: &mut AnyConnection,
 ) -> Result<Endpoint, StorageError> {
-    let url = match url.place() {
-        Place::Memory => return Ok(Endpoint { namespace: ":memory:".into(), server: None }),
-        Place::File(path) => {
+    let url = match url.location() {
+        Location::Memory => return Ok(Endpoint { namespace: ":memory:".into(), server: None }),
+        Location::File(path) => {
             return Ok(Endpoint { namespace: path.display().to_string(), server: None });
         }
-        Place::Server(server) => &server.url,
+        Location::Server(server) => &server.url,
     };
     let namespace =
         sqlx::query_scalar("SELECT current_database()::text || '|' || current_schema()::text")

@@ -16,11 +16,11 @@ use url::Url;
 /// port, a database or a parameter. Such an address still has its `@`, where none belongs, and is
 /// refused.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(Place);
+pub struct DatabaseUrl(Location);
 
 /// Where a database is.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// SQLite in the memory of this process, gone with it.
     Memory,
     /// SQLite in a file, which may not be there yet.
@@ -76,7 +76,7 @@ pub struct DatabaseUrlError {
 }
 
 impl DatabaseUrl {
-    pub(super) const fn place(&self) -> &Place {
+    pub(super) const fn location(&self) -> &Location {
         &self.0
     }
 }
@@ -92,13 +92,13 @@ impl FromStr for DatabaseUrl {
 const UNCLEAR: &str = "it is not a well-formed URL (in a user name, password or database, the \
                        characters / ? # @ : % & are written %2F %3F %23 %40 %3A %25 %26)";
 
-fn parse(text: &str) -> Result<Place, &'static str> {
+fn parse(text: &str) -> Result<Location, &'static str> {
     let (scheme, rest) = text.split_once(':').ok_or("it has no scheme")?;
     match scheme {
         "sqlite" => parse_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
         "postgres" | "postgresql" if rest.starts_with("//") => {
             let url = Url::parse(text).map_err(|_| UNCLEAR)?;
-            parse_server(url).map(Place::Server)
+            parse_server(url).map(Location::Server)
         }
         "postgres" | "postgresql" => Err("'//' is missing after the scheme"),
         _ => Err("its scheme is unknown"),
@@ -130,12 +130,12 @@ fn parse_server(mut url: Url) -> Result<Server, &'static str> {
     Ok(Server { url, ignored })
 }
 
-fn parse_sqlite(path: &str) -> Result<Place, &'static str> {
+fn parse_sqlite(path: &str) -> Result<Location, &'static str> {
     match path {
-        ":memory:" => Ok(Place::Memory),
+        ":memory:" => Ok(Location::Memory),
         "" => Err("the path is empty"),
         path if path.contains(['?', '#']) => Err("the path has a '?' or '#' in it"),
-        path => Ok(Place::File(Path::new(path).into())),
+        path => Ok(Location::File(Path::new(path).into())),
     }
 }
 
@@ -152,9 +152,9 @@ fn shown(text: &str) -> String {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = match &self.0 {
-            Place::Memory => return f.write_str("sqlite::memory:"),
-            Place::File(path) => return write!(f, "sqlite:{}", path.display()),
-            Place::Server(server) => &server.url,
+            Location::Memory => return f.write_str("sqlite::memory:"),
+            Location::File(path) => return write!(f, "sqlite:{}", path.display()),
+            Location::Server(server) => &server.url,
         };
         write!(f, "{}://", url.scheme())?;
         if !url.username().is_empty() {
@@ -251,7 +251,7 @@ mod tests {
             ),
         ] {
             let url: DatabaseUrl = text.parse().unwrap();
-            let Place::Server(server) = url.place() else { panic!("{url}") };
+            let Location::Server(server) = url.location() else { panic!("{url}") };
             assert_eq!(server.url.as_str(), passed_on);
             assert_eq!(server.ignored, ignored);
             assert!(!format!("{url} {url:?}").contains("hunter2"), "{url:?}");

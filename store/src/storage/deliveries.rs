@@ -1,4 +1,4 @@
-//! Puts deliveries on the shelves, each once.
+//! Puts deliveries on the products, each once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,9 +71,9 @@ async fn deliver_in(
     deliveries: &[Delivery],
 ) -> Result<Vec<StockLevel>, StorageError> {
     let products: BTreeSet<ProductId> = deliveries.iter().map(|one| one.product).collect();
-    let shelves = lock_products(transaction, products).await?;
-    // What the store does not sell has no shelf to stand on.
-    let known = deliveries.iter().filter(|one| shelves.contains_key(&one.product));
+    let products = lock_products(transaction, products).await?;
+    // What the store does not sell has no product to stand on.
+    let known = deliveries.iter().filter(|one| products.contains_key(&one.product));
     let rows: Vec<_> = known.map(DeliveryRow::from).collect();
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -88,7 +88,7 @@ async fn deliver_in(
     if !delivered.is_empty() {
         transaction.run(&UPDATE_PRODUCTS, &delivered).await?;
     }
-    stock_in(transaction, &shelves.into_keys().collect::<Vec<_>>()).await
+    stock_in(transaction, &products.into_keys().collect::<Vec<_>>()).await
 }
 
 impl From<&Delivery> for DeliveryRow {

@@ -18,7 +18,7 @@ use super::{
     connection::{Session, Transaction},
     database::Database,
     products::lock_products,
-    sale::{self, Decision, KeyUse, Shelves, UsedKeys, decide},
+    sale::{self, Decision, KeyUse, LockedProducts, UsedKeys, decide},
     sql::{self, Dialect, IdRow, Statement, milliseconds, reading_rows},
 };
 use crate::domain::{IdempotencyKey, NewOrder, OrderId, ProductId};
@@ -119,9 +119,9 @@ async fn record_in(
     orders: &[NewOrder],
 ) -> Result<Vec<RecordOutcome>, StorageError> {
     let keys = used_keys(transaction, orders).await?;
-    let mut shelves = lock_shelves(transaction, orders, &keys).await?;
-    let decisions = decide(orders, &mut shelves, keys)?;
-    write_sales(transaction, orders, &decisions, &shelves).await?;
+    let mut products = lock_ordered_products(transaction, orders, &keys).await?;
+    let decisions = decide(orders, &mut products, keys)?;
+    write_sales(transaction, orders, &decisions, &products).await?;
 
     let recorded = decisions.iter().filter_map(|decision| match decision {
         Decision::Record(receipt) => Some((OrderId::from(receipt.order_id), receipt.clone())),
@@ -196,11 +196,11 @@ async fn used_keys(
 }
 
 /// Locks the products of all orders that may be new, and reads what there is of them.
-async fn lock_shelves(
+async fn lock_ordered_products(
     transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
     keys: &UsedKeys,
-) -> Result<Shelves, StorageError> {
+) -> Result<LockedProducts, StorageError> {
     let known = |key: &IdempotencyKey| keys.contains_key(key.as_str());
     let new = orders.iter().filter(|order| !order.key.as_ref().is_some_and(known));
     let products = new.flat_map(|order| order.basket.lines()).map(|line| line.product);
@@ -208,12 +208,12 @@ async fn lock_shelves(
     lock_products(transaction, products).await
 }
 
-/// Writes the orders that are to be recorded, and takes what they sold off the shelves.
+/// Writes the orders that are to be recorded, and takes what they sold off the products.
 async fn write_sales(
     transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
     decisions: &[Decision],
-    shelves: &Shelves,
+    products: &LockedProducts,
 ) -> Result<(), StorageError> {
     let mut sales = Sales::default();
     for (order, decision) in orders.iter().zip(decisions) {
@@ -224,8 +224,9 @@ async fn write_sales(
     if sales.orders.is_empty() {
         return Ok(());
     }
-    let sold = shelves.iter().filter(|(_, shelf)| shelf.sold > 0);
-    let sold: Vec<_> = sold.map(|(id, shelf)| SoldRow { id: id.get(), sold: shelf.sold }).collect();
+    let sold = products.iter().filter(|(_, product)| product.sold > 0);
+    let sold: Vec<_> =
+        sold.map(|(id, product)| SoldRow { id: id.get(), sold: product.sold }).collect();
     transaction.run(&INSERT_ORDERS, &sales.orders).await?;
     transaction.run(&INSERT_LINES, &sales.lines).await?;
     transaction.run(&UPDATE_PRODUCTS, &sold).await?;
@@ -353,11 +354,11 @@ fn receipt(
 
 /// When expired keys were last looked for, by the clock that the orders are placed by.
 #[derive(Debug, Default)]
-pub(super) struct Sweep {
+pub(super) struct SweepSchedule {
     last_ms: AtomicI64,
 }
 
-impl Sweep {
+impl SweepSchedule {
     /// Whether it is time again; whoever is told so has to sweep.
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
         let now = milliseconds(now);
@@ -392,7 +393,7 @@ mod tests {
 
     #[test]
     fn it_is_due_once_a_period() {
-        let sweep = Sweep::default();
+        let sweep = SweepSchedule::default();
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
         let due_at = |seconds| sweep.is_due(start + Duration::from_secs(seconds));
         assert_eq!([0, 9, 10, 11, 20].map(due_at), [false, false, true, false, true]);

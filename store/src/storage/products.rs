@@ -11,7 +11,7 @@ use super::{
     StorageError,
     connection::{Session, Transaction},
     database::Database,
-    sale::{Shelf, Shelves},
+    sale::{LockedProduct, LockedProducts},
     sql::{self, IdRow, NO_ROWS, Statement, reading_rows},
 };
 use crate::domain::{CatalogueProduct, ProductId, StockLevel};
@@ -100,7 +100,7 @@ pub(super) async fn stock_in(
 }
 
 #[derive(FromRow)]
-struct ShelfRow {
+struct LockedRow {
     id: i64,
     name: String,
     price_cents: i64,
@@ -111,18 +111,18 @@ struct ShelfRow {
 pub(super) async fn lock_products(
     transaction: &mut Transaction<'_>,
     products: BTreeSet<ProductId>,
-) -> Result<Shelves, StorageError> {
+) -> Result<LockedProducts, StorageError> {
     if products.is_empty() {
-        return Ok(Shelves::new());
+        return Ok(LockedProducts::new());
     }
     let ids: Vec<_> = products.into_iter().map(IdRow::from).collect();
-    let rows: Vec<ShelfRow> = transaction.fetch(&LOCK_PRODUCTS, &ids).await?;
+    let rows: Vec<LockedRow> = transaction.fetch(&LOCK_PRODUCTS, &ids).await?;
     rows.into_iter()
         .map(|row| {
             let price = sql::money(row.price_cents)?;
             let on_hand = sql::count(row.on_hand)?;
-            let shelf = Shelf { name: row.name, price, on_hand, sold: 0 };
-            Ok((sql::product_id(row.id)?, shelf))
+            let product = LockedProduct { name: row.name, price, on_hand, sold: 0 };
+            Ok((sql::product_id(row.id)?, product))
         })
         .collect()
 }

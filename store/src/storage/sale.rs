@@ -11,17 +11,17 @@ use shared::{
 };
 
 use super::StorageError;
-use crate::domain::{Fingerprint, NewOrder, OrderId, ProductId, Shortage};
+use crate::domain::{Fingerprint, NewOrder, OrderId, ProductId, Shortfall};
 
-/// What is on the shelves, by product.
-pub(super) type Shelves = BTreeMap<ProductId, Shelf>;
+/// The products that the batch may sell, by id.
+pub(super) type LockedProducts = BTreeMap<ProductId, LockedProduct>;
 
 /// What the keys of the batch were used for before, without those that have expired.
 pub(super) type UsedKeys = HashMap<String, KeyUse>;
 
 /// One product, as it is while its row is locked.
 #[derive(Clone, Debug)]
-pub(super) struct Shelf {
+pub(super) struct LockedProduct {
     pub(super) name: String,
     pub(super) price: Money,
     pub(super) on_hand: u64,
@@ -44,37 +44,37 @@ pub(super) enum Decision {
     /// It repeats this order.
     Repeat(OrderId),
     /// There is too little of these products.
-    Short(Vec<Shortage>),
+    Short(Vec<Shortfall>),
     /// Its key belongs to another basket.
     KeyReused,
 }
 
-/// Decides on each order, and takes what is sold off the shelves.
+/// Decides on each order, and takes what is sold from the stock.
 ///
 /// # Errors
 /// [`StorageError::Corrupt`] when a price in the database is beyond all measure.
 pub(super) fn decide(
     orders: &[NewOrder],
-    shelves: &mut Shelves,
+    products: &mut LockedProducts,
     mut keys: UsedKeys,
 ) -> Result<Vec<Decision>, StorageError> {
-    orders.iter().map(|order| decide_one(order, shelves, &mut keys)).collect()
+    orders.iter().map(|order| decide_one(order, products, &mut keys)).collect()
 }
 
 fn decide_one(
     order: &NewOrder,
-    shelves: &mut Shelves,
+    products: &mut LockedProducts,
     keys: &mut UsedKeys,
 ) -> Result<Decision, StorageError> {
     let fingerprint = order.fingerprint();
     if let Some(before) = order.key.as_ref().and_then(|key| keys.get(key.as_str())) {
         return Ok(repeat(before, &fingerprint));
     }
-    let short = shortages(order, shelves);
+    let short = shortages(order, products);
     if !short.is_empty() {
         return Ok(Decision::Short(short));
     }
-    let receipt = sell(order, shelves)?;
+    let receipt = sell(order, products)?;
     if let Some(key) = &order.key {
         let fingerprint = fingerprint.as_str().to_owned();
         keys.insert(key.as_str().to_owned(), KeyUse { fingerprint, order: order.id });
@@ -92,25 +92,25 @@ fn repeat(before: &KeyUse, fingerprint: &Fingerprint) -> Decision {
 
 /// The lines of an order for which there is too little; a product that is not sold at all has
 /// nothing available.
-fn shortages(order: &NewOrder, shelves: &Shelves) -> Vec<Shortage> {
+fn shortages(order: &NewOrder, products: &LockedProducts) -> Vec<Shortfall> {
     let lines = order.basket.lines().iter();
-    let short = lines.map(|line| Shortage {
+    let short = lines.map(|line| Shortfall {
         product: line.product,
         requested: line.quantity,
-        available: shelves.get(&line.product).map_or(0, |shelf| shelf.on_hand),
+        available: products.get(&line.product).map_or(0, |product| product.on_hand),
     });
     short.filter(|short| short.available < u64::from(short.requested.get())).collect()
 }
 
-fn sell(order: &NewOrder, shelves: &mut Shelves) -> Result<Receipt, StorageError> {
+fn sell(order: &NewOrder, products: &mut LockedProducts) -> Result<Receipt, StorageError> {
     let mut lines = Vec::with_capacity(order.basket.lines().len());
     for line in order.basket.lines() {
-        // Every product is on a shelf, with enough of it, or else the order would be short.
-        let Some(shelf) = shelves.get_mut(&line.product) else { continue };
+        // An order for more than there is, or for a product that does not exist, is short.
+        let Some(product) = products.get_mut(&line.product) else { continue };
         let quantity = line.quantity.get();
-        shelf.on_hand = shelf.on_hand.saturating_sub(u64::from(quantity));
-        shelf.sold += u64::from(quantity);
-        lines.push(receipt_line(line.product, shelf.name.clone(), quantity, shelf.price)?);
+        product.on_hand = product.on_hand.saturating_sub(u64::from(quantity));
+        product.sold += u64::from(quantity);
+        lines.push(receipt_line(line.product, product.name.clone(), quantity, product.price)?);
     }
     receipt(order.id, lines, super::sql::milliseconds(order.placed_at))
 }
@@ -151,15 +151,15 @@ mod tests {
     use super::*;
     use crate::domain::Basket;
 
-    fn shelves(stock: &[u64]) -> Shelves {
-        let shelf = |on_hand| Shelf {
+    fn products(stock: &[u64]) -> LockedProducts {
+        let product = |on_hand| LockedProduct {
             name: "potato".into(),
             price: Money::from_cents(99).unwrap(),
             on_hand,
             sold: 0,
         };
         let id = |index| ProductId::new(index as u32 + 1).unwrap();
-        stock.iter().enumerate().map(|(index, on_hand)| (id(index), shelf(*on_hand))).collect()
+        stock.iter().enumerate().map(|(index, on_hand)| (id(index), product(*on_hand))).collect()
     }
 
     fn order(key: Option<u8>, quantities: &[u32]) -> NewOrder {
@@ -175,9 +175,9 @@ mod tests {
 
     #[test]
     fn a_price_beyond_all_measure_is_an_error_and_no_panic() {
-        let mut shelves = shelves(&[10]);
-        shelves.values_mut().for_each(|shelf| shelf.price = Money::MAX);
-        let error = decide(&[order(None, &[2])], &mut shelves, UsedKeys::new()).unwrap_err();
+        let mut products = products(&[10]);
+        products.values_mut().for_each(|product| product.price = Money::MAX);
+        let error = decide(&[order(None, &[2])], &mut products, UsedKeys::new()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the database holds the price 92233720368547758.07 of product 1"
@@ -195,8 +195,8 @@ mod tests {
                 .filter(|(_, quantities)| quantities.iter().any(|quantity| *quantity > 0))
                 .map(|(key, quantities)| order(*key, quantities))
                 .collect();
-            let mut shelves = shelves(&stock);
-            let decisions = decide(&orders, &mut shelves, UsedKeys::new()).unwrap();
+            let mut products = products(&stock);
+            let decisions = decide(&orders, &mut products, UsedKeys::new()).unwrap();
 
             let mut sold: HashMap<String, u64> = HashMap::new();
             let mut bought = HashMap::new();
@@ -221,9 +221,9 @@ mod tests {
                     (decision, before) => prop_assert!(false, "{decision:?} after {before:?}"),
                 }
             }
-            for ((id, shelf), initial) in shelves.iter().zip(&stock) {
+            for ((id, product), initial) in products.iter().zip(&stock) {
                 let sold = sold.get(&id.to_string()).copied().unwrap_or_default();
-                prop_assert_eq!((shelf.on_hand + sold, shelf.sold), (*initial, sold));
+                prop_assert_eq!((product.on_hand + sold, product.sold), (*initial, sold));
             }
         }
     }

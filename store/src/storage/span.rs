@@ -18,7 +18,7 @@ pub(super) const ACQUIRE: &str = "acquire connection";
 
 /// Makes the spans of one database.
 #[derive(Debug)]
-pub(super) struct Instrument {
+pub(super) struct SpanFactory {
     tracer: BoxedTracer,
     dialect: Dialect,
     /// What all spans of the database have in common.
@@ -34,7 +34,7 @@ pub(super) struct Endpoint {
     pub(super) server: Option<(String, u16)>,
 }
 
-impl Instrument {
+impl SpanFactory {
     pub(super) fn new(dialect: Dialect, endpoint: Endpoint) -> Self {
         let scope = InstrumentationScope::builder("store.storage")
             .with_version(env!("CARGO_PKG_VERSION"))
@@ -56,7 +56,12 @@ impl Instrument {
     }
 
     /// Starts the span of a statement that takes `rows` input rows.
-    pub(super) fn statement(&self, cx: &Context, statement: &Statement, rows: usize) -> OpenSpan {
+    pub(super) fn statement(
+        &self,
+        cx: &Context,
+        statement: &Statement,
+        rows: usize,
+    ) -> StatementSpan {
         let batch = statement.batch_summary.filter(|_| rows >= 2);
         let summary = batch.unwrap_or(statement.summary);
         let mut attributes = Vec::with_capacity(self.attributes.len() + 3);
@@ -71,7 +76,7 @@ impl Instrument {
     }
 
     /// Starts the span of the wait for a connection, which is no call to the database.
-    pub(super) fn acquire(&self, cx: &Context) -> OpenSpan {
+    pub(super) fn acquire(&self, cx: &Context) -> StatementSpan {
         self.start(cx, ACQUIRE, SpanKind::Internal, self.attributes.clone())
     }
 
@@ -81,16 +86,16 @@ impl Instrument {
         name: &'static str,
         kind: SpanKind,
         attributes: Vec<KeyValue>,
-    ) -> OpenSpan {
+    ) -> StatementSpan {
         let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes);
-        OpenSpan(self.tracer.build_with_context(builder, cx))
+        StatementSpan(self.tracer.build_with_context(builder, cx))
     }
 }
 
 /// The span of something that the database is doing; a dropped one ends without a status.
-pub(super) struct OpenSpan(BoxedSpan);
+pub(super) struct StatementSpan(BoxedSpan);
 
-impl OpenSpan {
+impl StatementSpan {
     /// Ends the span, with what went wrong if anything did.
     pub(super) fn end<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         if let Err(error) = &result {

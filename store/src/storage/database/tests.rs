@@ -272,7 +272,7 @@ async fn a_statement_that_takes_too_long_costs_the_connection() {
     test.mark().await;
     let connection = test.database.writer.acquire().await.unwrap();
     let patience = Duration::from_millis(50);
-    let session = Session::new(connection, &test.database.instrument, Context::current(), patience);
+    let session = Session::new(connection, &test.database.spans, Context::current(), patience);
     let mut transaction = Transaction::begin(session, &BEGIN).await.unwrap();
 
     let slept = transaction.run(&SLEEP, NO_ROWS).await.map(drop);

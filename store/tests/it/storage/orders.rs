@@ -1,7 +1,7 @@
 //! Orders: what is sold, what is short, and what a receipt says.
 
 use store::{
-    domain::{OrderId, Shortage, StockLevel},
+    domain::{OrderId, Shortfall, StockLevel},
     storage::RecordOutcome,
 };
 
@@ -51,7 +51,7 @@ async fn an_order_short_of_stock_fails_alone(database: TestDatabase) {
     let outcomes = storage.record(&orders).await.unwrap();
 
     recorded(&outcomes[0]);
-    let short = |id, asked, available| Shortage {
+    let short = |id, asked, available| Shortfall {
         product: product(id),
         requested: std::num::NonZeroU32::new(asked).unwrap(),
         available,
