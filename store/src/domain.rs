@@ -1,6 +1,7 @@
-//! The grocery's own terms, as values that cannot be wrong: a basket that exists can be sold.
+//! Baskets, products, orders and keys, as types that cannot hold a wrong value.
 //!
-//! Nothing here does I/O or knows of telemetry, so everything is tested by plain calls.
+//! A text is parsed once, where it comes in. From then on its type says that it is right: whoever
+//! has a [`Basket`] need not check it again. Nothing here does I/O or makes spans.
 
 mod basket;
 mod catalogue;

@@ -1,8 +1,19 @@
-//! The database, which is the authority on stock and orders, and the only place with SQL.
+//! The database, which decides what is in stock and what was sold. All SQL is here.
 //!
-//! SQLite or PostgreSQL, with one schema and, but for a few words, one set of statements. Actors
-//! call [`Storage`] and nothing else. Every call's statements are spans, children of the context
-//! that is current where it is first polled.
+//! It is SQLite or PostgreSQL, with one schema and, but for a few words, the same statements. Actors
+//! call [`Storage`] and nothing else. Every statement is a span: a child of the context that is
+//! current when the call's future is first polled.
+//!
+//! In reading order:
+//!
+//! - `database_url`: where the database is, as a value that can be logged;
+//! - `sql`: statements in both dialects, and values as the database keeps them;
+//! - `span`: the span of a statement;
+//! - `connection`: how connections are made, used, kept and closed;
+//! - `database`: opening, migrations, and transactions with their retry;
+//! - `sale`: what becomes of a batch of orders, decided without the database;
+//! - `orders`, `products`, `deliveries`, `readiness`, `audit`: what is asked of the database;
+//! - `error`: how an error is classified.
 
 mod audit;
 mod connection;
@@ -42,9 +53,9 @@ pub struct Storage {
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordOutcome {
-    /// It is recorded, for ever.
+    /// It is recorded.
     Recorded(Receipt),
-    /// Its key was used before, for the same basket: this is the receipt of then.
+    /// Its key was used before, for the same basket: the receipt is that of the first order.
     Replayed(Receipt),
     /// There is too little of these products; nothing was sold.
     Short(Vec<Shortfall>),
@@ -52,7 +63,7 @@ pub enum RecordOutcome {
     KeyReused,
 }
 
-/// Counts everything in a database again from the beginning, and changes nothing in it.
+/// Audits a database, and changes nothing in it.
 ///
 /// # Errors
 /// [`StorageError::Open`] when there is no database to be had at `url`, otherwise those of
@@ -65,7 +76,7 @@ pub async fn audit(url: &DatabaseUrl) -> Result<Audit, StorageError> {
 }
 
 impl Storage {
-    /// Opens the database, brings its schema up to date and, the first time, fills the shelves.
+    /// Opens the database, brings its schema up to date and adds the products that it lacks.
     ///
     /// # Errors
     /// [`StorageError::Open`] when there is no database to be had at `url`,
@@ -74,8 +85,8 @@ impl Storage {
         Self::open_with(url, &CATALOGUE).await
     }
 
-    /// Opens the database like [`Storage::open`], with another catalogue. Products that are on the
-    /// shelves already stay as they are.
+    /// Opens the database like [`Storage::open`], with another catalogue. Products that the database
+    /// has already stay as they are.
     ///
     /// # Errors
     /// Those of [`Storage::open`].
@@ -87,7 +98,7 @@ impl Storage {
         Ok(Self { database, sweep: Arc::default() })
     }
 
-    /// Everything the store sells, with the pieces on hand, in the order of ids.
+    /// All products with their pieces on hand, in the order of ids.
     ///
     /// # Errors
     /// [`StorageError`] when the database does not answer.
@@ -105,8 +116,9 @@ impl Storage {
 
     /// Records `orders` in one transaction and says of each, in the same order, what became of it.
     ///
-    /// An order short of stock fails alone. After an error nothing is recorded; only after
-    /// [`StorageError::CommitUnknown`] it may be all of it: to find out, use the orders' keys again.
+    /// An order for which there is too little stock fails alone. After an error nothing is recorded,
+    /// with one exception: after [`StorageError::CommitUnknown`] either all of it is recorded or
+    /// nothing. To find out, record the orders again with the same keys.
     ///
     /// # Errors
     /// [`StorageError`] when the transaction failed, and failed again where a retry can help.
@@ -122,7 +134,7 @@ impl Storage {
         Ok(outcomes)
     }
 
-    /// Puts `deliveries` on the shelves, each once, and says what is on hand of their products.
+    /// Adds `deliveries` to the stock, each once, and returns what is on hand of their products.
     ///
     /// # Errors
     /// [`StorageError`] when the transaction failed, and failed again where a retry can help.
@@ -146,7 +158,7 @@ impl Storage {
         readiness::check(&self.database).await
     }
 
-    /// Counts everything again from the beginning.
+    /// Adds up everything that was ever delivered and sold, and compares it with the stock.
     ///
     /// # Errors
     /// [`StorageError`] when the database does not answer.
@@ -154,7 +166,7 @@ impl Storage {
         audit::audit(&self.database).await
     }
 
-    /// Closes all connections, after what is under way on them.
+    /// Closes all connections, as soon as what is under way on them is done.
     pub async fn close(&self) {
         self.database.close().await;
     }

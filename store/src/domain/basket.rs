@@ -1,4 +1,4 @@
-//! A basket that can be sold, read from one that a stranger sent.
+//! A basket that can be sold, parsed from a client's request.
 
 use std::{collections::HashSet, num::NonZeroU32};
 
@@ -9,7 +9,7 @@ use super::{ProductId, ProductIdError};
 /// How many pieces of one product: at least one.
 pub type Quantity = NonZeroU32;
 
-/// What someone wants to buy: 1 to [`MAX_BASKET_LINES`] lines, no product twice.
+/// What a client wants to buy: 1 to [`MAX_BASKET_LINES`] lines, no product twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basket(Vec<BasketLine>);
 
@@ -25,13 +25,13 @@ pub struct BasketLine {
 /// Why a basket cannot be sold, whatever the stock is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BasketError {
-    /// There is nothing in it.
+    /// It has no lines.
     #[error("the basket is empty: expected 1 to {MAX_BASKET_LINES} lines")]
     Empty,
-    /// There is too much in it.
+    /// It has too many lines.
     #[error("the basket has {0} lines: expected 1 to {MAX_BASKET_LINES}")]
     TooManyLines(usize),
-    /// A line's product id is none.
+    /// A line's product id is malformed.
     #[error(transparent)]
     Product(#[from] ProductIdError),
     /// A line asks for no pieces.

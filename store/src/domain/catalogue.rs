@@ -7,7 +7,7 @@ use super::ProductId;
 /// A product of the catalogue, and how many pieces of it the store opens with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CatalogueEntry {
-    /// Names the product for ever.
+    /// The product's id.
     pub id: ProductId,
     /// What it is called.
     pub name: &'static str,

@@ -13,9 +13,9 @@ const MAX_KEY_BYTES: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
 
-/// What a key was first used for: the same key with another basket is a mistake.
+/// A basket as a short text, by which a key that comes with another basket is noticed.
 ///
-/// It is the basket itself in short writing, so no two baskets share one.
+/// It is not a hash: it has every line of the basket in it, so two baskets never share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(String);
 
@@ -30,7 +30,7 @@ pub struct IdempotencyKeyError {
 }
 
 impl IdempotencyKey {
-    /// How long a key is remembered, from the order it was used for.
+    /// How long a key is remembered after its order was placed.
     pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// The key as it was given.
@@ -47,7 +47,7 @@ impl FromStr for IdempotencyKey {
         if visible && (1..=MAX_KEY_BYTES).contains(&text.len()) {
             return Ok(Self(text.into()));
         }
-        // Enough of it to recognise: an error is no place for a megabyte.
+        // The start is enough to recognise it: it may be very long.
         let input = text.chars().take(32).collect();
         Err(IdempotencyKeyError { input, length: text.len() })
     }

@@ -1,4 +1,4 @@
-//! Orders on their way into the database, and deliveries that fill the shelves again.
+//! Orders and deliveries that are to be recorded.
 
 use std::{fmt, str::FromStr, time::SystemTime};
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Basket, Fingerprint, IdempotencyKey, ProductId, Quantity};
 
-/// Names an order for ever. Ids grow with time, so an index of them is written at its end.
+/// An order's id. Ids grow with time, so new ones go to the end of the database's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(Uuid);
 
@@ -17,27 +17,27 @@ pub struct OrderIdError {
     input: String,
 }
 
-/// Names a delivery for ever, so that recording it again does not deliver twice.
+/// A delivery's id. Recording the same id again does not deliver twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(Uuid);
 
 /// An order that is to be recorded.
 #[derive(Clone, Debug)]
 pub struct NewOrder {
-    /// Names the order for ever.
+    /// The order's id.
     pub id: OrderId,
     /// What is bought.
     pub basket: Basket,
-    /// By which key the client may repeat the checkout, if by any.
+    /// The key under which the client may repeat the checkout, if it gave one.
     pub key: Option<IdempotencyKey>,
-    /// When the order was placed: the clock by which its key expires.
+    /// When the order was placed. Its key expires a day later.
     pub placed_at: SystemTime,
 }
 
-/// Pieces of one product that fill the shelves again.
+/// Pieces of one product that are added to the stock.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
-    /// Names the delivery for ever.
+    /// The delivery's id.
     pub id: DeliveryId,
     /// Which product.
     pub product: ProductId,
@@ -64,7 +64,7 @@ impl NewOrder {
         Self { id: OrderId::new(), basket, key, placed_at }
     }
 
-    /// What the order's key is bound to.
+    /// The fingerprint of the basket, to which the order's key is bound.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::from(&self.basket)
     }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::Serialize;
 use shared::money::Money;
 
-/// Names a product for ever: a positive whole number, on the wire as text.
+/// A product's id: a positive whole number, on the wire as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ProductId(u32);
@@ -20,10 +20,10 @@ pub struct ProductIdError {
     input: String,
 }
 
-/// A product as the catalogue has it, wherever its pieces are.
+/// A product as the catalogue has it, without its stock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueProduct {
-    /// Names the product for ever.
+    /// The product's id.
     pub id: ProductId,
     /// What it is called.
     pub name: Arc<str>,
@@ -63,7 +63,8 @@ impl fmt::Display for ProductId {
 impl FromStr for ProductId {
     type Err = ProductIdError;
 
-    /// Reads an id as [`ProductId`] is displayed, so that one product has one name: `01` is none.
+    /// Reads an id exactly as [`ProductId`] is displayed, so that a product has one name: `01` is
+    /// refused.
     fn from_str(text: &str) -> Result<Self, ProductIdError> {
         let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
         text.parse()

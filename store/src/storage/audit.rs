@@ -1,4 +1,4 @@
-//! Counts everything again from the beginning, to show that nothing was lost or sold twice.
+//! Adds up everything that was ever delivered and sold, to show that nothing was lost or sold twice.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::{
     sql::{NO_ROWS, Statement},
 };
 
-/// PostgreSQL gives a statement of a customer's order less time than counting takes.
+/// PostgreSQL's statement timeout is made for orders, and too short for reading whole tables.
 const TAKE_TIME: Statement = Statement::each("SET", "SELECT 1", "SET LOCAL statement_timeout = 0");
 
 const COUNT_PRODUCTS: Statement = Statement::same(
@@ -57,7 +57,7 @@ const WRONG_KEYS: Statement = Statement::same(
      <> idempotency_keys.fingerprint ORDER BY idempotency_keys.key LIMIT 20",
 );
 
-/// What counting everything again came to.
+/// The result of an audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
     /// Every product, in the order of ids.
@@ -81,11 +81,11 @@ pub struct ProductCount {
     pub name: String,
     /// Pieces when the store opened.
     pub initial: i64,
-    /// Pieces delivered since.
+    /// Pieces delivered since then.
     pub delivered: i64,
-    /// Pieces sold since, by the lines of all orders.
+    /// Pieces sold since then, by the lines of all orders.
     pub sold: i64,
-    /// Pieces on hand, by the shelf.
+    /// Pieces on hand, as the product's row has it.
     pub on_hand: i64,
 }
 
@@ -109,7 +109,7 @@ struct WrongKey {
     order_id: String,
 }
 
-/// Counts everything again.
+/// Audits the database.
 pub(super) async fn audit(database: &Database) -> Result<Audit, StorageError> {
     database.snapshot(&(), |transaction, ()| Box::pin(count(transaction))).await
 }

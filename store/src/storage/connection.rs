@@ -36,26 +36,25 @@ use super::{
     sql::{Dialect, NO_ROWS, Statement, query},
 };
 
-/// How long a connection may be waited for. A database that is away is noticed after so long, and
-/// a client told so.
+/// How long to wait for a connection. After this time a request is answered with 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long to wait before a file is tried again that another process has locked.
 const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
-/// Connections of one store to PostgreSQL: the ledger needs one, the rest is for reading.
+/// Connections of one store to PostgreSQL. The ledger writes by one of them, the others read.
 const POSTGRES_CONNECTIONS: u32 = 8;
 
 /// Connections that read a SQLite file beside the one that writes.
 const SQLITE_READERS: u32 = 4;
 
-/// With write-ahead logging readers and the writer do not wait for each other. FULL makes every
-/// commit durable, also when the machine loses power: <https://www.sqlite.org/pragma.html>.
+/// With write-ahead logging readers and the writer do not wait for each other. With FULL every
+/// commit survives a loss of power: <https://www.sqlite.org/pragma.html>.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
 
-/// Half the time that the store itself waits, so that the server is the one to give up. A store
-/// that vanishes in the middle of a transaction must not hold its locks for long.
+/// The server gives up after half the time that the store waits for it, so that the store learns the
+/// reason. The other limit frees the locks of a store that vanished in the middle of a transaction.
 const POSTGRES_SETTINGS: &str =
     "SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
 
@@ -145,7 +144,7 @@ impl Connector {
 
     fn sqlite_pool(&self, connections: u32) -> AnyPool {
         self.pool(connections)
-            // A file does not hang up.
+            // A connection to a file is not lost while it is idle.
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -190,7 +189,7 @@ fn file_options(path: &Path, if_missing: IfMissing) -> Result<AnyConnectOptions,
         std::fs::create_dir_all(folder)
             .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
     }
-    // The path is decoded again, so a '%' in it has to be encoded first.
+    // sqlx decodes the path, so a '%' in it has to be encoded first.
     let path = path.to_str().ok_or("its path is not valid UTF-8")?.replace('%', "%25");
     let mode = if if_missing == IfMissing::Create { "rwc" } else { "rw" };
     let url = Url::parse(&format!("sqlite:///?mode={mode}"));
@@ -218,7 +217,7 @@ const ROLLBACK: Statement = Statement::same("ROLLBACK", "ROLLBACK");
 pub(super) struct Session<'d> {
     connection: PoolConnection<Any>,
     spans: &'d SpanFactory,
-    /// Whose child every statement's span is.
+    /// The parent of every statement's span.
     cx: Context,
     /// How long a statement may take before the connection counts as lost.
     statement_timeout: Duration,
@@ -311,7 +310,7 @@ impl<'d> Transaction<'d> {
                 let committed = session.run(&COMMIT, NO_ROWS).await;
                 committed.map(|_| done).map_err(StorageError::during_commit)
             }
-            // There is nobody left to send a ROLLBACK to: closing the connection has to do.
+            // The connection is lost, so a ROLLBACK cannot be sent. Closing it rolls back too.
             Err(error) if error.lost_connection() => {
                 session.is_clean = false;
                 Err(error)
@@ -340,7 +339,7 @@ impl DerefMut for Transaction<'_> {
     }
 }
 
-/// Waits so long and no longer: a server that is cut off does not even say that it is.
+/// Waits no longer than `timeout`: a server whose network is cut off never answers.
 async fn within<T>(
     timeout: Duration,
     work: impl Future<Output = sqlx::Result<T>>,

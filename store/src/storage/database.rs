@@ -1,4 +1,17 @@
-//! The open database: brought up to date once, then lent out one connection at a time.
+//! The open database: it is migrated once, and then lends out connections and runs transactions.
+//!
+//! A transaction is a function of its input:
+//!
+//! ```ignore
+//! async fn rename(transaction: &mut Transaction<'_>, name: &str) -> Result<(), StorageError> {
+//!     transaction.run(&UPDATE_NAME, &[NameRow { name }]).await.map(drop)
+//! }
+//!
+//! database.transaction("potato", |transaction, name| Box::pin(rename(transaction, name))).await
+//! ```
+//!
+//! [`Database::transaction`] begins it, commits it or rolls it back, and tries again where that
+//! helps. No other code in the store does any of the three.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -23,13 +36,14 @@ use super::{
 };
 use crate::domain::CatalogueEntry;
 
-/// How long a statement may take, its answer's way included, before its connection counts as lost.
+/// How long a statement may take, with the way of its answer, before its connection counts as lost.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a statement may take that reads whole tables.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// SQLite takes the write lock here, so that no reader has to become a writer half way through.
+/// SQLite takes its write lock at once. Taking it at the first write instead could fail half way
+/// through the transaction, when another process wrote in between.
 const BEGIN: Statement = Statement::each("BEGIN", BEGIN_IMMEDIATE, "BEGIN");
 const BEGIN_IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
@@ -40,7 +54,7 @@ const BEGIN_SNAPSHOT: Statement =
 /// The schema, from its beginning to what this version of the store needs.
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// A product that is on the shelves keeps what it has.
+/// Products that are there already are left alone.
 const INSERT_PRODUCTS: Statement = reading_rows!(
     "INSERT products",
     "INSERT INTO products (id, name, price_cents, aisle, initial_stock, on_hand) \
@@ -83,8 +97,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the database, brings its schema up to date and puts what is new in the catalogue on
-    /// the shelves.
+    /// Opens the database, brings its schema up to date and adds the products that it lacks.
     pub(super) async fn open(
         url: &DatabaseUrl,
         catalogue: &[CatalogueEntry],
@@ -107,7 +120,7 @@ impl Database {
         Self::new(url, connector, connection).await
     }
 
-    /// Opens a database that is there, as it is.
+    /// Opens a database that exists, and changes nothing.
     pub(super) async fn open_as_it_is(url: &DatabaseUrl) -> Result<Self, StorageError> {
         let connector = Connector::of(url, IfMissing::Fail)?;
         let connection = connector.connect().await?;
@@ -138,7 +151,7 @@ impl Database {
         })
     }
 
-    /// A connection to read by.
+    /// A connection for reading.
     pub(super) async fn reader(&self) -> Result<Session<'_>, StorageError> {
         self.session(&self.reader, STATEMENT_TIMEOUT).await
     }
@@ -238,13 +251,13 @@ impl Database {
     ) -> Result<Session<'_>, StorageError> {
         let cx = Context::current();
         let span = self.spans.acquire(&cx);
-        // Whatever keeps a connection from being made, the database cannot be used without one.
+        // Without a connection the database cannot be used, whatever the reason.
         let connection = span.end(pool.acquire().await).map_err(StorageError::Unavailable)?;
         Ok(Session::new(connection, &self.spans, cx, statement_timeout))
     }
 }
 
-/// Brings the schema up to date and puts what is new in the catalogue on the shelves.
+/// Brings the schema up to date and adds the products that it lacks.
 async fn prepare(
     url: &DatabaseUrl,
     connection: &mut AnyConnection,
@@ -261,7 +274,7 @@ async fn prepare(
     Ok(())
 }
 
-/// What the spans of the database say of where it is.
+/// Where the database is, for its spans.
 async fn endpoint(
     url: &DatabaseUrl,
     connection: &mut AnyConnection,

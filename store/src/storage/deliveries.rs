@@ -1,4 +1,4 @@
-//! Puts deliveries on the products, each once.
+//! Adds deliveries to the stock, each once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{Delivery, ProductId, StockLevel};
 
-/// Answers only those that were not there yet, so a repeated delivery is counted once.
+/// Returns only the rows that were inserted, so a delivery that is repeated is counted once.
 const INSERT_DELIVERIES: Statement = reading_rows!(
     "INSERT deliveries",
     "INSERT INTO deliveries (id, product_id, quantity, delivered_at_ms) \
@@ -54,7 +54,7 @@ struct DeliveredRow {
     delivered: i64,
 }
 
-/// Records the deliveries.
+/// Records the deliveries in one transaction, and returns the stock of their products.
 pub(super) async fn deliver(
     database: &Database,
     deliveries: &[Delivery],
@@ -72,7 +72,7 @@ async fn deliver_in(
 ) -> Result<Vec<StockLevel>, StorageError> {
     let products: BTreeSet<ProductId> = deliveries.iter().map(|one| one.product).collect();
     let products = lock_products(transaction, products).await?;
-    // What the store does not sell has no product to stand on.
+    // A delivery of a product that the store does not sell is ignored.
     let known = deliveries.iter().filter(|one| products.contains_key(&one.product));
     let rows: Vec<_> = known.map(DeliveryRow::from).collect();
     if rows.is_empty() {

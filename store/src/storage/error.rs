@@ -32,7 +32,7 @@ use super::DatabaseUrl;
 /// Why the database could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// There is no database to be had at this address.
+    /// The database at this address cannot be opened.
     #[error("cannot open the database {url}: {reason}")]
     Open {
         /// The address, without its password.
@@ -58,7 +58,7 @@ pub enum StorageError {
     /// The database refused a statement: HTTP status 500.
     #[error("the database refused a statement: {}", reason(.0))]
     Refused(#[source] sqlx::Error),
-    /// The database holds something that the store has never written: HTTP status 500.
+    /// The database holds a value that the store never writes: HTTP status 500.
     #[error("the database holds {0}")]
     Corrupt(String),
 }
@@ -76,13 +76,13 @@ impl StorageError {
         }
     }
 
-    /// Whether the database may do the same when it is asked again later: HTTP status 503.
+    /// Whether the same may succeed later: HTTP status 503.
     pub const fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::CommitUnknown(_))
     }
 
-    /// Whether a whole new transaction may succeed right now: this one was sacrificed to another,
-    /// or lost its connection before its commit.
+    /// Whether a new transaction may succeed right now: this one was sacrificed to another, or lost
+    /// its connection before its commit.
     pub(super) fn retry_helps(&self) -> bool {
         match self {
             Self::Unavailable(error) => match code(error) {
@@ -93,7 +93,7 @@ impl StorageError {
         }
     }
 
-    /// Whether the connection that it happened on is gone, or does not answer any more.
+    /// Whether the connection is gone, or does not answer any more.
     pub(super) fn lost_connection(&self) -> bool {
         let (Self::Unavailable(error) | Self::CommitUnknown(error)) = self else { return false };
         code(error).is_none_or(|code| is_disconnect(&code))
@@ -128,8 +128,7 @@ impl From<sqlx::Error> for StorageError {
     }
 }
 
-/// What the database itself says, where it is the database that says something: sqlx adds a line of
-/// PostgreSQL's own source to it.
+/// The database's own message if it has one. sqlx's text adds a line of PostgreSQL's source to it.
 pub(super) fn reason(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }

@@ -23,10 +23,10 @@ use super::{
 };
 use crate::domain::{IdempotencyKey, NewOrder, OrderId, ProductId};
 
-/// How often expired keys are looked for, at most.
-const PERIOD: Duration = Duration::from_secs(10);
+/// How often expired keys are deleted, at most.
+const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 
-/// A key that is not in the table yet cannot be locked there, so PostgreSQL locks its hash.
+/// A key that is not in the table yet has no row to lock, so PostgreSQL locks a hash of it.
 const LOCK_KEYS: Statement = reading_rows!(
     "SELECT pg_advisory_xact_lock",
     "SELECT pg_advisory_xact_lock(hash)::text FROM (\
@@ -73,7 +73,7 @@ const UPDATE_PRODUCTS: Statement = reading_rows!(
 )
 .batched("BATCH UPDATE products");
 
-/// An expired key that nobody has swept away yet is taken over.
+/// An expired key that is still in the table is overwritten.
 const INSERT_KEYS: Statement = reading_rows!(
     "INSERT idempotency_keys",
     "INSERT INTO idempotency_keys (key, fingerprint, order_id, expires_at_ms) \
@@ -95,7 +95,8 @@ const RECEIPTS: Statement = reading_rows!(
     ") ORDER BY orders.id, order_lines.line",
 );
 
-/// At most so many keys at a time, to hold up nobody for long: two thousand a second on average.
+/// The limit keeps the sweep short, since sales wait for it. It allows for two thousand new keys a
+/// second.
 const DELETE_EXPIRED: Statement = reading_rows!(
     "DELETE idempotency_keys",
     "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys \
@@ -104,7 +105,7 @@ const DELETE_EXPIRED: Statement = reading_rows!(
     ") ORDER BY expires_at_ms LIMIT 20000)",
 );
 
-/// Records the batch.
+/// Records the orders in one transaction, and says of each what became of it.
 pub(super) async fn record(
     database: &Database,
     orders: &[NewOrder],
@@ -166,7 +167,7 @@ struct KeyUseRow {
     expires_at_ms: i64,
 }
 
-/// Locks the batch's keys, and reads what those that are known were used for.
+/// Locks the batch's keys, and reads the orders that those in the table were used for.
 async fn used_keys(
     transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
@@ -195,7 +196,7 @@ async fn used_keys(
         .collect()
 }
 
-/// Locks the products of all orders that may be new, and reads what there is of them.
+/// Locks the products of all orders that may be new, and reads their stock.
 async fn lock_ordered_products(
     transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
@@ -208,7 +209,7 @@ async fn lock_ordered_products(
     lock_products(transaction, products).await
 }
 
-/// Writes the orders that are to be recorded, and takes what they sold off the products.
+/// Writes the orders that are to be recorded, and takes what they sold from the stock.
 async fn write_sales(
     transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
@@ -236,7 +237,7 @@ async fn write_sales(
     Ok(())
 }
 
-/// The rows of the orders that are recorded.
+/// The rows to be written for the orders that are recorded.
 #[derive(Default)]
 struct Sales<'o> {
     orders: Vec<OrderRow>,
@@ -317,7 +318,7 @@ pub(super) async fn order(
     Ok(read_receipts(&mut session, &[id]).await?.remove(&id))
 }
 
-/// The receipts of those orders that there are.
+/// The receipts of those orders that exist.
 pub(super) async fn read_receipts(
     session: &mut Session<'_>,
     orders: &[OrderId],
@@ -352,30 +353,31 @@ fn receipt(
     Ok((id, sale::receipt(id, lines, first.placed_at_ms)?))
 }
 
-/// When expired keys were last looked for, by the clock that the orders are placed by.
+/// When expired keys were last deleted, by the clock by which orders are placed.
 #[derive(Debug, Default)]
 pub(super) struct SweepSchedule {
     last_ms: AtomicI64,
 }
 
 impl SweepSchedule {
-    /// Whether it is time again; whoever is told so has to sweep.
+    /// Whether it is time to sweep. The caller that gets `true` has to do it: the next period begins
+    /// with this call.
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
         let now = milliseconds(now);
         let last = self.last_ms.load(Ordering::Relaxed);
-        let period = i64::try_from(PERIOD.as_millis()).unwrap_or(i64::MAX);
+        let period = i64::try_from(SWEEP_PERIOD.as_millis()).unwrap_or(i64::MAX);
         let due = last == 0 || now.saturating_sub(last) >= period;
         let mine = due
             && self
                 .last_ms
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
-        // A store that has just opened has something better to do.
+        // The first call only starts the clock: a store that has just opened does not sweep.
         mine && last != 0
     }
 }
 
-/// Forgets keys that have expired by `now`.
+/// Deletes keys that have expired by `now`.
 pub(super) async fn sweep(database: &Database, now: SystemTime) -> Result<u64, StorageError> {
     #[derive(Serialize)]
     struct Now {

@@ -1,4 +1,4 @@
-//! Reads the catalogue and the stock, and locks products for whoever changes their stock.
+//! Reads the catalogue and the stock, and locks products before their stock is changed.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -58,7 +58,7 @@ pub(super) async fn catalogue(
 ) -> Result<Vec<(CatalogueProduct, u64)>, StorageError> {
     let mut session = database.reader().await?;
     let rows: Vec<ProductRow> = session.fetch(&CATALOGUE, NO_ROWS).await?;
-    // The products of an aisle share its name.
+    // All products of an aisle share one copy of its name.
     let mut aisles: HashMap<String, Arc<str>> = HashMap::new();
     rows.into_iter()
         .map(|row| {
@@ -85,7 +85,7 @@ pub(super) async fn stock(
     stock_in(&mut session, products).await
 }
 
-/// The pieces on hand, as the transaction sees them.
+/// The pieces on hand, as this connection, or its transaction, sees them.
 pub(super) async fn stock_in(
     session: &mut Session<'_>,
     products: &[ProductId],
@@ -107,7 +107,7 @@ struct LockedRow {
     on_hand: i64,
 }
 
-/// Locks products, in the order of their ids, and reads what there is of them.
+/// Locks products, in the order of their ids, and reads their stock.
 pub(super) async fn lock_products(
     transaction: &mut Transaction<'_>,
     products: BTreeSet<ProductId>,

@@ -1,4 +1,4 @@
-//! What becomes of a batch of orders, decided from what the database says, without asking it.
+//! What becomes of a batch of orders: a pure decision about rows that were read and locked before.
 //!
 //! Orders are served in the order they came in. One that is short of stock takes nothing, so
 //! those after it find what it left.
@@ -16,7 +16,7 @@ use crate::domain::{Fingerprint, NewOrder, OrderId, ProductId, Shortfall};
 /// The products that the batch may sell, by id.
 pub(super) type LockedProducts = BTreeMap<ProductId, LockedProduct>;
 
-/// What the keys of the batch were used for before, without those that have expired.
+/// The orders that the batch's keys were used for before. Keys that have expired are left out.
 pub(super) type UsedKeys = HashMap<String, KeyUse>;
 
 /// One product, as it is while its row is locked.
@@ -52,7 +52,7 @@ pub(super) enum Decision {
 /// Decides on each order, and takes what is sold from the stock.
 ///
 /// # Errors
-/// [`StorageError::Corrupt`] when a price in the database is beyond all measure.
+/// [`StorageError::Corrupt`] when a price or a total is too large to be an amount of money.
 pub(super) fn decide(
     orders: &[NewOrder],
     products: &mut LockedProducts,
@@ -135,7 +135,7 @@ pub(super) fn receipt(
     placed_at_ms: i64,
 ) -> Result<Receipt, StorageError> {
     let total = Money::checked_sum(lines.iter().map(|line| line.price)).ok_or_else(|| {
-        StorageError::Corrupt(format!("more than money can buy in order {order}"))
+        StorageError::Corrupt(format!("a total that is too large in order {order}"))
     })?;
     let placed_at = super::sql::rfc3339(placed_at_ms);
     Ok(Receipt { order_id: order.uuid(), lines, total, placed_at })

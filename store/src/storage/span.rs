@@ -92,11 +92,11 @@ impl SpanFactory {
     }
 }
 
-/// The span of something that the database is doing; a dropped one ends without a status.
+/// A span that has begun. One that is dropped ends without a status.
 pub(super) struct StatementSpan(BoxedSpan);
 
 impl StatementSpan {
-    /// Ends the span, with what went wrong if anything did.
+    /// Ends the span, with the error if there is one.
     pub(super) fn end<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         if let Err(error) = &result {
             let code = error.as_database_error().and_then(|error| error.code());
@@ -113,7 +113,7 @@ impl StatementSpan {
     }
 }
 
-/// `error.type` of an error that the database has given no code for.
+/// `error.type` of an error without a code of the database.
 fn client_error_type(error: &sqlx::Error) -> &'static str {
     match error {
         sqlx::Error::PoolTimedOut => "pool_timeout",
@@ -126,7 +126,7 @@ fn client_error_type(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// An attribute whose value is cheap to copy onto every span.
+/// An attribute whose value is shared by all spans, so that it need not be copied.
 fn shared(key: &'static str, value: String) -> KeyValue {
     KeyValue::new(key, std::sync::Arc::<str>::from(value))
 }
