@@ -17,7 +17,6 @@
 //!
 //! Deliberately absent: a disk, users, and the OpenTelemetry SDK (the viewer is not traced itself).
 
-mod actor;
 mod adjusted;
 mod answer;
 mod api;

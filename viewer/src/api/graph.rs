@@ -1,16 +1,16 @@
 //! The actor graph: services and actors as nodes, the messages between them as edges, over the
-//! last minute or so.
+//! last minute or so. Spans tell of actors by their attributes, which any sender may set; spans
+//! without them are their service's.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::actor;
 use crate::answer::{Answer, Failure};
 use crate::ingest::SharedStore;
 use crate::query::filter::newest_first;
-use crate::store::model::{Link, Name, Span};
+use crate::store::model::{Link, Name, Span, Value};
 use crate::store::trace::Trace;
 
 /// Spans looked at; of more, the newest.
@@ -68,7 +68,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, span: &Span) {
         self.durations.push(span.duration());
-        self.waits.extend(actor::wait(span));
+        self.waits.extend(wait(span));
         self.errors += usize::from(span.is_error());
     }
 }
@@ -101,8 +101,8 @@ pub(super) fn write(
             nodes.count(places[at], span);
             let parent = span.parent.and_then(|parent| trace.position(parent));
             let parent = parent.map(|parent| places[parent]);
-            let is_message = |from: &usize| *from != places[at] || actor::is_message(span);
-            if let Some(from) = parent.filter(is_message) {
+            let is_told = |from: &usize| *from != places[at] || is_message(span);
+            if let Some(from) = parent.filter(is_told) {
                 tallies.entry((from, places[at], EdgeKind::Message)).or_default().add(span);
                 messages += 1;
             }
@@ -199,7 +199,7 @@ impl Nodes {
             let (mut at, mut found) = (start, None);
             while found.is_none() {
                 let span = &trace.spans[at];
-                found = places[at].or_else(|| actor::name(span).map(|_| self.place_of(span)));
+                found = places[at].or_else(|| actor_of(span).map(|_| self.place_of(span)));
                 chain.push(at);
                 let parent = span.parent.and_then(|parent| trace.position(parent));
                 match parent {
@@ -222,7 +222,7 @@ impl Nodes {
 
     /// The node of a span by its own word: its actor's, or its service's.
     fn place_of(&mut self, span: &Span) -> usize {
-        self.place(span.service(), actor::name(span))
+        self.place(span.service(), actor_of(span))
     }
 
     /// Counts a span to its node.
@@ -255,6 +255,37 @@ impl Nodes {
             id
         })
     }
+}
+
+/// The actor that a span's message went to.
+const NAME: &str = "actix.actor.name";
+/// How a message was sent: what makes a span an actor's message.
+const KIND: &str = "actix.message.kind";
+/// Seconds that a message waited in the mailbox.
+const WAIT: &str = "actix.mailbox.wait";
+
+/// The actor of `span`.
+fn actor_of(span: &Span) -> Option<&str> {
+    match span.attribute(NAME)? {
+        Value::String(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Whether `span` is a message to an actor.
+fn is_message(span: &Span) -> bool {
+    span.attribute(KIND).is_some()
+}
+
+/// Nanoseconds that the message of `span` waited in the mailbox.
+fn wait(span: &Span) -> Option<u64> {
+    let seconds = match span.attribute(WAIT)? {
+        Value::Double(seconds) => seconds.0,
+        Value::Int(seconds) => *seconds as f64,
+        _ => return None,
+    };
+    // The conversion saturates; what is no time is no wait.
+    (seconds.is_finite() && seconds >= 0.0).then_some((seconds * 1e9).round() as u64)
 }
 
 #[cfg(test)]
