@@ -3,6 +3,7 @@
 //! - [`wire`]: the types that go over HTTP between the two;
 //! - [`money`]: amounts in whole cents;
 //! - [`fault`]: faults that a shopper asks for and the store's actors honour;
+//! - [`hosts`]: which `Host` a server answers to;
 //! - [`share`]: a share of a whole, such as `5%`;
 //! - [`notice`]: saying a thing once when it begins, and once when it is over;
 //! - [`backoff`]: pauses between attempts that grow;
@@ -14,6 +15,7 @@
 pub mod backoff;
 pub mod env;
 pub mod fault;
+pub mod hosts;
 pub mod listen;
 pub mod money;
 pub mod notice;

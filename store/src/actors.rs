@@ -1,8 +1,14 @@
 //! The actors that run the store, one a file.
 //!
-//! [`ActorSystem`] is all of them together, and what HTTP handlers talk to: `Inventory` knows what there
-//! is, `Checkout` places orders; both ask the `Aisle`s, which own a view of their stock. `Ledger`
-//! alone talks to the database, which decides. `Restocker` has sold goods delivered again.
+//! From the top down:
+//!
+//! - [`system`]: [`ActorSystem`] is all of them together, and what HTTP handlers talk to; [`ActorPools`]
+//!   has one for everybody, and one for each experiment with faults;
+//! - [`inventory`] knows what there is, and [`checkout`] places orders;
+//! - [`aisle`]: each owns a view of its [`stock`], and sets aside what is about to be sold;
+//! - [`restocker`] has sold goods delivered again;
+//! - [`ledger`] alone talks to the database, which decides;
+//! - under all of them: [`serve`] with [`faults`] and [`limit`], [`supervised`] and [`error`].
 
 mod aisle;
 mod checkout;
@@ -12,6 +18,7 @@ mod inventory;
 mod ledger;
 mod limit;
 mod restocker;
+mod serve;
 mod stock;
 mod supervised;
 mod system;
@@ -20,7 +27,7 @@ pub(crate) use checkout::PlaceOrder;
 pub(crate) use error::ActorError;
 pub(crate) use faults::Faults;
 pub(crate) use inventory::{FindProduct, WhatsInStore};
-pub(crate) use ledger::{FindOrder, Ping, WriteLock};
+pub(crate) use ledger::{FindOrder, Ping};
 pub use restocker::RestockPolicy;
 pub use system::ActorConfig;
-pub(crate) use system::{ActorPools, ActorSystem, ActorSystemParts};
+pub(crate) use system::{ActorParts, ActorPools, ActorSystem};

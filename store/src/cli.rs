@@ -9,6 +9,7 @@ use std::{
 };
 
 use shared::{
+    hosts::HostName,
     output,
     signal::{self, READER_GONE, Reason, Stop},
 };
@@ -92,6 +93,14 @@ pub struct Args {
     /// [default: off].
     #[arg(long, env = "STORE_ALLOW_FAULTS")]
     pub allow_faults: bool,
+
+    /// Names and addresses by which the store is reached, without port, separated by commas.
+    ///
+    /// A store that listens on the loopback interface answers to the names of this machine alone,
+    /// such as localhost, and to these. One that listens elsewhere answers to every name, unless
+    /// there are some here.
+    #[arg(long, env = "STORE_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    pub allowed_hosts: Vec<HostName>,
 
     /// Do not open the store: check that stock and orders in the database add up, print the
     /// figures, and fail if they do not.
@@ -190,6 +199,7 @@ impl Args {
             },
             request_timeout: self.request_timeout,
             allow_faults: self.allow_faults,
+            allowed_hosts: self.allowed_hosts.clone(),
         }
     }
 }

@@ -3,19 +3,26 @@
 //! Around every handler: [`trace_headers`] throws away what the W3C rules say to ignore, the
 //! instrumentation makes the SERVER span, and [`in_trace`] works inside it.
 
+mod body;
 mod handlers;
 mod middleware;
 mod openapi;
 mod problem;
 mod trace_headers;
 
-use std::time::Duration;
-
-use actix_web::{HttpRequest, Resource, Route, http::Method, web};
-use opentelemetry::{
-    Context,
-    global::{self, BoxedTracer},
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    ops::Deref,
+    sync::Arc,
+    time::Duration,
 };
+
+use actix_web::{
+    FromRequest, HttpMessage as _, HttpRequest, Resource, Route, dev::Payload, http::Method, web,
+};
+use opentelemetry::global::{self, BoxedTracer};
+use shared::{fault::FaultSupport, hosts::AllowedHosts};
 use tokio::time::Instant;
 
 pub(crate) use middleware::in_trace;
@@ -23,7 +30,10 @@ pub(crate) use trace_headers::tidy;
 
 use problem::ApiError;
 
-use crate::actors::{ActorPools, ActorSystem, Faults};
+use crate::{
+    actors::{ActorPools, ActorSystem},
+    server::Config,
+};
 
 /// All routes of the store.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
@@ -33,6 +43,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(reading("/whats-in-store", || web::to(handlers::whats_in_store)))
         .service(reading("/products/{id}", || web::to(handlers::product)))
         .service(reading("/orders/{id}", || web::to(handlers::order)))
+        .service(reading("/faults", || web::to(handlers::faults)))
         .service(reading("/healthz", || web::to(handlers::healthz)))
         .service(reading("/readyz", || web::to(handlers::readyz)))
         .service(reading("/openapi.json", || web::to(openapi::openapi)))
@@ -63,21 +74,23 @@ async fn not_found(request: HttpRequest) -> ApiError {
 pub(crate) struct AppState {
     pools: ActorPools,
     request_timeout: Duration,
-    allow_faults: bool,
+    faults: FaultSupport,
+    allowed_hosts: AllowedHosts,
     /// For spans made by hand; kept, because to make a tracer takes a lock.
     pub(crate) tracer: BoxedTracer,
 }
 
 impl AppState {
-    /// The state of a store whose requests may take so long, and may ask for faults if `allow_faults`.
-    pub(crate) fn new(pools: ActorPools, request_timeout: Duration, allow_faults: bool) -> Self {
-        Self { pools, request_timeout, allow_faults, tracer: global::tracer("store") }
-    }
-
-    /// The actors for the request that is being handled.
-    pub(crate) fn actors(&self) -> &ActorSystem {
-        let asks_for_faults = Context::map_current(|cx| cx.get::<Faults>().is_some());
-        if asks_for_faults { self.pools.experimenters() } else { self.pools.regulars() }
+    /// The state of a store with these actors, as `config` wants it.
+    pub(crate) fn new(pools: ActorPools, config: &Config) -> Self {
+        let faults = FaultSupport::new(config.allow_faults, pools.aisles());
+        Self {
+            pools,
+            request_timeout: config.request_timeout,
+            faults,
+            allowed_hosts: AllowedHosts::of(config.listen, &config.allowed_hosts),
+            tracer: global::tracer("store"),
+        }
     }
 
     /// All actors.
@@ -90,8 +103,38 @@ impl AppState {
         Instant::now() + self.request_timeout
     }
 
-    /// Whether requests may ask for faults.
-    pub(crate) fn allows_faults(&self) -> bool {
-        self.allow_faults
+    /// Which `Host` it answers to.
+    pub(crate) fn allowed_hosts(&self) -> &AllowedHosts {
+        &self.allowed_hosts
+    }
+
+    /// Which faults requests may ask for.
+    pub(crate) fn faults(&self) -> &FaultSupport {
+        &self.faults
+    }
+}
+
+/// The actors for the request that is being handled: everybody's, or those of an experiment.
+pub(crate) struct Actors(Arc<ActorSystem>);
+
+impl Deref for Actors {
+    type Target = ActorSystem;
+
+    fn deref(&self) -> &ActorSystem {
+        &self.0
+    }
+}
+
+impl FromRequest for Actors {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let of_experiment = request.extensions().get::<Arc<ActorSystem>>().cloned();
+        let actors = of_experiment.unwrap_or_else(|| {
+            let state = request.app_data::<web::Data<AppState>>();
+            Arc::clone(state.expect("every store has its state").pools.regular())
+        });
+        ready(Ok(Self(actors)))
     }
 }

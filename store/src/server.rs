@@ -6,16 +6,20 @@ use actix_rt::Arbiter;
 use actix_web::{App, HttpServer, dev::Service as _, middleware::from_fn, web};
 use actix_web_opentelemetry::RequestTracing;
 use opentelemetry::{Context, trace::FutureExt as _};
-use tokio::time::timeout;
+use shared::hosts::HostName;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::{
-    actors::{ActorConfig, ActorPools, ActorSystemParts, WriteLock},
+    actors::{ActorConfig, ActorParts, ActorPools},
     http::{self, AppState},
     storage::{DatabaseUrl, Storage, StorageError},
 };
 
 /// How long a store that is to stop finishes what it has begun.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the store looks after what nobody asks for.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a store is to be like.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Whether requests may ask for faults.
     pub allow_faults: bool,
+    /// Names by which it is reached, see [`AllowedHosts::of`](shared::hosts::AllowedHosts::of).
+    pub allowed_hosts: Vec<HostName>,
 }
 
 /// Why a store does not run.
@@ -90,18 +96,13 @@ pub async fn serve(
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
     let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
-    let parts = ActorSystemParts {
-        storage: storage.clone(),
-        write_lock: WriteLock::default(),
-        catalogue,
-        arbiters: arbiters.iter().map(Arbiter::handle).collect(),
-        config: config.actors,
-    };
-    let pools = ActorPools::start(parts);
-    if let Err(error) = pools.regulars().ready().with_context(untraced).await {
+    let handles = arbiters.iter().map(Arbiter::handle).collect();
+    let pools =
+        ActorPools::start(ActorParts::new(storage.clone(), catalogue, handles, config.actors));
+    if let Err(error) = pools.regular().ready().with_context(untraced).await {
         tracing::warn!(%error, "the store opens although not every actor is ready");
     }
-    let state = web::Data::new(AppState::new(pools, config.request_timeout, config.allow_faults));
+    let state = web::Data::new(AppState::new(pools, &config));
     let (server, addr) = listen(&config, state.clone())?;
     let done = actix_rt::spawn(async move {
         let handle = server.handle();
@@ -110,7 +111,11 @@ pub async fn serve(
             handle.stop(true).await;
             future::pending::<()>().await;
         };
-        let served = tokio::select! { served = server => served, () = stop => Ok(()) };
+        let served = tokio::select! {
+            served = server => served,
+            () = stop => Ok(()),
+            () = keep_house(&state) => Ok(()),
+        };
         close(&state, &storage, arbiters).await;
         served.map_err(Error::Serve)
     });
@@ -141,6 +146,16 @@ fn listen(
     .map_err(failed)?;
     let addr = server.addrs().first().copied().unwrap_or(listen);
     Ok((server.run(), addr))
+}
+
+/// Does now and then what nobody asks for.
+async fn keep_house(state: &AppState) {
+    let mut ticks = interval(HOUSEKEEPING_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        state.pools().end_idle_experiments(Instant::now());
+    }
 }
 
 /// Lets the actors finish what they have begun, then ends them and closes the database.

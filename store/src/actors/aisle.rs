@@ -6,19 +6,25 @@
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{
-    Actor, ActorFutureExt as _, ActorResponse, Addr, AsyncContext as _, Handler, Message,
-    WrapFuture as _,
+    Actor, ActorContext as _, ActorFutureExt as _, ActorResponse, Addr, AsyncContext as _, Handler,
+    Message, WrapFuture as _,
 };
 use actix_opentelemetry::{Reply, TracedActor, TracedContext};
 use futures_util::future::join_all;
 use opentelemetry::{Context, KeyValue};
-use shared::wire::Product;
+use shared::{
+    fault::FaultyActor,
+    notice::{Notice, Over},
+    wire::Product,
+};
 
 use super::{
     ActorError, RestockPolicy,
+    error::answers,
     faults::InjectedFaults,
     ledger::{BatchNumber, Ledger, ReadStock},
     restocker::{LowStock, Restocked, Restocker},
+    serve::Serve,
     stock::AisleStock,
     supervised::Supervised,
 };
@@ -34,6 +40,8 @@ pub(crate) struct Aisle {
     ledger: Arc<Supervised<Ledger>>,
     restocker: Arc<Supervised<Restocker>>,
     policy: RestockPolicy,
+    /// Said once for all aisles.
+    unread: Arc<Notice>,
     is_reading: bool,
 }
 
@@ -74,6 +82,13 @@ pub(crate) struct MarkSold {
 #[rtype(result = "()")]
 pub(crate) struct Reread;
 
+/// Nobody will ask the aisle for anything any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Close;
+
+answers!(Aisle: Vec<Product>, Product, Reservation);
+
 impl Aisle {
     /// The aisle in which all of these stand, with the pieces that there were at the beginning.
     pub(super) fn new(
@@ -81,10 +96,11 @@ impl Aisle {
         ledger: Arc<Supervised<Ledger>>,
         restocker: Arc<Supervised<Restocker>>,
         policy: RestockPolicy,
+        unread: Arc<Notice>,
     ) -> Self {
         let name = products.first().map_or_else(Arc::default, |(first, _)| first.aisle.clone());
         let stock = AisleStock::new(products, policy.below);
-        Self { name, stock, ledger, restocker, policy, is_reading: false }
+        Self { name, stock, ledger, restocker, policy, unread, is_reading: false }
     }
 
     fn reserve(
@@ -103,25 +119,6 @@ impl Aisle {
         }
     }
 
-    /// Answers when whatever the request asked for is over, which is nearly always at once.
-    fn after_faults<T: 'static>(
-        &mut self,
-        ctx: &mut TracedContext<Self>,
-        work: impl FnOnce(&mut Self, &TracedContext<Self>) -> Result<T, ActorError> + 'static,
-    ) -> ActorResponse<Self, Result<T, ActorError>> {
-        let faults = InjectedFaults::of_aisle(&self.name);
-        if faults.is_none() {
-            return ActorResponse::reply(work(self, ctx));
-        }
-        faults.stall(self, ctx);
-        ActorResponse::r#async(
-            faults
-                .endure()
-                .into_actor(self)
-                .map(|endured, aisle, ctx| endured.and_then(|()| work(aisle, ctx))),
-        )
-    }
-
     /// Reads the stock in the current context, unless that is under way.
     fn read(&mut self, ctx: &mut TracedContext<Self>) {
         if !std::mem::replace(&mut self.is_reading, true) {
@@ -138,9 +135,18 @@ impl Aisle {
                 Ok(reading) => {
                     aisle.stock.read(&reading);
                     aisle.report_low_stock(ctx);
+                    if let Some(Over { count, lasted }) = aisle.unread.over() {
+                        tracing::warn!(
+                            failed = count,
+                            ?lasted,
+                            "the aisles read their stock again"
+                        );
+                    }
                 }
                 Err(error) => {
-                    tracing::warn!(aisle = %aisle.name, %error, "the stock could not be read");
+                    if aisle.unread.occurred() {
+                        tracing::warn!(%error, "the aisles cannot read their stock");
+                    }
                 }
             }
         })
@@ -174,9 +180,15 @@ impl TracedActor for Aisle {
     }
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        ActorError::classify::<Reservation>(reply)
-            .or_else(|| ActorError::classify::<Vec<Product>>(reply))
-            .or_else(|| ActorError::classify::<Product>(reply))
+        Self::error_type(reply)
+    }
+}
+
+impl Serve for Aisle {
+    const FAULTY: FaultyActor = FaultyActor::Aisle;
+
+    fn faults(&self) -> InjectedFaults {
+        InjectedFaults::of_aisle(&self.name)
     }
 }
 
@@ -184,7 +196,7 @@ impl Handler<ListProducts> for Aisle {
     type Result = ActorResponse<Self, Result<Vec<Product>, ActorError>>;
 
     fn handle(&mut self, _: ListProducts, ctx: &mut Self::Context) -> Self::Result {
-        self.after_faults(ctx, |aisle, _| Ok(aisle.stock.list()))
+        self.serve_now(ctx, |aisle, _| Ok(aisle.stock.list()))
     }
 }
 
@@ -192,7 +204,7 @@ impl Handler<ShowProduct> for Aisle {
     type Result = ActorResponse<Self, Result<Product, ActorError>>;
 
     fn handle(&mut self, message: ShowProduct, ctx: &mut Self::Context) -> Self::Result {
-        self.after_faults(ctx, move |aisle, _| aisle.stock.show(message.0))
+        self.serve_now(ctx, move |aisle, _| aisle.stock.show(message.0))
     }
 }
 
@@ -200,7 +212,7 @@ impl Handler<Reserve> for Aisle {
     type Result = ActorResponse<Self, Result<Reservation, ActorError>>;
 
     fn handle(&mut self, message: Reserve, ctx: &mut Self::Context) -> Self::Result {
-        self.after_faults(ctx, |aisle, ctx| aisle.reserve(message.0, ctx))
+        self.serve_now(ctx, |aisle, ctx| aisle.reserve(message.0, ctx))
     }
 }
 
@@ -236,6 +248,15 @@ impl Handler<Restocked> for Aisle {
     fn handle(&mut self, message: Restocked, _: &mut Self::Context) {
         self.stock.read(&message.reading);
         self.stock.set_low_mark(message.product, self.policy.low_mark(message.delivered));
+    }
+}
+
+impl Handler<Close> for Aisle {
+    type Result = ();
+
+    fn handle(&mut self, _: Close, ctx: &mut Self::Context) {
+        // Its interval would keep it running without anybody who knows its address.
+        ctx.stop();
     }
 }
 
@@ -309,12 +330,12 @@ impl AisleRouter {
     }
 
     /// All aisles.
-    pub(super) fn aisles(&self) -> impl Iterator<Item = &Supervised<Aisle>> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Supervised<Aisle>> {
         self.aisles.iter()
     }
 
     /// The aisle in which a product stands.
-    pub(super) fn aisle_of(&self, product: ProductId) -> Result<&Supervised<Aisle>, ActorError> {
+    pub(super) fn of(&self, product: ProductId) -> Result<&Supervised<Aisle>, ActorError> {
         self.places
             .get(&product)
             .map(|place| &self.aisles[place.aisle])
@@ -365,5 +386,16 @@ impl AisleRouter {
             }
         }
         Ok(by_aisle)
+    }
+}
+
+impl Drop for AisleRouter {
+    /// Closes the aisles: nobody can reach them but through their router.
+    fn drop(&mut self) {
+        untraced(|| {
+            for aisle in &self.aisles {
+                aisle.tell_if_running(Close);
+            }
+        });
     }
 }

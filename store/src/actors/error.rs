@@ -1,8 +1,8 @@
 //! Why an actor could not do what it was asked.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use actix_opentelemetry::{AskError, Reply};
+use actix_opentelemetry::AskError;
 use shared::wire::Shortage;
 
 use crate::{domain::ProductId, storage::StorageError};
@@ -60,12 +60,37 @@ impl ActorError {
             Self::Fault(..) => "Fault",
         }
     }
-
-    /// The error in a reply, if the reply is a `Result<T, ActorError>` and failed.
-    pub(crate) fn classify<T: 'static>(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        reply.err::<T, Self>().map(|error| error.kind().into())
-    }
 }
+
+/// Says that an actor answers `T`, or fails with an [`ActorError`].
+///
+/// [`Supervised::ask`](super::supervised::Supervised::ask) takes only messages of which the actor
+/// says so. [`answers!`] says it, and tells the actor's spans of the errors in all these answers at
+/// the same time. So an actor cannot have an answer whose errors its spans would not show: asking
+/// for it would not compile.
+pub(crate) trait Answers<T> {}
+
+/// Lists what an actor answers, see [`Answers`]. It gives the actor a function `error_type`, for its
+/// `classify`.
+macro_rules! answers {
+    ($actor:ident: $($answer:ty),+) => {
+        $(impl $crate::actors::error::Answers<$answer> for $actor {})+
+
+        impl $actor {
+            /// The kind of error in a reply, if it has failed.
+            fn error_type(
+                reply: actix_opentelemetry::Reply<'_>,
+            ) -> Option<std::borrow::Cow<'static, str>> {
+                $(if let Some(error) = reply.err::<$answer, $crate::actors::ActorError>() {
+                    return Some(error.kind().into());
+                })+
+                None
+            }
+        }
+    };
+}
+
+pub(super) use answers;
 
 impl From<StorageError> for ActorError {
     fn from(error: StorageError) -> Self {

@@ -1,9 +1,16 @@
-//! Faults that a request asked for, applied in the actor it named.
+//! Faults that a request asked for, applied in the actor that they name.
 //!
 //! They travel as a value of the OpenTelemetry context, which the HTTP layer sets where faults are
-//! allowed, so they reach exactly the actors that the request reaches.
+//! allowed. So they reach exactly the actors that the request reaches. Those actors serve nobody but
+//! requests for the same faults, see [`ActorPools`](super::ActorPools).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use actix::{Actor, AsyncContext, WrapFuture as _};
 use opentelemetry::{Context, KeyValue, trace::TraceContextExt as _};
@@ -12,54 +19,78 @@ use tokio::time::sleep;
 
 use super::ActorError;
 
-/// The faults that a request asked for, as a context value.
+/// The faults of one request, as a context value.
 #[derive(Clone, Debug)]
-pub(crate) struct Faults(pub(crate) Arc<[Fault]>);
+pub(crate) struct Faults(Arc<[ArmedFault]>);
+
+/// A fault that the request asked for and the store honours.
+#[derive(Debug)]
+struct ArmedFault {
+    fault: Fault,
+    /// How many messages it has befallen.
+    struck: AtomicU32,
+}
 
 /// What befalls one message.
 #[derive(Debug, Default)]
-pub(crate) struct InjectedFaults {
+pub(super) struct InjectedFaults {
     /// How much later the message is answered.
     delay: Duration,
     /// For how much of that the whole actor is stuck.
     stall: Duration,
-    error: Option<ActorError>,
+    failure: Option<ActorError>,
+}
+
+impl Faults {
+    /// These faults, none of which has struck yet.
+    pub(crate) fn new(faults: impl IntoIterator<Item = Fault>) -> Self {
+        let armed = |fault| ArmedFault { fault, struck: AtomicU32::new(0) };
+        Self(faults.into_iter().map(armed).collect())
+    }
+
+    /// How many messages each of them has befallen, in their order.
+    pub(crate) fn struck(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(|armed| armed.struck.load(Ordering::Relaxed))
+    }
 }
 
 impl InjectedFaults {
-    /// What befalls the message that `actor` is handling; with it goes a `grocery.fault` attribute
-    /// on the message's span.
+    /// What befalls the message that `actor` is handling. If something does, it is written on the
+    /// message's span as its attribute `grocery.fault`.
     ///
     /// # Panics
     /// If that is what the request asked for.
-    pub(crate) fn of(actor: FaultyActor) -> Self {
+    pub(super) fn of(actor: FaultyActor) -> Self {
         Self::among(actor, |_| false)
     }
 
     /// The same for the aisle of this name.
-    pub(crate) fn of_aisle(name: &str) -> Self {
+    pub(super) fn of_aisle(name: &str) -> Self {
         Self::among(FaultyActor::Aisle, |aisle| aisle == name)
     }
 
     fn among(actor: FaultyActor, is_this_aisle: impl Fn(&str) -> bool) -> Self {
         Context::map_current(|cx| {
             let Some(Faults(faults)) = cx.get() else { return Self::default() };
-            let here = |fault: &&Fault| match fault {
+            let is_here = |armed: &&ArmedFault| match &armed.fault {
                 Fault::SlowAisle { aisle, .. } => is_this_aisle(aisle),
                 Fault::Panic { actor: named }
                 | Fault::Error { actor: named, .. }
                 | Fault::Stall { actor: named, .. } => *named == actor,
             };
-            let strikes = |fault: &&Fault| match fault {
+            let strikes = |armed: &&ArmedFault| match armed.fault {
                 Fault::Error { share, .. } => rand::random::<f64>() < share.fraction(),
                 _ => true,
             };
-            let struck: Vec<_> = faults.iter().filter(here).filter(strikes).collect();
+            let struck: Vec<_> = faults.iter().filter(is_here).filter(strikes).collect();
+            for armed in &struck {
+                armed.struck.fetch_add(1, Ordering::Relaxed);
+            }
             if !struck.is_empty() {
-                let list: Vec<_> = struck.iter().map(ToString::to_string).collect();
+                let list: Vec<_> = struck.iter().map(|armed| armed.fault.to_string()).collect();
                 cx.span().set_attribute(KeyValue::new(fault::BAGGAGE_KEY, list.join(";")));
             }
-            struck.into_iter().fold(Self::default(), |faults, fault| faults.and(fault, actor))
+            struck.iter().fold(Self::default(), |all, armed| all.and(&armed.fault, actor))
         })
     }
 
@@ -71,7 +102,7 @@ impl InjectedFaults {
                 self.stall = self.stall.max(*delay);
             }
             Fault::Error { .. } => {
-                self.error = Some(ActorError::Fault(actor.name(), fault.to_string()));
+                self.failure = Some(ActorError::Fault(actor.name(), fault.to_string()));
             }
             Fault::Panic { .. } => panic!("the request asked for it: {fault}"),
         }
@@ -79,12 +110,12 @@ impl InjectedFaults {
     }
 
     /// Whether nothing befalls the message, as nearly always.
-    pub(crate) fn is_none(&self) -> bool {
-        self.delay.is_zero() && self.error.is_none()
+    pub(super) fn is_none(&self) -> bool {
+        self.delay.is_zero() && self.failure.is_none()
     }
 
-    /// Makes the actor stuck, if that is what the request asked for.
-    pub(crate) fn stall<A: Actor>(&self, actor: &A, ctx: &mut A::Context)
+    /// Makes the actor stuck for as long as the request asked for.
+    pub(super) fn stall<A: Actor>(&self, actor: &A, ctx: &mut A::Context)
     where
         A::Context: AsyncContext<A>,
     {
@@ -93,19 +124,14 @@ impl InjectedFaults {
         }
     }
 
-    /// The failure that the request asked for, for an actor that is as slow as its stalls anyway.
-    pub(crate) fn into_failure(self) -> Option<ActorError> {
-        self.error
-    }
-
-    /// Lasts as long as the message is held up.
+    /// Holds the message up for as long as the request asked for.
     ///
     /// # Errors
     /// [`ActorError::Fault`] if the request asked for a failure.
-    pub(crate) async fn endure(self) -> Result<(), ActorError> {
+    pub(super) async fn endure(self) -> Result<(), ActorError> {
         if !self.delay.is_zero() {
             sleep(self.delay).await;
         }
-        self.error.map_or(Ok(()), Err)
+        self.failure.map_or(Ok(()), Err)
     }
 }

@@ -10,8 +10,9 @@ use shared::{fault::FaultyActor, wire::Product};
 use super::{
     ActorError,
     aisle::{AisleRouter, ListProducts, ShowProduct},
-    faults::InjectedFaults,
+    error::answers,
     limit::ConcurrencyLimit,
+    serve::Serve,
 };
 use crate::domain::ProductId;
 
@@ -31,6 +32,8 @@ pub(crate) struct WhatsInStore;
 #[rtype(result = "Result<Product, ActorError>")]
 pub(crate) struct FindProduct(pub(crate) ProductId);
 
+answers!(Inventory: Vec<Product>, Product);
+
 impl Inventory {
     /// The inventory of these aisles.
     pub(super) fn new(aisles: Arc<AisleRouter>, limit: ConcurrencyLimit) -> Self {
@@ -46,8 +49,15 @@ impl TracedActor for Inventory {
     const NAME: &'static str = "Inventory";
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        ActorError::classify::<Vec<Product>>(reply)
-            .or_else(|| ActorError::classify::<Product>(reply))
+        Self::error_type(reply)
+    }
+}
+
+impl Serve for Inventory {
+    const FAULTY: FaultyActor = FaultyActor::Inventory;
+
+    fn limit(&self) -> Option<&ConcurrencyLimit> {
+        Some(&self.limit)
     }
 }
 
@@ -55,15 +65,10 @@ impl Handler<WhatsInStore> for Inventory {
     type Result = ResponseFuture<Result<Vec<Product>, ActorError>>;
 
     fn handle(&mut self, _: WhatsInStore, ctx: &mut Self::Context) -> Self::Result {
-        let faults = InjectedFaults::of(FaultyActor::Inventory);
-        faults.stall(self, ctx);
-        let permit = self.limit.acquire(self, ctx);
         let aisles = Arc::clone(&self.aisles);
-        Box::pin(async move {
-            let _permit = permit;
-            faults.endure().await?;
-            let aisles = try_join_all(aisles.aisles().map(|aisle| aisle.ask(ListProducts))).await?;
-            Ok(aisles.concat())
+        self.serve(ctx, async move {
+            let lists = aisles.all().map(|aisle| aisle.ask(ListProducts));
+            Ok(try_join_all(lists).await?.concat())
         })
     }
 }
@@ -72,15 +77,8 @@ impl Handler<FindProduct> for Inventory {
     type Result = ResponseFuture<Result<Product, ActorError>>;
 
     fn handle(&mut self, message: FindProduct, ctx: &mut Self::Context) -> Self::Result {
-        let faults = InjectedFaults::of(FaultyActor::Inventory);
-        faults.stall(self, ctx);
-        let permit = self.limit.acquire(self, ctx);
+        let FindProduct(product) = message;
         let aisles = Arc::clone(&self.aisles);
-        Box::pin(async move {
-            let _permit = permit;
-            faults.endure().await?;
-            let FindProduct(product) = message;
-            aisles.aisle_of(product)?.ask(ShowProduct(product)).await
-        })
+        self.serve(ctx, async move { aisles.of(product)?.ask(ShowProduct(product)).await })
     }
 }

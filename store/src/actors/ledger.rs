@@ -1,16 +1,20 @@
 //! The ledger: records orders, and is the only actor that talks to the database.
 //!
-//! A transaction costs the same for one order as for many, so a batch is whatever is waiting when
-//! the last one is done, in one transaction, in a span that links to every order in it. Stock is
-//! read and delivered between batches, never during one, so that every reading has a place in the
-//! order of things; the aisles need that to count each sale once.
+//! A transaction costs about the same for one order as for many. So a batch is whatever is waiting
+//! when the last batch is done: one transaction, in a span that links to every order in it.
+//!
+//! Stock is read and delivered between batches, never during one. So of every reading it is known
+//! which batches it has seen, and the aisles can count each sale exactly once.
 
-use std::{borrow::Cow, sync::Arc};
-
-use actix::{
-    Actor, ActorFutureExt as _, AsyncContext as _, Handler, Message, ResponseFuture,
-    WrapFuture as _,
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
 };
+
+use actix::{Actor, Handler, Message, ResponseFuture};
 use actix_opentelemetry::{BatchLinks, Reply, TracedActor, TracedContext};
 use opentelemetry::{Context, trace::TraceContextExt as _};
 use shared::{fault::FaultyActor, wire::Receipt};
@@ -19,21 +23,27 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ActorError, faults::InjectedFaults};
+use super::{ActorError, error::answers, serve::Serve};
 use crate::{
     domain::{Delivery, NewOrder, OrderId, ProductId, StockLevel},
     storage::{RecordOutcome, Storage},
 };
 
+/// The most orders in one batch.
+const MAX_ORDERS: usize = 256;
+
 /// The ledger.
 pub(crate) struct Ledger {
-    storage: Storage,
-    write_lock: WriteLock,
-    waiting: Vec<QueuedOrder>,
-    /// How many orders may wait.
-    capacity: usize,
-    is_writing: bool,
+    queue: Rc<OrderQueue>,
 }
+
+/// The number of a batch, counted from 1; 0 is before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BatchNumber(pub(super) u64);
+
+/// Lets one writer at a time to the database, as far as this process goes. It holds the number of
+/// the last batch.
+pub(crate) type WriteLock = Arc<Mutex<BatchNumber>>;
 
 /// Record this order, unless it is too late by then.
 #[derive(Message)]
@@ -72,42 +82,28 @@ pub(crate) struct StockReading {
 #[rtype(result = "Result<Option<Receipt>, ActorError>")]
 pub(crate) struct FindOrder(pub(crate) OrderId);
 
-/// Does the database answer?
+/// Can the database do what a sale needs?
 #[derive(Message)]
 #[rtype(result = "Result<(), ActorError>")]
 pub(crate) struct Ping;
 
+answers!(Ledger: Recorded, StockReading, Option<Receipt>, ());
+
 impl Ledger {
-    /// A ledger that writes to `storage` whenever the write lock is free.
+    /// A ledger in which so many orders may wait, and which writes to `storage` when it has the lock.
     pub(super) fn new(storage: Storage, write_lock: WriteLock, capacity: usize) -> Self {
-        Self { storage, write_lock, waiting: Vec::new(), capacity, is_writing: false }
+        let queue = OrderQueue {
+            orders: RefCell::default(),
+            capacity,
+            is_writing: Cell::new(false),
+            storage,
+            write_lock,
+        };
+        Self { queue: Rc::new(queue) }
     }
 
-    /// Writes what is waiting as soon as the write lock is free, and then what has come meanwhile.
-    fn write_next(&mut self, ctx: &mut TracedContext<Self>) {
-        if self.waiting.is_empty() || std::mem::replace(&mut self.is_writing, true) {
-            return;
-        }
-        // It goes on for other orders, so it is no part of the trace of this one.
-        let _guard = Context::new().attach();
-        let write_lock = Arc::clone(&self.write_lock).lock_owned();
-        let written = write_lock.into_actor(self).then(|write_lock, ledger, _| {
-            // A task of its own: a panic of the actor must not cut a transaction short.
-            let batch = actix::spawn(ledger.write_batch(write_lock));
-            batch.into_actor(ledger)
-        });
-        ctx.spawn(written.map(|_, ledger, ctx| {
-            ledger.is_writing = false;
-            ledger.write_next(ctx);
-        }));
-    }
-
-    fn write_batch(
-        &mut self,
-        write_lock: OwnedMutexGuard<BatchNumber>,
-    ) -> impl Future<Output = ()> + use<> {
-        let orders = self.waiting.drain(..self.waiting.len().min(MAX_ORDERS));
-        write(orders.collect(), self.storage.clone(), write_lock)
+    fn storage(&self) -> (Storage, WriteLock) {
+        (self.queue.storage.clone(), Arc::clone(&self.queue.write_lock))
     }
 }
 
@@ -118,37 +114,30 @@ impl Actor for Ledger {
 impl TracedActor for Ledger {
     const NAME: &'static str = "Ledger";
 
+    /// An order that could not be sold is an answer and no error of the ledger, but on the span it
+    /// should look like one.
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        if let Some(Ok(recorded)) = reply.get::<Result<Recorded, ActorError>>() {
-            return match recorded.outcome {
+        match reply.get::<Result<Recorded, ActorError>>() {
+            Some(Ok(recorded)) => match recorded.outcome {
                 RecordOutcome::Recorded(_) | RecordOutcome::Replayed(_) => None,
                 RecordOutcome::Short(_) => Some("OutOfStock".into()),
                 RecordOutcome::KeyReused => Some("KeyReused".into()),
-            };
+            },
+            _ => Self::error_type(reply),
         }
-        ActorError::classify::<Recorded>(reply)
-            .or_else(|| ActorError::classify::<StockReading>(reply))
-            .or_else(|| ActorError::classify::<Option<Receipt>>(reply))
-            .or_else(|| ActorError::classify::<()>(reply))
     }
+}
+
+impl Serve for Ledger {
+    const FAULTY: FaultyActor = FaultyActor::Ledger;
 }
 
 impl Handler<Record> for Ledger {
     type Result = ResponseFuture<Result<Recorded, ActorError>>;
 
     fn handle(&mut self, record: Record, ctx: &mut Self::Context) -> Self::Result {
-        let faults = InjectedFaults::of(FaultyActor::Ledger);
-        faults.stall(self, ctx);
-        if self.waiting.len() >= self.capacity {
-            return Box::pin(async { Err(ActorError::Overloaded(Self::NAME)) });
-        }
-        if let Some(error) = faults.into_failure() {
-            return Box::pin(async { Err(error) });
-        }
-        let (waiting, answer) = QueuedOrder::new(record);
-        self.waiting.push(waiting);
-        self.write_next(ctx);
-        Box::pin(async { answer.await.unwrap_or(Err(ActorError::Stopped(Self::NAME))) })
+        let queue = Rc::clone(&self.queue);
+        self.serve(ctx, async move { queue.record(record).await })
     }
 }
 
@@ -156,10 +145,10 @@ impl Handler<ReadStock> for Ledger {
     type Result = ResponseFuture<Result<StockReading, ActorError>>;
 
     fn handle(&mut self, message: ReadStock, _: &mut Self::Context) -> Self::Result {
-        let (storage, write_lock) = (self.storage.clone(), Arc::clone(&self.write_lock));
+        let (storage, write_lock) = self.storage();
         Box::pin(async move {
-            let write_lock = write_lock.lock().await;
-            Ok(StockReading { levels: storage.stock(&message.0).await?, as_of: *write_lock })
+            let last_batch = write_lock.lock().await;
+            Ok(StockReading { levels: storage.stock(&message.0).await?, as_of: *last_batch })
         })
     }
 }
@@ -168,10 +157,10 @@ impl Handler<Deliver> for Ledger {
     type Result = ResponseFuture<Result<StockReading, ActorError>>;
 
     fn handle(&mut self, message: Deliver, _: &mut Self::Context) -> Self::Result {
-        let (storage, write_lock) = (self.storage.clone(), Arc::clone(&self.write_lock));
+        let (storage, write_lock) = self.storage();
         Box::pin(async move {
-            let write_lock = write_lock.lock().await;
-            Ok(StockReading { levels: storage.deliver(&[message.0]).await?, as_of: *write_lock })
+            let last_batch = write_lock.lock().await;
+            Ok(StockReading { levels: storage.deliver(&[message.0]).await?, as_of: *last_batch })
         })
     }
 }
@@ -180,13 +169,8 @@ impl Handler<FindOrder> for Ledger {
     type Result = ResponseFuture<Result<Option<Receipt>, ActorError>>;
 
     fn handle(&mut self, message: FindOrder, ctx: &mut Self::Context) -> Self::Result {
-        let faults = InjectedFaults::of(FaultyActor::Ledger);
-        faults.stall(self, ctx);
-        let storage = self.storage.clone();
-        Box::pin(async move {
-            faults.endure().await?;
-            Ok(storage.order(message.0).await?)
-        })
+        let (storage, _) = self.storage();
+        self.serve(ctx, async move { Ok(storage.order(message.0).await?) })
     }
 }
 
@@ -194,38 +178,73 @@ impl Handler<Ping> for Ledger {
     type Result = ResponseFuture<Result<(), ActorError>>;
 
     fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Self::Result {
-        let storage = self.storage.clone();
+        let (storage, _) = self.storage();
         Box::pin(async move { Ok(storage.check().await?) })
     }
 }
 
-/// The most orders in one batch.
-pub(super) const MAX_ORDERS: usize = 256;
-
-/// The number of a batch, counted from 1; 0 is before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BatchNumber(pub(super) u64);
-
-/// Whoever holds it has the database to itself, as far as this process goes. In it is the number of
-/// the last batch.
-pub(crate) type WriteLock = Arc<Mutex<BatchNumber>>;
+/// The orders that wait for the next batch, and the task that writes them.
+///
+/// The task is the queue's own and not the actor's. A panic of the actor does not cut a transaction
+/// short. And an actor that is stuck never stands in line for the lock, where its turn would come
+/// without it taking it, and nobody else could write.
+struct OrderQueue {
+    orders: RefCell<VecDeque<QueuedOrder>>,
+    /// How many orders may wait.
+    capacity: usize,
+    /// Whether the task is running.
+    is_writing: Cell<bool>,
+    storage: Storage,
+    write_lock: WriteLock,
+}
 
 /// An order that waits for the next batch.
-pub(super) struct QueuedOrder {
+struct QueuedOrder {
     record: Record,
+    /// The context that it came in.
     cx: Context,
     reply: oneshot::Sender<Answer>,
 }
 
 type Answer = Result<Recorded, ActorError>;
 
-impl QueuedOrder {
-    /// An order that came in the current context, and the end at which its answer comes out.
-    pub(super) fn new(record: Record) -> (Self, oneshot::Receiver<Answer>) {
+impl OrderQueue {
+    /// Puts an order in the queue, and waits until it is recorded.
+    async fn record(self: Rc<Self>, record: Record) -> Answer {
         let (reply, answer) = oneshot::channel();
-        (Self { record, cx: Context::current(), reply }, answer)
+        {
+            let mut orders = self.orders.borrow_mut();
+            if orders.len() >= self.capacity {
+                return Err(ActorError::Overloaded(Ledger::NAME));
+            }
+            orders.push_back(QueuedOrder { record, cx: Context::current(), reply });
+        }
+        if !self.is_writing.replace(true) {
+            // It goes on for orders that come later, so it is in nobody's context.
+            drop(actix::spawn(self.write_all()));
+        }
+        answer.await.unwrap_or(Err(ActorError::Stopped(Ledger::NAME)))
     }
 
+    /// Writes batch after batch until nothing is waiting.
+    async fn write_all(self: Rc<Self>) {
+        while !self.orders.borrow().is_empty() {
+            let last_batch = Arc::clone(&self.write_lock).lock_owned().await;
+            let orders: Vec<_> = {
+                let mut orders = self.orders.borrow_mut();
+                let count = orders.len().min(MAX_ORDERS);
+                orders.drain(..count).collect()
+            };
+            let batch = write_batch(orders, self.storage.clone(), last_batch);
+            // A task of its own: should it panic, the orders behind it are written all the same. Its
+            // own orders are answered then as by an actor that has stopped.
+            actix::spawn(batch).await.ok();
+        }
+        self.is_writing.set(false);
+    }
+}
+
+impl QueuedOrder {
     /// The order, unless its time is over: then nobody waits for it, and it must not be sold.
     fn unless_late(self) -> Option<Self> {
         if Instant::now() < self.record.deadline {
@@ -236,39 +255,40 @@ impl QueuedOrder {
     }
 }
 
-/// Records these orders in one transaction, in a span of its own that links to each, and answers
-/// them.
-pub(super) fn write(
+/// Records these orders in one transaction, in a span of its own that links to each of them, and
+/// answers them.
+fn write_batch(
     orders: Vec<QueuedOrder>,
     storage: Storage,
-    write_lock: OwnedMutexGuard<BatchNumber>,
+    last_batch: OwnedMutexGuard<BatchNumber>,
 ) -> impl Future<Output = ()> {
     let batch: Vec<_> = orders.into_iter().filter_map(QueuedOrder::unless_late).collect();
     let mut links = BatchLinks::new();
-    for waiting in &batch {
-        links.add(&waiting.cx);
+    for order in &batch {
+        links.add(&order.cx);
     }
-    // Without this the statements of a batch that nobody traces would be roots.
-    let is_traced = batch.iter().any(|waiting| waiting.cx.span().is_recording());
+    // If no order in it is traced, neither is the batch. Without that its statements would each be
+    // the root of a trace.
+    let is_traced = batch.iter().any(|order| order.cx.span().is_recording());
     let cx = if is_traced { Context::new() } else { Context::new().with_telemetry_suppressed() };
     let _guard = cx.attach();
-    links.process::<Ledger, _>(record(batch, storage, write_lock))
+    links.process::<Ledger, _>(record_batch(batch, storage, last_batch))
 }
 
-async fn record(
+async fn record_batch(
     batch: Vec<QueuedOrder>,
     storage: Storage,
-    mut write_lock: OwnedMutexGuard<BatchNumber>,
+    mut last_batch: OwnedMutexGuard<BatchNumber>,
 ) {
     if batch.is_empty() {
         return;
     }
     let (orders, replies): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|waiting| (waiting.record.order, waiting.reply)).unzip();
-    write_lock.0 += 1;
-    let batch = *write_lock;
+        batch.into_iter().map(|queued| (queued.record.order, queued.reply)).unzip();
+    last_batch.0 += 1;
+    let batch = *last_batch;
     let outcomes = storage.record(&orders).await;
-    drop(write_lock);
+    drop(last_batch);
     let answers: Vec<Answer> = match outcomes {
         Ok(outcomes) => {
             outcomes.into_iter().map(|outcome| Ok(Recorded { outcome, batch })).collect()
@@ -276,7 +296,7 @@ async fn record(
         Err(error) => vec![Err(error.into()); orders.len()],
     };
     for (reply, answer) in replies.into_iter().zip(answers) {
-        // Whoever has gone needs no answer.
+        // It fails if nobody waits any more, and then nobody needs the answer.
         reply.send(answer).ok();
     }
 }

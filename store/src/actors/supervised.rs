@@ -1,4 +1,4 @@
-//! Actors that come back: after a panic actix drops an actor, and here the next one is started.
+//! Actors that come back. When an actor panics, actix drops it; here another one takes its place.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -7,13 +7,15 @@ use actix_opentelemetry::{Ask, TracedActor, ask};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::ActorError;
+use super::{ActorError, error::Answers};
 
 /// The address of an actor that is started anew when it has stopped.
 ///
-/// What was in its mailbox is lost and answered as [`ActorError::Stopped`]; whoever asks next finds
-/// another one there. All senders share the one address, so that the mailbox holds as many messages
-/// as it should: to actix every clone of an address is worth one more.
+/// What was in its mailbox is lost: whoever asked gets [`ActorError::Stopped`]. The next one who asks
+/// starts the next actor, and is its first message.
+///
+/// Nobody clones the address. For actix every clone is a sender of its own, and each may put one more
+/// message into a mailbox that is full.
 pub(crate) struct Supervised<A: TracedActor> {
     addr: RwLock<Addr<A>>,
     start: Box<dyn Fn() -> Addr<A> + Send + Sync>,
@@ -31,7 +33,7 @@ impl<A: TracedActor> Supervised<A> {
         message: M,
     ) -> impl Future<Output = Result<T, ActorError>> + use<A, M, T>
     where
-        A: Handler<M>,
+        A: Handler<M> + Answers<T>,
         A::Context: ToEnvelope<A, M>,
         M: Message<Result = Result<T, ActorError>> + Send + 'static,
         T: Send + 'static,
@@ -46,7 +48,7 @@ impl<A: TracedActor> Supervised<A> {
         message: M,
     ) -> impl Future<Output = Result<T, ActorError>> + use<A, M, T>
     where
-        A: Handler<M>,
+        A: Handler<M> + Answers<T>,
         A::Context: ToEnvelope<A, M>,
         M: Message<Result = Result<T, ActorError>> + Send + 'static,
         T: Send + 'static,
@@ -63,6 +65,27 @@ impl<A: TracedActor> Supervised<A> {
         M::Result: Send,
     {
         self.addr().do_send(message);
+    }
+
+    /// Tells the actor something, unless it has stopped.
+    pub(crate) fn tell_if_running<M>(&self, message: M)
+    where
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        self.addr.read().unwrap_or_else(PoisonError::into_inner).do_send(message);
+    }
+
+    /// Whether the actor is running, to be asked at any time; to ask does not keep it alive.
+    #[cfg(test)]
+    pub(crate) fn running(&self) -> Box<dyn Fn() -> bool>
+    where
+        A: actix::Actor<Context = actix_opentelemetry::TracedContext<A>>,
+    {
+        let addr = self.addr.read().unwrap().downgrade();
+        Box::new(move || addr.upgrade().is_some_and(|addr| addr.connected()))
     }
 
     fn request<M>(&self, message: M) -> Ask<A, M>
@@ -87,7 +110,7 @@ impl<A: TracedActor> Supervised<A> {
 
     fn restart(&self) {
         let mut addr = self.addr.write().unwrap_or_else(PoisonError::into_inner);
-        // Another sender may have been first.
+        // Another thread may have started it meanwhile.
         if !addr.connected() {
             tracing::warn!(actor = A::NAME, "the actor had stopped and is started again");
             *addr = (self.start)();

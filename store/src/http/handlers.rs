@@ -2,28 +2,79 @@
 
 use std::time::SystemTime;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    dev::{JsonBody, Payload},
-    error::JsonPayloadError,
-    http::header::LOCATION,
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web};
 use opentelemetry::trace::Tracer as _;
-use serde::de::DeserializeOwned;
-use shared::wire::{
-    CheckoutRequest, IDEMPOTENCY_KEY, Inventory, Problem, Product, Receipt, WELCOME, WhatsInStore,
+use shared::{
+    fault::FaultSupport,
+    wire::{
+        CheckoutRequest, IDEMPOTENCY_KEY, Inventory, Problem, Product, Receipt, WELCOME,
+        WhatsInStore,
+    },
 };
 use tokio::time::timeout_at;
 
 use super::{
-    AppState,
+    Actors, AppState,
+    body::read_json,
     problem::{ApiError, Unavailable},
 };
 use crate::{
     actors::{self, ActorError, FindOrder, FindProduct, Ping, PlaceOrder},
     domain::{Basket, IdempotencyKey, NewOrder, OrderId, ProductId},
 };
+
+/// Welcomes the shopper, in a span made by hand, as in the tutorial.
+#[utoipa::path(
+    get,
+    path = "/",
+    responses((status = 200, description = "The welcome message", body = String, content_type = "text/plain"))
+)]
+pub(super) async fn welcome(state: web::Data<AppState>) -> &'static str {
+    state.tracer.in_span("welcome message", |_| WELCOME)
+}
+
+/// Lists all products of all aisles, in stock or not.
+#[utoipa::path(
+    get,
+    path = "/whats-in-store",
+    responses(
+        (status = 200, description = "Everything the store sells", body = WhatsInStore),
+        Unavailable,
+    )
+)]
+pub(super) async fn whats_in_store(
+    state: web::Data<AppState>,
+    store: Actors,
+) -> Result<web::Json<WhatsInStore>, ApiError> {
+    let question = actors::WhatsInStore;
+    let products = store.inventory.ask_until(state.deadline(), question).await?;
+    Ok(web::Json(WhatsInStore { inventory: Inventory { products } }))
+}
+
+/// Shows one product as it stands in its aisle.
+#[utoipa::path(
+    get,
+    path = "/products/{id}",
+    params(("id" = String, Path, description = "Which product", example = "1")),
+    responses(
+        (status = 200, description = "The product", body = Product),
+        (status = 404, description = "The store has no such product", body = Problem,
+            content_type = "application/problem+json"),
+        Unavailable,
+    )
+)]
+pub(super) async fn product(
+    state: web::Data<AppState>,
+    store: Actors,
+    id: web::Path<String>,
+) -> Result<web::Json<Product>, ApiError> {
+    let id: ProductId = id.parse().map_err(ApiError::not_found)?;
+    let found = store.inventory.ask_until(state.deadline(), FindProduct(id)).await;
+    match found {
+        Err(error @ ActorError::NoSuchProduct(_)) => Err(ApiError::not_found(error)),
+        found => Ok(web::Json(found?)),
+    }
+}
 
 /// Sells a basket, whole or not at all.
 ///
@@ -53,19 +104,18 @@ use crate::{
 )]
 pub(super) async fn checkout(
     state: web::Data<AppState>,
+    store: Actors,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let deadline = state.deadline();
     let key = idempotency_key(&request)?;
-    let body: CheckoutRequest =
-        timeout_at(deadline, read_json(&request, &mut payload.into_inner()))
-            .await
-            .map_err(|_| ApiError::body_too_slow())??;
+    let body: CheckoutRequest = timeout_at(deadline, read_json(&request, payload))
+        .await
+        .map_err(|_| ApiError::body_too_slow())??;
     let basket = Basket::try_from(&body)?;
     let order = NewOrder::new(basket, key, SystemTime::now());
-    let receipt =
-        state.actors().checkout.ask_until(deadline, PlaceOrder { order, deadline }).await?;
+    let receipt = store.checkout.ask_until(deadline, PlaceOrder { order, deadline }).await?;
     let location = format!("/orders/{}", receipt.order_id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(receipt))
 }
@@ -82,57 +132,6 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiE
     String::from_utf8_lossy(key.as_bytes()).parse().map(Some).map_err(ApiError::bad_idempotency_key)
 }
 
-/// Welcomes the shopper, in a span made by hand, as in the tutorial.
-#[utoipa::path(
-    get,
-    path = "/",
-    responses((status = 200, description = "The welcome message", body = String, content_type = "text/plain"))
-)]
-pub(super) async fn welcome(state: web::Data<AppState>) -> &'static str {
-    state.tracer.in_span("welcome message", |_| WELCOME)
-}
-
-/// Lists all products of all aisles, in stock or not.
-#[utoipa::path(
-    get,
-    path = "/whats-in-store",
-    responses(
-        (status = 200, description = "Everything the store sells", body = WhatsInStore),
-        Unavailable,
-    )
-)]
-pub(super) async fn whats_in_store(
-    state: web::Data<AppState>,
-) -> Result<web::Json<WhatsInStore>, ApiError> {
-    let question = actors::WhatsInStore;
-    let products = state.actors().inventory.ask_until(state.deadline(), question).await?;
-    Ok(web::Json(WhatsInStore { inventory: Inventory { products } }))
-}
-
-/// Shows one product as it stands in its aisle.
-#[utoipa::path(
-    get,
-    path = "/products/{id}",
-    params(("id" = String, Path, description = "Which product", example = "1")),
-    responses(
-        (status = 200, description = "The product", body = Product),
-        (status = 404, description = "The store has no such product", body = Problem,
-            content_type = "application/problem+json"),
-        Unavailable,
-    )
-)]
-pub(super) async fn product(
-    state: web::Data<AppState>,
-    id: web::Path<String>,
-) -> Result<web::Json<Product>, ApiError> {
-    let id: ProductId = id.parse().map_err(ApiError::not_found)?;
-    let found = state.actors().inventory.ask_until(state.deadline(), FindProduct(id)).await;
-    match found {
-        Err(error @ ActorError::NoSuchProduct(_)) => Err(ApiError::not_found(error)),
-        found => Ok(web::Json(found?)),
-    }
-}
-
 /// Shows the receipt of an order again.
 #[utoipa::path(
     get,
@@ -147,11 +146,22 @@ pub(super) async fn product(
 )]
 pub(super) async fn order(
     state: web::Data<AppState>,
+    store: Actors,
     id: web::Path<String>,
 ) -> Result<web::Json<Receipt>, ApiError> {
     let id: OrderId = id.parse().map_err(ApiError::not_found)?;
-    let found = state.actors().ledger.ask_until(state.deadline(), FindOrder(id)).await?;
+    let found = store.ledger.ask_until(state.deadline(), FindOrder(id)).await?;
     found.map(web::Json).ok_or_else(|| ApiError::not_found(format!("there is no order {id}")))
+}
+
+/// Says which faults the store honours, and for which actors and aisles.
+#[utoipa::path(
+    get,
+    path = "/faults",
+    responses((status = 200, description = "What a request can ask for in its baggage", body = FaultSupport))
+)]
+pub(super) async fn faults(state: web::Data<AppState>) -> web::Json<FaultSupport> {
+    web::Json(state.faults().clone())
 }
 
 /// Says that the process is alive, whatever its database does: a restart would not mend that.
@@ -174,31 +184,6 @@ pub(super) async fn healthz() -> &'static str {
     )
 )]
 pub(super) async fn readyz(state: web::Data<AppState>) -> Result<&'static str, ApiError> {
-    state.actors().ledger.ask_until(state.deadline(), Ping).await?;
+    state.pools().regular().ledger.ask_until(state.deadline(), Ping).await?;
     Ok("ready")
-}
-
-/// The largest body that is read, in bytes.
-pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
-
-/// Reads a body of the media type `application/json`.
-///
-/// # Errors
-/// 413 if it is larger than [`MAX_BODY_BYTES`], also once it is decompressed; 415 if it is of
-/// another type; 400 if it is not JSON; 422 if it is JSON, but not a `T`.
-pub(super) async fn read_json<T: DeserializeOwned>(
-    request: &HttpRequest,
-    payload: &mut Payload,
-) -> Result<T, ApiError> {
-    let body = JsonBody::new(request, payload, None, true).limit(MAX_BODY_BYTES);
-    body.await.map_err(|error| match error {
-        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
-            ApiError::body_too_large(MAX_BODY_BYTES)
-        }
-        JsonPayloadError::ContentType => ApiError::unsupported_media_type(),
-        JsonPayloadError::Deserialize(error) if error.is_data() => {
-            ApiError::impossible_basket(format!("the body is not a checkout request: {error}"))
-        }
-        error => ApiError::malformed_body(error),
-    })
 }

@@ -1,12 +1,20 @@
 //! What happens around every handler, inside its SERVER span.
+//!
+//! First the request is refused if a browser sent it on behalf of somebody else's page. Then the
+//! faults that it asks for are judged, and handed to the actors. The answer says which trace it
+//! belongs to, and what became of the faults.
 
-use std::fmt;
+use std::sync::Arc;
 
 use actix_web::{
-    Error,
-    body::MessageBody,
+    Error, HttpMessage as _, ResponseError as _,
+    body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderName, HeaderValue},
+    http::{
+        Method, Uri,
+        header::{HOST, HeaderName, HeaderValue, ORIGIN},
+        uri::Authority,
+    },
     middleware::Next,
     web,
 };
@@ -16,27 +24,33 @@ use opentelemetry::{
     trace::{FutureExt as _, TraceContextExt as _},
 };
 use shared::{
-    fault::{self, Fault},
+    fault::{self, Fault, FaultOutcome, Ignored, MAX_FAULTS},
     wire::TRACERESPONSE,
 };
+use tokio::time::Instant;
 
-use super::AppState;
-use crate::actors::Faults;
+use super::{AppState, problem::ApiError, trace_headers::baggage_value};
+use crate::actors::{ActorSystem, Faults};
 
-/// Hands the faults that the request asks for to the actors, and tells the client the trace.
+/// Whether a browser sends a request on behalf of the page's own site or of another one.
+/// See <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// Refuses what others' pages send, hands the faults that the request asks for to the actors, and
+/// tells the client the trace.
 ///
 /// # Errors
 /// Those of the handler.
 pub(crate) async fn in_trace<B: MessageBody>(
+    state: web::Data<AppState>,
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let cx = Context::current();
-    let allows_faults =
-        request.app_data::<web::Data<AppState>>().is_some_and(|s| s.allows_faults());
-    let mut response = match faults(&cx, allows_faults) {
-        Some(faults) => next.call(request).with_context(cx.with_value(faults)).await?,
-        None => next.call(request).await?,
+    let refusal = foreign_host(&request, &state).or_else(|| cross_site(&request));
+    let mut response = match refusal {
+        Some(refusal) => request.into_response(refusal.error_response()).map_into_right_body(),
+        None => with_faults(&state, &cx, request, next).await?.map_into_left_body(),
     };
     if let Some(traceresponse) = traceresponse(&cx) {
         response.headers_mut().insert(HeaderName::from_static(TRACERESPONSE), traceresponse);
@@ -44,26 +58,170 @@ pub(crate) async fn in_trace<B: MessageBody>(
     Ok(response)
 }
 
-/// The faults that the request asks for; those that are not honoured are an event on its span.
-fn faults(cx: &Context, are_allowed: bool) -> Option<Faults> {
-    let asked_for = cx.baggage().get(fault::BAGGAGE_KEY)?.as_str();
-    if !are_allowed {
-        ignore(cx, asked_for, "this store does not allow faults");
+/// Refuses a request to a `Host` that is not this store.
+fn foreign_host(request: &ServiceRequest, state: &AppState) -> Option<ApiError> {
+    let host = host(request);
+    (!state.allowed_hosts().allow(&host)).then(|| ApiError::host_not_allowed(&host))
+}
+
+/// Refuses a request that would change something and that a browser sends for a page of another
+/// site. No browser would let the page read the answer, but the order would be placed.
+fn cross_site(request: &ServiceRequest) -> Option<ApiError> {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return None;
     }
-    match Fault::read_all(asked_for).collect::<Result<Vec<_>, _>>() {
-        Ok(faults) => (!faults.is_empty()).then(|| Faults(faults.into())),
-        Err(error) => {
-            ignore(cx, asked_for, error);
-            None
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    let is_ours = match (header(SEC_FETCH_SITE), header(ORIGIN.as_str())) {
+        // `none`: the user did it, and no page.
+        (Some(site), _) => matches!(site, b"same-origin" | b"none"),
+        // An older browser. Without either header it is no browser.
+        (None, Some(origin)) => is_origin_of(origin, &host(request)),
+        (None, None) => true,
+    };
+    (!is_ours).then(ApiError::cross_site)
+}
+
+/// Whether a page at `origin` comes from this host and port.
+fn is_origin_of(origin: &[u8], host: &str) -> bool {
+    let Ok(origin) = Uri::try_from(origin) else { return false };
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(80);
+    match (origin.authority(), host.parse::<Authority>()) {
+        (Some(origin), Ok(host)) => {
+            origin.host().eq_ignore_ascii_case(host.host()) && port(origin) == port(&host)
+        }
+        _ => false,
+    }
+}
+
+/// Where the request was sent to: an absolute request line or HTTP/2's authority goes before the
+/// header. Nothing if it does not say.
+fn host(request: &ServiceRequest) -> String {
+    let named = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let header = || request.headers().get(HOST)?.to_str().ok().map(str::to_owned);
+    named.or_else(header).unwrap_or_default()
+}
+
+/// Lets the request be handled by the actors for the faults that it asks for.
+async fn with_faults<B: MessageBody>(
+    state: &AppState,
+    cx: &Context,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let Some(mut asked) = AskedFaults::of(&request, cx, state) else {
+        return next.call(request).await;
+    };
+    let response = match asked.honoured(state, cx) {
+        Some((faults, actors)) => {
+            request.extensions_mut().insert(actors);
+            let response = next.call(request).with_context(cx.with_value(faults.clone())).await;
+            asked.count(&faults);
+            response
+        }
+        None => next.call(request).await,
+    };
+    response.map(|mut response| {
+        let outcomes = FaultOutcome::write_all(&asked.outcomes);
+        if let Ok(value) = HeaderValue::try_from(outcomes) {
+            response.headers_mut().insert(HeaderName::from_static(fault::OUTCOMES_HEADER), value);
+        }
+        response
+    })
+}
+
+/// The faults that a request asks for.
+struct AskedFaults {
+    /// What becomes of each, in the order in which the request has them.
+    outcomes: Vec<FaultOutcome>,
+    /// Those that the store honours.
+    honoured: Vec<Fault>,
+}
+
+impl AskedFaults {
+    /// Judges what the request asks for, if it asks for anything. What the store ignores is an event
+    /// on the request's span.
+    fn of(request: &ServiceRequest, cx: &Context, state: &AppState) -> Option<Self> {
+        let mut asked = Self { outcomes: Vec::new(), honoured: Vec::new() };
+        let Some(value) = cx.baggage().get(fault::BAGGAGE_KEY) else {
+            return asked.past_the_propagator(request, cx);
+        };
+        let value = value.as_str();
+        for (index, read) in Fault::read_all(value).take(MAX_FAULTS + 1).enumerate() {
+            let judged = match read {
+                _ if index == MAX_FAULTS => Err((Ignored::TooManyFaults, None)),
+                _ if !state.faults().honoured => Err((Ignored::NotAllowed, None)),
+                Ok(fault) => match state.faults().ignores(&fault) {
+                    Some(reason) => Err((reason, None)),
+                    None => Ok(fault),
+                },
+                Err(error) => Err((error.ignored(), Some(error.to_string()))),
+            };
+            match judged {
+                Ok(fault) => {
+                    asked.outcomes.push(FaultOutcome::Honoured { struck: 0 });
+                    asked.honoured.push(fault);
+                }
+                Err((reason, message)) => asked.ignore(cx, value, reason, message),
+            }
+        }
+        (!asked.outcomes.is_empty()).then_some(asked)
+    }
+
+    /// What the request asks for although this store reads no baggage.
+    fn past_the_propagator(mut self, request: &ServiceRequest, cx: &Context) -> Option<Self> {
+        let value = baggage_value(request.headers(), fault::BAGGAGE_KEY)?;
+        // What separates faults is encoded there, because baggage has a use for `;` itself.
+        let count = value.split("%3B").flat_map(|part| part.split("%3b")).count();
+        for _ in 0..count.min(MAX_FAULTS + 1) {
+            self.ignore(cx, value, Ignored::NoBaggage, None);
+        }
+        Some(self)
+    }
+
+    fn ignore(&mut self, cx: &Context, asked_for: &str, reason: Ignored, message: Option<String>) {
+        self.outcomes.push(FaultOutcome::Ignored(reason));
+        add_ignored_event(cx, asked_for, reason, message);
+    }
+
+    /// The faults that the store honours, with the actors for them; nothing if there are none.
+    fn honoured(&mut self, state: &AppState, cx: &Context) -> Option<(Faults, Arc<ActorSystem>)> {
+        if self.honoured.is_empty() {
+            return None;
+        }
+        if let Some(actors) = state.pools().experiment(&self.honoured, Instant::now()) {
+            return Some((Faults::new(std::mem::take(&mut self.honoured)), actors));
+        }
+        for outcome in &mut self.outcomes {
+            if let FaultOutcome::Honoured { .. } = outcome {
+                *outcome = FaultOutcome::Ignored(Ignored::TooManyExperiments);
+            }
+        }
+        for fault in self.honoured.drain(..) {
+            add_ignored_event(cx, &fault.to_string(), Ignored::TooManyExperiments, None);
+        }
+        None
+    }
+
+    /// Notes how many messages each fault has befallen.
+    fn count(&mut self, faults: &Faults) {
+        let honoured = self.outcomes.iter_mut().filter_map(|outcome| match outcome {
+            FaultOutcome::Honoured { struck } => Some(struck),
+            FaultOutcome::Ignored(_) => None,
+        });
+        for (struck, count) in honoured.zip(faults.struck()) {
+            *struck = count;
         }
     }
 }
 
-fn ignore(cx: &Context, asked_for: &str, reason: impl fmt::Display) {
+fn add_ignored_event(cx: &Context, asked_for: &str, reason: Ignored, message: Option<String>) {
     let attributes = vec![
         KeyValue::new(fault::BAGGAGE_KEY, asked_for.to_owned()),
-        KeyValue::new("reason", reason.to_string()),
+        KeyValue::new("grocery.fault_ignored.reason", reason.name()),
+        KeyValue::new(
+            "grocery.fault_ignored.message",
+            message.unwrap_or_else(|| reason.to_string()),
+        ),
     ];
     cx.span().add_event("grocery.fault.ignored", attributes);
 }

@@ -17,6 +17,7 @@ use super::handlers;
         handlers::product,
         handlers::checkout,
         handlers::order,
+        handlers::faults,
         handlers::healthz,
         handlers::readyz,
         openapi

@@ -9,7 +9,7 @@ use actix_web::{
     body::BoxBody,
     http::{
         Method, StatusCode,
-        header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
+        header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER},
     },
 };
 use opentelemetry::{Context, trace::TraceContextExt as _};
@@ -29,14 +29,17 @@ pub(super) struct ApiError {
     title: &'static str,
     detail: String,
     short: Vec<Shortage>,
-    /// The methods that are possible instead.
-    allowed: Option<&'static str>,
+    /// What is possible instead, as a header.
+    instead: Option<(HeaderName, &'static str)>,
 }
 
 /// The answers that any route may give instead of its own.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it only describes, for the OpenAPI document")]
 pub(super) enum Unavailable {
+    /// The host is not this store, or a page of another site sent the request.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Refused(Problem),
     /// The store failed.
     #[response(status = 500, content_type = "application/problem+json")]
     Failed(Problem),
@@ -56,7 +59,7 @@ impl ApiError {
         detail: impl ToString,
     ) -> Self {
         let detail = detail.to_string();
-        Self { status, kind: Some(kind), title, detail, short: Vec::new(), allowed: None }
+        Self { status, kind: Some(kind), title, detail, short: Vec::new(), instead: None }
     }
 
     /// A refusal of which the status says everything.
@@ -71,12 +74,34 @@ impl ApiError {
 
     pub(super) fn method_not_allowed(method: &Method, allowed: &'static str) -> Self {
         let detail = format!("{method} is not possible here: expected {allowed}");
-        Self { allowed: Some(allowed), ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, detail) }
+        let plain = Self::plain(StatusCode::METHOD_NOT_ALLOWED, detail);
+        Self { instead: Some((ALLOW, allowed)), ..plain }
     }
 
     pub(super) fn unsupported_media_type() -> Self {
         let detail = "the body is not of the type application/json";
         Self::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+    }
+
+    /// The body is packed in a way that the store does not unpack.
+    pub(super) fn unsupported_encoding(encoding: &str, supported: &'static str) -> Self {
+        let detail = format!("the body has the encoding {encoding:?}: expected {supported}");
+        let plain = Self::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+        Self { instead: Some((ACCEPT_ENCODING, supported)), ..plain }
+    }
+
+    pub(super) fn host_not_allowed(host: &str) -> Self {
+        let detail = format!(
+            "the host {host:?} is not this store: use localhost or 127.0.0.1, or start the store \
+             with --allowed-hosts and the names by which it is reached"
+        );
+        Self::new(StatusCode::FORBIDDEN, "host-not-allowed", "Host not allowed", detail)
+    }
+
+    pub(super) fn cross_site() -> Self {
+        let detail = "a browser sent this for a page of another site: a page can buy only in the \
+                      store that it comes from; a program sends no Origin and no Sec-Fetch-Site";
+        Self::new(StatusCode::FORBIDDEN, "cross-site", "Cross-site request", detail)
     }
 
     pub(super) fn body_too_large(limit: usize) -> Self {
@@ -190,8 +215,8 @@ impl ResponseError for ApiError {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
         }
-        if let Some(allowed) = self.allowed {
-            response.insert_header((ALLOW, allowed));
+        if let Some((name, value)) = &self.instead {
+            response.insert_header((name.clone(), *value));
         }
         response.json(self.problem())
     }

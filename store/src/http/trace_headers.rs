@@ -98,6 +98,14 @@ fn encode_values(baggage: &str) -> String {
     baggage.split(',').map(encode).collect::<Vec<_>>().join(",")
 }
 
+/// The value of an entry of the baggage, as it was sent.
+pub(super) fn baggage_value<'a>(headers: &'a HeaderMap, key: &str) -> Option<&'a str> {
+    let members = headers.get(BAGGAGE)?.to_str().ok()?.split(',');
+    members
+        .filter(|member| member.split('=').next().is_some_and(|k| k.trim() == key))
+        .find_map(value)
+}
+
 /// The value in `key=value;properties`.
 fn value(member: &str) -> Option<&str> {
     let entry = member.split(';').next()?;

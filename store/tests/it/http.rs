@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use serde_json::Value;
 use shared::wire::{Product, Receipt, WELCOME};
 
-use crate::support::{EXPERIMENT, TestStore};
+use crate::support::TestStore;
 
 #[actix_web::test]
 async fn the_store_welcomes() {
@@ -146,6 +146,7 @@ async fn the_store_is_alive_and_ready_and_describes_itself() {
         [
             "/",
             "/checkout",
+            "/faults",
             "/healthz",
             "/openapi.json",
             "/orders/{id}",
@@ -155,7 +156,7 @@ async fn the_store_is_alive_and_ready_and_describes_itself() {
         ]
     );
     let answers = &description["paths"]["/checkout"]["post"]["responses"];
-    for status in ["201", "400", "409", "413", "415", "422", "500", "503", "504"] {
+    for status in ["201", "400", "403", "409", "413", "415", "422", "500", "503", "504"] {
         assert!(answers[status]["content"].is_object(), "{status}: {answers}");
     }
 }
@@ -163,9 +164,10 @@ async fn the_store_is_alive_and_ready_and_describes_itself() {
 #[actix_web::test]
 async fn a_store_that_is_told_to_close_finishes_what_it_has_begun() {
     let store = TestStore::open_with(|config| config.allow_faults = true).await;
-    let order = actix_web::rt::spawn(store.checkout(&[(1, 1)]).fault("stall=Ledger:300ms").send());
+    let stall = "stall=Ledger:300ms";
+    let order = actix_web::rt::spawn(store.checkout(&[(1, 1)]).fault(stall).send());
     // It has begun when its reservation is seen.
-    store.await_stock(Some(EXPERIMENT), 1, 499).await;
+    store.await_stock(Some(stall), 1, 499).await;
     store.close().await;
     assert_eq!(order.await.unwrap().status, 201);
 }

@@ -8,7 +8,9 @@ use actix_web::rt;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{EXPERIMENT, TestStore};
+use actix_opentelemetry::testing::{SpanTree, TestTrace};
+
+use crate::support::{LockedDatabase, TestStore};
 
 #[actix_web::test]
 async fn a_body_that_is_not_json_is_a_bad_request() {
@@ -123,10 +125,11 @@ async fn an_overloaded_actor_says_when_to_try_again() {
         config.actors.mailbox = 1;
     })
     .await;
+    let stall = "stall=Checkout:200ms";
     // These actors are started for the first of these requests: let them be.
-    assert_eq!(store.checkout(&[(1, 1)]).fault(EXPERIMENT).send().await.status, 201);
+    assert_eq!(store.checkout(&[(1, 1)]).fault(stall).send().await.status, 201);
     // One order holds up the checkout; of the others only as many can wait as there is room for.
-    let order = |_| store.checkout(&[(1, 1)]).fault("stall=Checkout:200ms").send();
+    let order = |_| store.checkout(&[(1, 1)]).fault(stall).send();
     let answers = join_all((0..16).map(order)).await;
     let (sold, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 201);
     assert!((1..=4).contains(&sold.len()), "{} were sold", sold.len());
@@ -136,25 +139,33 @@ async fn an_overloaded_actor_says_when_to_try_again() {
     }
     // Whoever asked for no fault has noticed nothing, and when it is over all is as before.
     assert_eq!(store.checkout(&[(1, 1)]).send().await.status, 201);
-    assert_eq!(store.checkout(&[(1, 1)]).fault(EXPERIMENT).send().await.status, 201);
+    assert_eq!(store.checkout(&[(1, 1)]).fault(stall).send().await.status, 201);
 }
 
 #[actix_web::test]
 async fn a_ledger_with_a_full_queue_takes_no_more_orders() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
     let store = TestStore::open_with(|config| {
-        config.allow_faults = true;
+        config.database = format!("sqlite:{}", file.display()).parse().unwrap();
         config.actors.ledger_queue = 1;
     })
     .await;
-    // The first waits, because the ledger is stuck; there is no room for the others behind it.
-    let stuck = rt::spawn(store.checkout(&[(1, 1)]).fault("stall=Ledger:500ms").send());
-    store.await_stock(Some(EXPERIMENT), 1, 499).await;
-    let order = |_| store.checkout(&[(1, 1)]).fault(EXPERIMENT).send();
-    for refused in join_all((0..3).map(order)).await {
-        assert_eq!(refused.problem(503).kind, "/problems/overloaded");
+    // The first order is being written, for as long as the database is locked. The second waits for
+    // the next batch, and there is no room for others behind it.
+    let locked = LockedDatabase::lock(&file).await;
+    let order = || rt::spawn(store.checkout(&[(1, 1)]).send());
+    let written = order();
+    store.await_stock(None, 1, 499).await;
+    let waiting = order();
+    store.await_stock(None, 1, 498).await;
+    for refused in join_all((0..3).map(|_| order())).await {
+        assert_eq!(refused.unwrap().problem(503).kind, "/problems/overloaded");
     }
-    assert_eq!(stuck.await.unwrap().status, 201);
-    store.await_stock(Some(EXPERIMENT), 1, 499).await;
+    locked.unlock().await;
+    assert_eq!(written.await.unwrap().status, 201);
+    assert_eq!(waiting.await.unwrap().status, 201);
+    store.await_stock(None, 1, 498).await;
 }
 
 #[actix_web::test]
@@ -177,28 +188,43 @@ async fn a_deadline_that_is_missed_is_a_gateway_timeout_and_nothing_is_sold() {
         config.request_timeout = Duration::from_millis(100);
     })
     .await;
-    let late = store.checkout(&[(1, 5), (12, 1)]).fault("slow-aisle=produce:400ms").send().await;
+    let trace = TestTrace::start("a trip");
+    let late = store.checkout(&[(1, 5), (12, 1)]).fault("slow-aisle=produce:400ms");
+    let late = late.in_trace(&trace).send().await;
     assert_eq!(late.problem(504).kind, "/problems/deadline-missed");
-    // The aisle reserves when nobody waits any more, and puts the pieces back.
-    store.await_stock(Some(EXPERIMENT), 12, 500).await;
-    store.await_stock(Some(EXPERIMENT), 1, 500).await;
-    let stuck = store.checkout(&[(1, 5)]).fault("stall=Ledger:300ms").send().await;
+    // The aisle reserves when nobody waits any more: that it puts the pieces back is for
+    // `actors::system::tests` to show.
+    let spans = trace.spans(6).await;
+    assert_eq!(
+        SpanTree::new(&spans).attributes(["grocery.aisle"]).render(),
+        "\
+a trip INTERNAL
+  POST /checkout SERVER ERROR 504
+    ask Checkout PlaceOrder INTERNAL ERROR DeadlineMissed
+      ask Aisle Reserve INTERNAL {grocery.aisle=dairy}
+      ask Aisle Reserve INTERNAL {grocery.aisle=produce}
+      tell Aisle Release INTERNAL {grocery.aisle=dairy}
+"
+    );
+    let stall = "stall=Ledger:300ms";
+    let stuck = store.checkout(&[(1, 5)]).fault(stall).send().await;
     assert_eq!(stuck.problem(504).kind, "/problems/deadline-missed");
-    store.await_stock(Some(EXPERIMENT), 1, 500).await;
-    // To buy all there is only works if nothing was sold and nothing is reserved.
-    assert_eq!(store.checkout(&[(1, 500)]).fault(EXPERIMENT).send().await.status, 201);
+    store.await_stock(Some(stall), 1, 500).await;
+    // To buy all there is only works if nothing was sold.
+    assert_eq!(store.checkout(&[(1, 500)]).send().await.status, 201);
 }
 
 #[actix_web::test]
 async fn a_client_that_goes_away_leaves_no_reservation_behind() {
     let store = TestStore::open_with(|config| config.allow_faults = true).await;
-    let order = rt::spawn(store.checkout(&[(1, 5)]).fault("stall=Ledger:300ms").send());
-    store.await_stock(Some(EXPERIMENT), 1, 495).await;
+    let stall = "stall=Ledger:300ms";
+    let order = rt::spawn(store.checkout(&[(1, 5)]).fault(stall).send());
+    store.await_stock(Some(stall), 1, 495).await;
     order.abort();
     assert!(order.await.unwrap_err().is_cancelled());
     // The order was on its way, so it is sold, once: the view and the database agree on that.
-    assert_eq!(store.checkout(&[(1, 495)]).fault(EXPERIMENT).send().await.status, 201);
-    store.await_stock(Some(EXPERIMENT), 1, 0).await;
+    assert_eq!(store.checkout(&[(1, 495)]).fault(stall).send().await.status, 201);
+    store.await_stock(Some(stall), 1, 0).await;
     store.await_stock(None, 1, 0).await;
 }
 
@@ -210,7 +236,7 @@ async fn a_body_that_does_not_arrive_in_time_is_a_request_timeout() {
     let answer = rt::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(addr).unwrap();
         stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
-        let head = "POST /checkout HTTP/1.1\r\nhost: store\r\ncontent-type: application/json\r\n\
+        let head = "POST /checkout HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                     content-length: 100\r\n\r\n{\"items\":";
         stream.write_all(head.as_bytes()).unwrap();
         let mut answer = [0; 12];

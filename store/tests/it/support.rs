@@ -1,21 +1,22 @@
 //! A store of a test's own, on a free port, and a client that reads whole answers.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, path::Path, time::Duration};
 
 use actix_opentelemetry::testing::{TestTrace, recorder};
 use actix_web::{http::Method, http::header::HeaderMap, web::Bytes};
 use opentelemetry::trace::TraceContextExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use shared::wire::{Problem, Product, WhatsInStore};
+use shared::{
+    fault::{FaultOutcome, OUTCOMES_HEADER},
+    wire::{Problem, Product, WhatsInStore},
+};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use store::{ActorConfig, Config, RestockPolicy, Running};
 use tokio::sync::oneshot;
 
 /// Far longer than anything takes that is awaited: only a test that fails gets there.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A fault that never strikes: to be served by the actors that serve experiments.
-pub(crate) const EXPERIMENT: &str = "slow-aisle=none:1s";
 
 /// A store that runs until the test drops or closes it.
 pub(crate) struct TestStore {
@@ -23,6 +24,9 @@ pub(crate) struct TestStore {
     close: oneshot::Sender<()>,
     running: Running,
 }
+
+/// A store's database on which nobody else can write, until the test lets go of it.
+pub(crate) struct LockedDatabase(SqliteConnection);
 
 /// Sends requests to a store, in this process or in another.
 pub(crate) struct StoreClient {
@@ -73,6 +77,7 @@ impl TestStore {
             },
             request_timeout: PATIENCE,
             allow_faults: false,
+            allowed_hosts: Vec::new(),
         };
         change(&mut config);
         let (close, closed) = oneshot::channel::<()>();
@@ -85,6 +90,21 @@ impl TestStore {
     pub(crate) async fn close(self) {
         self.close.send(()).unwrap();
         tokio::time::timeout(PATIENCE, self.running.stopped()).await.unwrap().unwrap();
+    }
+}
+
+impl LockedDatabase {
+    /// Locks the SQLite database in this file, which a store has opened.
+    pub(crate) async fn lock(file: &Path) -> Self {
+        let options = SqliteConnectOptions::new().filename(file);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        Self(connection)
+    }
+
+    /// Lets others write again.
+    pub(crate) async fn unlock(self) {
+        self.0.close().await.unwrap();
     }
 }
 
@@ -228,6 +248,12 @@ impl Answer {
     /// The value of a header, or nothing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// What became of the faults that the request asked for.
+    #[track_caller]
+    pub(crate) fn fault_outcomes(&self) -> Vec<FaultOutcome> {
+        FaultOutcome::read_all(self.header(OUTCOMES_HEADER)).unwrap()
     }
 
     /// The body as JSON, of a success.

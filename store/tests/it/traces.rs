@@ -6,7 +6,7 @@ use actix_opentelemetry::testing::{SpanRecord, SpanTree, TestTrace};
 use actix_web::rt;
 use futures_util::future::join_all;
 
-use crate::support::{Answer, EXPERIMENT, TestStore};
+use crate::support::{Answer, LockedDatabase, TestStore};
 
 #[actix_web::test]
 async fn a_welcome_is_a_span_made_by_hand() {
@@ -107,21 +107,28 @@ a trip INTERNAL
 
 #[actix_web::test]
 async fn orders_that_wait_together_are_one_batch() {
-    let store = TestStore::open_with(|config| config.allow_faults = true).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let url = format!("sqlite:{}", file.display());
+    let store = TestStore::open_with(|config| config.database = url.parse().unwrap()).await;
     let trace = TestTrace::start("trips");
-    // The ledger is stuck until the others have come.
-    let stuck = rt::spawn(store.checkout(&[(1, 1)]).fault("stall=Ledger:1s").send());
-    store.await_stock(Some(EXPERIMENT), 1, 499).await;
-    let order = || store.checkout(&[(1, 1)]).fault(EXPERIMENT).in_trace(&trace).send();
-    let answers = join_all([order(), order(), order()]).await;
+    // One order is being written, for as long as the database is locked. The others come meanwhile.
+    let locked = LockedDatabase::lock(&file).await;
+    let first = rt::spawn(store.checkout(&[(1, 1)]).send());
+    store.await_stock(None, 1, 499).await;
+    let order = || rt::spawn(store.checkout(&[(1, 1)]).in_trace(&trace).send());
+    let orders = [order(), order(), order()];
+    store.await_stock(None, 1, 496).await;
+    locked.unlock().await;
+    assert_eq!(first.await.unwrap().status, 201);
+    let answers: Vec<_> = join_all(orders).await.into_iter().map(Result::unwrap).collect();
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
     let spans = trace.spans(21).await;
     assert_eq!(
         SpanTree::new(&spans).attributes(["actix.batch.message_count"]).render(),
         format!(
             "\
-process Ledger batch INTERNAL {{actix.batch.message_count=4}} \
-         -> (elsewhere), ask Ledger Record x3
+process Ledger batch INTERNAL {{actix.batch.message_count=3}} -> ask Ledger Record x3
   BATCH INSERT order_lines CLIENT
   BATCH INSERT orders CLIENT
   BEGIN CLIENT
@@ -139,7 +146,6 @@ trips INTERNAL
             .repeat(3)
         )
     );
-    assert_eq!(stuck.await.unwrap().status, 201);
 }
 
 #[actix_web::test]
