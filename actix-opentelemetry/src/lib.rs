@@ -1,9 +1,26 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Map of the crate
+//!
+//! | to | there is |
+//! |---|---|
+//! | make an actor traced | [`TracedActor`], [`TracedContext`], [`sync::TracedSyncContext`] |
+//! | start it | [`TracedStart`], [`sync::start_traced`], services in [`registry`] |
+//! | see why a message was not delivered or not answered | [`ask()`], [`tell`], [`ask_recipient`], [`tell_recipient`], [`AskError`] |
+//! | spawn past the actor | [`spawn_traced`] |
+//! | serve many messages with one piece of work | [`BatchLinks`] |
+//! | decide what becomes a span | [`RootPolicy`], [`StartPolicy`], [`TimerPolicy`], [`BatchPolicy`], [`Selection`] |
+//! | say which replies are failures | [`TracedActor::classify`], [`Reply`] |
+//! | measure | `metrics`, the names in [`attribute`] |
+//! | test | `testing` |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-// In reading order: `actor` and `policy` are what a user says of an actor; `envelope` captures the
-// sender's context (`origin`), and on the receiver's side starts a `span` in some `relation` to the
-// sender's and hands the `reply` on; `context`, `scoped`, `timer` and `stream` do the same for what
-// an actor does later; `batch`, `supervisor`, `sync` and `registry` are what is built on these.
+// In reading order: `actor` and `policy` are what a user says of an actor. On the sender's side
+// `envelope` captures the context (`origin`). On the receiver's side `relation` says what a message's
+// span is to its sender's, `span` is that span and the context the message is handled in, and `reply`
+// finds its end. `context`, `scoped`, `timer` and `stream` do the same for what an actor does later;
+// `supervisor` starts and restarts actors. `batch`, `sync`, `registry`, `ask` and `spawn` are built on these;
+// `operation` names all of it, and `selection`, `measure`, `logspan` and `lost` look on.
 
 // Everything in this crate that says `opentelemetry` means the version that was chosen.
 #[cfg(not(feature = "opentelemetry_0_32"))]

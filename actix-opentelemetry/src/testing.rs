@@ -49,6 +49,9 @@
 //! assert_eq!(SpanTree::new(lost).render(), "lost INTERNAL\n");
 //! ```
 
+/// The SDK that this feature was built with.
+pub use opentelemetry_sdk;
+
 mod record;
 mod recorder;
 mod trace;

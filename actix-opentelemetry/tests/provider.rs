@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use actix::prelude::*;
-use actix_opentelemetry::testing::{Recorder, SpanTree};
-use actix_opentelemetry::{TracedActor, TracedContext, TracedStart};
-use opentelemetry::trace::{
+use actix_opentelemetry::opentelemetry::trace::{
     FutureExt, SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState,
 };
-use opentelemetry::{Context, global};
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use actix_opentelemetry::opentelemetry::{Context, global};
+use actix_opentelemetry::testing::opentelemetry_sdk::trace::SdkTracerProvider;
+use actix_opentelemetry::testing::{Recorder, SpanTree};
+use actix_opentelemetry::{TracedActor, TracedContext, TracedStart};
 
 struct Till;
 

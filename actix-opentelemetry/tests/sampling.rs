@@ -9,17 +9,17 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
-use actix_opentelemetry::testing::{Recorder, SpanTree};
-use actix_opentelemetry::{RootPolicy, TracedActor, TracedContext, TracedStart};
-use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::{
+use actix_opentelemetry::opentelemetry::baggage::BaggageExt;
+use actix_opentelemetry::opentelemetry::trace::{
     FutureExt, Link, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId,
     TraceState,
 };
-use opentelemetry::{Context, KeyValue, global};
-use opentelemetry_sdk::trace::{
+use actix_opentelemetry::opentelemetry::{Context, KeyValue, global};
+use actix_opentelemetry::testing::opentelemetry_sdk::trace::{
     IdGenerator, Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample,
 };
+use actix_opentelemetry::testing::{Recorder, SpanTree};
+use actix_opentelemetry::{RootPolicy, TracedActor, TracedContext, TracedStart};
 use tokio::sync::oneshot;
 
 /// Of the roots of each name, keeps every second one (the second, the fourth, ...); of those with

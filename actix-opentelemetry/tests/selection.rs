@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::baggage::BaggageExt;
+use actix_opentelemetry::opentelemetry::trace::FutureExt;
+use actix_opentelemetry::opentelemetry::{Context, KeyValue};
 use actix_opentelemetry::testing::{SpanTree, TestTrace, recorder};
 use actix_opentelemetry::{
     RootPolicy, Selection, TracedActor, TracedContext, TracedStart, ask, set_selection,
 };
-use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::FutureExt;
-use opentelemetry::{Context, KeyValue};
 use tokio::sync::oneshot;
 
 /// Asks its aisle for everything.

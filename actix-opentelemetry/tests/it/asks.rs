@@ -4,6 +4,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::trace::{FutureExt, TraceContextExt};
+use actix_opentelemetry::opentelemetry::{Context, KeyValue};
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use actix_opentelemetry::{
     AskError, RootPolicy, TracedActor, TracedContext, TracedStart, ask, ask_recipient,
@@ -11,8 +13,6 @@ use actix_opentelemetry::{
 };
 use futures_util::future::join_all;
 use futures_util::poll;
-use opentelemetry::trace::{FutureExt, TraceContextExt};
-use opentelemetry::{Context, KeyValue};
 
 use crate::fixture::{Tenant, mark, messages, tenant, traced_actors, unsampled};
 

@@ -1,13 +1,13 @@
 //! Batches: many messages, one piece of work, a link to each.
 
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::Context;
+use actix_opentelemetry::opentelemetry::KeyValue;
+use actix_opentelemetry::opentelemetry::baggage::BaggageExt;
+use actix_opentelemetry::opentelemetry::trace::{FutureExt, TraceContextExt};
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use actix_opentelemetry::{BatchLinks, BatchPolicy, TracedActor, TracedContext, TracedStart};
 use futures_util::future::join_all;
-use opentelemetry::Context;
-use opentelemetry::KeyValue;
-use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::{FutureExt, TraceContextExt};
 use tokio::sync::oneshot;
 
 use crate::fixture::{Cleanup, mark, messages, traced_actors, unsampled};

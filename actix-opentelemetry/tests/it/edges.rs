@@ -6,10 +6,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::{Context, KeyValue};
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use actix_opentelemetry::{Reply, TracedActor, TracedContext, TracedStart, ask};
 use futures_util::stream;
-use opentelemetry::{Context, KeyValue};
 
 use crate::fixture::{Cleanup, mark, messages, traced_actors};
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::Context;
+use actix_opentelemetry::opentelemetry::trace::{TraceContextExt, TraceId};
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use actix_opentelemetry::{AskError, Reply, TracedActor, TracedContext, TracedStart, ask};
 use actix_rt::task::yield_now;
-use opentelemetry::Context;
-use opentelemetry::trace::{TraceContextExt, TraceId};
 
 use crate::fixture::{Cleanup, mark, messages, traced_actors};
 

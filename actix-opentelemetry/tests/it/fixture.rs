@@ -1,8 +1,10 @@
 //! What the tests share: an actor in three lines, and marks in a trace.
 
-use opentelemetry::trace::Tracer;
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
-use opentelemetry::{Context, global};
+use actix_opentelemetry::opentelemetry::trace::Tracer;
+use actix_opentelemetry::opentelemetry::trace::{
+    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
+use actix_opentelemetry::opentelemetry::{Context, global};
 
 /// Makes structs actors with the name of their type, and all policies as they are.
 macro_rules! traced_actors {

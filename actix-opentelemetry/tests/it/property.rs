@@ -39,6 +39,7 @@ impl Actor for Player {
 impl TracedActor for Player {
     const NAME: &'static str = "Player";
     const HOP_LIMIT: u32 = u32::MAX;
+    const ROUND_LIMIT: u32 = u32::MAX;
     const TIMERS: actix_opentelemetry::TimerPolicy = actix_opentelemetry::TimerPolicy::Child;
 }
 

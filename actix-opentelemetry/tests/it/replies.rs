@@ -169,7 +169,7 @@ impl Handler<ResponseLater> for Till {
 
     fn handle(&mut self, _: ResponseLater, _: &mut Self::Context) -> Self::Result {
         // `Response::fut` is spawned by actix past the context, so it brings its own.
-        use opentelemetry::trace::FutureExt;
+        use actix_opentelemetry::opentelemetry::trace::FutureExt;
         Response::fut(slow(7).with_current_context())
     }
 }

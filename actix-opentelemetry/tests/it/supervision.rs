@@ -5,11 +5,11 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::baggage::BaggageExt;
+use actix_opentelemetry::opentelemetry::trace::FutureExt;
+use actix_opentelemetry::opentelemetry::{Context, KeyValue};
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use actix_opentelemetry::{StartPolicy, TracedActor, TracedContext, TracedStart};
-use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::FutureExt;
-use opentelemetry::{Context, KeyValue};
 
 use crate::fixture::{Tenant, mark, messages, tenant, traced_actors};
 

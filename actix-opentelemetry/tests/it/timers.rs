@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::Context;
+use actix_opentelemetry::opentelemetry::trace::{FutureExt, TraceContextExt};
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use actix_opentelemetry::{RootPolicy, TimerPolicy, TracedActor, TracedContext, TracedStart};
 use actix_rt::time::Instant;
-use opentelemetry::Context;
-use opentelemetry::trace::{FutureExt, TraceContextExt};
 use tokio::sync::oneshot;
 
 use crate::fixture::{mark, messages, traced_actors, unsampled};

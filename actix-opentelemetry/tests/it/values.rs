@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::baggage::BaggageExt;
+use actix_opentelemetry::opentelemetry::trace::FutureExt;
+use actix_opentelemetry::opentelemetry::{Context, KeyValue};
 use actix_opentelemetry::testing::TestTrace;
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart, spawn_traced};
 use actix_rt::time::Instant;
 use futures_util::stream;
-use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::FutureExt;
-use opentelemetry::{Context, KeyValue};
 use tokio::sync::mpsc;
 
 use crate::fixture::{Tenant, messages, tenant};

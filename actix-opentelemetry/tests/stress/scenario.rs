@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use actix_opentelemetry::opentelemetry::trace::{FutureExt, SpanId, TraceContextExt, Tracer};
+use actix_opentelemetry::opentelemetry::{Context, KeyValue, global};
+use actix_opentelemetry::testing::opentelemetry_sdk::error::OTelSdkResult;
+use actix_opentelemetry::testing::opentelemetry_sdk::trace::{
+    SdkTracerProvider, Span, SpanData, SpanProcessor,
+};
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart, ask, spawn_traced};
-use opentelemetry::trace::{FutureExt, SpanId, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue, global};
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SdkTracerProvider, Span, SpanData, SpanProcessor};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::sync::mpsc;
 
@@ -153,6 +155,7 @@ impl TracedActor for Stage {
     const NAME: &'static str = "Stage";
     // Cut chains would be children of nobody, and nothing to check.
     const HOP_LIMIT: u32 = u32::MAX;
+    const ROUND_LIMIT: u32 = u32::MAX;
 }
 
 /// Says who the other actors are.
@@ -236,7 +239,7 @@ impl SpanProcessor for Check {
         if let Some(sent_by) = sent_by {
             CHECKED.fetch_add(1, Ordering::Relaxed);
             let parent = u64::from_be_bytes(span.parent_span_id.to_bytes()).cast_signed();
-            if sent_by.value != opentelemetry::Value::I64(parent) {
+            if sent_by.value != actix_opentelemetry::opentelemetry::Value::I64(parent) {
                 FOREIGN.fetch_add(1, Ordering::Relaxed);
             }
         }
