@@ -1,20 +1,31 @@
-//! The way from a request to the store: a bounded queue and one thread that empties it.
+//! The way from a request to the store: a bounded queue, and one thread that empties it.
 //!
-//! A sender is answered as soon as its request is decoded and queued. When more waits than the
-//! [`Budget`] allows, the request is refused at once, so that the sender waits and tries again:
-//! nobody blocks, nothing piles up, and the statistics say how much was refused.
+//! That thread unpacks, decodes and stores one request after the other, and answers in between: a
+//! sender is answered as soon as its spans have been read. So however many requests there are, the
+//! memory of one decoded request is all that is taken beside their bodies; no thread that serves
+//! connections is held up by a large one; and what lives long is allocated by one thread, which
+//! keeps the heap whole.
+//!
+//! When more bodies wait than the [`Budget`] allows, requests are refused at once, so that their
+//! senders wait and try again: nobody blocks, nothing piles up, and the statistics say how much was
+//! refused.
 
 mod budget;
-mod writer;
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use tokio::sync::oneshot;
 
 pub(crate) use self::budget::{Budget, Reservation};
+use crate::otlp::decode::{Decoded, Decoder};
+use crate::otlp::{Failure, Request, Taken};
+use crate::stats::Stats;
 use crate::store::Store;
+
+/// Spans added under one lock, so that readers get their turn.
+const SPANS_A_LOCK: usize = 512;
 
 /// The store, shared between its writer and its readers.
 #[derive(Clone, Debug)]
@@ -36,40 +47,65 @@ impl SharedStore {
     }
 }
 
-/// A request on its way to the store, with the memory that it was granted.
+/// A request on its way to the store, and who waits for the answer.
 #[derive(Debug)]
-struct Queued {
-    request: ExportTraceServiceRequest,
-    reservation: Reservation,
+struct Job {
+    request: Request,
+    answer: oneshot::Sender<Result<Taken, Failure>>,
 }
 
 /// Takes requests for the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
-    sender: Sender<Queued>,
+    sender: Sender<Job>,
 }
 
 impl Queue {
-    /// Starts the writer of `store`, which ends when the last clone of the queue is gone.
+    /// Starts the thread that decodes requests and writes `store`. It ends when the last clone of
+    /// the queue is gone.
     ///
     /// # Errors
     ///
     /// When the system gives no thread.
-    pub(crate) fn start(store: SharedStore) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (sender, receiver) = channel();
+    pub(crate) fn start(
+        decoder: Decoder,
+        store: SharedStore,
+        stats: Arc<Stats>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (sender, jobs) = channel();
         let writer = std::thread::Builder::new()
             .name(String::from("store-writer"))
-            .spawn(move || writer::run(&receiver, &store))?;
+            .spawn(move || write(&jobs, decoder, &store, &stats))?;
         Ok((Self { sender }, writer))
     }
 
-    /// Queues a request. The reservation bounds the queue; it is given back when the request has
-    /// been stored. False when the writer is gone, at shutdown.
-    pub(crate) fn push(
-        &self,
-        request: ExportTraceServiceRequest,
-        reservation: Reservation,
-    ) -> bool {
-        self.sender.send(Queued { request, reservation }).is_ok()
+    /// Has a request decoded and stored; resolves when it has been decoded. The queue is bounded by
+    /// what requests have reserved for their bodies.
+    pub(crate) async fn push(&self, request: Request) -> Result<Taken, Failure> {
+        let (answer, answered) = oneshot::channel();
+        // The writer is gone only at shutdown.
+        self.sender.send(Job { request, answer }).map_err(|_| Failure::Overloaded)?;
+        answered.await.map_err(|_| Failure::Overloaded)?
+    }
+}
+
+/// Decodes and stores what is queued until nobody can queue more.
+fn write(jobs: &Receiver<Job>, mut decoder: Decoder, store: &SharedStore, stats: &Stats) {
+    while let Ok(Job { request, answer }) = jobs.recv() {
+        let signal = request.signal;
+        let Decoded { spans, taken } = match decoder.decode(request) {
+            Ok(decoded) => decoded,
+            Err(failure) => {
+                // Whoever has gone needs no answer.
+                drop(answer.send(Err(failure)));
+                continue;
+            }
+        };
+        stats.of(signal).count(&taken);
+        drop(answer.send(Ok(taken)));
+        let mut spans = spans.into_iter();
+        while spans.len() > 0 {
+            store.write().add(spans.by_ref().take(SPANS_A_LOCK), &mut decoder.names);
+        }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - `config`: the command line; `server`: the threads and ports, and how they start and stop;
 //!   `role`: the process around them (logs, signals, exit code).
-//! - `otlp`: OTLP over HTTP and gRPC, decoded by `opentelemetry-proto`, every cost known before.
+//! - `otlp`: OTLP over HTTP and gRPC, read straight into the spans that are kept, within a bound.
 //! - `ingest`: the bounded way to the store, and its one writer.
 //! - `store`: the traces, bounded by spans and bytes, the oldest going first and whole.
 //! - `query`: searching traces. `adjusted`: a trace as it is shown, with what does not add up.
@@ -22,6 +22,9 @@ mod answer;
 mod api;
 mod config;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ingest;
 mod jaeger;
 mod otlp;

@@ -1,17 +1,105 @@
-//! The OpenTelemetry protocol, as a server: [traces are kept](signal), metrics and logs are
-//! accepted and counted, over [HTTP](http) in protobuf and JSON and over [gRPC](grpc).
+//! The OpenTelemetry protocol, as a server: traces are kept, metrics and logs are accepted and
+//! counted, over [HTTP](http) in protobuf and JSON and over [gRPC](grpc).
 //!
-//! All decoding is `opentelemetry-proto`'s. What a request may cost is settled
-//! [before](measure) that: its bytes on the wire, its bytes unpacked, and the memory that its
-//! decoded form takes all come out of one [budget](crate::ingest::Budget).
+//! A [body] is read within a [budget](crate::ingest::Budget), and [decoded](decode) by the thread
+//! that writes the store: one reading of [messages](message), of [spans] and of what is only
+//! [counted](counts), for [protobuf] and [JSON](json) alike.
 //!
 //! Specification: <https://opentelemetry.io/docs/specs/otlp/>.
 
 pub(crate) mod body;
+mod counts;
+pub(crate) mod decode;
+pub(crate) mod failure;
 pub(crate) mod grpc;
 pub(crate) mod http;
-mod measure;
+mod json;
+mod message;
+mod protobuf;
 pub(crate) mod receiver;
-mod shapes;
-pub(crate) mod signal;
-pub(crate) mod status;
+mod spans;
+
+pub(crate) use self::failure::Failure;
+use crate::ingest::Reservation;
+
+/// A signal of OTLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Traces,
+    Metrics,
+    Logs,
+}
+
+impl Signal {
+    pub(crate) const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
+
+    /// The path under which HTTP takes it.
+    pub(crate) fn http_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
+        }
+    }
+
+    /// The path of the method that takes it in gRPC.
+    pub(crate) fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        }
+    }
+}
+
+/// How a request is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Protobuf,
+    Json,
+}
+
+/// How a body is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    None,
+    Gzip,
+    Deflate,
+    Zstd,
+}
+
+impl Packing {
+    /// The packing of that name, in HTTP and in gRPC.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let known = [
+            ("", Self::None),
+            ("identity", Self::None),
+            ("gzip", Self::Gzip),
+            ("x-gzip", Self::Gzip),
+            ("deflate", Self::Deflate),
+            ("zstd", Self::Zstd),
+        ];
+        let found = known.iter().find(|(known, _)| name.trim().eq_ignore_ascii_case(known));
+        found.map(|&(_, packing)| packing)
+    }
+}
+
+/// A request whose body is here, with the memory that it was granted.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) signal: Signal,
+    pub(crate) encoding: Encoding,
+    pub(crate) packing: Packing,
+    pub(crate) body: Vec<u8>,
+    pub(crate) reservation: Reservation,
+}
+
+/// What was taken of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken {
+    /// Spans, data points or log records.
+    pub(crate) received: u64,
+    pub(crate) rejected: u64,
+    /// Why the first of the rejected was.
+    pub(crate) reason: Option<String>,
+}

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shared::output;
 use shared::signal::{self, STOP_TIMEOUT};
 use tracing_subscriber::EnvFilter;
@@ -30,6 +31,7 @@ pub fn run(args: Args) -> ExitCode {
 
 fn try_run(args: &Args) -> anyhow::Result<()> {
     start_logs(&args.log);
+    allow_descriptors();
     let stop = signal::watch(args.parent_pipe, STOP_TIMEOUT).context("cannot wait for signals")?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().build().context("cannot wait for signals")?;
@@ -59,5 +61,14 @@ fn start_logs(filter: &str) {
     drop(logs.try_init());
     if let Some(fault) = fault {
         tracing::warn!("--log is no filter, using \"info\": {fault}");
+    }
+}
+
+/// Allows this process as many descriptors as its starter lets it have: each connection takes one.
+fn allow_descriptors() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::debug!("cannot raise the limit of descriptors: {error}");
     }
 }

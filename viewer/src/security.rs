@@ -1,7 +1,8 @@
 //! What every answer carries and every request must, so that neither a page of somebody else's nor
 //! a span of somebody else's can do anything in the viewer's name.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -9,6 +10,10 @@ use actix_web::http::header::HOST;
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
+
+use crate::otlp::Signal;
+use crate::refusals::Reason;
+use crate::stats::Stats;
 
 /// Scripts, styles and connections of the viewer's own only; nothing inline, nothing framed.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -25,23 +30,41 @@ pub(crate) fn headers() -> DefaultHeaders {
         .add(("Cross-Origin-Opener-Policy", "same-origin"))
 }
 
-/// Which `Host` a request may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hosts {
-    /// Only this machine, as seen from itself.
-    Loopback,
-    /// Any: the viewer was told to listen to others, under names it cannot know.
-    Any,
+/// Which `Host` a request may name, and what is done about others.
+#[derive(Debug)]
+pub(crate) struct HostCheck {
+    address: SocketAddr,
+    /// The flag that sets the address.
+    flag: &'static str,
+    stats: Arc<Stats>,
 }
 
-impl Hosts {
-    /// What a server that is bound to `address` answers to.
-    pub(crate) fn of(address: SocketAddr) -> Self {
-        if address.ip().is_loopback() { Self::Loopback } else { Self::Any }
+impl HostCheck {
+    /// The check of a server that is bound to `address`, as `flag` said.
+    pub(crate) fn new(address: SocketAddr, flag: &'static str, stats: Arc<Stats>) -> Self {
+        Self { address, flag, stats }
     }
 
-    fn allows(self, host: &str) -> bool {
-        self == Self::Any || is_loopback(host)
+    /// Whether a request to `host` is answered. A server on the loopback interface is this
+    /// machine's, as seen from itself; one that was told to listen to others cannot know its names.
+    fn allows(&self, host: &str) -> bool {
+        !self.address.ip().is_loopback() || is_loopback(host)
+    }
+
+    /// The answer to a request to another host, counted.
+    fn refuse(&self, host: &str, path: &str) -> HttpResponse {
+        let elsewhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.address.port());
+        let text = format!(
+            "host {host:?} is not this machine: use localhost or 127.0.0.1, or, to be reached from \
+             containers and other machines, start the viewer with {} {elsewhere}",
+            self.flag
+        );
+        if let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.http_path() == path) {
+            self.stats.of(signal).count_request();
+            self.stats.of(signal).count_refused();
+        }
+        self.stats.refusals.refused(Reason::Host, &text);
+        HttpResponse::Forbidden().json(serde_json::json!({ "error": text }))
     }
 }
 
@@ -51,17 +74,19 @@ pub(crate) async fn check_host<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let hosts = request.app_data::<Data<Hosts>>().map_or(Hosts::Loopback, |hosts| ***hosts);
     // An absolute request line, or HTTP/2's authority, goes before the header.
     let named = request.uri().authority().map(|authority| authority.as_str().to_owned());
     let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = named.or_else(|| header.map(str::to_owned)).unwrap_or_default();
-    if hosts.allows(&host) {
-        return Ok(next.call(request).await?.map_into_left_body());
+    let refused = match request.app_data::<Data<HostCheck>>() {
+        Some(check) if check.allows(&host) => None,
+        Some(check) => Some(check.refuse(&host, request.path())),
+        None => Some(HttpResponse::InternalServerError().finish()),
+    };
+    match refused {
+        None => Ok(next.call(request).await?.map_into_left_body()),
+        Some(refused) => Ok(request.into_response(refused).map_into_right_body()),
     }
-    let text = format!("host {host:?} is not this machine: use localhost or 127.0.0.1");
-    let refused = HttpResponse::Forbidden().json(serde_json::json!({ "error": text }));
-    Ok(request.into_response(refused).map_into_right_body())
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use actix_web::dev::ServerHandle;
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::oneshot;
 
 use crate::answer::Readers;
@@ -17,6 +18,7 @@ use crate::api::live::Live;
 use crate::config::Config;
 use crate::error::Error;
 use crate::ingest::{Budget, Queue, SharedStore};
+use crate::otlp::decode::Decoder;
 use crate::otlp::receiver::Receiver;
 use crate::stats::Stats;
 use crate::store::{Bounds, Store};
@@ -72,6 +74,34 @@ impl Drop for Handle {
     }
 }
 
+/// How many connections each port may have. Each connection is a descriptor, of which a process has
+/// so many: divided between the ports, none can take those of another.
+#[derive(Clone, Copy, Debug)]
+struct Connections {
+    page: usize,
+    otlp: usize,
+    grpc: usize,
+}
+
+impl Connections {
+    /// As many as anybody needs.
+    const MOST: usize = 2_048;
+    /// Descriptors that the process needs for itself.
+    const OWN: usize = 40;
+
+    fn of_this_process() -> Self {
+        // Without a number the system has no limit.
+        let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+        Self::of(usize::try_from(descriptors).unwrap_or(usize::MAX))
+    }
+
+    fn of(descriptors: usize) -> Self {
+        let most = |share: usize| share.clamp(2, Self::MOST);
+        let free = descriptors.saturating_sub(Self::OWN);
+        Self { page: most(free / 2), otlp: most(free / 4), grpc: most(free / 4).min(256) }
+    }
+}
+
 /// Starts the viewer; it runs in threads of its own until the handle is dropped.
 ///
 /// # Errors
@@ -87,22 +117,26 @@ pub fn serve(config: Config) -> Result<Handle, Error> {
     let bounds = Bounds { spans: config.max_spans, bytes: config.max_bytes };
     let store = SharedStore::new(Store::new(bounds));
     let stats = Arc::new(Stats::new());
-    let (queue, writer) = Queue::start(store.clone())
+    // One request is decoded at a time: it gets the larger part of what requests may take, and
+    // the bodies that wait for that share the rest.
+    let decoded_bytes = config.max_waiting_bytes / 3 * 2;
+    let decoder = Decoder::new(config.max_request_bytes, decoded_bytes);
+    let (queue, writer) = Queue::start(decoder, store.clone(), Arc::clone(&stats))
         .map_err(|source| Error::Start { what: "the writer", source })?;
     let receiver = Receiver {
         queue,
-        budget: Budget::new(config.max_waiting_bytes),
+        budget: Budget::new(config.max_waiting_bytes - decoded_bytes),
         stats: Arc::clone(&stats),
         request_bytes: config.max_request_bytes,
-        // Most of what may wait at all, so that a large request alone is not overload.
-        decoded_bytes: config.max_waiting_bytes / 3 * 2,
     };
     let readers = Readers::new(config.max_reading_bytes, config.read_patience);
     let state = State { store, stats, live: Arc::new(Live::default()), readers };
 
+    let connections = Connections::of_this_process();
     let (stop_grpc, grpc_stopped) = oneshot::channel();
-    let grpc = grpc::start(grpc.0, receiver.clone(), grpc_stopped)?;
-    let (web, servers) = web::start(page, http, receiver, state, config.read_patience)?;
+    let grpc = grpc::start(grpc.0, connections.grpc, receiver.clone(), grpc_stopped)?;
+    let (web, servers) =
+        web::start(page, http, connections, receiver, state, config.read_patience)?;
     Ok(Handle {
         listen,
         otlp,

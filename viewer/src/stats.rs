@@ -7,24 +7,35 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::otlp::{Signal, Taken};
 use crate::refusals::Refusals;
 
 /// Counts of one signal: requests, and its items (spans, data points, log records).
 #[derive(Debug, Default)]
 pub(crate) struct SignalCounts {
-    pub(crate) requests: AtomicU64,
-    pub(crate) received: AtomicU64,
-    pub(crate) accepted: AtomicU64,
-    pub(crate) rejected: AtomicU64,
-    pub(crate) refused: AtomicU64,
+    requests: AtomicU64,
+    received: AtomicU64,
+    accepted: AtomicU64,
+    rejected: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl SignalCounts {
-    /// Counts a request whose `rejected` items of `received` were bad.
-    pub(crate) fn count(&self, received: u64, rejected: u64) {
-        self.received.fetch_add(received, Relaxed);
-        self.rejected.fetch_add(rejected, Relaxed);
-        self.accepted.fetch_add(received - rejected, Relaxed);
+    /// Counts a request that has come.
+    pub(crate) fn count_request(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Counts what was taken of a request.
+    pub(crate) fn count(&self, taken: &Taken) {
+        self.received.fetch_add(taken.received, Relaxed);
+        self.rejected.fetch_add(taken.rejected, Relaxed);
+        self.accepted.fetch_add(taken.received - taken.rejected, Relaxed);
+    }
+
+    /// Counts a request of which nothing was taken.
+    pub(crate) fn count_refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
     }
 
     /// The counts now.
@@ -70,6 +81,15 @@ impl Stats {
             refusals: Refusals::default(),
             started: Instant::now(),
             samples: Mutex::default(),
+        }
+    }
+
+    /// The counts of one signal.
+    pub(crate) fn of(&self, signal: Signal) -> &SignalCounts {
+        match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
         }
     }
 

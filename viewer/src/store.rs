@@ -4,16 +4,13 @@
 //! One writer adds spans (see [`ingest`](crate::ingest)); readers take what they want under a
 //! short lock and work on it afterwards, so a slow search never holds up a sender.
 
-mod attribute;
 pub(crate) mod backlinks;
 pub(crate) mod catalog;
-pub(crate) mod convert;
 pub(crate) mod footprint;
-pub(crate) mod intern;
 pub(crate) mod limits;
 pub(crate) mod model;
+pub(crate) mod names;
 pub(crate) mod trace;
-mod values;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -21,6 +18,7 @@ use std::sync::Arc;
 use self::backlinks::{Backlinks, PER_LINK_BYTES};
 use self::catalog::Catalog;
 use self::model::{Span, TraceId};
+use self::names::Names;
 use self::trace::{Added, Trace};
 
 /// How much may be held.
@@ -58,8 +56,8 @@ pub(crate) struct Store {
     pub(crate) totals: Totals,
     spans: usize,
     trace_bytes: usize,
-    /// What the writer's shared names take.
-    shared_bytes: usize,
+    /// What the names take that spans share.
+    name_bytes: usize,
     changes: Option<Changes>,
 }
 
@@ -82,22 +80,22 @@ impl Store {
             totals: Totals::default(),
             spans: 0,
             trace_bytes: 0,
-            shared_bytes: 0,
+            name_bytes: 0,
             changes: None,
         }
     }
 
-    /// Adds spans and evicts what no longer fits. `shared_bytes` is what the names take that
-    /// spans share.
+    /// Adds spans and evicts what no longer fits. Their names, and those of what is evicted, are
+    /// among `names`.
     pub(crate) fn add(
         &mut self,
         spans: impl IntoIterator<Item = (TraceId, Arc<Span>)>,
-        shared_bytes: usize,
+        names: &mut Names,
     ) {
-        self.shared_bytes = shared_bytes;
+        self.name_bytes = names.bytes();
         for (trace, span) in spans {
-            self.add_span(trace, span);
-            self.evict();
+            self.add_span(trace, span, names);
+            self.evict(names);
         }
     }
 
@@ -126,7 +124,7 @@ impl Store {
 
     /// An estimate of the memory that everything held takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.trace_bytes + self.shared_bytes
+        self.trace_bytes + self.name_bytes
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
@@ -148,7 +146,7 @@ impl Store {
         self.changes = None;
     }
 
-    fn add_span(&mut self, id: TraceId, span: Arc<Span>) {
+    fn add_span(&mut self, id: TraceId, span: Arc<Span>, names: &mut Names) {
         let entry = self.traces.entry(id).or_insert_with(|| {
             self.order.push_back(id);
             let trace = Trace::new(id);
@@ -169,9 +167,16 @@ impl Store {
                 self.totals.duplicates += 1;
                 self.unindex(id, &former);
                 self.index(id, &span);
+                names.release_span(former);
             }
-            Added::Duplicate => self.totals.duplicates += 1,
-            Added::Overflow => self.totals.overflow += 1,
+            Added::Duplicate => {
+                self.totals.duplicates += 1;
+                names.release_span(span);
+            }
+            Added::Overflow => {
+                self.totals.overflow += 1;
+                names.release_span(span);
+            }
         }
         self.note_change(id);
     }
@@ -198,8 +203,13 @@ impl Store {
         }
     }
 
-    fn evict(&mut self) {
+    fn evict(&mut self, names: &mut Names) {
         while self.spans > self.bounds.spans || self.bytes() > self.bounds.bytes {
+            if self.spans <= self.bounds.spans && names.may_be_swept() {
+                names.sweep();
+                self.name_bytes = names.bytes();
+                continue;
+            }
             let Some(oldest) = self.order.pop_front() else { return };
             let Some(trace) = self.traces.remove(&oldest) else { continue };
             for span in &trace.spans {
@@ -209,6 +219,8 @@ impl Store {
             self.trace_bytes -= trace.bytes;
             self.totals.evicted_traces += 1;
             self.totals.evicted_spans += trace.spans.len() as u64;
+            names.release_trace(trace);
+            self.name_bytes = names.bytes();
         }
     }
 }

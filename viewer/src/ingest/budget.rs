@@ -1,13 +1,26 @@
-//! How much memory requests may take that are being read, decoded or waiting for the store.
+//! How much memory requests may take that are on their way in or wait for the store.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that requests share. What one holds is a [`Reservation`].
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
-    used: Arc<AtomicUsize>,
+    used: Arc<Mutex<Used>>,
     bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    bytes: usize,
+    by_peer: HashMap<IpAddr, usize>,
+}
+
+/// The part of a budget that one peer may hold: so nobody keeps the others out.
+const fn share(bytes: usize) -> usize {
+    bytes / 2
 }
 
 impl Budget {
@@ -17,29 +30,46 @@ impl Budget {
 
     /// A reservation of nothing, to grow.
     pub(crate) fn reservation(&self) -> Reservation {
-        Reservation { budget: self.clone(), bytes: 0 }
+        Reservation { budget: self.clone(), peer: None, bytes: 0 }
+    }
+
+    /// The same, with all that are for `peer` in one share.
+    pub(crate) fn reservation_for(&self, peer: IpAddr) -> Reservation {
+        Reservation { budget: self.clone(), peer: Some(peer), bytes: 0 }
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        // Nothing between locking and unlocking can panic.
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A share of a [`Budget`], given back when dropped.
+/// A part of a [`Budget`], given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     budget: Budget,
+    peer: Option<IpAddr>,
     bytes: usize,
 }
 
 impl Reservation {
-    /// Takes `bytes` more; false, and nothing taken, when so much is not left.
+    /// Takes `bytes` more; false, and nothing taken, when so much is not left, or not for this peer.
     #[must_use]
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
-        let limit = self.budget.bytes;
-        let taken = self.budget.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
-            used.checked_add(bytes).filter(|&sum| sum <= limit)
-        });
-        if taken.is_ok() {
-            self.bytes += bytes;
+        let most = self.budget.bytes;
+        let mut used = self.budget.used();
+        let of_peer = self.peer.and_then(|peer| used.by_peer.get(&peer)).copied().unwrap_or_default();
+        let most_of_peer = if self.peer.is_some() { share(most) } else { most };
+        if bytes > most.saturating_sub(used.bytes) || bytes > most_of_peer.saturating_sub(of_peer) {
+            return false;
         }
-        taken.is_ok()
+        used.bytes += bytes;
+        if let Some(peer) = self.peer {
+            used.by_peer.insert(peer, of_peer + bytes);
+        }
+        drop(used);
+        self.bytes += bytes;
+        true
     }
 
     /// How much it holds.
@@ -50,7 +80,15 @@ impl Reservation {
     /// Gives back all but `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let back = self.bytes.saturating_sub(bytes);
-        self.budget.used.fetch_sub(back, Ordering::AcqRel);
+        let mut used = self.budget.used();
+        used.bytes -= back;
+        if let Some(Entry::Occupied(mut of_peer)) = self.peer.map(|peer| used.by_peer.entry(peer)) {
+            *of_peer.get_mut() -= back;
+            if *of_peer.get() == 0 {
+                of_peer.remove();
+            }
+        }
+        drop(used);
         self.bytes -= back;
     }
 }
@@ -65,6 +103,10 @@ impl Drop for Reservation {
 mod tests {
     use super::*;
 
+    fn peer(number: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, number])
+    }
+
     #[test]
     fn what_is_dropped_can_be_taken_again() {
         let budget = Budget::new(10);
@@ -77,5 +119,27 @@ mod tests {
         assert!(second.grow(10));
         second.shrink_to(4);
         assert!(budget.reservation().grow(6));
+    }
+
+    #[test]
+    fn a_peer_cannot_hold_more_than_half() {
+        let budget = Budget::new(20);
+        let mut greedy = [(); 10].map(|()| budget.reservation_for(peer(1)));
+        let taken = greedy.iter_mut().filter_map(|one| one.grow(3).then_some(3)).sum::<usize>();
+
+        assert_eq!(taken, 9);
+        assert!(budget.reservation_for(peer(2)).grow(10));
+        assert!(!budget.reservation_for(peer(2)).grow(11));
+    }
+
+    #[test]
+    fn no_trace_of_a_peer_is_left_that_holds_nothing() {
+        let budget = Budget::new(20);
+        let mut reservation = budget.reservation_for(peer(1));
+        assert!(reservation.grow(1));
+
+        drop(reservation);
+
+        assert!(budget.used().by_peer.is_empty());
     }
 }

@@ -1,104 +1,198 @@
-//! Reads a request's body: bounded in size and time, unpacked when it is gzip.
+//! Reads a request's body, from HTTP or gRPC: as much memory as has come is charged, and a sender
+//! that is too slow is not waited for.
 
-use std::io::Read;
+use std::fmt::Display;
 use std::time::Duration;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::web::Payload;
-use bytes::{Bytes, BytesMut};
-use flate2::read::MultiGzDecoder;
-use futures_util::StreamExt;
-use tokio::time::timeout;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, timeout_at};
 
-use super::receiver::{BODY_SECONDS, Encoding, Receiver};
-use super::status::Failure;
+use super::failure::Failure;
 use crate::ingest::Reservation;
 
-/// Unpacked bytes that are made room for at a time.
-const UNPACK_STEP: usize = 64 * 1024;
+/// What a request takes beside its body while it waits.
+const REQUEST_BYTES: usize = 1024;
+/// The smallest memory that is taken for a body.
+const FIRST_BYTES: usize = 4 * 1024;
 
-/// How the request is written, by its content type; parameters such as a charset do not matter.
-pub(super) fn encoding(request: &HttpRequest) -> Result<Encoding, Failure> {
-    let named = header(request, &CONTENT_TYPE);
-    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "application/x-protobuf" => Ok(Encoding::Protobuf),
-        "application/json" => Ok(Encoding::Json),
-        _ => Err(Failure::ContentType(named)),
-    }
+/// How fast a body has to come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How long a sender is watched before it is judged.
+    window: Duration,
+    /// The bytes that have to come in that time, unless the body ends in it.
+    window_bytes: usize,
+    /// The time in which the whole body has to come.
+    whole: Duration,
 }
 
-/// The body, unpacked, with the memory that it was granted.
-pub(super) async fn read(
-    request: &HttpRequest,
-    payload: Payload,
-    receiver: &Receiver,
-) -> Result<(Bytes, Reservation), Failure> {
-    let packed = match header(request, &CONTENT_ENCODING).to_ascii_lowercase().as_str() {
-        "" | "identity" => false,
-        "gzip" => true,
-        _ => return Err(Failure::ContentEncoding(header(request, &CONTENT_ENCODING))),
-    };
-    let limit = receiver.request_bytes;
-    let announced = header(request, &CONTENT_LENGTH).parse::<usize>().unwrap_or_default();
-    if announced > limit {
-        return Err(Failure::TooLarge { limit });
-    }
-    let mut reservation = receiver.budget.reservation();
-    let collected = collect(payload, announced, limit, &mut reservation);
-    let body = timeout(Duration::from_secs(BODY_SECONDS), collected).await??;
-    if packed {
-        let unpacked = unpack(&body, limit, &mut reservation)?;
-        return Ok((unpacked, reservation));
-    }
-    Ok((body, reservation))
-}
+/// Of any sender: 16 KiB a second.
+pub(super) const PACE: Pace = Pace {
+    window: Duration::from_secs(5),
+    window_bytes: 80 * 1024,
+    whole: Duration::from_secs(30),
+};
 
-async fn collect(
-    mut payload: Payload,
-    announced: usize,
+/// The whole body, at most `limit` bytes of it. What it takes is part of `reservation` afterwards.
+///
+/// # Errors
+///
+/// [`Failure::TooLarge`], [`Failure::TooSlow`], [`Failure::Overloaded`] when the budget does not
+/// have so much, [`Failure::Broken`] when the sender goes away.
+pub(super) async fn read<E: Display>(
+    mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
     limit: usize,
+    pace: Pace,
     reservation: &mut Reservation,
-) -> Result<Bytes, Failure> {
-    if !reservation.grow(announced) {
+) -> Result<Vec<u8>, Failure> {
+    if !reservation.grow(REQUEST_BYTES) {
         return Err(Failure::Overloaded);
     }
-    let (mut body, mut granted) = (BytesMut::with_capacity(announced), announced);
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| Failure::Malformed(error.to_string()))?;
-        let size = body.len() + chunk.len();
-        if size > limit {
-            return Err(Failure::TooLarge { limit });
-        }
-        if size > granted {
-            if !reservation.grow(size - granted) {
-                return Err(Failure::Overloaded);
-            }
-            granted = size;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
-}
-
-fn unpack(packed: &[u8], limit: usize, reservation: &mut Reservation) -> Result<Bytes, Failure> {
-    let mut unpacker = MultiGzDecoder::new(packed);
-    let mut unpacked = Vec::new();
+    let begun = Instant::now();
+    let (mut window_end, mut window_bytes) = (begun + pace.window, 0);
+    let mut body = Vec::new();
     loop {
-        if !reservation.grow(UNPACK_STEP) {
-            return Err(Failure::Overloaded);
-        }
-        let read = unpacker.by_ref().take(UNPACK_STEP as u64).read_to_end(&mut unpacked);
-        match read.map_err(|error| Failure::Malformed(format!("bad gzip: {error}")))? {
-            0 => return Ok(unpacked.into()),
-            _ if unpacked.len() > limit => return Err(Failure::TooLarge { limit }),
-            _ => {}
+        let end = window_end.min(begun + pace.whole);
+        match timeout_at(end, chunks.next()).await {
+            Ok(Some(Ok(chunk))) => {
+                window_bytes += chunk.len();
+                append(&mut body, &chunk, limit, reservation)?;
+            }
+            Ok(Some(Err(error))) => return Err(Failure::Broken(error.to_string())),
+            Ok(None) => return Ok(body),
+            Err(_) if end < begun + pace.whole && window_bytes >= pace.window_bytes => {
+                (window_end, window_bytes) = (end + pace.window, 0);
+            }
+            Err(_) => {
+                return Err(Failure::TooSlow {
+                    bytes: pace.window_bytes,
+                    seconds: pace.window.as_secs(),
+                    whole_seconds: pace.whole.as_secs(),
+                });
+            }
         }
     }
 }
 
-fn header(request: &HttpRequest, name: &actix_web::http::header::HeaderName) -> String {
-    let value = request.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
-    String::from_utf8_lossy(value).trim().to_owned()
+/// Appends a chunk; the memory is reserved before it is taken.
+fn append(
+    body: &mut Vec<u8>,
+    chunk: &[u8],
+    limit: usize,
+    reservation: &mut Reservation,
+) -> Result<(), Failure> {
+    let size = body.len() + chunk.len();
+    if size > limit {
+        return Err(Failure::TooLarge { limit });
+    }
+    if size > body.capacity() {
+        // Twice as much, so that a body is not copied for each of its chunks; or just as much.
+        let ample = size.max(2 * body.capacity()).max(FIRST_BYTES).min(limit);
+        let mut capacities = [ample, size].into_iter();
+        let capacity = capacities.find(|capacity| reservation.grow(capacity - body.capacity()));
+        body.reserve_exact(capacity.ok_or(Failure::Overloaded)? - body.len());
+    }
+    body.extend_from_slice(chunk);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::net::Ipv4Addr;
+
+    use futures_util::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::ingest::Budget;
+
+    type Chunk = Result<Bytes, Infallible>;
+
+    const QUICK: Pace = Pace {
+        window: Duration::from_millis(400),
+        window_bytes: 1000,
+        whole: Duration::from_secs(60),
+    };
+
+    fn chunk(size: usize) -> Chunk {
+        Ok(Bytes::from(vec![0; size]))
+    }
+
+    async fn read_from(
+        chunks: impl Stream<Item = Chunk>,
+        pace: Pace,
+        budget: usize,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut reservation = Budget::new(budget).reservation_for(Ipv4Addr::LOCALHOST.into());
+        read(Box::pin(chunks), 1 << 20, pace, &mut reservation).await
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_is_not_waited_for() {
+        let begun = Instant::now();
+
+        let stalled = stream::iter([chunk(999)]).chain(stream::pending());
+        let read = read_from(stalled, QUICK, 1 << 20).await;
+
+        assert!(matches!(read, Err(Failure::TooSlow { .. })), "{read:?}");
+        assert!(begun.elapsed() < QUICK.whole);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_after_a_good_start_is_not_waited_for_either() {
+        let begun = Instant::now();
+
+        let stalled = stream::iter([chunk(900 << 10)]).chain(stream::pending());
+        let read = read_from(stalled, QUICK, 4 << 20).await;
+
+        assert!(matches!(read, Err(Failure::TooSlow { .. })), "{read:?}");
+        assert!(begun.elapsed() < QUICK.whole);
+    }
+
+    #[tokio::test]
+    async fn a_slow_body_that_comes_on_is_read() {
+        let later = stream::once(async {
+            sleep(QUICK.window + QUICK.window / 4).await;
+            chunk(1)
+        });
+
+        let read = read_from(stream::iter([chunk(1000)]).chain(later), QUICK, 4 << 20).await;
+
+        assert_eq!(read.map(|body| body.len()).ok(), Some(1001));
+    }
+
+    #[tokio::test]
+    async fn no_body_takes_longer_than_it_may() {
+        let pace = Pace { window: Duration::from_secs(60), whole: QUICK.window, ..QUICK };
+        let begun = Instant::now();
+
+        let stalled = stream::iter([chunk(5000)]).chain(stream::pending());
+        let read = read_from(stalled, pace, 1 << 20).await;
+
+        assert!(matches!(read, Err(Failure::TooSlow { .. })), "{read:?}");
+        assert!(begun.elapsed() < pace.window);
+    }
+
+    #[tokio::test]
+    async fn a_body_past_the_limit_is_refused_when_the_limit_is_reached() {
+        let endless = stream::repeat_with(|| chunk(64 << 10));
+
+        let read = read_from(endless, QUICK, 4 << 20).await;
+
+        assert!(matches!(read, Err(Failure::TooLarge { .. })), "{read:?}");
+    }
+
+    #[tokio::test]
+    async fn memory_is_charged_for_what_has_come() {
+        // A peer gets half of the budget.
+        let budget = 2 * (REQUEST_BYTES + FIRST_BYTES);
+
+        let small = read_from(stream::iter([chunk(FIRST_BYTES)]), QUICK, budget).await;
+        let large = read_from(stream::iter([chunk(FIRST_BYTES + 1)]), QUICK, budget).await;
+
+        assert_eq!(small.map(|body| body.len()).ok(), Some(FIRST_BYTES));
+        assert!(matches!(large, Err(Failure::Overloaded)), "{large:?}");
+    }
 }

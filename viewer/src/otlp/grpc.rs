@@ -1,130 +1,103 @@
-//! OTLP over gRPC: <https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>.
+//! OTLP over gRPC: <https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>, on what
+//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md> lays down.
 //!
-//! The messages come as bytes and go the way of HTTP's from there, so that both have the same
-//! limits: the services that `opentelemetry-proto` generates would decode a message before
-//! anybody could say what that costs.
+//! It is spoken here and not by tonic, so that a body goes HTTP's way from the first byte on, with
+//! the same limits: tonic takes memory for as much as a message says that it will have, and unpacks
+//! and decodes it before anybody can say what that costs.
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
-use futures_util::future::BoxFuture;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, Request as HttpRequest, Response as HttpResponse, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyDataStream, BodyExt, Empty, Full};
+use hyper::body::Incoming;
 use prost::Message;
-use tokio::sync::Semaphore;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::codegen::{Body, Service, StdError, http};
-use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::receiver::{Encoding, Receiver};
-use super::signal::Signal;
-use super::status::{Failure, RETRY_AFTER_SECONDS};
+use super::body;
+use super::failure::{Failure, RETRY_AFTER_SECONDS};
+use super::receiver::{Receiver, Response};
+use super::{Encoding, Packing, Request, Signal, Taken};
 
-/// Requests that are read at one time; the others wait their turn.
-const CONCURRENT_REQUESTS: usize = 16;
-/// The bytes of one message, packed or unpacked: what gRPC's libraries allow unless told otherwise.
+/// The bytes that a message may have on the wire: what gRPC's libraries allow unless told
+/// otherwise.
 const MESSAGE_BYTES: usize = 4 << 20;
+/// Whether a message is packed, in one byte, and its length, in four.
+const PREFIX_BYTES: usize = 5;
 
-/// The one method of every service.
-const METHOD: &str = "Export";
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const ACCEPTED_ENCODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,deflate,zstd");
 
-/// What all services share.
-#[derive(Clone, Debug)]
-pub(crate) struct Services {
-    receiver: Arc<Receiver>,
-    reading: Arc<Semaphore>,
-}
+/// The body of an answer.
+pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 
-impl Services {
-    pub(crate) fn new(receiver: Receiver) -> Self {
-        Self {
-            receiver: Arc::new(receiver),
-            reading: Arc::new(Semaphore::new(CONCURRENT_REQUESTS)),
+/// Answers one call.
+pub(crate) async fn answer(
+    receiver: &Receiver,
+    peer: IpAddr,
+    call: HttpRequest<Incoming>,
+) -> HttpResponse<AnswerBody> {
+    let content_type = call.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if call.method() != Method::POST || !content_type.is_some_and(|named| named.starts_with(GRPC.as_bytes()))
+    {
+        return not_grpc();
+    }
+    let path = call.uri().path();
+    let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.grpc_path() == path) else {
+        let methods = Signal::ALL.map(Signal::grpc_path).join(", ");
+        return failed(Status::unimplemented(format!("method {path:?} is none of {methods}")));
+    };
+    receiver.count(signal);
+    match take(receiver, signal, peer, call).await {
+        Ok(taken) => succeeded(&Response::from(taken)),
+        Err(failure) => {
+            receiver.count_refused(signal, &failure);
+            failed(status(&failure))
         }
     }
+}
 
-    /// The service of one signal.
-    pub(crate) fn export<S: Signal>(&self) -> Export<S> {
-        Export { shared: self.clone(), signal: PhantomData }
+async fn take(
+    receiver: &Receiver,
+    signal: Signal,
+    peer: IpAddr,
+    call: HttpRequest<Incoming>,
+) -> Result<Taken, Failure> {
+    let named = call.headers().get("grpc-encoding").map(|name| name.as_bytes().to_vec());
+    let named = String::from_utf8_lossy(&named.unwrap_or_default()).into_owned();
+    let packing = Packing::from_name(&named).ok_or(Failure::ContentEncoding(named))?;
+    let limit = receiver.request_bytes.min(MESSAGE_BYTES);
+    let mut reservation = receiver.budget.reservation_for(peer);
+    let chunks = BodyDataStream::new(call.into_body()).boxed();
+    let mut body = match body::read(chunks, PREFIX_BYTES + limit, body::PACE, &mut reservation).await {
+        Err(Failure::TooLarge { .. }) => return Err(Failure::TooLarge { limit }),
+        read => read?,
+    };
+    let packing = if is_packed(&body)? { packing } else { Packing::None };
+    body.drain(..PREFIX_BYTES);
+    let encoding = Encoding::Protobuf;
+    receiver.receive(Request { signal, encoding, packing, body, reservation }).await
+}
+
+/// Whether the one message that a body has to be is packed.
+fn is_packed(body: &[u8]) -> Result<bool, Failure> {
+    let malformed = |what: &str| Err(Failure::Malformed(format!("the call's body {what}")));
+    let Some((&[flag, a, b, c, d], message)) = body.split_first_chunk() else {
+        return malformed("has no message");
+    };
+    if u32::from_be_bytes([a, b, c, d]) as usize != message.len() {
+        return malformed("is not one message, of the length that it says");
     }
-}
-
-/// The gRPC service of one signal, with its one method `Export`.
-#[derive(Debug)]
-pub(crate) struct Export<S> {
-    shared: Services,
-    signal: PhantomData<fn() -> S>,
-}
-
-impl<S> Clone for Export<S> {
-    fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), signal: PhantomData }
-    }
-}
-
-impl<S: Signal> NamedService for Export<S> {
-    const NAME: &'static str = S::SERVICE;
-}
-
-impl<S, B> Service<http::Request<B>> for Export<S>
-where
-    S: Signal,
-    B: Body + Send + 'static,
-    B::Error: Into<StdError> + Send + 'static,
-{
-    type Response = http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move {
-            let method = request.uri().path().rsplit('/').next().unwrap_or_default();
-            if method != METHOD {
-                let message = format!("method {method:?}: the only one is {METHOD}");
-                return Ok(Status::unimplemented(message).into_http());
-            }
-            let _turn = service.shared.reading.clone().acquire_owned().await;
-            let limit = service.shared.receiver.request_bytes.min(MESSAGE_BYTES);
-            let mut grpc = Grpc::new(Raw)
-                .accept_compressed(CompressionEncoding::Gzip)
-                .max_decoding_message_size(limit);
-            Ok(grpc.unary(service, request).await)
-        })
-    }
-}
-
-impl<S: Signal> UnaryService<Bytes> for Export<S> {
-    type Response = Bytes;
-    type Future = Ready<Result<Response<Bytes>, Status>>;
-
-    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let receiver = &self.shared.receiver;
-        S::counts(&receiver.stats).requests.fetch_add(1, Relaxed);
-        let body = request.into_inner();
-        let mut reservation = receiver.budget.reservation();
-        let taken = if reservation.grow(body.len()) {
-            receiver.receive::<S>(&body, Encoding::Protobuf, reservation)
-        } else {
-            Err(Failure::Overloaded)
-        };
-        ready(match taken {
-            Ok(response) => Ok(Response::new(response.encode_to_vec().into())),
-            Err(failure) => {
-                receiver.count_failure::<S>(&failure);
-                Err(status(&failure))
-            }
-        })
+    match flag {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => malformed("is packed in an unknown way"),
     }
 }
 
@@ -140,40 +113,42 @@ fn status(failure: &Failure) -> Status {
     }
 }
 
-/// Messages as bytes.
-#[derive(Clone, Copy, Debug)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
+fn succeeded(response: &Response) -> HttpResponse<AnswerBody> {
+    let mut message = BytesMut::new();
+    message.put_u8(0);
+    message.put_u32(u32::try_from(response.encoded_len()).unwrap_or(u32::MAX));
+    message.put(&*response.encode_to_vec());
+    let mut trailers = HeaderMap::new();
+    trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
+    let body = Full::new(message.freeze()).with_trailers(async { Some(Ok(trailers)) });
+    let mut answer = HttpResponse::new(body.boxed_unsync());
+    answer.headers_mut().insert(CONTENT_TYPE, GRPC);
+    answer.headers_mut().insert("grpc-accept-encoding", ACCEPTED_ENCODINGS);
+    answer
 }
 
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
+fn failed(status: Status) -> HttpResponse<AnswerBody> {
+    let mut answer = status.into_http::<Empty<Bytes>>().map(BodyExt::boxed_unsync);
+    answer.headers_mut().insert("grpc-accept-encoding", ACCEPTED_ENCODINGS);
+    answer
 }
 
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
+fn not_grpc() -> HttpResponse<AnswerBody> {
+    let mut answer = HttpResponse::new(Empty::new().boxed_unsync());
+    *answer.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    answer
+}
 
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+#[cfg(test)]
+mod tests {
+    use super::is_packed;
+
+    #[test]
+    fn a_call_has_one_whole_message() {
+        assert_eq!(is_packed(&[0, 0, 0, 0, 0]).ok(), Some(false));
+        assert_eq!(is_packed(&[1, 0, 0, 0, 1, 7]).ok(), Some(true));
+        for body in [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 7], &[0, 0, 0, 0, 0, 7], &[2, 0, 0, 0, 0]] {
+            assert!(is_packed(body).is_err(), "{body:?}");
+        }
     }
 }

@@ -1,23 +1,11 @@
-//! What HTTP and gRPC share: from a request's bytes to its answer.
+//! What HTTP and gRPC share: from a request's body to its answer, with everything counted.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use prost::Message;
-use tokio::time::error::Elapsed;
-
-use super::measure;
-use super::signal::Signal;
-use super::status::Failure;
-use crate::ingest::{Budget, Queue, Reservation};
+use super::failure::Failure;
+use super::{Request, Signal, Taken};
+use crate::ingest::{Budget, Queue};
 use crate::stats::Stats;
-
-/// How requests are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    Protobuf,
-    Json,
-}
 
 /// Takes requests of all signals.
 #[derive(Clone, Debug)]
@@ -27,61 +15,49 @@ pub(crate) struct Receiver {
     pub(crate) stats: Arc<Stats>,
     /// The bytes that one request may have, packed or unpacked.
     pub(crate) request_bytes: usize,
-    /// The bytes that one request may take in memory when decoded.
-    pub(crate) decoded_bytes: usize,
 }
 
 impl Receiver {
-    /// Decodes a request and takes it.
-    pub(crate) fn receive<S: Signal>(
-        &self,
-        body: &Bytes,
-        encoding: Encoding,
-        mut reservation: Reservation,
-    ) -> Result<S::Response, Failure> {
-        let bytes = match encoding {
-            Encoding::Protobuf => {
-                measure::protobuf(body, S::shape().0).map_err(|e| malformed(&e))?
-            }
-            Encoding::Json => measure::json(body),
-        };
-        if bytes > self.decoded_bytes {
-            return Err(Failure::TooExpensive { bytes, limit: self.decoded_bytes });
-        }
-        if !reservation.grow(bytes) {
-            return Err(Failure::Overloaded);
-        }
-        let request = match encoding {
-            Encoding::Protobuf => S::Request::decode(&**body).map_err(|e| malformed(&e))?,
-            Encoding::Json => serde_json::from_slice(body).map_err(|e| malformed(&e))?,
-        };
-        // The body goes when the sender is answered; what waits for the store is its content.
-        reservation.shrink_to(bytes);
-        S::accept(request, self, reservation)
+    /// Has a request decoded and stored.
+    pub(super) async fn receive(&self, request: Request) -> Result<Taken, Failure> {
+        self.queue.push(request).await
     }
 
-    /// Counts a request that was refused or bad.
-    pub(crate) fn count_failure<S: Signal>(&self, failure: &Failure) {
-        use std::sync::atomic::Ordering::Relaxed;
+    /// Counts a request that has come.
+    pub(super) fn count(&self, signal: Signal) {
+        self.stats.of(signal).count_request();
+    }
 
-        if matches!(failure, Failure::Overloaded) {
-            S::counts(&self.stats).refused.fetch_add(1, Relaxed);
-            self.stats.refusals.refused();
-        } else {
-            tracing::debug!(path = S::PATH, "bad request: {failure}");
-        }
+    /// Counts a request that is refused, and says so in the log when it is the first of its kind
+    /// for a while.
+    pub(super) fn count_refused(&self, signal: Signal, failure: &Failure) {
+        self.stats.of(signal).count_refused();
+        self.stats.refusals.refused(failure.into(), &format_args!("{}: {failure}", signal.http_path()));
     }
 }
 
-fn malformed(error: &dyn std::error::Error) -> Failure {
-    Failure::Malformed(error.to_string())
+/// An answer to a request that was taken: an `ExportTraceServiceResponse` or its like, which have
+/// the same fields for all signals.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Response {
+    #[prost(message, optional, tag = "1")]
+    pub(super) partial_success: Option<PartialSuccess>,
 }
 
-/// The time in which a request's body has to come.
-pub(crate) const BODY_SECONDS: u64 = 30;
+/// What was wrong with parts of a request.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    pub(super) rejected: i64,
+    #[prost(string, tag = "2")]
+    pub(super) error_message: String,
+}
 
-impl From<Elapsed> for Failure {
-    fn from(_: Elapsed) -> Self {
-        Self::TooSlow { seconds: BODY_SECONDS }
+impl From<Taken> for Response {
+    fn from(taken: Taken) -> Self {
+        let rejected = i64::try_from(taken.rejected).unwrap_or(i64::MAX);
+        let partial_success =
+            taken.reason.map(|error_message| PartialSuccess { rejected, error_message });
+        Self { partial_success }
     }
 }

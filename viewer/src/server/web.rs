@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,24 +21,27 @@ use crate::api::{self, State};
 use crate::error::Error;
 use crate::otlp::http;
 use crate::otlp::receiver::Receiver;
-use crate::security::{Hosts, check_host, headers};
+use super::Connections;
+use crate::security::{HostCheck, check_host, headers};
+use crate::stats::Stats;
 use crate::{jaeger, page};
 
 /// Workers of each server.
 const WORKERS: usize = 2;
-/// Connections of one worker.
-const CONNECTIONS: usize = 1_024;
 /// The time in which a request's head has to come.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// Ticks of the live tail in a second.
 const TICKS_A_SECOND: u64 = 4;
 
 type Listener = (TcpListener, SocketAddr);
+/// A listener, how many connections it may have, and the flag that says where it listens.
+type Port = (Listener, usize, &'static str);
 
 /// Starts both servers on a thread of their own.
 pub(super) fn start(
     page: Listener,
     otlp: Listener,
+    connections: Connections,
     receiver: Receiver,
     state: State,
     patience: Duration,
@@ -47,7 +51,9 @@ pub(super) fn start(
     let thread = std::thread::Builder::new()
         .name(String::from("viewer-http"))
         .spawn(move || {
-            rt::System::new().block_on(run(page, otlp, receiver, state, patience, &started))
+            let page = (page, connections.page, "--listen");
+            let otlp = (otlp, connections.otlp, "--otlp");
+            rt::System::new().block_on(run(page, otlp, receiver, state, patience, &started));
         })
         .map_err(failed)?;
     match handles.recv() {
@@ -58,23 +64,24 @@ pub(super) fn start(
 }
 
 async fn run(
-    page: Listener,
-    otlp: Listener,
+    page: Port,
+    otlp: Port,
     receiver: Receiver,
     state: State,
     patience: Duration,
     started: &Sender<std::io::Result<Vec<ServerHandle>>>,
 ) {
     let ticking = rt::spawn(tick(state.clone()));
+    let stats = Arc::clone(&state.stats);
     let (state, receiver) = (Data::new(state), Data::new(receiver));
-    let page = server(page, patience, move |config| {
+    let page = server(page, patience, &stats, move |config| {
         config
             .app_data(Data::clone(&state))
             .configure(api::routes)
             .configure(jaeger::routes)
             .configure(page::routes);
     });
-    let otlp = server(otlp, patience, move |config| {
+    let otlp = server(otlp, patience, &stats, move |config| {
         config.app_data(Data::clone(&receiver)).configure(http::routes);
     });
     let servers = page.and_then(|page| Ok((page, otlp?)));
@@ -98,11 +105,12 @@ async fn run(
 /// A server that answers what `routes` say. A connection ends when its peer leaves an answer unread
 /// for longer than `patience`.
 fn server(
-    (listener, address): Listener,
+    ((listener, address), connections, flag): Port,
     patience: Duration,
+    stats: &Arc<Stats>,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
-    let hosts = Data::new(Hosts::of(address));
+    let hosts = Data::new(HostCheck::new(address, flag, Arc::clone(stats)));
     let app = move || {
         App::new()
             .app_data(Data::clone(&hosts))
@@ -114,7 +122,7 @@ fn server(
         .workers(WORKERS)
         // As many answers as there may be: most of their threads wait for readers.
         .worker_max_blocking_threads(ANSWERS)
-        .max_connections(CONNECTIONS)
+        .max_connections(connections.div_ceil(WORKERS))
         .client_request_timeout(HEAD_TIME)
         .on_connect(move |connection, _| limit_unread(connection, patience))
         .disable_signals()

@@ -17,7 +17,7 @@ pub(crate) const ARC_COUNTS: usize = 2 * size_of::<usize>();
 
 /// An estimate of the memory behind a value, without what it shares with others.
 pub(crate) trait Footprint {
-    /// Bytes, the value itself included.
+    /// Bytes.
     fn footprint(&self) -> usize;
 }
 
@@ -28,12 +28,6 @@ pub(crate) const fn heap(bytes: usize) -> usize {
     }
     let block = (bytes + BLOCK_HEADER).next_multiple_of(BLOCK_UNIT);
     if block < SMALLEST_BLOCK { SMALLEST_BLOCK } else { block }
-}
-
-impl Footprint for str {
-    fn footprint(&self) -> usize {
-        heap(self.len())
-    }
 }
 
 /// In its `Arc`.
@@ -57,16 +51,17 @@ impl Footprint for Extra {
     }
 }
 
+/// Without itself.
 impl Footprint for Resource {
     fn footprint(&self) -> usize {
-        size_of::<Self>() + attributes(&self.attributes) + heap(self.schema_url.len())
+        attributes(&self.attributes) + heap(self.schema_url.len())
     }
 }
 
+/// Without itself.
 impl Footprint for Scope {
     fn footprint(&self) -> usize {
-        size_of::<Self>()
-            + heap(self.name.len())
+        heap(self.name.len())
             + heap(self.version.len())
             + attributes(&self.attributes)
             + heap(self.schema_url.len())

@@ -19,26 +19,18 @@ pub(crate) const VALUE_BYTES: usize = 16 * 1024;
 /// Values in one attribute, nested ones counted.
 pub(crate) const NESTED_VALUES: usize = 1024;
 
-/// Cuts `text` to at most `bytes`, at a character's boundary; says whether it had to.
-pub(crate) fn shorten(text: &mut String, bytes: usize) -> bool {
-    if text.len() <= bytes {
-        return false;
-    }
-    text.truncate(text.floor_char_boundary(bytes));
-    true
+/// The beginning of `text`, at most `bytes` of it, up to a character's boundary.
+pub(crate) fn shortened(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shorten;
+    use super::shortened;
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        let mut text = String::from("aéé");
-
-        assert!(shorten(&mut text, 4));
-
-        assert_eq!(text, "aé");
-        assert!(!shorten(&mut text, 4));
+        assert_eq!(shortened("aéé", 4), "aé");
+        assert_eq!(shortened("aéé", 5), "aéé");
     }
 }

@@ -2,13 +2,55 @@
 //! protobuf takes, with ids as integers and every name that repeats kept once.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-pub(crate) use super::attribute::{Attribute, Double, Value, find};
-
 /// A string that many spans share: an attribute key, a span name, a service.
 pub(crate) type Name = Arc<str>;
+
+/// A double that can be a key: two are equal when their bits are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Double(pub(crate) f64);
+
+impl PartialEq for Double {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Double {}
+
+impl Hash for Double {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+/// An attribute's value, of any of OTLP's types.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Value {
+    Empty,
+    String(Box<str>),
+    Bool(bool),
+    Int(i64),
+    Double(Double),
+    Bytes(Box<[u8]>),
+    Array(Box<[Value]>),
+    Map(Box<[Attribute]>),
+}
+
+/// A key with its value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Attribute {
+    pub(crate) key: Name,
+    pub(crate) value: Value,
+}
+
+/// The value of `key` among `attributes`.
+pub(crate) fn find<'a>(attributes: &'a [Attribute], key: &str) -> Option<&'a Value> {
+    attributes.iter().find(|attribute| &*attribute.key == key).map(|attribute| &attribute.value)
+}
 
 /// A trace id, never zero; shown as 32 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -120,7 +162,7 @@ pub(crate) struct Resource {
 }
 
 /// The instrumentation that made a span.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Scope {
     pub(crate) name: Box<str>,
     pub(crate) version: Box<str>,

@@ -48,6 +48,28 @@ fn a_name_that_is_rebound_to_this_machine_is_refused() {
 }
 
 #[test]
+fn whoever_names_another_host_is_told_what_helps_and_counted() {
+    let backend = Backend::viewer();
+    let port = backend.handle().otlp().port();
+
+    let post = backend.otlp("/v1/traces").header("host", "host.docker.internal:4318").body("{}");
+    let refused = post.send().expect("an answer");
+
+    assert_eq!(refused.status(), 403);
+    let answer: serde_json::Value = serde_json::from_str(&refused.text().expect("a text")).expect("JSON");
+    assert_eq!(
+        answer["error"],
+        format!(
+            "host \"host.docker.internal:4318\" is not this machine: use localhost or 127.0.0.1, \
+             or, to be reached from containers and other machines, start the viewer with \
+             --otlp 0.0.0.0:{port}"
+        )
+    );
+    let traces = &backend.get("/viewer/api/stats").1["signals"]["traces"];
+    assert_eq!(serde_json::json!([traces["requests"], traces["refused"]]), serde_json::json!([1, 1]));
+}
+
+#[test]
 fn another_sites_page_cannot_send_spans() {
     let backend = Backend::viewer();
 

@@ -53,7 +53,10 @@ fn a_partial_success_says_what_was_wrong() {
 
         let partial = answer.into_inner().partial_success.expect("a partial success");
         assert_eq!(partial.rejected_spans, 1);
-        assert_eq!(partial.error_message, "a span's span id has 0 bytes, expected 8");
+        assert_eq!(
+            partial.error_message,
+            "resourceSpans[0].scopeSpans[0].spans[0].spanId is missing or all zeroes"
+        );
     });
 }
 

@@ -3,16 +3,17 @@
 use std::io::Write;
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use prost::Message;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value as Json, json};
 
 use super::{counts, logs, metrics};
 use crate::support::Backend;
-use crate::support::spans::{Trace, of_service, request};
+use crate::support::spans::{Trace, of_service, request, to_json};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -95,7 +96,8 @@ fn spans_with_bad_ids_are_rejected_and_the_others_kept() {
     let answer = ExportTraceServiceResponse::decode(answer.bytes().expect("a body"));
     let partial_success = Some(ExportTracePartialSuccess {
         rejected_spans: 3,
-        error_message: "a span's trace id is all zeroes".into(),
+        error_message: "resourceSpans[0].scopeSpans[0].spans[0].traceId is missing or all zeroes"
+            .into(),
     });
     assert_eq!(answer, Ok(ExportTraceServiceResponse { partial_success }));
     is_held(&backend, trace);
@@ -125,7 +127,7 @@ fn what_is_not_otlp_is_refused_with_a_status_in_the_requests_encoding() {
     assert_eq!(status.code, tonic::Code::InvalidArgument as i32);
     assert_eq!(
         status.message,
-        "cannot decode the request: failed to decode Protobuf message: invalid varint"
+        "cannot decode the request: the request: failed to decode Protobuf message: invalid varint"
     );
 
     let json = backend.post("/v1/traces", JSON, "{\"resourceSpans\": 7}");
@@ -135,8 +137,7 @@ fn what_is_not_otlp_is_refused_with_a_status_in_the_requests_encoding() {
         status,
         json!({
             "code": 3,
-            "message": "cannot decode the request: \
-                invalid type: integer `7`, expected a sequence at line 1 column 19",
+            "message": "cannot decode the request: resourceSpans: expected a list, found 7",
         })
     );
 }
@@ -159,4 +160,71 @@ fn other_content_types_encodings_and_routes_are_refused() {
         [text, none, status(brotli.send()), status(broken.send()), unknown],
         [415, 415, 415, 400, 404]
     );
+    assert_eq!(counts(&backend, "traces"), [4, 0, 0, 0, 4]);
+}
+
+#[test]
+fn a_content_type_or_encoding_that_is_not_taken_is_answered_with_those_that_are() {
+    let backend = Backend::viewer();
+    let message = |answer: reqwest::blocking::Response| {
+        let answer: Json = serde_json::from_str(&answer.text().expect("a text")).expect("JSON");
+        answer["message"].as_str().unwrap_or_default().to_owned()
+    };
+    let post = || backend.otlp("/v1/traces").body("{}");
+
+    let text = post().header("content-type", "text/plain").send().expect("an answer");
+    let snappy = post().header("content-type", JSON).header("content-encoding", "snappy");
+    let snappy = snappy.send().expect("an answer");
+
+    assert_eq!(snappy.headers()["accept-encoding"], "gzip, deflate, zstd");
+    assert_eq!(
+        message(text),
+        "content type \"text/plain\" is not taken: send application/x-protobuf or application/json"
+    );
+    assert_eq!(
+        message(snappy),
+        "content encoding \"snappy\" is not taken: send gzip, deflate, zstd or none \
+         (OTEL_EXPORTER_OTLP_COMPRESSION=gzip of an SDK, `compression: gzip` of a Collector's \
+         exporter)"
+    );
+}
+
+#[test]
+fn deflate_and_zstd_are_taken() {
+    let backend = Backend::viewer();
+    let ((one, deflate), (two, zstd)) = (one_span(), one_span());
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&deflate.encode_to_vec()).expect("memory");
+    let deflate = encoder.finish().expect("memory");
+    let zstd = compress_to_vec(&*zstd.encode_to_vec(), CompressionLevel::Fastest);
+
+    for (encoding, body) in [("deflate", deflate), ("zstd", zstd)] {
+        let request = backend.otlp("/v1/traces").header("content-type", PROTOBUF);
+        let answer = request.header("content-encoding", encoding).body(body).send();
+        assert_eq!(answer.expect("an answer").status(), 200, "{encoding}");
+    }
+
+    backend.stats_when_stored(2);
+    is_held(&backend, one);
+    is_held(&backend, two);
+}
+
+#[test]
+fn a_partial_success_in_json_has_its_count_as_a_string() {
+    let backend = Backend::viewer();
+    let trace = Trace::new();
+    let mut bad = trace.span(2, 0, "bad", 0..10);
+    bad.span_id.clear();
+    let sent = request([of_service("sender", vec![trace.span(1, 0, "good", 0..10), bad])]);
+
+    let answer = backend.post("/v1/traces", JSON, to_json(&sent));
+
+    assert_eq!(
+        serde_json::from_str::<Json>(&answer.text().expect("a text")).expect("JSON"),
+        json!({"partialSuccess": {
+            "rejectedSpans": "1",
+            "errorMessage": "resourceSpans[0].scopeSpans[0].spans[1].spanId is missing or all zeroes",
+        }})
+    );
+    is_held(&backend, trace);
 }

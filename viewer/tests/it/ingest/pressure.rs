@@ -1,8 +1,20 @@
-//! When more comes than can be stored: senders are told to wait, and nothing is lost unsaid.
+//! When more comes than can be stored, or comes too slowly: senders are told to wait, nothing is lost
+//! unsaid, and nobody keeps the others out.
 
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use prost::Message;
 use tonic::Code;
+use tonic::client::GrpcService;
+use tonic::transport::Channel;
 use tonic_types::StatusExt;
 use viewer::Config;
 
@@ -67,4 +79,107 @@ fn what_was_refused_is_taken_when_there_is_room_again() {
     backend.stats_when_stored(1);
     assert_eq!(backend.get(&format!("/viewer/api/traces/{}", trace.hex())).0, 200);
     assert_eq!(counts(&backend, "traces"), [2, 1, 1, 0, 1]);
+}
+
+/// The beginning of a request over HTTP, as raw as that.
+fn begin_request(backend: &Backend, length: usize, body: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(backend.handle().otlp()).expect("a connection");
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n\
+         content-type: application/x-protobuf\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("room to send");
+    stream
+}
+
+/// A connection for gRPC.
+async fn connect(backend: &Backend) -> Channel {
+    let address = format!("http://{}", backend.handle().otlp_grpc());
+    let endpoint = Channel::from_shared(address).expect("an address");
+    endpoint.connect().await.expect("a connection")
+}
+
+/// The beginning of a call over gRPC, whose body says it has 4 MB and never ends.
+async fn begin_call(
+    mut channel: Channel,
+) -> Result<http::Response<tonic::body::Body>, tonic::transport::Error> {
+    let prefix = Bytes::from_static(&[0, 0, 63, 0, 0, 1, 2, 3]);
+    let begun = stream::iter([Ok::<_, Infallible>(Frame::data(prefix))]).chain(stream::pending());
+    let call = http::Request::post(
+        "http://localhost/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    )
+    .header("content-type", "application/grpc")
+    .header("te", "trailers")
+    .body(tonic::body::Body::new(StreamBody::new(begun)))
+    .expect("a call");
+    futures_util::future::poll_fn(|context| channel.poll_ready(context)).await.expect("a connection");
+    GrpcService::call(&mut channel, call).await
+}
+
+#[test]
+fn requests_that_only_say_how_large_they_are_hold_nobody_up() {
+    let backend = Backend::viewer();
+    let idle: Vec<_> = (0..64).map(|_| begin_request(&backend, 16 << 20, &[])).collect();
+
+    for _ in 0..20 {
+        backend.send(&long_name());
+    }
+
+    assert_eq!(counts(&backend, "traces")[4], 0);
+    drop(idle);
+}
+
+#[test]
+fn uploads_that_do_not_end_hold_nobody_up_and_are_ended() {
+    let backend = Backend::viewer();
+    let mut over_http = begin_request(&backend, 1 << 20, &[0; 100]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+
+    runtime.expect("a runtime").block_on(async {
+        let channel = connect(&backend).await;
+        let stalled: Vec<_> = (0..16).map(|_| tokio::spawn(begin_call(channel.clone()))).collect();
+        // Each of them has begun when as many requests have been counted.
+        tokio::task::block_in_place(|| {
+            backend.get_when("/viewer/api/stats", |stats| {
+                stats["signals"]["traces"]["requests"].as_u64() >= Some(17)
+            });
+        });
+
+        let mut other = TraceServiceClient::new(connect(&backend).await);
+        let sent = tokio::time::timeout(Duration::from_secs(4), other.export(long_name())).await;
+
+        assert!(sent.is_ok_and(|sent| sent.is_ok()), "another sender is held up");
+        for stalled in stalled {
+            let answer = stalled.await.expect("no panic").expect("an answer");
+            let status = tonic::Status::from_header_map(answer.headers()).expect("a status");
+            assert_eq!(status.code(), Code::InvalidArgument);
+            assert!(status.message().starts_with("the body came too slowly"), "{status}");
+        }
+    });
+
+    let mut answer = String::new();
+    over_http.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert_eq!(counts(&backend, "traces"), [18, 1, 1, 0, 17]);
+}
+
+#[test]
+fn one_connection_has_only_so_many_calls_open() {
+    let backend = Backend::viewer();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+
+    runtime.expect("a runtime").block_on(async {
+        let channel = connect(&backend).await;
+        let calls: Vec<_> = (0..40).map(|_| tokio::spawn(begin_call(channel.clone()))).collect();
+
+        // The others are refused, or wait for the first to end.
+        let begun = tokio::task::block_in_place(|| {
+            let stats = backend.get_when("/viewer/api/stats", |stats| {
+                stats["signals"]["traces"]["requests"].as_u64() >= Some(16)
+            });
+            stats["signals"]["traces"]["requests"].clone()
+        });
+        assert_eq!(begun, 16);
+        calls.into_iter().for_each(|call| call.abort());
+    });
 }

@@ -9,11 +9,11 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use prost::Message;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use viewer::Config;
 
 use crate::support::Backend;
-use crate::support::spans::{Trace, attribute, of_service, request, spans_of, text};
+use crate::support::spans::{Trace, attribute, of_service, request, spans_of, text, to_json};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -29,7 +29,12 @@ fn a_request_that_is_too_large_is_refused() {
 
     assert_eq!(refused.status(), 413);
     let status = tonic_types::Status::decode(refused.bytes().expect("a body")).expect("a status");
-    assert_eq!(status.message, "a request may have 100000 bytes at most, unpacked too");
+    assert_eq!(
+        status.message,
+        "a request may have 100000 bytes at most, unpacked too: send smaller batches \
+         (OTEL_BSP_MAX_EXPORT_BATCH_SIZE of an SDK, send_batch_max_size of a Collector's batch \
+         processor)"
+    );
 }
 
 #[test]
@@ -48,37 +53,81 @@ fn a_request_that_unpacks_to_too_much_is_refused() {
 
 #[test]
 fn a_small_request_that_decodes_to_too_much_is_refused() {
-    let backend = Backend::with(Config { max_waiting_bytes: 3 << 20, ..Config::on_free_ports() });
-    let spans = vec![Span::default(); 20_000];
-    let protobuf = request([of_service("a", spans)]).encode_to_vec();
-    assert!(protobuf.len() < 50_000);
+    let backend = Backend::with(Config { max_waiting_bytes: 24 << 20, ..Config::on_free_ports() });
+    let trace = Trace::new();
+    let least = |id: u64| Span {
+        trace_id: trace.id.to_be_bytes().to_vec(),
+        span_id: id.to_be_bytes().to_vec(),
+        ..Span::default()
+    };
+    let spans = 89_000;
+    let protobuf = request([of_service("a", (1..=spans).map(least).collect())]).encode_to_vec();
+    let span = |id| format!(r#"{{"traceId":"{}","spanId":"{id:016x}"}}"#, trace.hex());
+    let json: Vec<_> = (1..=spans).map(span).collect();
     let json = format!(
-        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}{{}}]}}]}}]}}"#,
-        "{},".repeat(20_000)
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#,
+        json.join(",")
     );
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(json.as_bytes()).expect("memory");
+    let packed = packed.finish().expect("memory");
+    assert!(protobuf.len() < 3 << 20 && packed.len() < 1 << 20);
 
     let protobuf = backend.post("/v1/traces", PROTOBUF, protobuf);
-    let json = backend.post("/v1/traces", "application/json", json);
+    let json = backend.otlp("/v1/traces").header("content-type", "application/json");
+    let json = json.header("content-encoding", "gzip").body(packed).send().expect("an answer");
 
     assert_eq!([protobuf.status().as_u16(), json.status().as_u16()], [413, 413]);
+    assert_eq!(backend.get("/viewer/api/stats").1["bytes"], 0);
 }
 
 #[test]
-fn a_value_that_nests_without_end_is_refused_and_nothing_overflows() {
+fn a_request_of_many_spans_that_are_none_takes_no_memory() {
+    let backend = Backend::with(Config { max_waiting_bytes: 3 << 20, ..Config::on_free_ports() });
+    let empty = request([of_service("a", vec![Span::default(); 100_000])]).encode_to_vec();
+    let lists = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}[]]}}]}}]}}"#,
+        "[],".repeat(100_000)
+    );
+
+    let empty = backend.post("/v1/traces", PROTOBUF, empty);
+    let lists = backend.post("/v1/traces", "application/json", lists);
+
+    // Without ids they are OTLP, but no spans; lists are no OTLP.
+    assert_eq!([empty.status().as_u16(), lists.status().as_u16()], [200, 400]);
+    assert_eq!(
+        serde_json::from_str::<Json>(&lists.text().expect("a text")).expect("JSON")["message"],
+        "cannot decode the request: resourceSpans[0].scopeSpans[0].spans[0]: \
+         expected an object, found a list"
+    );
+    let (_, stats) = backend.get("/viewer/api/stats");
+    assert_eq!(stats["signals"]["traces"]["rejected"], 100_000);
+    assert_eq!(stats["bytes"], 0);
+}
+
+#[test]
+fn a_value_that_nests_without_end_is_cut_and_nothing_overflows() {
     let backend = Backend::viewer();
+    let trace = Trace::new();
     let mut value = AnyValue::default();
     for _ in 0..200 {
         let values = vec![value];
         value = AnyValue { value: Some(Value::ArrayValue(ArrayValue { values })) };
     }
-    let mut span = Trace::new().span(1, 0, "deep", 0..10);
+    let mut span = trace.span(1, 0, "deep", 0..10);
     span.attributes =
         vec![attribute("deep", Value::ArrayValue(ArrayValue { values: vec![value] }))];
-    let body = request([of_service("a", vec![span])]).encode_to_vec();
-    let json = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let sent = request([of_service("a", vec![span])]);
+    let brackets = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
 
-    assert_eq!(backend.post("/v1/traces", PROTOBUF, body).status(), 400);
-    assert_eq!(backend.post("/v1/traces", "application/json", json).status(), 400);
+    backend.send(&sent);
+    let json = backend.post("/v1/traces", "application/json", to_json(&sent));
+    let brackets = backend.post("/v1/traces", "application/json", brackets);
+
+    assert_eq!([json.status().as_u16(), brackets.status().as_u16()], [200, 400]);
+    let stats = backend.stats_when_stored(2);
+    // The same span twice, each time with one cut.
+    assert_eq!(json!([stats["spans"], stats["cut"]]), json!([1, 2]));
 }
 
 #[test]

@@ -121,3 +121,8 @@ pub(crate) fn spans_of(answer: &Json) -> Vec<Json> {
 pub(crate) fn list(json: &Json) -> impl Iterator<Item = &Json> {
     json.as_array().into_iter().flatten()
 }
+
+/// The request as OTLP's JSON.
+pub(crate) fn to_json(request: &ExportTraceServiceRequest) -> String {
+    serde_json::to_string(request).expect("JSON")
+}

@@ -1,0 +1,62 @@
+//! The OTLP decoder by itself, for the fuzz targets in `fuzz/`.
+
+
+use crate::ingest::Budget;
+use crate::otlp::decode::{Decoded, Decoder};
+use crate::otlp::{Encoding, Packing, Request, Signal};
+
+/// The memory that a request may take here.
+const DECODED_BYTES: usize = 4 << 20;
+
+/// How a request is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// `application/x-protobuf`
+    Protobuf,
+    /// `application/json`
+    Json,
+}
+
+/// What a request for traces comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The spans, in words.
+    pub spans: Vec<String>,
+    /// How many were sent.
+    pub received: u64,
+    /// How many of those were no spans.
+    pub rejected: u64,
+}
+
+/// Decodes a request for traces; none when it is refused as a whole.
+///
+/// # Panics
+///
+/// When a name is still held after all spans have been let go.
+#[must_use]
+pub fn decode(form: Form, body: &[u8]) -> Option<Outcome> {
+    let encoding = match form {
+        Form::Protobuf => Encoding::Protobuf,
+        Form::Json => Encoding::Json,
+    };
+    let mut decoder = Decoder::new(body.len(), DECODED_BYTES);
+    let request = Request {
+        signal: Signal::Traces,
+        encoding,
+        packing: Packing::None,
+        body: body.to_vec(),
+        reservation: Budget::new(0).reservation(),
+    };
+    let Decoded { spans, taken } = decoder.decode(request).ok()?;
+    let outcome = Outcome {
+        spans: spans.iter().map(|span| format!("{span:?}")).collect(),
+        received: taken.received,
+        rejected: taken.rejected,
+    };
+    for (_, span) in spans {
+        decoder.names.release_span(span);
+    }
+    decoder.names.sweep();
+    assert_eq!(decoder.names.bytes(), 0, "what the names take is not what is held");
+    Some(outcome)
+}

@@ -1,0 +1,197 @@
+//! From a request's body to the spans in it, within a bound on memory: what is unpacked and what is
+//! read count against one sum, before it is allocated.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+
+use super::counts::{Counted, DATA_POINTS, LOG_RECORDS};
+use super::failure::Failure;
+use super::message::{Message, Reader, Stopped};
+use super::spans::Spans;
+use super::{Encoding, Packing, Request, Signal, Taken, json, protobuf};
+use crate::store::model::{Span, TraceId};
+use crate::store::names::Names;
+
+/// Unpacked bytes that are made room for at a time.
+const UNPACK_STEP: usize = 64 * 1024;
+
+/// The memory for unpacked bodies that is kept from one request to the next.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// How far back a body packed with zstd may refer, in bytes: the least that its specification
+/// recommends to take, and what its usual levels need.
+const ZSTD_WINDOW_BYTES: u64 = 8 << 20;
+
+/// Decodes one request at a time.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    /// What the spans share, those that are stored and those that are being read.
+    pub(crate) names: Names,
+    /// The bytes that one request may have when unpacked.
+    request_bytes: usize,
+    /// The bytes that one request may take in memory, unpacked and decoded.
+    decoded_bytes: usize,
+    unpacked: Vec<u8>,
+}
+
+/// What a request comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Decoded {
+    pub(crate) spans: Vec<(TraceId, Arc<Span>)>,
+    pub(crate) taken: Taken,
+}
+
+impl Decoder {
+    pub(crate) fn new(request_bytes: usize, decoded_bytes: usize) -> Self {
+        Self { names: Names::default(), request_bytes, decoded_bytes, unpacked: Vec::new() }
+    }
+
+    /// The spans of a request; of metrics and logs only how many there are.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Malformed`] when it is no OTLP, or none of its spans can be read;
+    /// [`Failure::TooLarge`] and [`Failure::TooExpensive`] when it takes too much memory.
+    pub(crate) fn decode(&mut self, request: Request) -> Result<Decoded, Failure> {
+        let Request { signal, encoding, packing, body, reservation } = request;
+        let mut unpacked = std::mem::take(&mut self.unpacked);
+        let decoded = match packing {
+            Packing::None => self.read(signal, encoding, &body, 0),
+            _ => unpack(packing, &body, self.request_bytes, &mut unpacked)
+                .and_then(|()| self.read(signal, encoding, &unpacked, unpacked.capacity())),
+        };
+        drop((body, reservation));
+        unpacked.clear();
+        unpacked.shrink_to(KEPT_BYTES);
+        self.unpacked = unpacked;
+        decoded
+    }
+
+    fn read(
+        &mut self,
+        signal: Signal,
+        encoding: Encoding,
+        body: &[u8],
+        unpacked_bytes: usize,
+    ) -> Result<Decoded, Failure> {
+        let mut reader = Reader::new(&mut self.names, self.decoded_bytes);
+        let read = reader.charge(unpacked_bytes).and_then(|()| match signal {
+            Signal::Traces => {
+                let mut spans = Spans::default();
+                let read = read_message(encoding, body, &mut spans, &mut reader);
+                finish_spans(spans, read, &mut reader)
+            }
+            Signal::Metrics => count(DATA_POINTS, encoding, body, &mut reader),
+            Signal::Logs => count(LOG_RECORDS, encoding, body, &mut reader),
+        });
+        read.map_err(|Stopped| {
+            reader.release_lists();
+            reader.failure()
+        })
+    }
+}
+
+fn read_message<'a, M: Message>(
+    encoding: Encoding,
+    body: &'a [u8],
+    message: &mut M,
+    reader: &mut Reader<'a>,
+) -> Result<(), Stopped> {
+    match encoding {
+        Encoding::Protobuf => protobuf::read(body, message, reader),
+        Encoding::Json => json::read(body, message, reader),
+    }?;
+    // What nobody inside has taken for theirs is wrong with the request as a whole.
+    match reader.take_fault() {
+        Some(fault) => Err(reader.stop(Failure::Malformed(fault))),
+        None => Ok(()),
+    }
+}
+
+fn finish_spans(
+    spans: Spans,
+    read: Result<(), Stopped>,
+    reader: &mut Reader<'_>,
+) -> Result<Decoded, Stopped> {
+    let nothing_to_keep = spans.accepted.is_empty() && spans.unreadable;
+    match (read, spans.reason.clone()) {
+        (Err(Stopped), _) => {
+            spans.release(reader);
+            Err(Stopped)
+        }
+        (Ok(()), Some(reason)) if nothing_to_keep => Err(reader.stop(Failure::Malformed(reason))),
+        (Ok(()), reason) => {
+            let received = spans.accepted.len() as u64 + spans.rejected;
+            let taken = Taken { received, rejected: spans.rejected, reason };
+            Ok(Decoded { spans: spans.accepted, taken })
+        }
+    }
+}
+
+fn count<'a>(
+    way: &'static [&'static [super::message::Field]],
+    encoding: Encoding,
+    body: &'a [u8],
+    reader: &mut Reader<'a>,
+) -> Result<Decoded, Stopped> {
+    let mut received = 0;
+    read_message(encoding, body, &mut Counted { way, count: &mut received }, reader)?;
+    Ok(Decoded { spans: Vec::new(), taken: Taken { received, ..Taken::default() } })
+}
+
+/// Unpacks `packed` to the end of `unpacked`, at most `limit` bytes.
+fn unpack(
+    packing: Packing,
+    packed: &[u8],
+    limit: usize,
+    unpacked: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    match packing {
+        Packing::None => unpacked.extend_from_slice(packed),
+        Packing::Gzip => take_all("gzip", MultiGzDecoder::new(packed), limit, unpacked)?,
+        // By the book it is zlib's format; some send it bare.
+        Packing::Deflate if is_zlib(packed) => {
+            take_all("deflate", ZlibDecoder::new(packed), limit, unpacked)?;
+        }
+        Packing::Deflate => take_all("deflate", DeflateDecoder::new(packed), limit, unpacked)?,
+        Packing::Zstd => {
+            let mut frames = packed;
+            while !frames.is_empty() {
+                let mut decoder = FrameDecoder::new();
+                decoder.set_max_window_size(ZSTD_WINDOW_BYTES);
+                let frame = StreamingDecoder::new_with_decoder(&mut frames, decoder)
+                    .map_err(|error| Failure::Malformed(format!("bad zstd: {error}")))?;
+                take_all("zstd", frame, limit, unpacked)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether this begins as <https://www.rfc-editor.org/rfc/rfc1950#section-2.2> has it.
+fn is_zlib(packed: &[u8]) -> bool {
+    matches!(packed, [method, flags, ..]
+        if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31))
+}
+
+fn take_all(
+    packing: &str,
+    mut content: impl Read,
+    limit: usize,
+    unpacked: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    loop {
+        let read = content.by_ref().take(UNPACK_STEP as u64).read_to_end(unpacked);
+        match read.map_err(|error| Failure::Malformed(format!("bad {packing}: {error}")))? {
+            0 => return Ok(()),
+            _ if unpacked.len() > limit => return Err(Failure::TooLarge { limit }),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

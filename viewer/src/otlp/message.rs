@@ -1,0 +1,283 @@
+//! Reads OTLP's messages once for both forms. A [`Message`] says which fields it has and takes them
+//! one after another; protobuf and JSON are each a [`Source`] of their values. So a request means
+//! the same in either form, and no tree of it is ever built.
+//!
+//! A value that is not what its field wants does not end the reading: it is noted as a
+//! [fault](Reader::take_fault), with its path, and whoever reads the span around it leaves that
+//! span out.
+
+use std::fmt::{self, Write};
+
+use super::failure::Failure;
+use super::protobuf;
+use crate::store::limits::shortened;
+use crate::store::model::{Attribute, Event, Link, Name, Value};
+use crate::store::names::{Names, name_bytes};
+
+/// A field of a message.
+#[derive(Debug)]
+pub(super) struct Field {
+    /// Its number in protobuf.
+    pub(super) number: u32,
+    /// Its name in JSON.
+    pub(super) name: &'static str,
+    /// Its name in the `.proto` file, which JSON may use as well.
+    pub(super) proto_name: &'static str,
+    pub(super) is_list: bool,
+}
+
+/// A field that occurs once.
+pub(super) const fn one(number: u32, name: &'static str, proto_name: &'static str) -> Field {
+    Field { number, name, proto_name, is_list: false }
+}
+
+/// A field that occurs any number of times.
+pub(super) const fn list(number: u32, name: &'static str, proto_name: &'static str) -> Field {
+    Field { number, name, proto_name, is_list: true }
+}
+
+/// A message that is being read.
+pub(super) trait Message {
+    /// The fields that are of interest; all others are skipped.
+    fn fields(&self) -> &'static [Field];
+
+    /// Takes the value of a field, or of one element when the field is a list. The value has to be
+    /// read, if only by [`Source::skip`].
+    fn field<'a, S: Source<'a>>(
+        &mut self,
+        number: u32,
+        value: S,
+        reader: &mut Reader<'a>,
+    ) -> Result<(), Stopped>;
+}
+
+/// A value that is to be read, as the type that its field has in the `.proto` file. Values of
+/// another type are noted as faults and read as that type's default.
+pub(super) trait Source<'a>: Sized {
+    fn message<M: Message>(self, message: &mut M, reader: &mut Reader<'a>) -> Result<(), Stopped>;
+    fn text<T: Default>(
+        self,
+        reader: &mut Reader<'a>,
+        take: impl FnOnce(&str, &mut Reader<'a>) -> Result<T, Stopped>,
+    ) -> Result<T, Stopped>;
+    fn bytes<T: Default>(
+        self,
+        reader: &mut Reader<'a>,
+        take: impl FnOnce(&[u8], &mut Reader<'a>) -> Result<T, Stopped>,
+    ) -> Result<T, Stopped>;
+    /// A trace id or a span id: bytes, but hex in JSON.
+    fn id<const N: usize>(self, reader: &mut Reader<'a>) -> Result<Id<N>, Stopped>;
+    fn boolean(self, reader: &mut Reader<'a>) -> Result<bool, Stopped>;
+    fn int64(self, reader: &mut Reader<'a>) -> Result<i64, Stopped>;
+    fn uint32(self, reader: &mut Reader<'a>) -> Result<u32, Stopped>;
+    fn fixed32(self, reader: &mut Reader<'a>) -> Result<u32, Stopped>;
+    fn fixed64(self, reader: &mut Reader<'a>) -> Result<u64, Stopped>;
+    fn double(self, reader: &mut Reader<'a>) -> Result<f64, Stopped>;
+    /// The number of an enumeration's value, which JSON may name.
+    fn enumeration(
+        self,
+        names: &[(&str, i32)],
+        reader: &mut Reader<'a>,
+    ) -> Result<i32, Stopped>;
+    fn skip(self, reader: &mut Reader<'a>) -> Result<(), Stopped>;
+    /// Where the value is in its message.
+    fn step(&self) -> Step<'a>;
+}
+
+/// An id as it was sent.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Id<const N: usize> {
+    /// Not there, or all zeroes.
+    #[default]
+    Absent,
+    Valid([u8; N]),
+    /// What it is instead of `N` bytes.
+    Wrong(String),
+}
+
+impl<const N: usize> Id<N> {
+    /// The id in `bytes`.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        match bytes.try_into() {
+            Ok(id) if id != [0; N] => Self::Valid(id),
+            _ if bytes.iter().all(|&byte| byte == 0) => Self::Absent,
+            _ => Self::Wrong(format!("has {} bytes, expected {N}", bytes.len())),
+        }
+    }
+}
+
+/// One step on the way from a request to a value in it: a field, and the place in its list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'a> {
+    pub(super) fields: &'static [Field],
+    pub(super) number: u32,
+    pub(super) place: Place<'a>,
+}
+
+/// A place in a list.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'a> {
+    /// None: it is the field as a whole.
+    Only,
+    At(usize),
+    /// In protobuf, where a list's elements may stand anywhere in the message: after as many as
+    /// there are in these bytes. They are only counted when somebody wants to know.
+    After(&'a [u8]),
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(field) = self.fields.iter().find(|field| field.number == self.number) else {
+            return write!(f, "{}", self.number);
+        };
+        f.write_str(field.name)?;
+        match self.place {
+            _ if !field.is_list => Ok(()),
+            Place::Only => Ok(()),
+            Place::At(index) => write!(f, "[{index}]"),
+            Place::After(before) => write!(f, "[{}]", protobuf::count(before, self.number)),
+        }
+    }
+}
+
+/// The reading of a request has ended before the request; [`Reader::failure`] says why.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopped;
+
+/// What the reading of one request has with it: the way to the value that is being read, what was
+/// wrong so far, the memory that is left, and room for lists whose length is not known yet.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) names: &'a mut Names,
+    /// Bytes that what was read may take in memory.
+    limit: usize,
+    taken: usize,
+    path: Vec<Step<'a>>,
+    fault: Option<String>,
+    /// Whether a fault is told already: the words of the others are of no use, and finding their
+    /// paths takes time.
+    pub(super) is_told: bool,
+    failure: Option<Failure>,
+    /// Parts that the viewer's limits cut from what is being read.
+    pub(super) cuts: u32,
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) values: Vec<Value>,
+    pub(super) events: Vec<Event>,
+    pub(super) links: Vec<Link>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(names: &'a mut Names, limit: usize) -> Self {
+        Self {
+            names,
+            limit,
+            taken: 0,
+            path: Vec::new(),
+            fault: None,
+            is_told: false,
+            failure: None,
+            cuts: 0,
+            attributes: Vec::new(),
+            values: Vec::new(),
+            events: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
+    /// Takes `bytes` of memory, before they are allocated.
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Stopped> {
+        self.taken += bytes;
+        if self.taken > self.limit {
+            return Err(self.stop(Failure::TooExpensive { limit: self.limit }));
+        }
+        Ok(())
+    }
+
+    /// The memory taken so far.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Says that no more memory is taken than `bytes`: the rest has been let go.
+    pub(super) fn give_back_to(&mut self, bytes: usize) {
+        self.taken = bytes;
+    }
+
+    /// Leaves out a value that there is no room for, and counts it.
+    pub(super) fn cut(&mut self, value: impl Source<'a>) -> Result<(), Stopped> {
+        self.cuts = self.cuts.saturating_add(1);
+        value.skip(self)
+    }
+
+    /// `text`, at most `most` bytes of it; a cut is counted.
+    pub(super) fn shorten<'t>(&mut self, text: &'t str, most: usize) -> &'t str {
+        self.cuts = self.cuts.saturating_add(u32::from(text.len() > most));
+        shortened(text, most)
+    }
+
+    /// Lets go of what stands in the lists.
+    pub(super) fn release_lists(&mut self) {
+        self.names.release_attributes(self.attributes.drain(..));
+        self.names.release_values(self.values.drain(..));
+        self.names.release_events(self.events.drain(..));
+        self.names.release_links(self.links.drain(..));
+    }
+
+    /// The shared copy of `text`.
+    pub(super) fn name(&mut self, text: &str) -> Result<Name, Stopped> {
+        if let Some(name) = self.names.get(text) {
+            return Ok(name);
+        }
+        self.charge(name_bytes(text))?;
+        Ok(self.names.add(text))
+    }
+
+    /// Ends the reading.
+    pub(super) fn stop(&mut self, failure: Failure) -> Stopped {
+        self.failure.get_or_insert(failure);
+        Stopped
+    }
+
+    /// Why the reading has ended.
+    pub(super) fn failure(&mut self) -> Failure {
+        self.failure.take().unwrap_or_else(|| Failure::Malformed(String::from("unreadable")))
+    }
+
+    /// Notes that the value at `step` of the message that is being read is not as it should be. The
+    /// first such fault is the one that is told.
+    pub(super) fn note_fault(&mut self, step: Option<Step<'a>>, what: fmt::Arguments<'_>) {
+        if self.fault.is_none() {
+            let told = || format!("{}: {what}", self.path_to(step));
+            self.fault = Some(if self.is_told { String::new() } else { told() });
+        }
+    }
+
+    /// What was wrong since this was last asked.
+    pub(super) fn take_fault(&mut self) -> Option<String> {
+        self.fault.take()
+    }
+
+    /// The JSON path to the value at `step` of the message that is being read.
+    pub(super) fn path_to(&self, step: Option<Step<'a>>) -> String {
+        let mut path = String::new();
+        for step in self.path.iter().chain(step.as_ref()) {
+            let dot = if path.is_empty() { "" } else { "." };
+            // Writing to a string cannot fail.
+            let _ = write!(path, "{dot}{step}");
+        }
+        if path.is_empty() { String::from("the request") } else { path }
+    }
+
+    /// Reads what is inside the message at `step`.
+    pub(super) fn inside<T>(
+        &mut self,
+        step: Option<Step<'a>>,
+        read: impl FnOnce(&mut Self) -> Result<T, Stopped>,
+    ) -> Result<T, Stopped> {
+        let depth = self.path.len();
+        self.path.extend(step);
+        let read = read(self)?;
+        self.path.truncate(depth);
+        Ok(read)
+    }
+}

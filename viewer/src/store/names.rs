@@ -1,0 +1,275 @@
+//! One copy of everything that repeats. Senders say the same few keys, names, resources and scopes
+//! over and over: kept once, a span costs a fraction of its size on the wire.
+//!
+//! A value goes with its last span: whoever lets go of a span gives it back with
+//! [`release_span`](Names::release_span), and what nobody else refers to is forgotten there and
+//! then. So what the names take is what held spans use, and a sender of ever new names cannot push
+//! out spans with names that nobody has any more. A reader that still has the span keeps its names
+//! a little longer; those go at the next [`sweep`](Names::sweep).
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::mem::size_of;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::footprint::{ARC_COUNTS, Footprint, heap};
+use super::model::{Attribute, Event, Link, Name, Resource, Scope, Span, Value};
+use super::trace::Trace;
+
+/// The names may double, and this much more, before those that nobody uses are looked for.
+const SWEEP_BYTES: usize = 1 << 20;
+
+/// What a set takes for an entry, half full.
+const fn entry_bytes(key: usize) -> usize {
+    2 * (key + 1)
+}
+
+/// What a name takes for which there is none yet.
+pub(crate) fn name_bytes(text: &str) -> usize {
+    heap(ARC_COUNTS + text.len()) + entry_bytes(size_of::<Name>())
+}
+
+/// The values that spans share.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    texts: HashSet<Name, RandomState>,
+    resources: HashSet<Arc<Resource>, RandomState>,
+    scopes: HashSet<Arc<Scope>, RandomState>,
+    bytes: usize,
+    /// What was left at the last sweep.
+    swept_bytes: usize,
+}
+
+impl Names {
+    /// The shared copy of `text`, if there is one.
+    pub(crate) fn get(&self, text: &str) -> Option<Name> {
+        self.texts.get(text).map(Arc::clone)
+    }
+
+    /// A shared copy of `text`, of which there is none yet.
+    pub(crate) fn add(&mut self, text: &str) -> Name {
+        let name: Name = text.into();
+        self.bytes += name_bytes(text);
+        self.texts.insert(Arc::clone(&name));
+        name
+    }
+
+    /// The shared copy of `resource`.
+    pub(crate) fn resource(&mut self, resource: Resource) -> Arc<Resource> {
+        share(&mut self.resources, resource, &mut self.bytes)
+    }
+
+    /// The shared copy of `scope`.
+    pub(crate) fn scope(&mut self, scope: Scope) -> Arc<Scope> {
+        share(&mut self.scopes, scope, &mut self.bytes)
+    }
+
+    /// An estimate of what all of them take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Lets go of a name.
+    pub(crate) fn release(&mut self, name: Name) {
+        if forget(&mut self.texts, &name) {
+            self.bytes -= name_bytes(&name);
+        }
+    }
+
+    /// Lets go of a resource.
+    pub(crate) fn release_resource(&mut self, resource: Arc<Resource>) {
+        if forget(&mut self.resources, &resource) {
+            self.bytes -= shared_bytes(&*resource);
+            if let Some(resource) = Arc::into_inner(resource) {
+                self.release(resource.service);
+                self.release_attributes(resource.attributes);
+            }
+        }
+    }
+
+    /// Lets go of a scope.
+    pub(crate) fn release_scope(&mut self, scope: Arc<Scope>) {
+        if forget(&mut self.scopes, &scope) {
+            self.bytes -= shared_bytes(&*scope);
+            if let Some(scope) = Arc::into_inner(scope) {
+                self.release_attributes(scope.attributes);
+            }
+        }
+    }
+
+    /// Lets go of a span.
+    pub(crate) fn release_span(&mut self, span: Arc<Span>) {
+        // A reader that has it too lets its names wait for the next sweep.
+        let Some(span) = Arc::into_inner(span) else { return };
+        self.release(span.name);
+        self.release_attributes(span.attributes);
+        if let Some(extra) = span.extra {
+            self.release_events(extra.events);
+            self.release_links(extra.links);
+        }
+        self.release_resource(span.resource);
+        self.release_scope(span.scope);
+    }
+
+    /// Lets go of a trace.
+    pub(crate) fn release_trace(&mut self, trace: Arc<Trace>) {
+        let Some(Trace { spans, services, .. }) = Arc::into_inner(trace) else { return };
+        drop(services);
+        for span in spans {
+            self.release_span(span);
+        }
+    }
+
+    pub(crate) fn release_attributes(
+        &mut self,
+        attributes: impl IntoIterator<Item = Attribute>,
+    ) {
+        for attribute in attributes {
+            self.release(attribute.key);
+            self.release_value(attribute.value);
+        }
+    }
+
+    pub(crate) fn release_values(&mut self, values: impl IntoIterator<Item = Value>) {
+        values.into_iter().for_each(|value| self.release_value(value));
+    }
+
+    pub(crate) fn release_events(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.release(event.name);
+            self.release_attributes(event.attributes);
+        }
+    }
+
+    pub(crate) fn release_links(&mut self, links: impl IntoIterator<Item = Link>) {
+        links.into_iter().for_each(|link| self.release_attributes(link.attributes));
+    }
+
+    fn release_value(&mut self, value: Value) {
+        match value {
+            Value::Array(values) => self.release_values(values),
+            Value::Map(entries) => self.release_attributes(entries),
+            _ => {}
+        }
+    }
+
+    /// Whether so much has come since the last sweep that another one may be worth its time.
+    pub(crate) fn may_be_swept(&self) -> bool {
+        self.bytes > 2 * self.swept_bytes + SWEEP_BYTES
+    }
+
+    /// Forgets what nobody else holds.
+    pub(crate) fn sweep(&mut self) {
+        // Resources and scopes first: they hold names.
+        retain_used(&mut self.resources, &mut self.bytes, |resource| shared_bytes(resource));
+        retain_used(&mut self.scopes, &mut self.bytes, |scope| shared_bytes(scope));
+        retain_used(&mut self.texts, &mut self.bytes, name_bytes);
+        self.swept_bytes = self.bytes;
+    }
+}
+
+/// What a shared resource or scope takes.
+fn shared_bytes<T: Footprint>(shared: &T) -> usize {
+    heap(ARC_COUNTS + size_of::<T>()) + shared.footprint() + entry_bytes(size_of::<Arc<T>>())
+}
+
+fn share<T: Hash + Eq + Footprint>(
+    set: &mut HashSet<Arc<T>, RandomState>,
+    value: T,
+    bytes: &mut usize,
+) -> Arc<T> {
+    if let Some(shared) = set.get(&value) {
+        return Arc::clone(shared);
+    }
+    *bytes += shared_bytes(&value);
+    let shared = Arc::new(value);
+    set.insert(Arc::clone(&shared));
+    shared
+}
+
+/// Takes `value` from the set, when only the set and the caller have it.
+fn forget<T: ?Sized + Hash + Eq>(set: &mut HashSet<Arc<T>, RandomState>, value: &Arc<T>) -> bool
+where
+    Arc<T>: Borrow<T>,
+{
+    Arc::strong_count(value) == 2 && set.remove(&**value)
+}
+
+fn retain_used<T: ?Sized + Hash + Eq>(
+    set: &mut HashSet<Arc<T>, RandomState>,
+    bytes: &mut usize,
+    size: impl Fn(&T) -> usize,
+) {
+    set.retain(|shared| {
+        let used = Arc::strong_count(shared) > 1;
+        if !used {
+            *bytes -= size(shared);
+        }
+        used
+    });
+    set.shrink_to(set.len() * 2);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(names: &mut Names, text: &str) -> Name {
+        names.get(text).unwrap_or_else(|| names.add(text))
+    }
+
+    #[test]
+    fn equal_values_share_one_copy() {
+        let mut names = Names::default();
+
+        let (one, two) = (name(&mut names, "GET"), name(&mut names, "GET"));
+
+        assert!(Arc::ptr_eq(&one, &two));
+    }
+
+    #[test]
+    fn a_name_goes_with_the_last_that_has_it() {
+        let mut names = Names::default();
+        let (one, two) = (name(&mut names, "GET"), name(&mut names, "GET"));
+
+        names.release(one);
+        assert!(names.get("GET").is_some());
+        names.release(two);
+
+        assert!(names.get("GET").is_none());
+        assert_eq!(names.bytes(), 0);
+    }
+
+    #[test]
+    fn the_names_of_a_resource_go_with_it() {
+        let mut names = Names::default();
+        let service = name(&mut names, "store");
+        let key = name(&mut names, "key");
+        let attributes = Box::new([Attribute { key, value: Value::Map(Box::new([])) }]);
+        let resource = names.resource(Resource {
+            service,
+            attributes,
+            dropped_attributes: 0,
+            schema_url: Box::default(),
+        });
+
+        names.release_resource(resource);
+
+        assert_eq!(names.bytes(), 0);
+    }
+
+    #[test]
+    fn a_sweep_forgets_what_nobody_else_holds() {
+        let mut names = Names::default();
+        let kept = name(&mut names, "kept");
+        drop(name(&mut names, "dropped"));
+
+        names.sweep();
+
+        assert_eq!(names.bytes(), name_bytes("kept"));
+        assert!(names.get("kept").is_some_and(|found| Arc::ptr_eq(&found, &kept)));
+    }
+}
