@@ -15,9 +15,10 @@ use crate::store::trace::Trace;
 /// A trace's spans, adjusted.
 #[derive(Debug)]
 pub(crate) struct AdjustedTrace {
-    pub(crate) trace: Arc<Trace>,
-    /// In the order of their coming.
+    /// In the order of their coming. They are let go before the trace, which says to the store that
+    /// nobody reads it any more.
     pub(crate) spans: Vec<AdjustedSpan>,
+    pub(crate) trace: Arc<Trace>,
     ids: HashSet<SpanId>,
 }
 

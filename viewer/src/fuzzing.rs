@@ -1,9 +1,9 @@
-//! The OTLP decoder by itself, for the fuzz targets in `fuzz/`.
-
+//! The OTLP decoder and the tags of a search by themselves, for the fuzz targets in `fuzz/`.
 
 use crate::ingest::Budget;
 use crate::otlp::decode::{Decoded, Decoder};
 use crate::otlp::{Encoding, Packing, Request, Signal};
+use crate::query::tags;
 
 /// The memory that a request may take here.
 const DECODED_BYTES: usize = 4 << 20;
@@ -59,4 +59,18 @@ pub fn decode(form: Form, body: &[u8]) -> Option<Outcome> {
     decoder.names.sweep();
     assert_eq!(decoder.names.bytes(), 0, "what the names take is not what is held");
     Some(outcome)
+}
+
+/// The tags that a text in the search form says; none when it is refused.
+#[must_use]
+pub fn read_tags(text: &str) -> Option<Vec<(String, String)>> {
+    let tags = tags::parse(text).ok()?;
+    Some(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
+}
+
+/// Tags as the page writes them into the search form.
+#[must_use]
+pub fn write_tags(tags: &[(String, String)]) -> String {
+    let written: Vec<_> = tags.iter().map(|(key, value)| tags::write(key, value)).collect();
+    written.join(" ")
 }

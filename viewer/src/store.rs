@@ -55,6 +55,9 @@ pub(crate) struct Store {
     pub(crate) backlinks: Backlinks,
     pub(crate) totals: Totals,
     spans: usize,
+    /// Traces that have been evicted while somebody reads them: they still take memory.
+    leaving: Vec<Arc<Trace>>,
+    /// What those held and those leaving take.
     trace_bytes: usize,
     /// What the names take that spans share.
     name_bytes: usize,
@@ -79,6 +82,7 @@ impl Store {
             backlinks: Backlinks::default(),
             totals: Totals::default(),
             spans: 0,
+            leaving: Vec::new(),
             trace_bytes: 0,
             name_bytes: 0,
             changes: None,
@@ -92,6 +96,7 @@ impl Store {
         spans: impl IntoIterator<Item = (TraceId, Arc<Span>)>,
         names: &mut Names,
     ) {
+        self.let_go(names);
         self.name_bytes = names.bytes();
         for (trace, span) in spans {
             self.add_span(trace, span, names);
@@ -216,11 +221,78 @@ impl Store {
                 self.unindex(oldest, span);
             }
             self.spans -= trace.spans.len();
-            self.trace_bytes -= trace.bytes;
             self.totals.evicted_traces += 1;
             self.totals.evicted_spans += trace.spans.len() as u64;
-            names.release_trace(trace);
+            self.leaving.push(trace);
+            self.let_go(names);
             self.name_bytes = names.bytes();
         }
+    }
+
+    /// Lets go of the evicted traces that nobody reads any more.
+    fn let_go(&mut self, names: &mut Names) {
+        for trace in self.leaving.extract_if(.., |trace| Arc::strong_count(trace) == 1) {
+            self.trace_bytes -= trace.bytes;
+            names.release_trace(trace);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::model::{Kind, Resource, Scope, SpanId, Status};
+    use super::*;
+
+    /// A span of a name that no other has.
+    fn span(names: &mut Names, name: &str) -> Arc<Span> {
+        let service = names.get("store").unwrap_or_else(|| names.add("store"));
+        let resource = Resource {
+            service,
+            attributes: Box::default(),
+            dropped_attributes: 0,
+            schema_url: Box::default(),
+        };
+        Arc::new(Span {
+            id: SpanId(NonZeroU64::MIN),
+            parent: None,
+            name: names.add(name),
+            kind: Kind::Internal,
+            status: Status::Unset,
+            flags: 0,
+            start: 0,
+            end: 1,
+            resource: names.resource(resource),
+            scope: names.scope(Scope::default()),
+            attributes: Box::default(),
+            extra: None,
+        })
+    }
+
+    #[test]
+    fn a_trace_that_is_read_counts_until_its_reader_has_gone() {
+        let mut names = Names::default();
+        let mut store = Store::new(Bounds { spans: 1, bytes: usize::MAX });
+        let mut add = |store: &mut Store, id, name| {
+            let span = span(&mut names, name);
+            store.add([(TraceId(id), span)], &mut names);
+            names.get("first").is_some()
+        };
+        add(&mut store, 1, "first");
+        let alone = store.bytes();
+        let reader = store.trace(TraceId(1)).cloned();
+
+        let is_named = add(&mut store, 2, "second");
+
+        assert!(store.trace(TraceId(1)).is_none());
+        assert_eq!((store.trace_count(), store.totals.evicted_traces), (1, 1));
+        assert!(is_named && store.bytes() > alone, "{} of {alone}", store.bytes());
+
+        drop(reader);
+        let is_named = add(&mut store, 3, "third");
+
+        assert!(!is_named, "its name has gone with it");
+        assert_eq!(store.bytes(), alone, "and what it took");
     }
 }

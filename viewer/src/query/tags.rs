@@ -165,6 +165,20 @@ fn word(text: &str, is_key: bool) -> Result<(String, &str), String> {
     Err(format!("expected a second quote after {text:?}"))
 }
 
+/// A tag as the page writes it (`tagText` in `lib.js`).
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn write(key: &str, value: &str) -> String {
+    let quoted = |text: &str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+        if !text.is_empty() && text.chars().all(is_plain) {
+            text.to_owned()
+        } else {
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+        }
+    };
+    format!("{}={}", quoted(key), quoted(value))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -223,22 +237,26 @@ mod tests {
             serde_json::from_str(include_str!("../../web/test/tags.json")).expect("triples");
         assert!(cases.len() > 10);
         for [key, value, text] in cases {
-            assert_eq!(written(&key, &value), text);
+            assert_eq!(write(&key, &value), text);
             assert_eq!(parse(&text), Ok(vec![Tag { key, value }]), "{text}");
         }
     }
 
-    /// A tag as the page writes it (`tagText` in `lib.js`).
-    fn written(key: &str, value: &str) -> String {
-        let quoted = |text: &str| {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
-            if !text.is_empty() && text.chars().all(is_plain) {
-                text.to_owned()
-            } else {
-                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    /// The inputs that the fuzz target begins with, and those that failed once.
+    #[test]
+    fn the_corpus_is_read_or_refused_and_what_is_read_can_be_written() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/tags");
+        let mut read = 0;
+        for file in std::fs::read_dir(corpus).expect("a corpus") {
+            let path = file.expect("a file").path();
+            let text = std::fs::read_to_string(&path).expect("a text");
+            if let Ok(tags) = parse(&text) {
+                let written: Vec<_> = tags.iter().map(|tag| write(&tag.key, &tag.value)).collect();
+                assert_eq!(parse(&written.join(" ")), Ok(tags), "{path:?}");
+                read += 1;
             }
-        };
-        format!("{}={}", quoted(key), quoted(value))
+        }
+        assert!(read > 5, "{read}");
     }
 
     proptest! {
@@ -246,7 +264,7 @@ mod tests {
         fn what_is_written_is_read_again(
             pairs in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..5),
         ) {
-            let written: Vec<_> = pairs.iter().map(|(key, value)| written(key, value)).collect();
+            let written: Vec<_> = pairs.iter().map(|(key, value)| write(key, value)).collect();
 
             let tags = parse(&written.join(" "));
 
@@ -263,7 +281,7 @@ mod tests {
         fn any_text_of_the_grammars_own_characters_is_read_or_refused(text in r#"[a "=\\{}:\t]{0,24}"#) {
             if let Ok(tags) = parse(&text) {
                 let written: Vec<_> =
-                    tags.iter().map(|tag| written(&tag.key, &tag.value)).collect();
+                    tags.iter().map(|tag| write(&tag.key, &tag.value)).collect();
                 prop_assert_eq!(parse(&written.join(" ")), Ok(tags));
             }
         }
