@@ -89,6 +89,8 @@ impl Pacer {
         };
         let now = self.clock.now();
         if self.end.is_some_and(|end| now >= end) {
+            // What was due since this thread last looked is late, but not lost.
+            let _ = self.start_due();
             return ControlFlow::Break(());
         }
         let next = next.map(|due| due.saturating_sub(now + LEAD));

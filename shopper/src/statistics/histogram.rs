@@ -118,6 +118,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn the_ends_are_exact_and_all_between_has_three_digits(
             mut ns in prop::collection::vec(0_u64..10_000_000_000, 1..200),
