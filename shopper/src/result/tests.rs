@@ -142,8 +142,7 @@ fn a_trace_that_nobody_received_has_no_link() {
         name,
         exported,
         failed,
-        dropped: 0,
-        queued: 0,
+        ..telemetry::ExporterTotals::default()
     };
     let has_link = |exporters| {
         let mut result = sample::result();
