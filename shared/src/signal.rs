@@ -19,7 +19,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::SIGINT,
+    consts::{SIGHUP, SIGINT},
     low_level::{emulate_default_handler, exit},
 };
 use tokio::{
@@ -219,7 +219,8 @@ impl Stop {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Signal,
+    /// None where it is ignored, as `nohup` has it: then the process goes on without its terminal.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
@@ -227,7 +228,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            hang_up: if is_ignored(SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
@@ -235,9 +236,24 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Reason::Interrupt,
             _ = self.terminate.recv() => Reason::Terminate,
-            _ = self.hang_up.recv() => Reason::HangUp,
+            () = hung_up(&mut self.hang_up) => Reason::HangUp,
         }
     }
+}
+
+async fn hung_up(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether whoever started this process has it ignore a signal. Linux tells; elsewhere none is.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & 1 << (signal - 1) != 0
 }
 
 async fn parent_gone(parent: &mut Option<oneshot::Receiver<()>>) {

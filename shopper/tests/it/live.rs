@@ -11,7 +11,7 @@ use std::{
 };
 
 use nix::{
-    libc::{SIGINT, SIGQUIT, SIGTERM},
+    libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     pty::{Winsize, openpty},
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -107,7 +107,7 @@ fn assert_restored(terminal: &Mutex<vt100::Parser>, way: &str) {
 #[actix_web::test]
 async fn however_the_shopper_ends_its_terminal_is_whole_again() {
     let stub = Stub::proper();
-    for signal in [SIGINT, SIGTERM, SIGQUIT] {
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         let session = Session::start(&stub.url, &[]);
         session.until_shown("whole run").await;
         session.signal(signal);

@@ -97,14 +97,60 @@ fn assert_ended_well(output: &Output) {
 }
 
 #[actix_web::test]
-async fn sigterm_and_sigint_end_it_with_a_report_and_the_accounting_line() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+async fn a_signal_ends_it_with_a_report_and_the_accounting_line() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let stub = Stub::proper();
         let process = Process::start(&stub.url, &["--shoppers", "4", "--every", "1ms"]);
         until_asked(&stub, 30).await;
         process.signal(signal);
         assert_ended_well(&process.output().await);
     }
+}
+
+/// As `nohup` starts it: it outlives its terminal.
+#[cfg(target_os = "linux")]
+#[actix_web::test]
+async fn a_hang_up_that_is_ignored_stays_ignored() {
+    let stub = Stub::proper();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_shopper")])
+        .args(["--store-url", &stub.url, "--output", "json", "--every", "1ms"])
+        .env("OTEL_TRACES_EXPORTER", "none")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let process = Process(Some(command.spawn().unwrap()));
+    until_asked(&stub, 3).await;
+    process.signal(Signal::SIGHUP);
+    let asked = stub.asked().len();
+    until_asked(&stub, asked + 30).await;
+    process.signal(Signal::SIGTERM);
+    assert_ended_well(&process.output().await);
+}
+
+/// docker compose and Kubernetes make empty variables of those that are not set.
+#[actix_web::test]
+async fn an_empty_variable_is_one_that_is_not_set() {
+    let stub = Stub::proper();
+    let command = <shopper::Args as clap::Args>::augment_args(clap::Command::new("shopper"));
+    let variables: Vec<_> = command.get_arguments().filter_map(|arg| arg.get_env()).collect();
+    assert!(variables.len() > 20, "{variables:?}");
+    let mut shopper = Command::new(env!("CARGO_BIN_EXE_shopper"));
+    shopper.env("OTEL_TRACES_EXPORTER", "none");
+    for variable in &variables {
+        shopper.env(variable, "");
+    }
+    shopper.args(["--store-url", &stub.url, "--trips", "2", "--every", "1ms", "--output", "json"]);
+    let output = tokio::task::spawn_blocking(move || shopper.output().unwrap()).await.unwrap();
+    assert_ended_well(&output);
+
+    let mut shopper = Command::new(env!("CARGO_BIN_EXE_shopper"));
+    shopper.args(["--store-url", &stub.url]).env("SHOPPER_RATE", "100/s");
+    let output = tokio::task::spawn_blocking(move || shopper.output().unwrap()).await.unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("SHOPPER_RATE") && stderr.contains("without a unit"), "{stderr}");
 }
 
 #[actix_web::test]
