@@ -229,7 +229,7 @@ pub(crate) static METRICS: [Metric; 24] = [
 const STARTED: Varies = Varies::Steadily(|p| Some(p.per_second(p.started)));
 const COMPLETED: Varies = Varies::Steadily(|p| Some(p.per_second(p.completed)));
 const FAILED: Varies = Varies::InBursts(|p| ratio(p.failed, p.finished()));
-const MISSED: Varies = Varies::InBursts(|p| ratio(p.missed, p.started + p.missed));
+const MISSED: Varies = Varies::InBursts(|p| ratio(p.missed, p.started.saturating_add(p.missed)));
 pub(crate) const P50: Varies = Varies::Steadily(|p| p.p50_us.map(|us| us as f64));
 const P90: Varies = Varies::Steadily(|p| p.p90_us.map(|us| us as f64));
 pub(crate) const P99: Varies = Varies::InBursts(|p| p.p99_us.map(|us| us as f64));
@@ -248,8 +248,10 @@ fn part(count: u64, of: u64) -> Option<Reading> {
 }
 
 fn faults(result: &RunResult, read: fn(&FaultCounts) -> u64) -> Option<Reading> {
-    let asked = result.faults.values().map(|counts| counts.asked).sum();
-    part(result.faults.values().map(read).sum(), asked)
+    let sum = |read: fn(&FaultCounts) -> u64| {
+        result.faults.values().map(read).fold(0, u64::saturating_add)
+    };
+    part(sum(read), sum(|counts| counts.asked))
 }
 
 fn corrected(result: &RunResult, read: fn(&Percentiles) -> Option<u64>) -> Option<Reading> {

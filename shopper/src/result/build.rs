@@ -230,7 +230,7 @@ impl Point {
 
     /// Trips that ended in it.
     pub(crate) fn finished(&self) -> u64 {
-        self.completed + self.failed
+        self.completed.saturating_add(self.failed)
     }
 
     /// So many of something that happened in it, per second.

@@ -6,6 +6,7 @@ mod answers;
 mod failures;
 mod faults;
 mod figures;
+mod hostile;
 mod live;
 mod missed;
 mod process;

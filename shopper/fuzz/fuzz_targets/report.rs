@@ -1,0 +1,7 @@
+//! A report that `--compare` is given.
+#![no_main]
+
+#[path = "../src/checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::report(bytes));
