@@ -4,17 +4,14 @@
 //! One client serves all shoppers of a thread: an awc client belongs to its thread, and its
 //! connections are kept and reused.
 
-mod availability;
 mod connection;
 mod exchange;
 mod faults;
-mod retry;
-mod room;
+mod open_files;
 
-pub(crate) use availability::Availability;
 pub(crate) use exchange::{Answer, Call, Exchanges, Unanswered};
 pub(crate) use faults::warn_of_idle_faults;
-pub(crate) use room::make_room;
+pub(crate) use open_files::make_room;
 
 use std::{cell::RefCell, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -23,12 +20,21 @@ use awc::{
     http::header::{ACCEPT_ENCODING, USER_AGENT},
 };
 use opentelemetry::Context;
+use rand::{Rng, RngExt};
+use shared::{backoff::Backoff, notice::Notice};
+use url::Url;
 
 use crate::{config::HttpConfig, outcome::Failure};
-use retry::{Budget, pause_before_retry};
 
 /// How long a connection is kept: the store may close it earlier.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// The longest pauses before retries. A store that asks for a longer one is not asked again.
+const PAUSES: Backoff =
+    Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
+
+/// How many retries can be saved up, so that a long good time does not pay for a storm.
+const MOST_SAVED: f64 = 100.0;
 
 /// What a thread's shoppers reach the store by.
 pub(crate) struct StoreClient {
@@ -130,5 +136,152 @@ impl StoreClient {
             (Failure::Status(_), _) => self.availability.reached(),
             _ => {}
         }
+    }
+}
+
+/// Retries as a share of the requests: every first attempt earns its share of a retry.
+///
+/// So there are never more retries than that share of the first attempts, however many fail: a
+/// store in trouble sees little more load, not a multiple.
+#[derive(Clone, Debug)]
+struct Budget {
+    share: f64,
+    saved: f64,
+}
+
+impl Budget {
+    fn new(share: f64) -> Self {
+        Self { share, saved: 0.0 }
+    }
+
+    /// Earns a share of a retry.
+    fn first_attempt(&mut self) {
+        self.saved = (self.saved + self.share).min(MOST_SAVED);
+    }
+
+    /// Takes a retry, if one has been earned.
+    fn retry(&mut self) -> bool {
+        let enough = self.saved >= 1.0;
+        if enough {
+            self.saved -= 1.0;
+        }
+        enough
+    }
+}
+
+/// How long to wait before the next attempt, after `resend_count` retries: at random between
+/// nothing and a limit that doubles each time, so that shoppers that failed together do not come
+/// back together (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>), but
+/// never less than the store asked for. `None` if the store asked for too much.
+fn pause_before_retry(
+    resend_count: u32,
+    retry_after: Option<Duration>,
+    rng: &mut impl Rng,
+) -> Option<Duration> {
+    let asked = retry_after.unwrap_or(Duration::ZERO);
+    if asked > PAUSES.longest {
+        return None;
+    }
+    Some(asked + PAUSES.pause(resend_count).mul_f64(rng.random()))
+}
+
+/// Whether the store can be reached and understood, said when that changes and not for each trip:
+/// one for all threads.
+#[derive(Debug)]
+pub(crate) struct Availability {
+    store_url: Url,
+    unreachable: Notice,
+    not_understood: Notice,
+}
+
+impl Availability {
+    pub(crate) fn new(store_url: Url) -> Self {
+        Self { store_url, unreachable: Notice::default(), not_understood: Notice::default() }
+    }
+
+    /// Notes that no connection could be made.
+    fn unreachable(&self, reason: &str) {
+        if self.unreachable.occurred() {
+            tracing::warn!(
+                "the store at {} cannot be reached ({reason}): trips fail until it is back",
+                self.store_url
+            );
+        }
+    }
+
+    /// Notes that the store answered.
+    fn reached(&self) {
+        if self.unreachable.over().is_some() {
+            tracing::info!("the store at {} is back", self.store_url);
+        }
+    }
+
+    /// Notes that an answer is not what the contract says: the first is said, the report counts
+    /// them all.
+    fn not_understood(&self, reason: &str) {
+        if self.not_understood.occurred() {
+            tracing::warn!("the store at {} cannot be understood: {reason}", self.store_url);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn retries_are_never_more_than_their_share(
+            share in 0.0_f64..=0.5,
+            failures in prop::collection::vec(0_u32..5, 0..2000),
+        ) {
+            let mut budget = Budget::new(share);
+            let (mut attempts, mut retries) = (0.0, 0.0);
+            for wanted in failures {
+                attempts += 1.0;
+                budget.first_attempt();
+                retries += (0..wanted).filter(|_| budget.retry()).count() as f64;
+                prop_assert!(retries <= share * attempts + 1e-6, "{retries} of {attempts}");
+            }
+        }
+
+        #[test]
+        fn pauses_stay_within_their_limits(
+            resend_count: u32,
+            seed: u64,
+            retry_after in prop::option::of(0_u64..10_000),
+        ) {
+            let retry_after = retry_after.map(Duration::from_millis);
+            let mut rng = StdRng::seed_from_u64(seed);
+            match pause_before_retry(resend_count, retry_after, &mut rng) {
+                Some(pause) => {
+                    prop_assert!(pause >= retry_after.unwrap_or_default());
+                    prop_assert!(pause <= 2 * PAUSES.longest);
+                }
+                None => prop_assert!(retry_after.unwrap_or_default() > PAUSES.longest),
+            }
+        }
+    }
+
+    #[test]
+    fn a_good_time_does_not_pay_for_a_storm() {
+        let mut budget = Budget::new(0.2);
+        (0..1_000_000).for_each(|_| budget.first_attempt());
+        assert_eq!((0..1000).filter(|_| budget.retry()).count(), MOST_SAVED as usize);
+    }
+
+    #[test]
+    fn a_store_goes_and_comes_back() {
+        let availability = Availability::new("http://127.0.0.1:1".parse().unwrap());
+        availability.reached();
+        assert!(!availability.unreachable.is_going_on());
+        availability.unreachable("refused");
+        availability.unreachable("refused");
+        assert!(availability.unreachable.is_going_on());
+        availability.reached();
+        assert!(!availability.unreachable.is_going_on());
     }
 }

@@ -2,12 +2,14 @@
 
 use std::{
     convert::Infallible,
+    io,
     sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
 
 use actix::{Arbiter, spawn};
 use actix_opentelemetry::TracedStart;
+use telemetry::TelemetryError;
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at, sleep},
@@ -19,12 +21,12 @@ use crate::{
     arrival::RateProfile,
     client::{Availability, StoreClient, make_room},
     config::{Config, Load},
-    error::ShopperError,
     pace::{Allowance, Pace, ScheduleEnd, Shard},
     plan::Planner,
+    report::ReportError,
     shard::{Clock, Pacer, TripCounters},
     statistics::{Schedule, Statistics},
-    trip::{Itinerary, TripContext},
+    trip::{Itinerary, StoreUrlError, TripContext},
 };
 
 /// How long trips that are under way may go on after the run has been told to stop.
@@ -32,6 +34,26 @@ pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// How often recorders are emptied into the statistics.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ShopperError {
+    /// The store's address cannot be used.
+    #[error(transparent)]
+    StoreUrl(#[from] StoreUrlError),
+    /// Telemetry cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+    /// The signals that end a run cannot be received.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
+    /// The report could not be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
 
 /// Makes the trips that `config` asks for, until the last one has ended or `stop` resolves, and
 /// counts them in `statistics`.

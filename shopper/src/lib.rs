@@ -23,7 +23,6 @@ mod cli;
 mod client;
 pub mod config;
 mod drive;
-mod error;
 pub mod live;
 pub mod outcome;
 mod pace;
@@ -36,8 +35,7 @@ pub mod statistics;
 mod trip;
 
 pub use cli::Args;
-pub use drive::{STOP_GRACE, drive};
-pub use error::ShopperError;
+pub use drive::{STOP_GRACE, ShopperError, drive};
 pub use process::run;
 pub use shared::share;
 pub use trip::StoreUrlError;

@@ -1,29 +1,36 @@
 //! What a run shows of itself while it goes on.
 //!
-//! On a terminal that is a few lines that stay at its foot (`foot`) and are drawn again each
+//! On a terminal that is a few lines that stay at its foot (`scroll_region`) and are drawn again each
 //! second (`panel`); anywhere else, and on a terminal that can do no more, it is a line every ten
-//! seconds (`line`). Both go to standard error, so standard output is the report's alone.
+//! seconds. Both go to standard error, so standard output is the report's alone.
 
-mod foot;
-mod interruption;
-mod line;
 mod panel;
+mod scroll_region;
 #[cfg(test)]
 mod tests;
 
-use crate::report::ReportArgs;
-use crate::statistics::Statistics;
-use foot::Foot;
-use interruption::Interruptions;
-use line::Progress;
-use panel::Panel;
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
 use ratatui::layout::Size;
 use shared::output::{self, BoundedWriter};
-use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use signal_hook::{
+    consts::{SIGQUIT, SIGTSTP},
+    low_level::emulate_default_handler,
+};
 use telemetry::Accounting;
+
+use crate::{report::ReportArgs, statistics::Statistics};
+use panel::{Panel, Progress};
+use scroll_region::BottomRows;
 
 /// How often the view shows new figures: as often as the statistics have any.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -106,7 +113,7 @@ impl Source {
     fn show_panel(&self, stopped: &Receiver<()>) -> io::Result<()> {
         let interruptions = Interruptions::register()?;
         let terminal = output::stderr();
-        let mut foot: Foot<BoundedWriter> = Foot::new(terminal.clone());
+        let mut rows: BottomRows<BoundedWriter> = BottomRows::new(terminal.clone());
         let mut panel = self.panel();
         let mut refreshed = Instant::now();
         loop {
@@ -117,19 +124,19 @@ impl Source {
             }
             let size = terminal_size()?;
             // A terminal that nobody reads gets no more of it: the next view has newer figures.
-            if (due || foot.size() != size) && terminal.is_idle() {
-                foot.show(&panel, size)?;
-                terminal.set_epilogue(foot.closing()?);
+            if (due || rows.size() != size) && terminal.is_idle() {
+                rows.show(&panel, size)?;
+                terminal.set_epilogue(rows.closing()?);
             }
             if is_over(stopped, LOOK) {
                 terminal.open_reserve();
                 terminal.set_epilogue(Vec::new());
-                return foot.close();
+                return rows.close();
             }
             if let Some(signal) = interruptions.take() {
-                foot.close()?;
+                rows.close()?;
                 terminal.flush_within(FLUSH_TIMEOUT);
-                // Comes back after a stop (Ctrl-Z) only; the foot is opened again by its new size.
+                // Comes back after a stop (Ctrl-Z) only; the rows are drawn again for their new size.
                 signal.obey()?;
             }
         }
@@ -153,4 +160,50 @@ fn is_over(stopped: &Receiver<()>, time: Duration) -> bool {
 fn terminal_size() -> io::Result<Size> {
     let (width, height) = crossterm::terminal::size()?;
     Ok(Size { width, height })
+}
+
+/// Holds up, while it lives, the signals that would end or stop the process at once, and leave its
+/// terminal with a view that nobody draws any more.
+///
+/// Those that end the run in good order are not among them: its view ends with it.
+#[derive(Debug)]
+struct Interruptions {
+    /// The last signal that came; 0 is none.
+    came: Arc<AtomicUsize>,
+    /// Set when nobody holds the signals up any more: they do what they do by default.
+    over: Arc<AtomicBool>,
+}
+
+/// A signal that waits to be obeyed.
+#[derive(Debug)]
+struct Interruption(i32);
+
+impl Interruptions {
+    fn register() -> io::Result<Self> {
+        let (came, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        for signal in [SIGQUIT, SIGTSTP] {
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&came), signal as usize)?;
+        }
+        Ok(Interruptions { came, over })
+    }
+
+    /// The signal that came since the last call.
+    fn take(&self) -> Option<Interruption> {
+        let signal = i32::try_from(self.came.swap(0, Ordering::AcqRel)).ok()?;
+        (signal != 0).then_some(Interruption(signal))
+    }
+}
+
+impl Drop for Interruptions {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+    }
+}
+
+impl Interruption {
+    /// Does what the signal does by default: the process ends, or stops until it is continued.
+    fn obey(self) -> io::Result<()> {
+        emulate_default_handler(self.0)
+    }
 }

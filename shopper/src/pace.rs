@@ -17,6 +17,7 @@ use std::{
 
 use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
+use shared::backoff::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,12 +26,9 @@ use crate::{
     plan::{Purpose, rng},
 };
 
-/// The longest that a shopper stays away, beyond its think time, after it could not reach the
-/// store once; each further time doubles it.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-
-/// The longest that a shopper stays away at all, beyond its think time.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+/// The longest that a shopper stays away, beyond its think time, when it could not reach the store.
+const STAY_AWAY: Backoff =
+    Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(5) };
 
 /// A trip that is to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -215,9 +213,9 @@ impl Shoppers {
             *unreached = 0;
             return Duration::ZERO;
         }
-        let doubled = FIRST_BACK_OFF.saturating_mul(2_u32.saturating_pow(*unreached));
+        let longest = STAY_AWAY.pause(*unreached);
         *unreached = unreached.saturating_add(1);
-        doubled.min(LONGEST_BACK_OFF)
+        longest
     }
 }
 
@@ -342,7 +340,7 @@ mod tests {
             let Next::At(due) = pace.next() else { panic!("it comes back") };
             longest = longest.max(due - departure.due);
         }
-        assert!(longest > 2 * SECOND && longest <= SECOND + LONGEST_BACK_OFF, "{longest:?}");
+        assert!(longest > 2 * SECOND && longest <= SECOND + STAY_AWAY.longest, "{longest:?}");
         let departure = pace.take_due(Duration::MAX).unwrap();
         pace.back(back(departure, departure.due, true));
         assert_eq!(pace.next(), Next::At(departure.due + SECOND));

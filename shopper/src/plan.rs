@@ -4,15 +4,21 @@
 //! before: not on the clock, the store's answers or the number of threads. So the same seed gives
 //! the same trips, and a run can be repeated.
 
-mod basket;
-mod fault;
-mod mix;
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
-pub use basket::fill_basket;
-pub use fault::{FaultShare, FaultShareError};
-pub use mix::{Mix, MixError};
+use rand::{
+    Rng, RngExt, SeedableRng,
+    distr::{Distribution, weighted::WeightedIndex},
+    rngs::StdRng,
+    seq::index,
+};
+use shared::{
+    fault::{Fault, FaultError},
+    share::{Share, ShareError},
+    wire::BasketItem,
+};
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use crate::answers::Product;
 
 /// What kind of trip it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +123,142 @@ impl Planner {
     }
 }
 
+/// Kinds of trip with their weights: `quick-buy=80,big-basket=20`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mix {
+    kinds: Vec<(TripKind, u32)>,
+    weights: WeightedIndex<u64>,
+}
+
+/// Why a text is not a mix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{input:?} is not a mix of trips: {problem}; expected KIND=WEIGHT,..., with KIND one of {}, \
+     each at most once, and WEIGHT a whole number, not all zero",
+    TripKind::ALL.map(TripKind::name).join(", ")
+)]
+pub struct MixError {
+    input: String,
+    problem: &'static str,
+}
+
+impl Mix {
+    fn choose(&self, rng: &mut impl Rng) -> TripKind {
+        self.kinds[self.weights.sample(rng)].0
+    }
+}
+
+impl FromStr for Mix {
+    type Err = MixError;
+
+    fn from_str(text: &str) -> Result<Self, MixError> {
+        parse_mix(text).map_err(|problem| MixError { input: text.into(), problem })
+    }
+}
+
+fn parse_mix(text: &str) -> Result<Mix, &'static str> {
+    let mut kinds = Vec::<(TripKind, u32)>::new();
+    for part in text.split(',') {
+        let (name, weight) = part.split_once('=').ok_or("there is no '='")?;
+        let kind = TripKind::ALL.into_iter().find(|kind| kind.name() == name.trim());
+        let kind = kind.ok_or("there is no such kind")?;
+        if kinds.iter().any(|(other, _)| *other == kind) {
+            return Err("a kind is there twice");
+        }
+        let weight = weight.trim().parse().map_err(|_| "the weight cannot be read")?;
+        kinds.push((kind, weight));
+    }
+    let weights = WeightedIndex::new(kinds.iter().map(|(_, weight)| u64::from(*weight)))
+        .map_err(|_| "all weights are zero")?;
+    Ok(Mix { kinds, weights })
+}
+
+impl fmt::Display for Mix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (kind, weight)) in self.kinds.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{}={weight}", kind.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// A fault and the share of the trips that ask for it: `error=Ledger:5%@10%`, or all of them
+/// without the share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultShare {
+    fault: Fault,
+    share: Share,
+}
+
+/// Why a text is not a fault with a share.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultShareError {
+    /// The part before the `@` is not a fault.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// The part behind the `@` is not a share.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+}
+
+impl FaultShare {
+    /// The fault itself.
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    /// The fault as baggage has it, if it falls to this trip.
+    fn draw(&self, rng: &mut impl Rng) -> Option<String> {
+        rng.random_bool(self.share.fraction()).then(|| self.fault.to_string())
+    }
+}
+
+impl FromStr for FaultShare {
+    type Err = FaultShareError;
+
+    fn from_str(text: &str) -> Result<Self, FaultShareError> {
+        let (fault, share) = match text.rsplit_once('@') {
+            Some((fault, share)) => (fault, share.parse()?),
+            None => (text, Share::ALL),
+        };
+        Ok(Self { fault: fault.parse()?, share })
+    }
+}
+
+impl fmt::Display for FaultShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.fault, self.share)
+    }
+}
+
+/// Chooses a basket from what is in store, as the plan has it: the same plan and the same store
+/// give the same basket. It is empty for who only browses, and when there is nothing in stock. A
+/// store that does not say what it has in stock is asked for it.
+#[must_use]
+pub fn fill_basket(plan: &TripPlan, products: &[Product]) -> Vec<BasketItem> {
+    let (lines, pieces) = appetite(plan.kind);
+    let in_stock: Vec<&Product> = products.iter().filter(|p| p.in_stock != Some(0)).collect();
+    let mut rng = StdRng::seed_from_u64(plan.basket_seed);
+    let lines = rng.random_range(lines).min(in_stock.len());
+    let chosen = index::sample(&mut rng, in_stock.len(), lines);
+    let item = |product: &Product| {
+        let most = product.in_stock.map_or(u32::MAX, |n| u32::try_from(n).unwrap_or(u32::MAX));
+        BasketItem { id: product.id.clone(), quantity: rng.random_range(pieces.clone()).min(most) }
+    };
+    chosen.into_iter().map(|index| in_stock[index]).map(item).collect()
+}
+
+/// How many lines a basket has, and how many pieces a line.
+fn appetite(kind: TripKind) -> (RangeInclusive<usize>, RangeInclusive<u32>) {
+    match kind {
+        TripKind::BrowseOnly => (0..=0, 1..=1),
+        TripKind::QuickBuy | TripKind::Impatient => (1..=3, 1..=2),
+        TripKind::Hesitant => (1..=3, 1..=4),
+        TripKind::BigBasket => (5..=15, 1..=4),
+    }
+}
+
 /// What random numbers are for: each purpose has numbers of its own, so that a change in one
 /// leaves the others as they were.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +283,10 @@ pub(crate) fn rng(seed: u64, purpose: Purpose, shopper: u64, nth: u64) -> StdRng
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn planner(seed: u64) -> Planner {
@@ -166,5 +312,82 @@ mod tests {
         let planner = planner(3);
         let faulty = (0..2000).filter(|&nth| planner.plan(1, nth).fault.is_some()).count();
         assert!((900..1100).contains(&faulty), "{faulty}");
+    }
+
+    #[test]
+    fn kinds_come_as_often_as_they_weigh() {
+        let planner =
+            Planner::new(1, "browse-only=1,quick-buy=3,hesitant=0".parse().unwrap(), vec![]);
+        let kinds: Vec<_> = (0..4000).map(|nth| planner.plan(1, nth).kind).collect();
+        let count = |kind| kinds.iter().filter(|&&other| other == kind).count();
+        assert!((850..1150).contains(&count(TripKind::BrowseOnly)));
+        assert_eq!(count(TripKind::BrowseOnly) + count(TripKind::QuickBuy), 4000);
+    }
+
+    #[test]
+    fn a_mix_reads_back_as_it_was_written() {
+        let text = "quick-buy=80,big-basket=20";
+        assert_eq!(text.parse::<Mix>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn what_is_no_mix_is_refused_by_name() {
+        for text in
+            ["", "quick-buy", "nobody=1", "quick-buy=-1", "quick-buy=1,quick-buy=2", "hesitant=0"]
+        {
+            let error = text.parse::<Mix>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{text:?} is not a mix of trips")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fault_may_have_a_share() {
+        for (text, expected) in [
+            ("panic=Checkout@25%", "panic=Checkout@25%"),
+            ("error=Ledger:5%@0.1", "error=Ledger:5%@10%"),
+            ("stall=Aisle:1s", "stall=Aisle:1s@100%"),
+        ] {
+            assert_eq!(text.parse::<FaultShare>().unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn either_part_is_refused_by_name() {
+        let error = "panic=Aisle@lots".parse::<FaultShare>().unwrap_err();
+        assert!(matches!(error, FaultShareError::Share(_)), "{error}");
+        let error = "panic@5%".parse::<FaultShare>().unwrap_err();
+        assert!(matches!(error, FaultShareError::Fault(_)), "{error}");
+    }
+
+    /// What is in stock of each product; a store that does not say has enough of it.
+    fn store(stock: &[Option<u64>]) -> Vec<Product> {
+        let product = |(index, &in_stock): (usize, &Option<u64>)| Product {
+            id: index.to_string(),
+            name: format!("product {index}"),
+            price: "0.99".parse().unwrap(),
+            in_stock,
+        };
+        stock.iter().enumerate().map(product).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_basket_can_always_be_bought(
+            stock in prop::collection::vec(prop::option::of(0_u64..6), 0..60),
+            basket_seed: u64,
+            kind in prop::sample::select(TripKind::ALL.to_vec()),
+        ) {
+            let plan = TripPlan { shopper: 1, nth: 0, kind, fault: None, basket_seed };
+            let basket = fill_basket(&plan, &store(&stock));
+            prop_assert_eq!(&basket, &fill_basket(&plan, &store(&stock)));
+            let ids: HashSet<_> = basket.iter().map(|item| &item.id).collect();
+            prop_assert_eq!(ids.len(), basket.len(), "no product twice");
+            for item in &basket {
+                let in_stock = stock[item.id.parse::<usize>().unwrap()].unwrap_or(u64::MAX);
+                prop_assert!((1..=in_stock).contains(&u64::from(item.quantity)));
+            }
+            let anything = stock.iter().any(|&in_stock| in_stock != Some(0));
+            prop_assert_eq!(basket.is_empty(), kind == TripKind::BrowseOnly || !anything);
+        }
     }
 }

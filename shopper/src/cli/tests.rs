@@ -1,7 +1,6 @@
 use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use super::*;
-use crate::config::{Load, Think};
 
 #[derive(Debug, Parser)]
 struct Shopper {

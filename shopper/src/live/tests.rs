@@ -1,6 +1,5 @@
-use super::foot::Foot;
-use super::line::Progress;
-use super::panel::{Panel, rows_for};
+use super::panel::{Panel, Progress, rows_for};
+use super::scroll_region::BottomRows;
 use crate::report::sample;
 use crate::result::Point;
 use crate::statistics::Statistics;
@@ -145,7 +144,7 @@ const SMALL: Size = Size { width: 60, height: 8 };
 #[test]
 fn what_others_write_scrolls_above_the_view_and_is_never_torn() {
     let mut terminal = Terminal::new(SMALL.width, SMALL.height);
-    let mut foot = Foot::new(terminal.clone());
+    let mut foot = BottomRows::new(terminal.clone());
     writeln!(terminal, "started").unwrap();
     foot.show(&panel(), SMALL).unwrap();
     for n in 0..20 {
@@ -164,7 +163,7 @@ fn what_others_write_scrolls_above_the_view_and_is_never_torn() {
 #[test]
 fn a_resized_terminal_has_one_view_at_its_new_foot() {
     let mut terminal = Terminal::new(100, 30);
-    let mut foot = Foot::new(terminal.clone());
+    let mut foot = BottomRows::new(terminal.clone());
     writeln!(terminal, "a log line").unwrap();
     for (width, height) in [(100, 30), (80, 24), (120, 40), (60, 24), (100, 30)] {
         terminal.resize(width, height);
@@ -182,7 +181,7 @@ fn a_resized_terminal_has_one_view_at_its_new_foot() {
 #[test]
 fn a_view_that_is_gone_leaves_the_terminal_as_it_was() {
     let mut terminal = Terminal::new(SMALL.width, SMALL.height);
-    let mut foot = Foot::new(terminal.clone());
+    let mut foot = BottomRows::new(terminal.clone());
     writeln!(terminal, "before").unwrap();
     foot.show(&panel(), SMALL).unwrap();
     drop(foot);
@@ -201,7 +200,7 @@ fn a_panic_takes_the_view_away_too() {
     let terminal = Terminal::new(SMALL.width, SMALL.height);
     let other = terminal.clone();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
-        let mut foot = Foot::new(other);
+        let mut foot = BottomRows::new(other);
         foot.show(&panel(), SMALL).unwrap();
         panic!("as a broken source of figures would");
     }));
@@ -212,7 +211,7 @@ fn a_panic_takes_the_view_away_too() {
 #[test]
 fn nothing_is_drawn_where_there_is_no_room() {
     let terminal = Terminal::new(10, 3);
-    let mut foot = Foot::new(terminal.clone());
+    let mut foot = BottomRows::new(terminal.clone());
     foot.show(&panel(), Size { width: 10, height: 3 }).unwrap();
     foot.close().unwrap();
     assert_eq!(terminal.rows().concat(), "");

@@ -51,8 +51,12 @@ pub(crate) fn statistics() -> Statistics {
 
 /// What became of its spans.
 pub(crate) fn spans() -> telemetry::Snapshot {
-    let exporter =
-        |name, exported, dropped| ExporterTotals { name, exported, dropped, ..ExporterTotals::default() };
+    let exporter = |name, exported, dropped| ExporterTotals {
+        name,
+        exported,
+        dropped,
+        ..ExporterTotals::default()
+    };
     telemetry::Snapshot {
         started: 1204,
         ended: 1204,

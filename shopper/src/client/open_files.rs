@@ -1,4 +1,4 @@
-//! Room for the connections of a run.
+//! Room for the open files that the connections of a run are.
 
 use std::{io, num::NonZeroU32};
 

@@ -1,0 +1,140 @@
+//! Rows at the bottom of a terminal that stay in place while everything else scrolls above them.
+//!
+//! The terminal does it, by its scroll region (DECSTBM, as `apt` uses it for its progress bar):
+//! logs, console spans and whatever other processes write to the same terminal need not know of
+//! the view and are never torn by it, since each drawing is one write that puts the cursor back.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use crossterm::{
+    Command, QueueableCommand as _,
+    cursor::{MoveTo, MoveUp, RestorePosition, SavePosition},
+    terminal::{Clear, ClearType},
+};
+use ratatui::{
+    backend::{Backend as _, CrosstermBackend},
+    buffer::Buffer,
+    layout::{Rect, Size},
+};
+
+use super::panel::{Panel, rows_for};
+
+/// The rows at the bottom of a terminal.
+pub(super) struct BottomRows<W: Write> {
+    terminal: W,
+    /// The size that the rows were drawn for; none while they are closed.
+    size: Size,
+    rows: u16,
+}
+
+impl<W: Write> BottomRows<W> {
+    /// The bottom of `terminal`, closed.
+    pub(super) fn new(terminal: W) -> Self {
+        BottomRows { terminal, size: Size::ZERO, rows: 0 }
+    }
+
+    /// The size of the terminal when the rows were drawn; nothing when they are closed.
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Draws the panel, in as many rows as a terminal of this size has for it.
+    pub(super) fn show(&mut self, panel: &Panel, size: Size) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        if size != self.size {
+            self.release(&mut bytes)?;
+            self.rows = rows_for(size);
+            self.size = size;
+            self.make_room(&mut bytes)?;
+        }
+        if self.rows > 0 {
+            let mut frame = Buffer::empty(Rect::new(0, 0, size.width, self.rows));
+            panel.draw(&mut frame);
+            self.draw(&mut bytes, &frame)?;
+        }
+        self.write(&bytes)
+    }
+
+    /// Takes the rows away and gives the whole terminal back.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        self.release(&mut bytes)?;
+        self.write(&bytes)
+    }
+
+    /// What takes the rows away, for whoever has to do it when this cannot.
+    pub(super) fn closing(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        release(&mut bytes, self.rows)?;
+        Ok(bytes)
+    }
+
+    /// Ends the region and clears what is below the cursor, which never is below the region.
+    fn release(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        release(bytes, self.rows)?;
+        (self.size, self.rows) = (Size::ZERO, 0);
+        Ok(())
+    }
+
+    /// Scrolls up what stands where the rows will be.
+    fn make_room(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if self.rows > 0 {
+            bytes.extend(std::iter::repeat_n(b'\n', usize::from(self.rows)));
+            bytes.queue(MoveUp(self.rows))?;
+        }
+        Ok(())
+    }
+
+    fn draw(&self, bytes: &mut Vec<u8>, frame: &Buffer) -> io::Result<()> {
+        let top = self.size.height - self.rows;
+        bytes.queue(SavePosition)?;
+        // Said each time: a terminal forgets its region when it is resized or reset.
+        bytes.queue(SetScrollRegion::Above(top))?.queue(MoveTo(0, top))?;
+        let cells = frame.content().iter().enumerate().map(|(index, cell)| {
+            let (x, y) = frame.pos_of(index);
+            (x, top + y, cell)
+        });
+        CrosstermBackend::new(&mut *bytes).draw(cells)?;
+        bytes.queue(RestorePosition)?;
+        Ok(())
+    }
+
+    /// One write, so that nothing that others write can come between.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.terminal.write_all(bytes)?;
+        self.terminal.flush()
+    }
+}
+
+impl<W: Write> Drop for BottomRows<W> {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no restoring.
+        self.close().ok();
+    }
+}
+
+fn release(bytes: &mut Vec<u8>, rows: u16) -> io::Result<()> {
+    if rows > 0 {
+        bytes.queue(SavePosition)?.queue(SetScrollRegion::Whole)?.queue(RestorePosition)?;
+        bytes.queue(Clear(ClearType::FromCursorDown))?;
+    }
+    Ok(())
+}
+
+/// Which rows of the terminal scroll. The cursor goes to the first row.
+enum SetScrollRegion {
+    Whole,
+    Above(u16),
+}
+
+impl Command for SetScrollRegion {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            SetScrollRegion::Whole => f.write_str("\x1b[r"),
+            SetScrollRegion::Above(row) => write!(f, "\x1b[1;{row}r"),
+        }
+    }
+}
