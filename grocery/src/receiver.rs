@@ -66,8 +66,11 @@ impl Environment {
     /// The variables that the store and the shopper get on top of those of this process.
     pub(crate) fn for_services(&self, options: &Together) -> Vec<(&'static str, OsString)> {
         let mut exporter = self.exporter.clone().unwrap_or_else(|| "otlp".into());
-        let listed = exporter.to_string_lossy().split(',').any(|name| name.trim() == "console");
-        if options.console && !listed {
+        let names = exporter.to_string_lossy().to_ascii_lowercase();
+        let lists = |wanted| names.split(',').any(|name| name.trim() == wanted);
+        if options.console && lists("none") {
+            exporter = "console".into();
+        } else if options.console && !lists("console") {
             exporter = [OsString::from("console,"), exporter].into_iter().collect();
         }
         let mut variables = vec![(TRACES_EXPORTER, exporter)];
@@ -181,5 +184,6 @@ mod tests {
             variables(&told("otlp, console"), &["--console"]),
             ["OTEL_TRACES_EXPORTER=otlp, console"]
         );
+        assert_eq!(variables(&told("none"), &["--console"]), ["OTEL_TRACES_EXPORTER=console"]);
     }
 }

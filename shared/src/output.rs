@@ -319,7 +319,8 @@ mod tests {
     fn what_nobody_reads_is_dropped_and_its_lines_are_counted() {
         let (mut writer, reader) = slow(20);
         writeln!(writer, "ten bytes").unwrap();
-        writeln!(writer, "{} bytes", "ten").unwrap();
+        let ten = "ten";
+        writeln!(writer, "{ten} bytes").unwrap();
         for _ in 0..5 {
             writeln!(writer, "two lines\nin one message").unwrap();
         }

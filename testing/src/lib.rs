@@ -1,5 +1,5 @@
 //! What the tests of several crates need: backends that keep what they are sent, a PostgreSQL
-//! server of a test's own, and streams that nobody reads.
+//! server of a test's own, processes, and streams that nobody reads.
 //!
 //! Each format is decoded into the same [`Span`](span::Span), so that what one exporter sends can
 //! be compared, span by span, with what another sends.
@@ -12,6 +12,7 @@ pub mod http;
 pub mod jaeger;
 pub mod otlp;
 pub mod postgres;
+pub mod process;
 pub mod span;
 pub mod tls;
 pub mod unread;

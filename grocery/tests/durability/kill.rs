@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use shared::wire::Receipt;
 use store::storage::DatabaseUrl;
+use testing::PATIENCE;
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
 use crate::{
     customer::{Answer, Customer, Purchase},
-    process::PATIENCE,
     store::{Store, clean_audit, stocked},
 };
 

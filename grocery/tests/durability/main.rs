@@ -4,10 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod customer;
+#[path = "../support/grocery.rs"]
+mod grocery;
 mod kill;
 mod outage;
-#[path = "../support/process.rs"]
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-mod process;
 mod sellout;
 mod store;

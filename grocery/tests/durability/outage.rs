@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use testing::postgres::Postgres;
+use testing::{PATIENCE, postgres::Postgres};
 use tokio::{
     sync::Notify,
     task::{JoinSet, block_in_place},
@@ -17,7 +17,6 @@ use tokio::{
 
 use crate::{
     customer::{Answer, Customer, Purchase},
-    process::PATIENCE,
     store::{Store, clean_audit, stocked},
 };
 

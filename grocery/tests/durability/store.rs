@@ -1,18 +1,17 @@
 //! A `grocery store` as a process, and its database as the audit sees it.
 
-use std::process::Command;
-
 use store::{
     domain::{CATALOGUE, CatalogueEntry},
     storage::{self, Audit, DatabaseUrl, Storage},
 };
+use testing::process::Process;
 use tokio::task::block_in_place;
 
-use crate::process::Grocery;
+use crate::grocery::{grocery, url};
 
 /// A running `grocery store`; dropped, it is killed as by `kill -9`.
 pub(crate) struct Store {
-    _process: Grocery,
+    _process: Process,
     pub(crate) url: String,
 }
 
@@ -23,8 +22,8 @@ impl Store {
         let args = ["store", "--listen=127.0.0.1:0", "--restock-below=0", "--database", &database];
         let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned())];
         block_in_place(|| {
-            let process = Grocery::start(args, variables);
-            let url = process.url();
+            let process = grocery(args, variables).start();
+            let url = url(&process);
             Self { _process: process, url }
         })
     }
@@ -47,13 +46,10 @@ pub(crate) async fn stocked(database: &DatabaseUrl, pieces: u32) {
 pub(crate) async fn clean_audit(database: &DatabaseUrl) -> Audit {
     let audit = storage::audit(database).await.unwrap();
     assert!(audit.is_clean(), "{audit}");
-    let printed = block_in_place(|| {
-        Command::new(env!("CARGO_BIN_EXE_grocery"))
-            .args(["store", "--audit", "--database", &database.to_string()])
-            .output()
-            .unwrap()
-    });
-    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
-    assert_eq!(String::from_utf8_lossy(&printed.stdout), format!("{audit}\n"));
+    let database = database.to_string();
+    let args = ["store", "--audit", "--database", &database];
+    let printed = block_in_place(|| grocery(args, []).run());
+    assert!(printed.status.success(), "{}", printed.errors());
+    assert_eq!(printed.stdout, format!("{audit}\n"));
     audit
 }

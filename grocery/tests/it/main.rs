@@ -6,6 +6,8 @@
 mod backend_down;
 mod formats;
 mod metrics;
+mod probe;
+mod reader_gone;
 mod shutdown;
 mod together;
 mod trip;
@@ -14,11 +16,10 @@ mod zipkin_server;
 
 /// What the tests share.
 mod support {
+    #[path = "../../support/grocery.rs"]
+    pub(crate) mod grocery;
     pub(crate) mod http;
     pub(crate) mod ports;
-    #[path = "../../support/process.rs"]
-    #[allow(dead_code, reason = "each test binary uses a part of it")]
-    pub(crate) mod process;
     pub(crate) mod shopping;
     pub(crate) mod trees;
 }

@@ -1,11 +1,19 @@
 //! `grocery` alone: the viewer, the store and the shopper, as one user sees them.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::Duration,
+};
 
 use nix::sys::signal::Signal;
-use testing::wait_until;
+use testing::{
+    http::{HANG, HttpReceiver},
+    process::{Ended, Process},
+    wait_until,
+};
 
-use crate::support::{http::get, ports, process::Grocery};
+use crate::support::{grocery::grocery, http::get, ports};
 
 /// Where the roles of one test listen.
 struct Addresses {
@@ -21,7 +29,11 @@ impl Addresses {
         Self { store, viewer, otlp, otlp_grpc }
     }
 
-    fn start(&self, flags: &[&str]) -> Grocery {
+    fn start(&self, flags: &[&str]) -> Process {
+        self.start_with(flags, &[])
+    }
+
+    fn start_with(&self, flags: &[&str], more: &[(&str, &str)]) -> Process {
         let variables = [
             ("STORE_LISTEN", self.store.to_string()),
             ("VIEWER_LISTEN", self.viewer.to_string()),
@@ -29,7 +41,8 @@ impl Addresses {
             ("VIEWER_OTLP_GRPC", self.otlp_grpc.to_string()),
             ("DATABASE_URL", "sqlite::memory:".to_owned()),
         ];
-        Grocery::start(flags.iter().copied(), variables)
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        grocery(flags.iter().copied(), variables.into_iter().chain(more)).start()
     }
 
     fn wait_for_a_trip(&self) {
@@ -56,11 +69,19 @@ fn one_command_shows_trips_in_the_viewer_until_ctrl_c() {
     addresses.wait_for_a_trip();
 
     grocery.signal(Signal::SIGINT);
-    let (status, lines) = grocery.end();
+    let Ended { status, stderr: lines, .. } = grocery.end();
 
     assert!(status.success(), "{status}:\n{}", lines.join("\n"));
     addresses.wait_until_all_are_gone();
-    assert_eq!(lines[0], format!("grocery: traces  http://{}/", addresses.viewer));
+    let said = [
+        format!("grocery: traces  http://{}/", addresses.viewer),
+        format!("grocery: store   http://{}/whats-in-store", addresses.store),
+        "grocery: Ctrl-C stops".to_owned(),
+        "grocery: SIGINT, stopping: the last spans are sent, for 5s at most; Ctrl-C again ends at once"
+            .to_owned(),
+    ];
+    assert_eq!(lines[..3], said[..3], "where to look, and nothing of anybody else's");
+    assert!(lines.contains(&said[3]), "{lines:#?}");
     let accounts: Vec<_> = lines.iter().filter(|line| line.starts_with("telemetry: ")).collect();
     assert_eq!(accounts.len(), 2, "shopper and store account for their spans: {lines:#?}");
     assert!(accounts.iter().all(|line| line.ends_with("failed=0 dropped=0")), "{accounts:?}");
@@ -70,7 +91,7 @@ fn one_command_shows_trips_in_the_viewer_until_ctrl_c() {
 fn it_ends_by_itself_after_the_trips_it_was_asked_for() {
     let addresses = Addresses::free();
     let grocery = addresses.start(&["--trips", "2", "--every", "1ms", "--", "--seed", "7"]);
-    let (status, lines) = grocery.end();
+    let Ended { status, stderr: lines, .. } = grocery.end();
     assert!(status.success(), "{status}:\n{}", lines.join("\n"));
     addresses.wait_until_all_are_gone();
 }
@@ -88,7 +109,7 @@ fn no_role_outlives_a_parent_that_is_killed() {
 fn what_receives_otlp_already_gets_the_spans() {
     let backend = testing::http::HttpReceiver::answering(200);
     let addresses = Addresses { otlp: backend.address, ..Addresses::free() };
-    let (status, lines) = addresses.start(&["--trips", "1"]).end();
+    let Ended { status, stderr: lines, .. } = addresses.start(&["--trips", "1"]).end();
     assert!(status.success(), "{status}:\n{}", lines.join("\n"));
     let said = format!("grocery: traces  something receives OTLP on {} already", backend.address);
     assert!(lines[0].starts_with(&said), "{lines:#?}");
@@ -100,7 +121,7 @@ fn what_receives_otlp_already_gets_the_spans() {
 fn a_store_that_cannot_listen_is_said_before_anything_starts() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addresses = Addresses { store: taken.local_addr().unwrap(), ..Addresses::free() };
-    let (status, lines) = addresses.start(&[]).end();
+    let Ended { status, stderr: lines, .. } = addresses.start(&[]).end();
     assert_eq!(status.code(), Some(1));
     let said = format!("grocery: something listens on {} already", addresses.store);
     assert!(lines.len() == 1 && lines[0].starts_with(&said), "{lines:#?}");
@@ -109,7 +130,8 @@ fn a_store_that_cannot_listen_is_said_before_anything_starts() {
 #[test]
 fn an_assertion_that_does_not_hold_fails_the_command() {
     let addresses = Addresses::free();
-    let (status, lines) = addresses.start(&["--trips", "1", "--", "--assert", "p50<1us"]).end();
+    let Ended { status, stderr: lines, .. } =
+        addresses.start(&["--trips", "1", "--", "--assert", "p50<1us"]).end();
     assert_eq!(status.code(), Some(1), "{lines:#?}");
     addresses.wait_until_all_are_gone();
 }
@@ -124,23 +146,131 @@ fn wrong_usage_is_refused_by_name_and_with_code_2_before_anything_starts() {
         (&["--", "--assert", "p50<1parsec"], "parsec"),
         (&["store", "--database", "oracle://x"], "oracle"),
     ] {
-        let (status, lines) = Addresses::free().start(flags).end();
+        let Ended { status, stderr: lines, .. } = Addresses::free().start(flags).end();
         assert_eq!(status.code(), Some(2), "{flags:?}: {lines:#?}");
         assert!(lines.iter().any(|line| line.contains(named)), "{flags:?}: {lines:#?}");
         assert!(!lines.iter().any(|line| line.starts_with("grocery: traces")), "{lines:#?}");
     }
 }
 
-#[test]
-fn a_probe_tells_a_store_that_is_well_from_none() {
-    let store = crate::support::shopping::open_store(&vec![("OTEL_SDK_DISABLED", "true".into())]);
-    let ready = format!("{}/readyz", store.url());
-    let (status, lines) = Grocery::start(["probe", &ready], []).end();
-    assert!(status.success(), "{lines:#?}");
+/// What listens where the viewer should, and answers every request like this.
+fn something_else(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            if matches!(stream.read(&mut request), Ok(1..)) {
+                stream.write_all(answer.as_bytes()).ok();
+            }
+        }
+    });
+    address
+}
 
-    let [nobody] = ports::free();
-    let nowhere = format!("http://{nobody}/readyz");
-    let (status, lines) = Grocery::start(["probe", &nowhere], []).end();
-    assert_eq!(status.code(), Some(1));
-    assert!(lines[0].starts_with(&format!("grocery: no answer from {nowhere}")), "{lines:#?}");
+#[test]
+fn what_takes_no_otlp_is_said_to_take_none_before_anything_starts() {
+    let html = "HTTP/1.1 501 Unsupported\r\nServer: SimpleHTTP/0.6\r\nContent-Type: text/html\r\n\
+                Content-Length: 0\r\n\r\n";
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello";
+    let moved = "HTTP/1.1 301 Moved\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+    let cases = [
+        (html, "501 Not Implemented, content-type \"text/html\", server \"SimpleHTTP/0.6\""),
+        (page, "200 OK, content-type \"text/html\""),
+        (moved, "301 Moved Permanently"),
+    ];
+    for (answer, told) in cases {
+        let addresses = Addresses { otlp: something_else(answer), ..Addresses::free() };
+        let ended = addresses.start(&["--trips", "1"]).end();
+        assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+        let said = format!(
+            "grocery: what listens on {} does not take OTLP: it answers POST /v1/traces with {told}; \
+             stop it, or choose another address with --otlp",
+            addresses.otlp
+        );
+        assert_eq!(ended.stderr, [said]);
+    }
+}
+
+#[test]
+fn what_does_not_answer_an_export_takes_no_otlp() {
+    let silent = HttpReceiver::answering(HANG);
+    let addresses = Addresses { otlp: silent.address, ..Addresses::free() };
+    let ended = addresses.start(&["--trips", "1"]).end();
+    assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+    let said = format!("grocery: what listens on {} does not take OTLP: no answer", silent.address);
+    assert!(ended.stderr.len() == 1 && ended.stderr[0].starts_with(&said), "{ended:#?}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_said_with_the_flag_that_chooses_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    for (addresses, flag) in [
+        (Addresses { viewer: address, ..Addresses::free() }, "--viewer-listen"),
+        (Addresses { otlp_grpc: address, ..Addresses::free() }, "--otlp-grpc"),
+        (Addresses { store: address, ..Addresses::free() }, "--store-listen"),
+    ] {
+        let ended = addresses.start(&["--trips", "1"]).end();
+        assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+        let said = format!("grocery: something listens on {address} already, so ");
+        let [line] = &ended.stderr[..] else { panic!("{ended:#?}") };
+        assert!(line.starts_with(&said) && line.ends_with(flag), "{line}");
+    }
+}
+
+#[test]
+fn ctrl_c_takes_five_seconds_at_most_when_nobody_answers_the_exporters() {
+    let silent = HttpReceiver::answering(HANG);
+    let addresses = Addresses::free();
+    let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", silent.url())];
+    let endpoint = endpoint.each_ref().map(|(name, url)| (*name, url.as_str()));
+    let grocery = addresses.start_with(&["--every", "10ms"], &endpoint);
+    wait_until("both services wait for an answer", || silent.hanging() >= 2);
+
+    grocery.signal(Signal::SIGINT);
+    let ended = grocery.end();
+
+    // Half a second for a busy machine.
+    assert!(ended.took < Duration::from_millis(5_500), "{ended:#?}");
+    assert!(ended.status.success(), "{ended:#?}");
+    let accounts = ended.stderr.iter().filter(|line| line.starts_with("telemetry: started="));
+    assert_eq!(accounts.count(), 2, "each service accounts for its spans: {ended:#?}");
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_it_as_sigterm_does() {
+    let addresses = Addresses::free();
+    let grocery = addresses.start(&["--every", "10ms"]);
+    addresses.wait_for_a_trip();
+    grocery.signal(Signal::SIGHUP);
+    let ended = grocery.end();
+    assert!(ended.status.success(), "{ended:#?}");
+    assert!(ended.stdout.contains("trips"), "with the report: {ended:#?}");
+    addresses.wait_until_all_are_gone();
+}
+
+#[test]
+fn variables_are_read_as_flags_are_in_every_role() {
+    let addresses = Addresses { otlp: "127.0.0.1:9".parse().unwrap(), ..Addresses::free() };
+    let more = [
+        ("GROCERY_NO_VIEWER", "Yes"),
+        ("GROCERY_CONSOLE", "1"),
+        ("GROCERY_RATE", ""),
+        ("GROCERY_TRIPS", "1"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+    ];
+    let ended = addresses.start_with(&[], &more).end();
+    assert!(ended.status.success(), "{ended:#?}");
+    assert_eq!(ended.stderr[0], "grocery: traces  nobody receives OTLP on 127.0.0.1:9 yet");
+
+    for (role, variable) in
+        [("store", "STORE_LISTEN"), ("viewer", "VIEWER_LISTEN"), ("viewer", "VIEWER_OTLP")]
+    {
+        let ended = grocery([role], [(variable, "5000".to_owned())]).run();
+        assert_eq!(ended.status.code(), Some(2), "{ended:#?}");
+        let expected = "expected an IP address and a port, such as 127.0.0.1:5000";
+        let said = ended.errors();
+        assert!(said.contains(expected) && said.contains(variable), "{said}");
+    }
 }

@@ -3,16 +3,17 @@
 
 use std::{
     net::{SocketAddr, TcpStream},
+    os::unix::process::ExitStatusExt as _,
     time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
-use testing::{http::HttpReceiver, otlp, unread::Unread, wait_until};
+use testing::{http::HttpReceiver, otlp, process::Process, unread::Unread, wait_until};
 
 use crate::support::{
+    grocery::{grocery, url},
     http::get,
     ports,
-    process::Grocery,
     shopping::{Variables, open_store, send_shopper},
 };
 
@@ -51,12 +52,10 @@ fn is_ready(store: SocketAddr) -> bool {
 }
 
 /// Tells `role` to stop, and waits for its end, which comes in time and is no failure.
-fn stop(role: Grocery, signal: Signal, within: Duration) {
-    let asked = Instant::now();
+fn stop(role: Process, signal: Signal, within: Duration) {
     role.signal(signal);
-    let (status, _) = role.end();
-    assert!(asked.elapsed() < within, "it took {:?}", asked.elapsed());
-    assert!(status.success(), "{status}");
+    let ended = role.end();
+    assert!(ended.took < within && ended.status.success(), "{ended:#?}");
 }
 
 fn a_store_serves_and_stops(stream: &Unread, signal: Signal) {
@@ -65,15 +64,15 @@ fn a_store_serves_and_stops(stream: &Unread, signal: Signal) {
     let url = format!("http://{address}");
     let listen = address.to_string();
     let args = ["store", "--listen", &listen, "--database", "sqlite::memory:"];
-    let store = Grocery::start_unread(args, noisy(&receiver), stream);
+    let store = grocery(args, noisy(&receiver)).unread(stream).start();
     wait_until("the store is open", || is_ready(address));
 
     let trips = TRIPS.to_string();
     let shopping = ["shopper", "--store-url", &url, "--rate", "20", "--trips", &trips];
     let all_succeed = ["--assert", "failures<=0%", "--mix", "quick-buy=1"];
     let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned())];
-    let (status, said) = Grocery::start(shopping.into_iter().chain(all_succeed), variables).end();
-    assert!(status.success(), "{said:#?}");
+    let shopped = grocery(shopping.into_iter().chain(all_succeed), variables).run();
+    assert!(shopped.status.success(), "{shopped:#?}");
     assert!(is_ready(address));
     stop(store, signal, ROLE_STOPS);
 }
@@ -91,15 +90,14 @@ fn a_store_whose_terminal_is_frozen_serves_and_stops() {
 fn a_shopper_shops_and_stops(stream: &Unread, signal: Signal) {
     let receiver = HttpReceiver::answering(200);
     let store = open_store(&vec![("OTEL_TRACES_EXPORTER", "none".to_owned())]);
-    let url = store.url();
+    let url = url(&store);
     let args = ["shopper", "--store-url", &url, "--rate", "20", "--mix", "quick-buy=1"];
-    let shopper = Grocery::start_unread(args, noisy(&receiver), stream);
+    let shopper = grocery(args, noisy(&receiver)).unread(stream).start();
     wait_until("its trips have succeeded", || trips(&receiver) >= TRIPS);
     // Its report has nowhere to go, so it ends by its deadline, which is a failure.
-    let asked = Instant::now();
     shopper.signal(signal);
-    shopper.end();
-    assert!(asked.elapsed() < ROLE_STOPS, "it took {:?}", asked.elapsed());
+    let ended = shopper.end();
+    assert!(ended.took < ROLE_STOPS, "{ended:#?}");
 }
 
 #[test]
@@ -117,7 +115,7 @@ fn a_viewer_takes_spans_and_stops(stream: &Unread) {
     let flags = [("--listen", listen), ("--otlp", otlp), ("--otlp-grpc", grpc)];
     let flags = flags.map(|(flag, address)| format!("{flag}={address}"));
     let args = std::iter::once("viewer").chain(flags.iter().map(String::as_str));
-    let viewer = Grocery::start_unread(args, [("VIEWER_LOG", "trace".to_owned())], stream);
+    let viewer = grocery(args, [("VIEWER_LOG", "trace".to_owned())]).unread(stream).start();
     wait_until("the viewer is open", || TcpStream::connect(otlp).is_ok());
 
     let variables = vec![
@@ -144,7 +142,7 @@ fn a_viewer_whose_terminal_is_frozen_takes_spans_and_stops() {
 
 /// All roles on one stream.
 struct Together {
-    grocery: Grocery,
+    grocery: Process,
     addresses: [SocketAddr; 4],
 }
 
@@ -163,7 +161,7 @@ impl Together {
             ("RUST_LOG", "debug".to_owned()),
         ];
         let args = ["--console", "--rate", "20", "--", "--mix", "quick-buy=1"];
-        let grocery = Grocery::start_unread(args, variables, stream);
+        let grocery = grocery(args, variables).unread(stream).start();
         let found = format!("http://{viewer}/api/traces?service=shopper&limit=100");
         wait_until("the viewer has the trips", || {
             let found = get(&found).map(|body| String::from_utf8(body).unwrap());
@@ -183,10 +181,9 @@ impl Together {
 
 fn all_roles_shop_and_stop(stream: &Unread) {
     let Together { grocery, addresses } = Together::start(stream);
-    let asked = Instant::now();
     grocery.signal(Signal::SIGINT);
-    grocery.end();
-    assert!(asked.elapsed() < ALL_STOP, "it took {:?}", asked.elapsed());
+    let ended = grocery.end();
+    assert!(ended.took < ALL_STOP, "{ended:#?}");
     Together::wait_until_all_are_gone(addresses);
 }
 
@@ -221,8 +218,8 @@ fn a_second_ctrl_c_ends_all_roles_at_once() {
     wait_until("the store is stopping", || TcpStream::connect(store).is_err());
     let asked = Instant::now();
     grocery.signal(Signal::SIGINT);
-    let (status, _) = grocery.end();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2), "{status}");
+    let ended = grocery.end();
+    assert_eq!(ended.status.signal(), Some(2), "{ended:#?}");
     Together::wait_until_all_are_gone(addresses);
     assert!(asked.elapsed() < Duration::from_secs(2), "it took {:?}", asked.elapsed());
 }

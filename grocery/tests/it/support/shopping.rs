@@ -2,7 +2,9 @@
 
 use nix::sys::signal::Signal;
 
-use super::process::Grocery;
+use testing::process::Process;
+
+use super::grocery::{grocery, url};
 
 /// Variables for both services.
 pub(crate) type Variables<'a> = Vec<(&'a str, String)>;
@@ -24,16 +26,16 @@ pub(crate) struct Account {
 }
 
 /// Opens a store with nothing in its database but the first stock.
-pub(crate) fn open_store(variables: &Variables<'_>) -> Grocery {
+pub(crate) fn open_store(variables: &Variables<'_>) -> Process {
     let args = ["store", "--listen", "127.0.0.1:0", "--database", "sqlite::memory:"];
-    Grocery::start(args, variables.clone())
+    grocery(args, variables.clone()).start()
 }
 
 /// Sends a shopper who buys something quickly on each of its trips, the same in each run.
-pub(crate) fn send_shopper(store: &Grocery, variables: &Variables<'_>, flags: &[&str]) -> Grocery {
-    let url = store.url();
+pub(crate) fn send_shopper(store: &Process, variables: &Variables<'_>, flags: &[&str]) -> Process {
+    let url = url(store);
     let always = ["shopper", "--store-url", &url, "--mix", "quick-buy=1", "--seed", "7"];
-    Grocery::start(always.into_iter().chain(flags.iter().copied()), variables.clone())
+    grocery(always.into_iter().chain(flags.iter().copied()), variables.clone()).start()
 }
 
 /// Makes so many trips, one after the other, and closes the store.
@@ -47,10 +49,10 @@ pub(crate) fn shop(variables: &Variables<'_>, trips: usize) -> Accounts {
 }
 
 /// Waits for the end of a service, which must be a success, and reads the last line it wrote.
-pub(crate) fn end(service: Grocery) -> Account {
-    let (status, lines) = service.end();
-    assert!(status.success(), "{status}:\n{}", lines.join("\n"));
-    let last = lines.last().expect("a service accounts for its spans");
+pub(crate) fn end(service: Process) -> Account {
+    let ended = service.end();
+    assert!(ended.status.success(), "{}:\n{}", ended.status, ended.errors());
+    let last = ended.last_line();
     Account::read(last).unwrap_or_else(|| panic!("no accounting line: {last:?}"))
 }
 

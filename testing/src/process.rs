@@ -1,0 +1,278 @@
+//! A program of the workspace as a real process: started with the environment that the test gives
+//! it and no other, watched line by line, and never left behind.
+//!
+//! ```no_run
+//! use nix::sys::signal::Signal;
+//! use testing::process::Program;
+//!
+//! let store = Program::new("target/debug/store").args(["--listen", "127.0.0.1:0"]).start();
+//! let url = store.await_line("address", |line| line.strip_prefix("open on ").map(str::to_owned));
+//! store.signal(Signal::SIGTERM);
+//! let ended = store.end();
+//! assert!(ended.status.success(), "{url}: {ended:#?}");
+//! ```
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{PATIENCE, unread::Unread};
+
+/// What variables that change how our programs behave begin with.
+const OURS: [&str; 9] = [
+    "OTEL_",
+    "STORE_",
+    "SHOPPER_",
+    "GROCERY_",
+    "VIEWER_",
+    "PROBE_",
+    "DATABASE_URL",
+    "RUST_LOG",
+    "TERM",
+];
+
+/// A program, and how it is to be started.
+#[derive(Debug)]
+pub struct Program(Command);
+
+impl Program {
+    /// The program in this file, with its streams piped, and without the variables of the test's
+    /// own environment that would change what it does.
+    pub fn new(file: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(file);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| OURS.iter().any(|ours| name.starts_with(ours))) {
+                command.env_remove(name);
+            }
+        }
+        Self(command)
+    }
+
+    /// With these arguments after those that it has.
+    pub fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        self.0.args(args);
+        self
+    }
+
+    /// With these variables.
+    pub fn envs(
+        mut self,
+        variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> Self {
+        self.0.envs(variables);
+        self
+    }
+
+    /// With its output and its errors on a stream that nobody reads.
+    pub fn unread(mut self, stream: &Unread) -> Self {
+        self.0.stdout(stream.stdio()).stderr(stream.stdio());
+        self
+    }
+
+    /// With its output on a pipe whose reader has gone.
+    ///
+    /// # Panics
+    /// When the system gives no pipe.
+    pub fn closed_stdout(mut self) -> Self {
+        let (_, writer) = std::io::pipe().expect("a pipe");
+        self.0.stdout(writer);
+        self
+    }
+
+    /// With its errors on this stream, such as a terminal.
+    pub fn stderr(mut self, stream: impl Into<Stdio>) -> Self {
+        self.0.stderr(stream);
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(mut self) -> Process {
+        let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
+        // Both are read from the beginning: what nobody reads would fill the pipe and stop it.
+        let stdout = child.stdout.take().map(Lines::of);
+        let stderr = child.stderr.take().map(Lines::of);
+        Process { stdin: child.stdin.take(), child, stdout, stderr }
+    }
+
+    /// Starts it, and waits for its end.
+    ///
+    /// # Panics
+    /// When it cannot be started, or does not end.
+    pub fn run(self) -> Ended {
+        self.start().end()
+    }
+}
+
+/// A running program; dropped, it is killed.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<Lines>,
+    stderr: Option<Lines>,
+}
+
+/// How a program ended, and what it wrote.
+#[derive(Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// The lines that it wrote to standard error.
+    pub stderr: Vec<String>,
+    /// How long it took to end from when this was waited for.
+    pub took: Duration,
+}
+
+impl Process {
+    /// Waits for a line on standard error of which `find` makes something.
+    ///
+    /// # Panics
+    /// When there is none within [`PATIENCE`].
+    pub fn await_line<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        self.stderr.as_ref().expect("its errors are piped").wait_for(what, find)
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// Never: a process id fits.
+    pub fn id(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a process id fits")
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.id()), signal).expect("it is running");
+    }
+
+    /// Its standard input; dropped, it is closed, as by a parent's end.
+    pub fn stdin(&mut self) -> Option<ChildStdin> {
+        self.stdin.take()
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("it is ours").is_none()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end within [`PATIENCE`].
+    pub fn end(mut self) -> Ended {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                break status;
+            }
+            let said = self.stderr.as_ref().map(Lines::text).unwrap_or_default();
+            assert!(start.elapsed() < PATIENCE, "it does not end:\n{said}");
+            thread::sleep(Duration::from_millis(5));
+        };
+        let took = start.elapsed();
+        let stdout = self.stdout.take().map(Lines::all).unwrap_or_default();
+        let stderr = self.stderr.take().map(Lines::all).unwrap_or_default();
+        let stdout = stdout.iter().flat_map(|line| [line, "\n"]).collect();
+        Ended { status, stdout, stderr, took }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Nothing is left to do for one that has ended.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Ended {
+    /// All that it wrote to standard error.
+    pub fn errors(&self) -> String {
+        self.stderr.join("\n")
+    }
+
+    /// Its last line on standard error.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn last_line(&self) -> &str {
+        self.stderr.last().expect("it says something")
+    }
+}
+
+/// The lines that a process has written to a stream so far.
+#[derive(Debug)]
+struct Lines {
+    written: Arc<Written>,
+    reader: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let written = Arc::<Written>::default();
+        let into = Arc::clone(&written);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                into.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                into.grown.notify_all();
+            }
+        });
+        Self { written, reader }
+    }
+
+    fn wait_for<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.written.lines.lock().expect("no reader panics");
+        loop {
+            if let Some(found) = lines.iter().find_map(|line| find(line)) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero() && !self.reader.is_finished(),
+                "no {what}:\n{}",
+                lines.join("\n")
+            );
+            let left = left.min(Duration::from_millis(100));
+            lines = self.written.grown.wait_timeout(lines, left).expect("no reader panics").0;
+        }
+    }
+
+    fn text(&self) -> String {
+        self.written.lines.lock().expect("no reader panics").join("\n")
+    }
+
+    /// All lines, when the stream has ended.
+    fn all(self) -> Vec<String> {
+        self.reader.join().expect("no reader panics");
+        std::mem::take(&mut *self.written.lines.lock().expect("no reader panics"))
+    }
+}
