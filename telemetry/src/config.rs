@@ -65,7 +65,7 @@ pub struct Config {
     pub batch: BatchLimits,
     /// How long to wait before a batch is sent again; no variable sets it.
     pub back_off: Backoff,
-    /// `RUST_LOG`: which logs are written; `info` by default, and warnings of the SDK.
+    /// `RUST_LOG`: which logs are written; by default `info`, of actix-server and the SDK `warn`.
     pub log_filter: String,
     /// What is to be said at the start: variables that are not supported, and with [`LENIENT`] also
     /// values that were ignored.
@@ -179,7 +179,7 @@ impl Config {
             back_off: BACK_OFF,
             log_filter: vars
                 .text("RUST_LOG")
-                .unwrap_or_else(|| "info,opentelemetry=warn".to_owned()),
+                .unwrap_or_else(|| "info,actix_server=warn,opentelemetry=warn".to_owned()),
             warnings: Vec::new(),
         };
         unsupported::warn(vars);
