@@ -106,7 +106,7 @@ impl Config {
     ///
     /// [`TelemetryError::Invalid`] for the first unknown or malformed value,
     /// [`TelemetryError::NotUnicode`] for one that is not text, and
-    /// [`TelemetryError::Certificate`] for a certificate or key that cannot be used.
+    /// [`TelemetryError::Unusable`] for a value that cannot be gone on without.
     pub fn from_env() -> Result<Self, TelemetryError> {
         let not_unicode = RefCell::new(BTreeSet::new());
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -138,7 +138,7 @@ impl Config {
     /// # Errors
     ///
     /// [`TelemetryError::Invalid`] for the first unknown or malformed value, and
-    /// [`TelemetryError::Certificate`] for a certificate or key that cannot be used.
+    /// [`TelemetryError::Unusable`] for a value that cannot be gone on without.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, TelemetryError> {
         let mut vars = Variables::new(lookup)?;
         loop {

@@ -19,14 +19,15 @@ pub enum TelemetryError {
         /// What it may hold.
         expected: Cow<'static, str>,
     },
-    /// A variable names a certificate or a key that cannot be used.
-    #[error("{variable}={file:?} is not valid: expected {expected}")]
-    Certificate {
+    /// A variable holds what cannot be gone on without, however lenient one is: it names a
+    /// certificate or a key that cannot be used, or is read by others too.
+    #[error("{variable}={value:?} is not valid: expected {expected}")]
+    Unusable {
         /// The environment variable.
         variable: &'static str,
-        /// The file that it names.
-        file: String,
-        /// What it may name, or what is wrong with the file.
+        /// What it holds.
+        value: String,
+        /// What it may hold, or what is wrong with the file that it names.
         expected: String,
     },
     /// A variable holds bytes that are not UTF-8.

@@ -172,8 +172,21 @@ fn jaeger(vars: &Variables<'_>) -> Result<JaegerConfig, TelemetryError> {
             timeout: vars.timeout("OTEL_EXPORTER_JAEGER_TIMEOUT", 10_000)?,
         });
     }
+    // opentelemetry-jaeger reads these two by itself, whatever it is told, and takes an empty one for
+    // a value. So they cannot be passed over.
+    for name in [HOST, PORT] {
+        if vars.is_empty(name) {
+            let expected = "a value, or the variable not set at all".to_owned();
+            return Err(vars.unusable(name, expected));
+        }
+    }
+    let port = match vars.text(PORT).map(|text| text.parse()) {
+        None => 6831,
+        Some(Ok(port @ 1..)) => port,
+        Some(_) => return Err(vars.unusable(PORT, "a port, 1 to 65535".to_owned())),
+    };
     Ok(JaegerConfig::Agent {
         host: vars.text(HOST).unwrap_or_else(|| "localhost".to_owned()),
-        port: vars.parsed(PORT, "a port, 1 to 65535", |port| *port > 0)?.unwrap_or(6831),
+        port,
     })
 }

@@ -81,13 +81,15 @@ impl<'a> Variables<'a> {
         TelemetryError::Invalid { variable: name.into(), value, expected: expected.into() }
     }
 
-    /// The error that refuses the file that `name` names.
+    /// The error that refuses the value of `name`, however lenient one is.
     pub(super) fn unusable(&self, name: &'static str, expected: String) -> TelemetryError {
-        TelemetryError::Certificate {
-            variable: name,
-            file: self.text(name).unwrap_or_default(),
-            expected,
-        }
+        let value = self.text(name).unwrap_or_default();
+        TelemetryError::Unusable { variable: name, value, expected }
+    }
+
+    /// Whether `name` is set to nothing.
+    pub(super) fn is_empty(&self, name: &str) -> bool {
+        (self.lookup)(name).is_some_and(|value| value.trim().is_empty())
     }
 
     /// A value of type `T` that `check` accepts.

@@ -223,6 +223,47 @@ fn a_proxy_is_named_where_it_is_in_the_way() {
     assert!(said.iter().any(|line| line.contains(proxy)), "{said:#?}");
 }
 
+/// opentelemetry-otlp reads variables by itself, too: it must not see them in another way.
+#[test]
+fn variables_mean_in_the_exporter_what_they_mean_in_the_configuration() {
+    let blank = [
+        "OTEL_EXPORTER_OTLP_COMPRESSION",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    ]
+    .map(|name| (name, " "));
+    let capitals = [
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "GZip"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/Protobuf"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
+    ];
+    let wrong = [
+        ("GROCERY_OTEL_LENIENT", "yes"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-1"),
+    ];
+    for (variables, warnings) in [(&blank[..], 0), (&capitals[..], 0), (&wrong[..], 5)] {
+        let receiver = HttpReceiver::answering(200);
+        let url = receiver.url();
+        let sent =
+            [("OTEL_TRACES_EXPORTER", "OTLP"), ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str())];
+        let mut process = Process::start(&[variables, &sent].concat());
+        process.order("spans 2");
+        let said = process.end();
+        let expected = "telemetry: started=2 ended=2 | otlp exported=2 failed=0 dropped=0";
+        assert_eq!(said.last().map(String::as_str), Some(expected), "{said:#?}");
+        assert_eq!(otlp::from_protobuf(&receiver.received()).len(), 2);
+        let warned = said.iter().filter(|line| line.ends_with("; it is ignored")).count();
+        assert_eq!(warned, warnings, "{said:#?}");
+    }
+}
+
 #[test]
 fn what_is_set_without_effect_is_said_once_at_the_start() {
     let mut process = Process::start(&[

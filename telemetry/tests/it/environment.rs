@@ -1,0 +1,410 @@
+//! Every variable with every kind of value: unset, empty, blank, in another case, 0, negative and
+//! garbage; strictly and leniently.
+
+use crate::support::config;
+use telemetry::config::{Config, LENIENT};
+
+/// What a value leads to.
+#[derive(Clone, Copy, Debug)]
+enum Leads {
+    /// To this in the configuration's debug form.
+    To(&'static str),
+    /// To a refusal that says what was expected, with this end.
+    Refused(&'static str),
+}
+use Leads::{Refused, To};
+
+/// A variable, with what some values of it lead to.
+struct Row {
+    name: &'static str,
+    /// What else must be set for it to count.
+    with: &'static [(&'static str, &'static str)],
+    /// A value that is right, and differs from the default.
+    right: &'static str,
+    /// Whether the value in another case means the same.
+    any_case: bool,
+    zero: Leads,
+    negative: Leads,
+    garbage: Leads,
+}
+
+const MILLIS: Leads = Refused("milliseconds, from 0 to 86400000");
+const NUMBER: Leads = Refused("a whole number, 0 or more");
+const SIZE: Leads = Refused("a whole number from 1 to 10000000");
+const URL: Leads = Refused("a URL that starts with http:// or https://");
+const PAIRS: Leads = Refused("key=value pairs separated by commas, percent-encoded");
+const BOOLEAN: Leads = Refused("true or false");
+const PROPAGATORS: Leads =
+    Refused("a comma-separated list of tracecontext, baggage, b3, b3multi; or none");
+const SAMPLERS: Leads = Refused(
+    "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or \
+     parentbased_traceidratio",
+);
+const PROTOCOL: Leads = Refused("grpc, http/protobuf or http/json");
+const COMPRESSION: Leads = Refused("gzip or none");
+const TEMPORALITY: Leads = Refused("cumulative, delta or lowmemory");
+const PEM: Leads = Refused("No such file or directory (os error 2)");
+const RATIO: Leads = Refused("a number from 0 to 1");
+
+const ZIPKIN: &[(&str, &str)] = &[("OTEL_TRACES_EXPORTER", "zipkin")];
+const JAEGER: &[(&str, &str)] = &[("OTEL_TRACES_EXPORTER", "jaeger")];
+const COLLECTOR: &[(&str, &str)] =
+    &[("OTEL_TRACES_EXPORTER", "jaeger"), ("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:1")];
+const METRICS: &[(&str, &str)] = &[("OTEL_METRICS_EXPORTER", "otlp")];
+const GRPC: &[(&str, &str)] =
+    &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "h:1")];
+const RATIO_SAMPLER: &[(&str, &str)] = &[("OTEL_TRACES_SAMPLER", "traceidratio")];
+
+const fn row(
+    name: &'static str,
+    right: &'static str,
+    [zero, negative, garbage]: [Leads; 3],
+) -> Row {
+    Row { name, with: &[], right, any_case: false, zero, negative, garbage }
+}
+
+impl Row {
+    const fn with(mut self, with: &'static [(&'static str, &'static str)]) -> Self {
+        self.with = with;
+        self
+    }
+
+    const fn any_case(mut self) -> Self {
+        self.any_case = true;
+        self
+    }
+
+    fn config(&self, value: Option<&str>, lenient: bool) -> Result<Config, String> {
+        let mut variables = self.with.to_vec();
+        // The last of two equal names would not count.
+        variables.retain(|(name, _)| *name != self.name);
+        variables.extend(value.map(|value| (self.name, value)));
+        if lenient {
+            variables.push((LENIENT, "on"));
+        }
+        config(&variables).map_err(|error| error.to_string())
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let text = |value| To(value);
+    let mut rows = vec![
+        row("OTEL_SDK_DISABLED", "true", [BOOLEAN, BOOLEAN, BOOLEAN]).any_case(),
+        row(
+            "OTEL_SERVICE_NAME",
+            "shop",
+            [
+                text("service_name: Some(\"0\")"),
+                text("service_name: Some(\"-1\")"),
+                text("service_name: Some(\"%$!\")"),
+            ],
+        ),
+        row("OTEL_RESOURCE_ATTRIBUTES", "team=veg", [PAIRS, PAIRS, PAIRS]),
+        row("OTEL_TRACES_EXPORTER", "zipkin", [EXPORTERS, EXPORTERS, EXPORTERS]).any_case(),
+        row("OTEL_METRICS_EXPORTER", "console", [METRIC_EXPORTERS; 3]).any_case(),
+        row("OTEL_PROPAGATORS", "b3multi,baggage", [PROPAGATORS; 3]).any_case(),
+        row("OTEL_TRACES_SAMPLER", "parentbased_always_off", [SAMPLERS; 3]).any_case(),
+        row(
+            "OTEL_TRACES_SAMPLER_ARG",
+            "0.25",
+            [To("sampler: TraceIdRatioBased(0.0)"), RATIO, RATIO],
+        )
+        .with(RATIO_SAMPLER),
+        row("OTEL_BSP_MAX_QUEUE_SIZE", "1000", [SIZE; 3]),
+        row("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100", [SIZE; 3]),
+        row("OTEL_BSP_SCHEDULE_DELAY", "100", [To("schedule_delay: 1ms"), MILLIS, MILLIS]),
+        row("OTEL_BSP_EXPORT_TIMEOUT", "100", [To("export_timeout: None"), MILLIS, MILLIS]),
+        row("OTEL_ATTRIBUTE_COUNT_LIMIT", "5", [To("attributes_per_span: 0"), NUMBER, NUMBER]),
+        row(
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "5",
+            [To("value_length_limit: Some(0)"), NUMBER, NUMBER],
+        ),
+        row("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "5", [To("per_span: 0"), NUMBER, NUMBER]),
+        row(
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "5",
+            [To("value_length_limit: Some(0)"), NUMBER, NUMBER],
+        ),
+        row("OTEL_SPAN_EVENT_COUNT_LIMIT", "5", [To("max_events_per_span: 0"), NUMBER, NUMBER]),
+        row("OTEL_SPAN_LINK_COUNT_LIMIT", "5", [To("max_links_per_span: 0"), NUMBER, NUMBER]),
+        row("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "5", [To("per_event: 0"), NUMBER, NUMBER]),
+        row("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "5", [To("per_link: 0"), NUMBER, NUMBER]),
+        row("OTEL_METRIC_EXPORT_INTERVAL", "100", [To("metric_interval: 1ms"), MILLIS, MILLIS]),
+        row("OTEL_METRIC_EXPORT_TIMEOUT", "100", [To("metric_timeout: None"), MILLIS, MILLIS]),
+        row("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta", [TEMPORALITY; 3])
+            .with(METRICS)
+            .any_case(),
+        row("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://h:1/x", [URL; 3]).with(ZIPKIN),
+        row("OTEL_EXPORTER_ZIPKIN_TIMEOUT", "5", [To("timeout: None"), MILLIS, MILLIS])
+            .with(ZIPKIN),
+        row("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:1", [URL; 3]),
+        row("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://h:1", [URL; 3]),
+        row("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://h:1", [URL; 3]).with(METRICS),
+        row("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", [PROTOCOL; 3]).any_case(),
+        row("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc", [PROTOCOL; 3]).any_case(),
+        row("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc", [PROTOCOL; 3]).with(METRICS).any_case(),
+        row("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", [COMPRESSION; 3]).any_case(),
+        row("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip", [COMPRESSION; 3]).any_case(),
+        row("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "gzip", [COMPRESSION; 3])
+            .with(METRICS)
+            .any_case(),
+        row("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=veg", [PAIRS; 3]),
+        row("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-tenant=veg", [PAIRS; 3]),
+        row("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "x-tenant=veg", [PAIRS; 3]).with(METRICS),
+        row("OTEL_EXPORTER_OTLP_TIMEOUT", "5", [To("timeout: None"), MILLIS, MILLIS]),
+        row("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "5", [To("timeout: None"), MILLIS, MILLIS]),
+        row("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "5", [To("timeout: None"), MILLIS, MILLIS])
+            .with(METRICS),
+        row("OTEL_EXPORTER_OTLP_INSECURE", "true", [BOOLEAN; 3]).with(GRPC).any_case(),
+        row("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "true", [BOOLEAN; 3]).with(GRPC).any_case(),
+        row(LENIENT, "true", [To("warnings: []"), LENIENCE, LENIENCE]).any_case(),
+    ];
+    if cfg!(feature = "jaeger") {
+        rows.extend([
+            row("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:1/x", [URL; 3]).with(JAEGER),
+            row("OTEL_EXPORTER_JAEGER_TIMEOUT", "5", [To("timeout: None"), MILLIS, MILLIS])
+                .with(COLLECTOR),
+        ]);
+    }
+    rows
+}
+
+const EXPORTERS: Leads = if cfg!(feature = "jaeger") {
+    Refused("a comma-separated list of console, otlp, zipkin, jaeger; or none")
+} else {
+    Refused(
+        "a comma-separated list of console, otlp, zipkin; or none \
+         (this program was built without the feature jaeger)",
+    )
+};
+const METRIC_EXPORTERS: Leads = Refused("a comma-separated list of console, otlp; or none");
+const LENIENCE: Leads = Refused("1, true, yes or on; or 0, false, no or off");
+
+/// The files that are read at the start, for which any value is the name of a file.
+const FILES: &[&str] = &[
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+];
+
+#[track_caller]
+fn shown(config: Result<Config, String>) -> String {
+    format!("{:?}", config.expect("it is right"))
+}
+
+#[test]
+fn set_to_nothing_is_not_set() {
+    for row in rows() {
+        let unset = shown(row.config(None, false));
+        for nothing in ["", " ", "\t \n"] {
+            assert_eq!(shown(row.config(Some(nothing), false)), unset, "{}={nothing:?}", row.name);
+        }
+    }
+    for name in FILES.iter().chain(UNSUPPORTED).chain(REFUSED) {
+        assert_eq!(shown(config_of(name, " ")), shown(config_of(name, "")), "{name}");
+        assert!(config_of(name, "").expect("it is not set").warnings.is_empty(), "{name}");
+    }
+}
+
+fn config_of(name: &str, value: &str) -> Result<Config, String> {
+    config(&[(name, value)]).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_right_value_changes_something_and_its_case_only_where_it_counts() {
+    for row in rows() {
+        let unset = shown(row.config(None, false));
+        let right = shown(row.config(Some(row.right), false));
+        // The one that says how others are read says nothing by itself.
+        assert!(right != unset || row.name == LENIENT, "{}={}", row.name, row.right);
+        let padded = format!(" {}\n", row.right);
+        assert_eq!(shown(row.config(Some(&padded), false)), right, "{}={padded:?}", row.name);
+        let capitals = row.right.to_ascii_uppercase();
+        let mut mixed = row.right.to_owned();
+        mixed[..1].make_ascii_uppercase();
+        for other in [capitals, mixed].iter().filter(|_| row.any_case) {
+            assert_eq!(shown(row.config(Some(other), false)), right, "{}={other}", row.name);
+        }
+    }
+}
+
+#[test]
+fn zero_negative_and_garbage_are_understood_or_refused_by_name() {
+    for row in rows() {
+        for (value, leads) in [("0", row.zero), ("-1", row.negative), ("%$!", row.garbage)] {
+            let context = format!("{}={value}", row.name);
+            match (leads, row.config(Some(value), false)) {
+                (To(expected), Ok(config)) => {
+                    let config = format!("{config:?}");
+                    assert!(config.contains(expected), "{context}: {expected} in {config}");
+                }
+                (Refused(expected), Err(error)) => {
+                    let name = row.name;
+                    let text = format!("{name}={value:?} is not valid: expected {expected}");
+                    assert_eq!(error, text, "{context}");
+                }
+                (_, got) => panic!("{context} leads {leads:?}, but: {got:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn leniently_what_would_be_refused_is_ignored_with_one_warning() {
+    for row in rows().iter().filter(|row| row.name != LENIENT) {
+        let unset = shown(row.config(None, false));
+        for (value, leads) in [("0", row.zero), ("-1", row.negative), ("%$!", row.garbage)] {
+            let Refused(_) = leads else { continue };
+            let mut config = row.config(Some(value), true).expect("nothing is refused");
+            let warnings = std::mem::take(&mut config.warnings);
+            let [warning] = &warnings[..] else { panic!("{}: {warnings:?}", row.name) };
+            let start = format!("{}={value:?} is not valid: expected ", row.name);
+            assert!(warning.starts_with(&start), "{warning}");
+            assert!(warning.ends_with("is ignored"), "{warning}");
+            assert_eq!(format!("{config:?}"), unset, "{}={value}", row.name);
+        }
+    }
+}
+
+#[test]
+fn files_that_are_not_there_are_refused_leniently_too() {
+    for name in FILES {
+        for value in ["0", "-1", "%$!"] {
+            for lenient in ["false", "true"] {
+                let error =
+                    config(&[(name, value), (LENIENT, lenient)]).expect_err(name).to_string();
+                let start = format!("{name}={value:?} is not valid: expected ");
+                let Refused(end) = PEM else { unreachable!() };
+                assert!(error.starts_with(&start) && error.ends_with(end), "{error}");
+            }
+        }
+    }
+}
+
+/// The variables of the specification that do nothing here.
+const UNSUPPORTED: &[&str] = &[
+    "OTEL_LOGS_EXPORTER",
+    "OTEL_LOG_LEVEL",
+    "OTEL_ENTITIES",
+    "OTEL_METRICS_EXEMPLAR_FILTER",
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+    "OTEL_EXPORTER_PROMETHEUS_HOST",
+    "OTEL_EXPORTER_PROMETHEUS_PORT",
+    "OTEL_EXPORTER_ZIPKIN_PROTOCOL",
+    "OTEL_EXPORTER_JAEGER_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_SPAN_INSECURE",
+    "OTEL_EXPORTER_OTLP_METRIC_INSECURE",
+    "OTEL_BLRP_SCHEDULE_DELAY",
+    "OTEL_BLRP_EXPORT_TIMEOUT",
+    "OTEL_BLRP_MAX_QUEUE_SIZE",
+    "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_LOGS_INSECURE",
+    "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+    "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+];
+
+/// What says that the others do not count.
+const REFUSED: &[&str] = &["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"];
+
+#[test]
+fn what_is_not_supported_is_named_in_one_warning() {
+    let all: Vec<_> = UNSUPPORTED.iter().map(|name| (*name, "hunter2")).collect();
+    let warnings = config(&all).expect("nothing is refused").warnings;
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(warning.starts_with("set, but without effect here: "), "{warning}");
+    assert!(!warning.contains("hunter2"), "values may be secret: {warning}");
+    for name in UNSUPPORTED {
+        assert!(warning.contains(&format!("{name} (")), "{name}: {warning}");
+        let own = config_of(name, "hunter2").expect("it is not refused").warnings;
+        assert_eq!(own.len(), 1, "{name}: {own:?}");
+    }
+    // These ask for nothing else than what is done.
+    for (name, value) in [
+        ("OTEL_LOGS_EXPORTER", "None"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram"),
+    ] {
+        assert_eq!(config_of(name, value).expect("it is right").warnings, [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_file_of_configuration_is_refused() {
+    for name in REFUSED {
+        let error = config_of(name, "otel.yaml").expect_err(name);
+        let expected = "expected it not to be set: files of configuration are not supported";
+        assert_eq!(error, format!("{name}=\"otel.yaml\" is not valid: {expected}"));
+    }
+}
+
+#[test]
+fn leniently_of_a_list_only_what_is_unknown_is_ignored() {
+    let lenient = |name, value| config(&[(name, value), (LENIENT, "1")]).expect("it is lenient");
+    let config = lenient("OTEL_PROPAGATORS", "b3,jaeger,xray");
+    assert_eq!(format!("{:?}", config.propagators), "[B3]");
+    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    assert!(config.warnings[0].ends_with("; \"jaeger\" is ignored"), "{:?}", config.warnings);
+    let config = lenient("OTEL_TRACES_EXPORTER", "zipkin,otlp/stdout");
+    assert_eq!(config.exporters.len(), 1, "{:?}", config.exporters);
+    // A list of which nothing is left is as good as none.
+    let config = lenient("OTEL_METRICS_EXPORTER", "prometheus");
+    assert!(config.metrics.is_empty());
+    let config = lenient("OTEL_TRACES_EXPORTER", "stdout");
+    assert_eq!(config.exporters.len(), 2, "the default: {:?}", config.exporters);
+}
+
+#[test]
+fn a_propagator_that_is_named_twice_counts_once() {
+    let config = config_of("OTEL_PROPAGATORS", "b3,TraceContext,b3,tracecontext").expect("right");
+    assert_eq!(format!("{:?}", config.propagators), "[B3, TraceContext]");
+}
+
+/// <https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable>
+#[test]
+fn keys_of_the_resource_are_percent_encoded_and_names_of_headers_are_not() {
+    let attributes = config_of("OTEL_RESOURCE_ATTRIBUTES", "k%3D1=v%2C1,a b=c%20d").expect("right");
+    let expected = [("k=1", "v,1"), ("a b", "c d")];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(attributes.resource_attributes, expected);
+    let headers = config_of("OTEL_EXPORTER_OTLP_HEADERS", "x%2Dy=a%2Cb").expect("right");
+    assert!(format!("{headers:?}").contains("headers: [(\"x%2Dy\", \"a,b\")]"), "{headers:?}");
+}
+
+/// opentelemetry-jaeger reads where an agent is by itself, so nothing of it can be passed over.
+#[test]
+#[cfg(feature = "jaeger")]
+fn where_a_jaeger_agent_is_must_be_right_leniently_too() {
+    let (host, port) = ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "OTEL_EXPORTER_JAEGER_AGENT_PORT");
+    let nothing = "a value, or the variable not set at all";
+    for (name, value, expected) in [
+        (host, "", nothing),
+        (host, " ", nothing),
+        (port, "", nothing),
+        (port, "0", "a port, 1 to 65535"),
+        (port, "-1", "a port, 1 to 65535"),
+        (port, "70000", "a port, 1 to 65535"),
+        (port, "%$!", "a port, 1 to 65535"),
+    ] {
+        for lenient in ["false", "true"] {
+            let variables = [&JAEGER[..], &[(name, value), (LENIENT, lenient)]].concat();
+            let error = config(&variables).expect_err(name).to_string();
+            let value = value.trim();
+            assert_eq!(error, format!("{name}={value:?} is not valid: expected {expected}"));
+        }
+    }
+    let right = [&JAEGER[..], &[(host, "Agent"), (port, "1")]].concat();
+    let right = shown(config(&right).map_err(|error| error.to_string()));
+    assert!(right.contains("Agent { host: \"Agent\", port: 1 }"), "{right}");
+}
