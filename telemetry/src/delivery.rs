@@ -121,10 +121,8 @@ impl Closing {
     fn sleep(&self, wait: Duration, again: Again) -> bool {
         let until = Instant::now() + wait;
         let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(deadline) = *deadline {
-            if until > deadline || again == Again::NoAnswer {
-                return false;
-            }
+        if deadline.is_some_and(|deadline| until > deadline || again == Again::NoAnswer) {
+            return false;
         }
         let had_begun = deadline.is_some();
         loop {

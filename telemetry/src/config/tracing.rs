@@ -21,10 +21,12 @@ pub(super) fn propagators(vars: &Variables<'_>) -> Result<Vec<Propagator>, Telem
 
 pub(super) fn sampler(vars: &Variables<'_>) -> Result<Sampler, TelemetryError> {
     const NAME: &str = "OTEL_TRACES_SAMPLER";
+    /// Makes a sampler, some of them of a ratio.
+    type Make = fn(f64) -> Sampler;
     fn parent_based(root: Sampler) -> Sampler {
         Sampler::ParentBased(Box::new(root))
     }
-    let choices: [(&str, fn(f64) -> Sampler); 6] = [
+    let choices: [(&str, Make); 6] = [
         ("always_on", |_| Sampler::AlwaysOn),
         ("always_off", |_| Sampler::AlwaysOff),
         ("traceidratio", Sampler::TraceIdRatioBased),

@@ -27,20 +27,20 @@ impl Signal {
         }
         match content_type {
             Some("application/x-protobuf" | "application/protobuf") => {
-                self.from_protobuf(body).ok_or_else(|| "a body that is no OTLP".to_owned())
+                self.read_protobuf(body).ok_or_else(|| "a body that is no OTLP".to_owned())
             }
             Some("application/json") => {
-                self.from_json(body).ok_or_else(|| "JSON that is no OTLP".to_owned())
+                self.read_json(body).ok_or_else(|| "JSON that is no OTLP".to_owned())
             }
             Some(other) => Err(format!("{} bytes of {}", body.len(), quoted(other))),
             None => self
-                .from_protobuf(body)
-                .or_else(|| self.from_json(body))
+                .read_protobuf(body)
+                .or_else(|| self.read_json(body))
                 .ok_or_else(|| "a body of no type that is no OTLP".to_owned()),
         }
     }
 
-    fn from_protobuf(self, body: &[u8]) -> Option<Accepted> {
+    fn read_protobuf(self, body: &[u8]) -> Option<Accepted> {
         match self {
             Signal::Traces => ExportTraceServiceResponse::decode(body).ok().map(Into::into),
             Signal::Metrics => ExportMetricsServiceResponse::decode(body).ok().map(Into::into),
@@ -49,7 +49,7 @@ impl Signal {
 
     /// A 64-bit number is text in the JSON of protobuf, and a number is to be read as well:
     /// <https://protobuf.dev/programming-guides/json/>
-    fn from_json(self, body: &[u8]) -> Option<Accepted> {
+    fn read_json(self, body: &[u8]) -> Option<Accepted> {
         let Value::Object(answer) = serde_json::from_slice(body).ok()? else { return None };
         let field = |camel: &str, snake: &str, of: &serde_json::Map<String, Value>| {
             of.get(camel).or_else(|| of.get(snake)).cloned().unwrap_or_default()

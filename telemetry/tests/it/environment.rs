@@ -398,13 +398,13 @@ fn where_a_jaeger_agent_is_must_be_right_leniently_too() {
         (port, "%$!", "a port, 1 to 65535"),
     ] {
         for lenient in ["false", "true"] {
-            let variables = [&JAEGER[..], &[(name, value), (LENIENT, lenient)]].concat();
+            let variables = [JAEGER, &[(name, value), (LENIENT, lenient)]].concat();
             let error = config(&variables).expect_err(name).to_string();
             let value = value.trim();
             assert_eq!(error, format!("{name}={value:?} is not valid: expected {expected}"));
         }
     }
-    let right = [&JAEGER[..], &[(host, "Agent"), (port, "1")]].concat();
+    let right = [JAEGER, &[(host, "Agent"), (port, "1")]].concat();
     let right = shown(config(&right).map_err(|error| error.to_string()));
     assert!(right.contains("Agent { host: \"Agent\", port: 1 }"), "{right}");
 }

@@ -114,7 +114,9 @@ fn certificates_that_cannot_be_used_are_refused_at_the_start_by_their_variable()
         "OTEL_EXPORTER_OTLP_CLIENT_KEY",
     );
     let v1 = "a certificate of X.509 version 3, and this one is of version 1";
-    let rows: &[(&[(&str, &str)], &str, &str)] = &[
+    /// Variables, the one that is named, and what is said of it.
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let rows: &[Row<'_>] = &[
         (&[(ca, "/nowhere")], ca, "a file as PEM, but: No such file or directory (os error 2)"),
         (&[(ca, &other)], ca, certificates),
         (&[(ca, &client_key)], ca, certificates),
