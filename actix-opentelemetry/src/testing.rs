@@ -50,7 +50,10 @@
 //! ```
 
 /// The SDK that this feature was built with.
+#[cfg(not(feature = "testing_0_32"))]
 pub use opentelemetry_sdk;
+#[cfg(feature = "testing_0_32")]
+pub use opentelemetry_sdk_0_32 as opentelemetry_sdk;
 
 mod record;
 mod recorder;
