@@ -8,6 +8,9 @@
 //! A caller that is in a trace makes its context current at each poll, whomever it asks; so for the
 //! cases in a trace the plain ask to compare with is one made there too.
 //!
+//! With `--features tracing` another comparison follows, in which a `tracing` subscriber keeps spans: a
+//! traced ask then has a `tracing` span too.
+//!
 //! A plain ask and one span are measured as one thing: a plain actor whose handler makes the span
 //! by hand. Beside it stands the sum of the two measured apart, which is less than anyone can have:
 //! alone in its loop, a span has the caches to itself.
@@ -107,6 +110,8 @@ fn main() {
     group.finish();
     criterion.final_summary();
     compare(&mut cases);
+    #[cfg(feature = "tracing")]
+    compare_with_tracing(&mut cases);
 }
 
 fn cases<'a>(system: &'a SystemRunner, sampled: &'a Context) -> Vec<Case<'a>> {
@@ -178,10 +183,9 @@ fn span<T: Tracer>(tracer: &T, parent: &Context) -> T::Span {
     tracer.build_with_context(builder, parent)
 }
 
-/// The smallest of many interleaved rounds is the one that was disturbed least.
-#[expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
-fn compare(cases: &mut [Case<'_>]) {
-    const ROUNDS: usize = 60;
+/// The least time of each case in nanoseconds: the smallest of many interleaved rounds is the one that
+/// was disturbed least.
+fn least_times(cases: &mut [Case<'_>]) -> Vec<f64> {
     const COUNT: u64 = 20_000;
     let mut best = vec![f64::INFINITY; cases.len()];
     for _ in 0..ROUNDS {
@@ -189,6 +193,14 @@ fn compare(cases: &mut [Case<'_>]) {
             *best = best.min(run(COUNT).as_secs_f64() * 1e9 / COUNT as f64);
         }
     }
+    best
+}
+
+const ROUNDS: usize = 60;
+
+#[expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
+fn compare(cases: &mut [Case<'_>]) {
+    let best = least_times(cases);
     let [plain, propagate, plain_in_trace, unsampled, by_hand, sampled, span] = best[..] else {
         return;
     };
@@ -205,4 +217,20 @@ fn compare(cases: &mut [Case<'_>]) {
     );
     let apart = plain_in_trace + span;
     println!("  sampled          {:7.0} ns over a plain ask and a span alone", sampled - apart);
+}
+
+/// The same asks where a `tracing` subscriber keeps spans, as one that logs does.
+#[cfg(feature = "tracing")]
+#[expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
+fn compare_with_tracing(cases: &mut [Case<'_>]) {
+    let subscriber = tracing_subscriber::registry();
+    let best = tracing::subscriber::with_default(subscriber, || {
+        let request = tracing::info_span!("request", user = 1);
+        let _entered = request.enter();
+        least_times(cases)
+    });
+    println!("\nthe same in a tracing span, with a subscriber that keeps spans:");
+    for ((name, _), time) in cases.iter().zip(&best) {
+        println!("  {name:16} {time:7.0} ns   {:5.2}", time / best[0]);
+    }
 }
