@@ -1,27 +1,18 @@
-//! What an actor says about itself, and how a traced actor is started.
+//! What an actor says about itself.
 
 use std::borrow::Cow;
 
-use actix::dev::channel::channel;
-use actix::{Actor, Addr, Supervised};
-use actix_rt::ArbiterHandle;
-use opentelemetry::{Context, KeyValue};
+use actix::Actor;
+use opentelemetry::KeyValue;
 
-use crate::context::{DEFAULT_MAILBOX_CAPACITY, TracedContext};
-use crate::origin::{attach, current, within};
 use crate::policy::{
     BatchPolicy, DEFAULT_HOP_LIMIT, DEFAULT_ROUND_LIMIT, Reply, RootPolicy, StartPolicy,
     TimerPolicy,
 };
-use crate::supervisor::TracedSupervisor;
 
 /// An actor whose messages are spans.
 ///
 /// Only [`NAME`](Self::NAME) has to be given; everything else is a policy with a default.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` runs in a traced context but does not implement `TracedActor`",
-    note = "add `impl TracedActor for {Self} {{ const NAME: &'static str = \"...\"; }}`"
-)]
 ///
 /// The actor's context has to be one of this crate's, since actix's own would lose the context:
 ///
@@ -38,6 +29,10 @@ use crate::supervisor::TracedSupervisor;
 ///     const NAME: &'static str = "Aisle";
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` runs in a traced context but does not implement `TracedActor`",
+    note = "add `impl TracedActor for {Self} {{ const NAME: &'static str = \"...\"; }}`"
+)]
 pub trait TracedActor: Actor<Context: CarriesContext> {
     /// The actor's name in span names and in `actix.actor.name`. Few different values: the
     /// instance belongs in [`attributes`](Self::attributes).
@@ -85,8 +80,8 @@ pub trait TracedActor: Actor<Context: CarriesContext> {
 }
 
 /// A context in which an actor's messages carry the OpenTelemetry context:
-/// [`TracedContext`], or [`TracedSyncContext`](crate::sync::TracedSyncContext) for an actor on threads
-/// of its own.
+/// [`TracedContext`](crate::TracedContext), or
+/// [`TracedSyncContext`](crate::sync::TracedSyncContext) for an actor on threads of its own.
 #[diagnostic::on_unimplemented(
     message = "messages to an actor whose context is `{Self}` would not be traced",
     label = "this actor's context does not carry the OpenTelemetry context",
@@ -98,86 +93,4 @@ pub trait CarriesContext: sealed::Sealed {}
 pub(crate) mod sealed {
     /// The contexts are this crate's own.
     pub trait Sealed {}
-}
-
-/// The traced counterparts of [`Actor::start`] and its kin, which are bound to actix's own context.
-///
-/// An actor starts outside any trace, whoever starts it: in [`Actor::started`], and in the closures
-/// given here, the current context is empty, unless [`TracedActor::START`] says otherwise.
-pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
-    /// Starts the actor on the current arbiter; the counterpart of [`Actor::start`].
-    fn start_traced(self) -> Addr<Self> {
-        TracedContext::new().run(self)
-    }
-
-    /// Starts an actor that needs its own context, or its address, to be made; the counterpart of
-    /// [`Actor::create`].
-    fn create_traced<F>(make: F) -> Addr<Self>
-    where
-        F: FnOnce(&mut TracedContext<Self>) -> Self,
-    {
-        let mut ctx = TracedContext::new();
-        let actor = within(&starter::<Self>(), || make(&mut ctx));
-        ctx.run(actor)
-    }
-
-    /// Starts the actor on another arbiter, where `make` runs too; the counterpart of
-    /// [`Actor::start_in_arbiter`].
-    fn start_traced_in<F>(arbiter: &ArbiterHandle, make: F) -> Addr<Self>
-    where
-        F: FnOnce(&mut TracedContext<Self>) -> Self + Send + 'static,
-    {
-        let (tx, rx) = channel(DEFAULT_MAILBOX_CAPACITY);
-        let starter = starter::<Self>();
-        arbiter.spawn_fn(move || {
-            let _guard = attach(starter);
-            let mut ctx = TracedContext::with_receiver(rx);
-            let actor = make(&mut ctx);
-            ctx.spawn_actor(actor);
-        });
-        Addr::new(tx)
-    }
-
-    /// Starts the actor under a supervisor; the counterpart of [`actix::Supervisor::start`].
-    ///
-    /// An actor that stops while it still has addresses is restarted, and the restart is a span
-    /// with a link to the message that stopped it.
-    fn supervise_traced<F>(make: F) -> Addr<Self>
-    where
-        Self: Supervised,
-        F: FnOnce(&mut TracedContext<Self>) -> Self,
-    {
-        let mut ctx = TracedContext::new();
-        let actor = within(&starter::<Self>(), || make(&mut ctx));
-        TracedSupervisor::spawn(ctx, actor)
-    }
-
-    /// Starts the actor under a supervisor on another arbiter; the counterpart of
-    /// [`actix::Supervisor::start_in_arbiter`].
-    fn supervise_traced_in<F>(arbiter: &ArbiterHandle, make: F) -> Addr<Self>
-    where
-        Self: Supervised,
-        F: FnOnce(&mut TracedContext<Self>) -> Self + Send + 'static,
-    {
-        let (tx, rx) = channel(DEFAULT_MAILBOX_CAPACITY);
-        let starter = starter::<Self>();
-        arbiter.spawn_fn(move || {
-            let _guard = attach(starter);
-            let mut ctx = TracedContext::with_receiver(rx);
-            let actor = make(&mut ctx);
-            // The address outlives this one: the caller holds it.
-            drop(TracedSupervisor::spawn(ctx, actor));
-        });
-        Addr::new(tx)
-    }
-}
-
-impl<A: TracedActor<Context = TracedContext<A>>> TracedStart for A {}
-
-/// The context in which an actor that is started now starts.
-pub(crate) fn starter<A: TracedActor>() -> Context {
-    match A::START {
-        StartPolicy::Outside => Context::new(),
-        StartPolicy::Inherit => current(),
-    }
 }

@@ -14,11 +14,10 @@ use futures_util::Stream;
 use opentelemetry::Context;
 
 use crate::actor::{CarriesContext, TracedActor, sealed};
+use crate::life::Started;
 use crate::origin::current;
-use crate::reply::Settle;
-use crate::scoped::Scoped;
+use crate::scoped::{Scoped, Settle};
 use crate::stream::{MessageItems, StreamItems};
-use crate::supervisor::Started;
 use crate::timer;
 
 /// actix's own default, which it does not export.

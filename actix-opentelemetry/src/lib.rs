@@ -19,7 +19,7 @@
 // `envelope` captures the context (`origin`). On the receiver's side `relation` says what a message's
 // span is to its sender's, `span` is that span and the context the message is handled in, and `reply`
 // finds its end. `context`, `scoped`, `timer` and `stream` do the same for what an actor does later;
-// `supervisor` starts and restarts actors. `batch`, `sync`, `registry`, `ask` and `spawn` are built on these;
+// `start` and `supervisor` start and restart actors, `life` is what they have in common. `batch`, `sync`, `registry`, `ask` and `spawn` are built on these;
 // `operation` names all of it, and `selection`, `measure`, `logspan` and `lost` look on.
 
 // Everything in this crate that says `opentelemetry` means the version that was chosen.
@@ -40,6 +40,7 @@ pub mod attribute;
 mod batch;
 mod context;
 mod envelope;
+mod life;
 mod logspan;
 mod lost;
 mod measure;
@@ -56,6 +57,7 @@ mod scoped;
 mod selection;
 mod span;
 mod spawn;
+mod start;
 mod stream;
 mod supervisor;
 pub mod sync;
@@ -64,7 +66,7 @@ pub mod testing;
 mod timer;
 mod tracer;
 
-pub use actor::{CarriesContext, TracedActor, TracedStart};
+pub use actor::{CarriesContext, TracedActor};
 pub use ask::{Ask, AskError, AskRecipient, Asking, ask, ask_recipient, tell, tell_recipient};
 pub use batch::{Batch, BatchLinks};
 pub use context::TracedContext;
@@ -74,3 +76,4 @@ pub use policy::{
 };
 pub use selection::{Selection, SelectionError, set_selection};
 pub use spawn::spawn_traced;
+pub use start::TracedStart;

@@ -73,6 +73,14 @@ pub(crate) struct Operation {
     pub(crate) selected: Selected,
 }
 
+impl Operation {
+    /// Whether it was selected to have no spans.
+    #[inline]
+    pub(crate) fn is_off(&self) -> bool {
+        self.selected.is_off(self.actor, &[self.short_message, self.message.unwrap_or_default()])
+    }
+}
+
 /// What a message of type `M` to an `A` is called.
 pub(crate) fn of_message<A: TracedActor, M: 'static>(kind: Kind) -> &'static Operation {
     slots::<A, M>().operations[kind as usize].get_or_init(|| named::<A, M>(kind, "Handler"))

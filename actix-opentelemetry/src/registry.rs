@@ -13,9 +13,10 @@ use actix::{Addr, Supervised};
 use actix_rt::{ArbiterHandle, System};
 use opentelemetry::Context;
 
-use crate::actor::{TracedActor, TracedStart};
+use crate::actor::TracedActor;
 use crate::context::TracedContext;
 use crate::origin::attach;
+use crate::start::TracedStart;
 
 /// A supervised actor of which a system has one; the counterpart of [`actix::SystemService`].
 ///

@@ -20,9 +20,10 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::TracedActor;
 use crate::context::TracedContext;
+use crate::life::count_panic;
 use crate::outcome::{Outcome, panic_message};
+use crate::scoped::Settle;
 use crate::span::MessageSpan;
-use crate::supervisor::count_panic;
 
 /// Sends a handler's return value, and ends the message's span, if it has one, when the reply is
 /// ready. The message's context is current.
@@ -146,15 +147,6 @@ impl<A, M: Message, F> Drop for Answer<A, M, F> {
             span.within(|| *future = None);
         }
     }
-}
-
-/// The reply of a message, settled when the future that answers it has run.
-pub(crate) trait Settle {
-    /// The future has ended: the reply is there, or will never come, or comes by another way.
-    fn settle(self: Box<Self>);
-
-    /// The future panicked.
-    fn panicked(self: Box<Self>, message: String);
 }
 
 /// A reply channel of this crate's own, between the handler's and the sender's.

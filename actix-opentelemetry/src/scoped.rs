@@ -13,7 +13,6 @@ use crate::attribute::error_type;
 use crate::logspan::LogSpan;
 use crate::origin::{attach, current};
 use crate::outcome::panic_message;
-use crate::reply::Settle;
 
 pin_project! {
     /// Makes a context current at each poll of the future, and when the future is dropped.
@@ -76,6 +75,15 @@ impl<A: Actor, F: ActorFuture<A, Output = ()>> ActorFuture<A> for Scoped<F> {
         }
         Poll::Ready(())
     }
+}
+
+/// The reply of a message, settled when the future that answers it has run.
+pub(crate) trait Settle {
+    /// The future has ended: the reply is there, or will never come, or comes by another way.
+    fn settle(self: Box<Self>);
+
+    /// The future panicked.
+    fn panicked(self: Box<Self>, message: String);
 }
 
 /// A panic ends the message that the future answers. Spawned work answers none, so there it is an

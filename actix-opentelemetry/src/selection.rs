@@ -5,8 +5,6 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use crate::operation::Operation;
-
 /// Which actors and messages have spans.
 ///
 /// A message without a span carries its context all the same, and what it causes is kept: under
@@ -68,12 +66,10 @@ impl Selection {
         self
     }
 
-    fn is_on(&self, operation: &Operation) -> bool {
+    fn is_on(&self, actor: &str, names: &[&str]) -> bool {
         let fits = |rule: &&Rule| {
-            (rule.actor == "*" || rule.actor == operation.actor)
-                && rule.message.as_deref().is_none_or(|message| {
-                    message == operation.short_message || Some(message) == operation.message
-                })
+            (rule.actor == "*" || rule.actor == actor)
+                && rule.message.as_deref().is_none_or(|message| names.contains(&message))
         };
         self.rules.iter().rev().find(fits).is_none_or(|rule| rule.is_on)
     }
@@ -142,7 +138,7 @@ pub struct SelectionError {
 
 static SELECTION: RwLock<Selection> = RwLock::new(Selection::new());
 
-/// Counts the selections; zero while there has been none. Each operation knows of which one its
+/// Counts the selections; zero while there has been none. Each kind of message knows of which one its
 /// answer is, so that nothing is looked up while the selection stays as it is.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -162,29 +158,29 @@ pub(crate) fn is_in_use() -> bool {
     GENERATION.load(Ordering::Relaxed) != 0
 }
 
-/// What an operation knows of the selection.
+/// What is known of the selection about one kind of message.
 #[derive(Debug, Default)]
 pub(crate) struct Selected(AtomicU32);
 
-impl Operation {
-    /// Whether the selection takes its spans away.
+impl Selected {
+    /// Whether the selection takes the spans away of a message to this actor with these names.
     #[inline]
-    pub(crate) fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self, actor: &str, names: &[&str]) -> bool {
         let generation = GENERATION.load(Ordering::Acquire);
         if generation == 0 {
             return false;
         }
-        let known = self.selected.0.load(Ordering::Relaxed);
-        if known >> 1 == generation { known & 1 == 1 } else { self.look_up() }
+        let known = self.0.load(Ordering::Relaxed);
+        if known >> 1 == generation { known & 1 == 1 } else { self.look_up(actor, names) }
     }
 
     #[cold]
-    fn look_up(&self) -> bool {
+    fn look_up(&self, actor: &str, names: &[&str]) -> bool {
         let selection = SELECTION.read().unwrap_or_else(PoisonError::into_inner);
-        let is_off = !selection.is_on(self);
+        let is_off = !selection.is_on(actor, names);
         // Read under the lock, so that the answer is of this selection.
         let generation = GENERATION.load(Ordering::Relaxed);
-        self.selected.0.store(generation << 1 | u32::from(is_off), Ordering::Relaxed);
+        self.0.store(generation << 1 | u32::from(is_off), Ordering::Relaxed);
         is_off
     }
 }

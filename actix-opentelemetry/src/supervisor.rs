@@ -1,89 +1,23 @@
-//! Starting an actor's future, once or again and again.
+//! Restarting an actor that has stopped.
 
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Poll, ready};
 
-use actix::dev::{AsyncContextParts, ContextFut};
+use actix::dev::ContextFut;
 use actix::{Addr, Supervised};
 use opentelemetry::trace::{Link, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
-use crate::actor::{TracedActor, starter};
+use crate::actor::TracedActor;
 use crate::attribute;
 use crate::context::TracedContext;
-use crate::measure::{self, Live};
+use crate::life::{Started, count_panic, dying};
+use crate::measure;
 use crate::operation;
-use crate::origin::{TraceState, attach};
+use crate::origin::TraceState;
 use crate::outcome::Outcome;
 use crate::policy::{RootPolicy, StartPolicy};
 use crate::span::MessageSpan;
-
-/// An actor's future, whose first poll (the one that calls `Actor::started`) runs in the context
-/// that the actor starts in. Everything polled later has a context of its own.
-pub(crate) struct Started<F> {
-    /// There until this is dropped.
-    future: Option<F>,
-    starter: Option<Context>,
-    _live: Live,
-}
-
-impl<F> Started<F> {
-    pub(crate) fn new<A: TracedActor>(future: F) -> Self {
-        Self { future: Some(future), starter: Some(starter::<A>()), _live: Live::new(A::NAME) }
-    }
-}
-
-impl<A, C> Future for Started<ContextFut<A, C>>
-where
-    A: TracedActor<Context = C>,
-    C: AsyncContextParts<A> + Unpin,
-{
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<()> {
-        let Self { future, starter, .. } = &mut *self;
-        let Some(future) = future else { return Poll::Ready(()) };
-        let _guard = starter.take().and_then(attach);
-        count_panic::<A, _>(|| Pin::new(future).poll(task))
-    }
-}
-
-thread_local! {
-    static IS_DYING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether an actor is going away just now, and what it has set for later with it: unlike a timer
-/// that is dropped because it was cancelled.
-pub(crate) fn is_dying() -> bool {
-    IS_DYING.get()
-}
-
-fn dying<R>(code: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            IS_DYING.set(self.0);
-        }
-    }
-    let _restore = Restore(IS_DYING.replace(true));
-    code()
-}
-
-impl<F> Drop for Started<F> {
-    fn drop(&mut self) {
-        dying(|| self.future = None);
-    }
-}
-
-/// Runs code of an actor; counts a panic of it, which goes on.
-pub(crate) fn count_panic<A: TracedActor, R>(code: impl FnOnce() -> R) -> R {
-    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
-        measure::panicked(A::NAME);
-        resume_unwind(payload)
-    })
-}
 
 /// Restarts an actor that stopped while it still has addresses, as [`actix::Supervisor`] does.
 ///

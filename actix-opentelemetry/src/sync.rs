@@ -19,11 +19,11 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::{CarriesContext, TracedActor, sealed};
 use crate::envelope::Parcel;
+use crate::life::count_panic;
 use crate::measure::Live;
 use crate::outcome::Outcome;
 use crate::reply::{peek, send};
 use crate::span::MessageSpan;
-use crate::supervisor::count_panic;
 
 /// Starts `threads` threads, each with an actor made by `factory`, that share one mailbox; the
 /// counterpart of [`actix::SyncArbiter::start`].

@@ -16,6 +16,7 @@ use pin_project_lite::pin_project;
 use crate::actor::TracedActor;
 use crate::attribute::error_type;
 use crate::context::TracedContext;
+use crate::life::is_dying;
 use crate::lost;
 use crate::measure;
 use crate::operation::{self, Kind, Operation};
@@ -23,7 +24,6 @@ use crate::origin::{Arrival, Sent};
 use crate::outcome::Outcome;
 use crate::reply::respond;
 use crate::span::MessageSpan;
-use crate::supervisor::is_dying;
 
 /// A message from `ctx.notify`, on its way.
 pub(crate) struct Notified<A: TracedActor + Handler<M>, M: Message + 'static> {
