@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by a panic")]
 
 mod actors;
+mod bodies;
+mod browsers;
 mod command_line;
 mod conventions;
 #[cfg(target_os = "linux")]
