@@ -3,7 +3,12 @@
 //! The store serialises these types, the shopper reads them, and the OpenAPI document is derived
 //! from them, so the three cannot disagree.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -61,7 +66,7 @@ pub struct Product {
 
 /// The body of `POST /checkout`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct CheckoutRequest {
     /// What is in the basket: 1 to 100 lines, each product at most once.
     #[schema(min_items = 1, max_items = 100)]
@@ -70,15 +75,59 @@ pub struct CheckoutRequest {
 
 /// One line of a basket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct BasketItem {
-    /// Which product.
-    #[schema(example = "1")]
+    /// Which product: a whole number from 1 to 4294967295, as text. No other line has the same.
+    #[schema(
+        example = "1",
+        min_length = 1,
+        max_length = 10,
+        // Numbers up to 4294967295.
+        pattern = "^([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])$"
+    )]
     pub id: String,
     /// How many pieces, at least one.
-    #[schema(example = 10, minimum = 1)]
+    #[schema(example = 10, minimum = 1, maximum = 4294967295.0)]
     pub quantity: u32,
 }
+
+/// Has a type read from a JSON object alone. What serde derives would also read an array of the
+/// fields' values, which the OpenAPI document does not describe and nobody should rely on.
+///
+/// The type is one with `#[serde(remote = "Self")]`: so its derived functions are its own, and the
+/// traits' are these.
+macro_rules! read_from_objects_only {
+    ($type:ident) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ObjectVisitor;
+
+                impl<'de> Visitor<'de> for ObjectVisitor {
+                    type Value = $type;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!("struct ", stringify!($type)))
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$type, A::Error> {
+                        $type::deserialize(MapAccessDeserializer::new(map))
+                    }
+                }
+
+                deserializer.deserialize_map(ObjectVisitor)
+            }
+        }
+    };
+}
+
+read_from_objects_only!(CheckoutRequest);
+read_from_objects_only!(BasketItem);
 
 /// The answer to a checkout, and to `GET /orders/{id}` ever after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

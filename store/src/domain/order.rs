@@ -99,8 +99,12 @@ impl From<Uuid> for OrderId {
 impl FromStr for OrderId {
     type Err = OrderIdError;
 
+    /// Reads a UUID with its hyphens; the other ways of writing one are refused.
     fn from_str(text: &str) -> Result<Self, OrderIdError> {
-        text.parse().map(Self).map_err(|_| OrderIdError { input: text.into() })
+        match text.parse::<uuid::fmt::Hyphenated>() {
+            Ok(id) => Ok(Self(id.into_uuid())),
+            Err(_) => Err(OrderIdError { input: text.into() }),
+        }
     }
 }
 

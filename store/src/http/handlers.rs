@@ -55,7 +55,8 @@ pub(super) async fn whats_in_store(
 #[utoipa::path(
     get,
     path = "/products/{id}",
-    params(("id" = String, Path, description = "Which product", example = "1")),
+    params(("id" = String, Path, description = "Which product", example = "1",
+        min_length = 1, max_length = 10, pattern = "^([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])$")),
     responses(
         (status = 200, description = "The product", body = Product),
         (status = 404, description = "The store has no such product", body = Problem,
@@ -85,7 +86,8 @@ pub(super) async fn product(
     path = "/checkout",
     request_body = CheckoutRequest,
     params(("Idempotency-Key" = Option<String>, Header,
-        description = "A name for this checkout: 1 to 255 visible ASCII characters")),
+        description = "A name for this checkout: 1 to 255 visible ASCII characters",
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses(
         (status = 201, description = "Sold: this is the receipt", body = Receipt,
             headers(("location" = String, description = "Where the receipt can be had again"))),
@@ -95,7 +97,7 @@ pub(super) async fn product(
             body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 256 KiB", body = Problem,
             content_type = "application/problem+json"),
-        (status = 415, description = "The body is not of the type application/json",
+        (status = 415, description = "The body is not of the type application/json, or packed otherwise than by gzip",
             body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The basket cannot be sold, whatever the stock is",
             body = Problem, content_type = "application/problem+json"),
@@ -136,7 +138,8 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiE
 #[utoipa::path(
     get,
     path = "/orders/{id}",
-    params(("id" = uuid::Uuid, Path, description = "Which order")),
+    params(("id" = uuid::Uuid, Path, description = "Which order",
+        pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")),
     responses(
         (status = 200, description = "The receipt", body = Receipt),
         (status = 404, description = "There is no such order", body = Problem,

@@ -30,6 +30,8 @@ async fn json_that_is_no_basket_that_can_be_sold_is_refused_by_what_is_wrong_wit
     for (body, expected) in [
         (json!(null), "invalid type: null"),
         (json!([]), "expected struct CheckoutRequest"),
+        (json!([[]]), "expected struct CheckoutRequest"),
+        (json!({ "items": [["1", 1]] }), "expected struct BasketItem"),
         (json!({}), "missing field `items`"),
         (json!({ "items": 7 }), "expected a sequence"),
         (json!({ "items": [], "coupon": 1 }), "unknown field `coupon`"),

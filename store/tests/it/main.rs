@@ -12,6 +12,7 @@ mod disk;
 mod faults;
 mod http;
 mod limits;
+mod openapi;
 mod process;
 mod storage;
 mod support;
