@@ -1,10 +1,10 @@
 //! Says once when the viewer begins to refuse requests, and once when that is over: for each reason
 //! by itself.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use shared::notice::Notice;
 
 use crate::otlp::Failure;
 
@@ -12,7 +12,7 @@ use crate::otlp::Failure;
 const CALM: Duration = Duration::from_secs(5);
 
 /// Why a request is refused, as far as it is told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Reason {
     Overloaded,
     Malformed,
@@ -39,6 +39,18 @@ impl From<&Failure> for Reason {
 }
 
 impl Reason {
+    /// All of them, in the order above.
+    const ALL: [Self; 8] = [
+        Self::Overloaded,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::ContentType,
+        Self::ContentEncoding,
+        Self::TooSlow,
+        Self::Broken,
+        Self::Host,
+    ];
+
     /// What is said when there has been none of these for a while.
     fn over(self) -> &'static str {
         match self {
@@ -54,41 +66,26 @@ impl Reason {
     }
 }
 
-/// The episodes of refusing that there are.
+/// The reasons for which requests are being refused.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    episodes: Mutex<HashMap<Reason, Episode>>,
-}
-
-#[derive(Debug)]
-struct Episode {
-    last: Instant,
-    requests: u64,
+    notices: [Notice; Reason::ALL.len()],
 }
 
 impl Refusals {
     /// Notes that a request was refused; `message` is said when it is the first.
     pub(crate) fn refused(&self, reason: Reason, message: &dyn fmt::Display) {
-        let mut episodes = self.episodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_first = !episodes.contains_key(&reason);
-        let now = Instant::now();
-        let episode = episodes.entry(reason).or_insert(Episode { last: now, requests: 0 });
-        episode.last = now;
-        episode.requests += 1;
-        drop(episodes);
-        if is_first {
+        if self.notices[reason as usize].occurred() {
             tracing::warn!("refusing requests: {message}");
         }
     }
 
-    /// Ends the episodes that have been over for a while. Called every now and then.
+    /// Says what has been over for a while. Called every now and then.
     pub(crate) fn settle(&self) {
-        let mut episodes = self.episodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let over: Vec<_> =
-            episodes.extract_if(|_, episode| episode.last.elapsed() > CALM).collect();
-        drop(episodes);
-        for (reason, episode) in over {
-            tracing::info!(refused_requests = episode.requests, "{}", reason.over());
+        for (reason, notice) in Reason::ALL.into_iter().zip(&self.notices) {
+            if let Some(over) = notice.over_after(CALM) {
+                tracing::info!(refused_requests = over.count, "{}", reason.over());
+            }
         }
     }
 }

@@ -252,6 +252,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether something was wrong since this was last asked.
+    pub(super) fn has_fault(&self) -> bool {
+        self.fault.is_some()
+    }
+
     /// What was wrong since this was last asked.
     pub(super) fn take_fault(&mut self) -> Option<String> {
         self.fault.take()

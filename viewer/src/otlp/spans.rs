@@ -19,6 +19,9 @@ use crate::store::model::{
 /// What a span is called that came without a name, as Jaeger calls it.
 const EMPTY_SPAN_NAME: &str = "empty-span-name";
 
+/// So many spans that cannot be read, and none that can, and the request is not read to its end.
+const UNREADABLE_SPANS: u64 = 1_000;
+
 /// The attribute in which a resource names its service.
 const SERVICE_NAME: &str = "service.name";
 
@@ -52,6 +55,17 @@ impl Spans {
     fn tell(&mut self, fault: String, reader: &mut Reader<'_>) {
         self.reason.get_or_insert(fault);
         reader.is_told = true;
+    }
+
+    /// Ends the reading of what is no OTLP from end to end.
+    fn go_on(&self, reader: &mut Reader<'_>) -> Result<(), Stopped> {
+        let hopeless = self.unreadable
+            && self.accepted.is_empty()
+            && self.rejected >= UNREADABLE_SPANS;
+        match &self.reason {
+            Some(reason) if hopeless => Err(reader.stop(Failure::Malformed(reason.clone()))),
+            _ => Ok(()),
+        }
     }
 
     /// Lets go of everything.
@@ -252,6 +266,10 @@ impl Message for ResourceFields<'_, '_> {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
+        // It is rejected anyway.
+        if reader.has_fault() {
+            return value.skip(reader);
+        }
         match number {
             1 => {
                 let held = self.0.attributes.len();
@@ -372,6 +390,7 @@ impl<'s> ScopeSpans<'s> {
                 self.spans.tell(fault, reader);
                 span.release(reader);
                 reader.give_back_to(before);
+                return self.spans.go_on(reader);
             }
         }
         Ok(())
@@ -437,6 +456,10 @@ impl Message for ScopeFields<'_> {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
+        // It is rejected anyway.
+        if reader.has_fault() {
+            return value.skip(reader);
+        }
         match number {
             1 => self.0.name = text(value, limits::NAME_BYTES, reader)?,
             2 => self.0.version = text(value, limits::NAME_BYTES, reader)?,
@@ -610,6 +633,10 @@ impl Message for SpanFields {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
+        // It is rejected anyway.
+        if reader.has_fault() {
+            return value.skip(reader);
+        }
         match number {
             1 => self.trace = value.id(reader)?,
             2 => self.id = value.id(reader)?,
@@ -727,6 +754,10 @@ impl Message for EventFields {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
+        // It is rejected anyway.
+        if reader.has_fault() {
+            return value.skip(reader);
+        }
         match number {
             1 => self.time = value.fixed64(reader)?,
             2 => self.name = name(value, reader)?,
@@ -801,6 +832,10 @@ impl Message for LinkFields {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
+        // It is rejected anyway.
+        if reader.has_fault() {
+            return value.skip(reader);
+        }
         match number {
             1 => self.trace = value.id(reader)?,
             2 => self.span = value.id(reader)?,
@@ -953,7 +988,7 @@ impl Message for ArrayValue<'_> {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
-        if number != 1 {
+        if number != 1 || reader.has_fault() {
             return value.skip(reader);
         }
         if !self.nesting.has_room(reader.values.len() - self.first) {
@@ -982,7 +1017,7 @@ impl Message for KeyValueList<'_> {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
-        if number != 1 {
+        if number != 1 || reader.has_fault() {
             return value.skip(reader);
         }
         if !self.nesting.has_room(reader.attributes.len() - self.first) {

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::mem::size_of;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::footprint::{ARC_COUNTS, Footprint, heap};
 use super::model::{Kind, Name, Span, SpanId, TraceId};
 
@@ -17,7 +19,8 @@ pub(crate) struct Trace {
     pub(crate) id: TraceId,
     /// In the order of their coming.
     pub(crate) spans: Vec<Arc<Span>>,
-    positions: HashMap<(SpanId, Kind), u32>,
+    /// Where in [`spans`](Self::spans) each span is; empty while there are few.
+    positions: HashMap<(SpanId, Kind), u32, RandomState>,
     /// Where the span without a parent is that starts first.
     root: Option<u32>,
     /// Nanoseconds since the epoch.
@@ -25,7 +28,7 @@ pub(crate) struct Trace {
     /// Nanoseconds since the epoch.
     pub(crate) end: u64,
     /// What each service has in the trace, by its name.
-    pub(crate) services: HashMap<Name, ServiceTotal>,
+    pub(crate) services: HashMap<Name, ServiceTotal, RandomState>,
     /// Spans that came when the trace was full.
     pub(crate) overflow: usize,
     /// An estimate, with its spans.
@@ -57,17 +60,16 @@ const ROOM: usize = 2;
 /// What a place in a hash map takes beside the entry.
 const HASH_BYTES: usize = 1;
 /// What a trace takes before its first span: itself, its entries in the store's map and queue, and
-/// its own two maps, each with four places from the start.
+/// its own map of services with four places from the start.
 const EMPTY_BYTES: usize = heap(ARC_COUNTS + size_of::<Trace>())
     + ROOM * (size_of::<(TraceId, Arc<Trace>)>() + HASH_BYTES + size_of::<TraceId>())
-    + heap(4 * SERVICE_BYTES)
-    + heap(4 * POSITION_BYTES);
+    + heap(4 * SERVICE_BYTES);
 /// A place in a trace's map of services.
 const SERVICE_BYTES: usize = size_of::<(Name, ServiceTotal)>() + HASH_BYTES;
 /// A place in a trace's map of spans.
 const POSITION_BYTES: usize = size_of::<((SpanId, Kind), u32)>() + HASH_BYTES;
-/// What a span takes beside itself: its places in the list and in the map.
-const PER_SPAN_BYTES: usize = ROOM * (size_of::<Arc<Span>>() + POSITION_BYTES);
+/// The spans up to which a trace needs no map of them: looking through so few takes no longer.
+const FEW: usize = 16;
 /// The kinds, the likeliest first.
 const KINDS: [Kind; 6] =
     [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Unspecified];
@@ -77,11 +79,11 @@ impl Trace {
         Self {
             id,
             spans: Vec::new(),
-            positions: HashMap::new(),
+            positions: HashMap::default(),
             root: None,
             start: u64::MAX,
             end: 0,
-            services: HashMap::new(),
+            services: HashMap::default(),
             overflow: 0,
             bytes: EMPTY_BYTES,
         }
@@ -90,7 +92,7 @@ impl Trace {
     /// Adds a span. Two spans of one id are kept both when their kinds differ: Zipkin's libraries
     /// give a call's two sides one id.
     pub(crate) fn add(&mut self, span: Arc<Span>, most: usize) -> Added {
-        if let Some(&position) = self.positions.get(&(span.id, span.kind)) {
+        if let Some(position) = self.find(span.id, span.kind) {
             return self.replace(position, span);
         }
         if self.spans.len() >= most.min(SPANS) {
@@ -98,8 +100,8 @@ impl Trace {
             return Added::Overflow;
         }
         let position = u32::try_from(self.spans.len()).unwrap_or(u32::MAX);
-        self.positions.insert((span.id, span.kind), position);
-        self.bytes += span.footprint() + PER_SPAN_BYTES;
+        self.note_position(position, &span);
+        self.bytes += span.footprint() + ROOM * size_of::<Arc<Span>>();
         self.count(&span);
         self.consider(position, &span);
         self.spans.push(span);
@@ -113,10 +115,7 @@ impl Trace {
 
     /// Where in [`spans`](Self::spans) the span of that id is.
     pub(crate) fn position(&self, id: SpanId) -> Option<usize> {
-        KINDS
-            .iter()
-            .find_map(|&kind| self.positions.get(&(id, kind)))
-            .map(|&position| position as usize)
+        KINDS.iter().find_map(|&kind| self.find(id, kind)).map(|position| position as usize)
     }
 
     /// The root: of several spans without a parent, the one that starts first.
@@ -139,6 +138,29 @@ impl Trace {
 
     pub(crate) fn has_service(&self, name: &str) -> bool {
         self.services.contains_key(name)
+    }
+
+    fn find(&self, id: SpanId, kind: Kind) -> Option<u32> {
+        if self.spans.len() > FEW {
+            return self.positions.get(&(id, kind)).copied();
+        }
+        let position = self.spans.iter().position(|span| span.id == id && span.kind == kind);
+        position.and_then(|position| u32::try_from(position).ok())
+    }
+
+    /// Notes where `span` is about to be put.
+    fn note_position(&mut self, position: u32, span: &Span) {
+        match self.spans.len() {
+            ..FEW => return,
+            FEW => {
+                let held = self.spans.iter().map(|span| (span.id, span.kind));
+                self.positions = held.zip(0..).collect();
+                self.bytes += FEW * ROOM * POSITION_BYTES;
+            }
+            _ => {}
+        }
+        self.positions.insert((span.id, span.kind), position);
+        self.bytes += ROOM * POSITION_BYTES;
     }
 
     /// Puts `span` where an earlier report of it is. The times are only ever widened: a later
@@ -187,5 +209,53 @@ impl Trace {
         if span.parent.is_none() && !self.root.is_some_and(earlier) {
             self.root = Some(position);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::super::model::{Resource, Scope, Status};
+    use super::*;
+
+    fn span(id: u64, kind: Kind) -> Arc<Span> {
+        let resource = Resource {
+            service: "store".into(),
+            attributes: Box::new([]),
+            dropped_attributes: 0,
+            schema_url: Box::default(),
+        };
+        Arc::new(Span {
+            id: SpanId(NonZeroU64::new(id).expect("an id")),
+            parent: None,
+            name: "work".into(),
+            kind,
+            status: Status::Unset,
+            flags: 0,
+            start: id,
+            end: id,
+            resource: Arc::new(resource),
+            scope: Arc::new(Scope::default()),
+            attributes: Box::new([]),
+            extra: None,
+        })
+    }
+
+    #[test]
+    fn spans_are_found_whether_there_are_few_or_many() {
+        let mut trace = Trace::new(TraceId(1));
+
+        for id in 1..=3 * FEW as u64 {
+            let added = trace.add(span(id, Kind::Client), usize::MAX);
+            assert!(matches!(added, Added::New), "{id}");
+            for id in 1..=id {
+                let again = trace.add(span(id, Kind::Client), usize::MAX);
+                assert!(matches!(again, Added::Duplicate), "{id}");
+                assert_eq!(trace.span(span(id, Kind::Client).id).map(|span| span.start), Some(id));
+            }
+        }
+        assert!(matches!(trace.add(span(1, Kind::Server), usize::MAX), Added::New));
+        assert_eq!(trace.span(span(1, Kind::Server).id).map(|span| span.kind), Some(Kind::Server));
     }
 }
