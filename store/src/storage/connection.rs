@@ -87,7 +87,7 @@ impl Connector {
         };
         match options {
             Ok(options) => Ok(Self { url: url.clone(), options }),
-            Err(reason) => Err(StorageError::Open { url: Box::new(url.clone()), reason }),
+            Err(reason) => Err(StorageError::open(url, reason)),
         }
     }
 
@@ -117,7 +117,7 @@ impl Connector {
             .await
             .map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))
             .and_then(|connected| connected.map_err(|error| reason(&error)))
-            .map_err(|reason| StorageError::Open { url: Box::new(self.url.clone()), reason })
+            .map_err(|reason| StorageError::open(&self.url, reason))
     }
 
     async fn connect_once(&self) -> sqlx::Result<AnyConnection> {

@@ -31,6 +31,7 @@ use super::{
     DatabaseUrl, StorageError,
     connection::{Connector, IfMissing, Session, Transaction},
     database_url::Location,
+    error::reason,
     span::{Endpoint, SpanFactory},
     sql::{Dialect, Statement, query, reading_rows},
 };
@@ -104,13 +105,15 @@ impl Database {
     ) -> Result<Self, StorageError> {
         let connector = Connector::of(url, IfMissing::Create)?;
         let mut connection = connector.connect().await?;
+        let failed = |error| StorageError::open(url, reason(&error));
         match connector.dialect() {
             Dialect::Sqlite => {
                 // One store at a time: another that opens the same new file waits here, and then
                 // finds the schema in place.
-                let mut transaction = connection.begin_with(BEGIN_IMMEDIATE).await?;
+                let transaction = connection.begin_with(BEGIN_IMMEDIATE).await;
+                let mut transaction = transaction.map_err(failed)?;
                 prepare(url, &mut transaction, connector.dialect(), catalogue).await?;
-                transaction.commit().await?;
+                transaction.commit().await.map_err(failed)?;
             }
             // Migrations take an advisory lock by themselves, and hold it between transactions.
             Dialect::Postgres => {
@@ -269,7 +272,8 @@ async fn prepare(
     })?;
     if !catalogue.is_empty() {
         let insert = INSERT_PRODUCTS.text(dialect);
-        query(insert, catalogue)?.execute(connection).await?;
+        let inserted = query(insert, catalogue)?.execute(connection).await;
+        inserted.map_err(|error| StorageError::open(url, reason(&error)))?;
     }
     Ok(())
 }

@@ -64,6 +64,10 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    pub(super) fn open(url: &DatabaseUrl, reason: String) -> Self {
+        Self::Open { url: Box::new(url.clone()), reason }
+    }
+
     /// The kind of error, for `error.type`.
     pub const fn kind(&self) -> &'static str {
         match self {

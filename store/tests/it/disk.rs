@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use store::storage::{self, Audit};
 use tempfile::TempDir;
 
@@ -214,6 +215,23 @@ async fn a_commit_that_could_not_be_flushed_is_bought_once_whatever_the_crash_le
     assert_eq!(first.body, again.body);
     store.kill();
     assert_eq!(clean_audit(&disk.database()).await.orders, 2);
+}
+
+/// A store that cannot sell says so also when no disk is to blame.
+#[actix_web::test]
+async fn a_store_whose_table_is_gone_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("grocery.db");
+    let store = StoreProcess::start(store_command(), &database);
+    assert_eq!(buy(&store, "first").await.status, 201);
+    assert_eq!(store.get("/readyz").send().await.status, 200);
+    let mut stranger = SqliteConnection::connect(&database.display().to_string()).await.unwrap();
+    stranger.execute("ALTER TABLE order_lines RENAME TO elsewhere").await.unwrap();
+    store.get("/readyz").send().await.problem(500);
+    assert_eq!(store.get("/healthz").send().await.status, 200);
+    stranger.execute("ALTER TABLE elsewhere RENAME TO order_lines").await.unwrap();
+    assert_eq!(store.get("/readyz").send().await.status, 200);
+    assert_eq!(buy(&store, "second").await.status, 201);
 }
 
 /// The real thing, without root: the process may not make files larger than they are. Sales and

@@ -1,6 +1,6 @@
 //! Opening: what is made, what is kept, and what is said when there is no database to be had.
 
-use sqlx::{AnyConnection, Connection, Row};
+use sqlx::{AnyConnection, Connection, Executor, Row};
 use store::storage::{DatabaseUrl, Storage, StorageError};
 use tokio::task::JoinSet;
 
@@ -102,6 +102,20 @@ async fn a_memory_is_a_database_of_its_own_that_lasts() {
     let (one, other) = (Storage::open(&url).await.unwrap(), Storage::open(&url).await.unwrap());
     one.record(&[order([(1, 4)])]).await.unwrap();
     assert_eq!(on_hand(&one).await[0] + 4, on_hand(&other).await[0]);
+}
+
+/// SQLite itself waits for five seconds.
+#[tokio::test]
+async fn a_file_that_somebody_else_keeps_locked_is_said_to_be_locked() {
+    let database = TestDatabase::sqlite();
+    database.open([]).await.close().await;
+    let mut stranger = AnyConnection::connect(&database.connect_string()).await.unwrap();
+    stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+    let error = Storage::open(&database.url).await.unwrap_err();
+    let expected = format!("cannot open the database {}: database is locked", database.url);
+    assert_eq!(error.to_string(), expected);
+    stranger.execute("COMMIT").await.unwrap();
+    Storage::open(&database.url).await.unwrap();
 }
 
 #[tokio::test]
