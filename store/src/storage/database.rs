@@ -2,7 +2,7 @@
 //!
 //! A transaction is a function of its input:
 //!
-//! ```ignore
+//! ```text
 //! async fn rename(transaction: &mut Transaction<'_>, name: &str) -> Result<(), StorageError> {
 //!     transaction.run(&UPDATE_NAME, &[NameRow { name }]).await.map(drop)
 //! }
