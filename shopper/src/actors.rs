@@ -10,7 +10,8 @@ use crate::{
     trip::{TripContext, make_trip},
 };
 
-/// The shoppers of one thread. It sends whoever is idle, and takes on a new one if none is.
+/// The shoppers of one thread. It sends an idle shopper on each trip, and starts one more when none
+/// is idle.
 pub(crate) struct ShopperPool {
     context: Rc<TripContext>,
     idle: Vec<Addr<Shopper>>,
@@ -87,8 +88,10 @@ impl Handler<GoShopping> for Shopper {
     fn handle(&mut self, GoShopping(guard): GoShopping, ctx: &mut TracedContext<Self>) {
         let context = Rc::clone(&self.context);
         let trip = async move {
-            let trip = make_trip(&context, &guard.plan, guard.intended).await;
-            guard.end(&trip);
+            let mut guard = guard;
+            let (plan, progress) = (&guard.plan, &mut guard.progress);
+            let end = make_trip(&context, plan, guard.intended, progress).await;
+            guard.end(end);
         };
         ctx.spawn(trip.into_actor(self).map(|(), shopper, ctx| {
             shopper.pool.do_send(Idle(ctx.address()));

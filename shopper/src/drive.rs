@@ -144,6 +144,7 @@ impl Timing {
                 }
                 () = &mut schedule_over, if !is_over => {
                     is_over = true;
+                    ticks.reset();
                     statistics.tick(self.clock.now(), self.schedule());
                 }
                 _ = ticks.tick() => statistics.tick(self.clock.now(), self.schedule()),
@@ -193,7 +194,7 @@ impl Run<'_> {
             recorder: self.statistics.recorder(),
             in_flight: Arc::clone(&self.in_flight),
             returns: matches!(config.load, Load::Closed { .. }).then_some(tell),
-            _open: self.open.clone(),
+            _run_open: self.open.clone(),
         };
         let pacer = Pacer {
             clock: self.clock,

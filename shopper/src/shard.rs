@@ -1,8 +1,9 @@
 //! Starts the trips of one thread, each at its time, and counts each exactly once.
 //!
-//! A [`Pacer`] sleeps until shortly before a trip is due (an [`Alarm`]), gives it a [`TripGuard`],
-//! and sends it to the thread's pool of shoppers, who wait awake for the last moment ([`Clock`]). Whatever
-//! becomes of the trip, its guard counts its end.
+//! A [`Pacer`] sleeps until shortly before a trip is due (an [`Alarm`]), gives the trip a
+//! [`TripGuard`], and sends both to the thread's pool of shoppers. The shopper waits for the exact
+//! moment without sleeping ([`Clock`]) and makes the trip. The guard counts the trip when it ends,
+//! also when it ends because the run was cut off or the shopper panicked.
 
 use std::{
     convert::Infallible,
@@ -23,15 +24,16 @@ use crate::{
     outcome::{Failure, Outcome},
     pace::{Next, Pace, Return, ScheduleEnd},
     plan::{Planner, TripPlan},
-    statistics::{Recorder, TripRecord},
+    statistics::{Recorder, StepEnd, TripRecord},
+    trip::{TripEnd, TripProgress},
 };
 
-/// The longest wait: whoever waits longer looks at the clock again.
+/// The longest single wait. A pacer with nothing to do for longer looks at the clock in between.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long before its time a trip is handed to who makes it, and who then waits awake: a thread
-/// that sleeps wakes some tens of microseconds late, and the later the longer it slept, which would
-/// bend the times between arrivals and be counted as the store's latency.
+/// How long before its time a trip is handed to its shopper, which waits the rest without sleeping.
+/// A thread that sleeps wakes some tens of microseconds late, and the later the longer it slept.
+/// That would bend the times between arrivals, and count as the store's latency.
 const LEAD: Duration = Duration::from_micros(100);
 
 /// Starts the trips of one thread.
@@ -61,7 +63,7 @@ impl Pacer {
         self.end_schedule().await;
     }
 
-    /// Starts every trip that is due, or all but due.
+    /// Starts every trip that is due now or within [`LEAD`].
     fn start_due(&mut self) -> ControlFlow<()> {
         let now = self.clock.now() + LEAD;
         let now = self.end.map_or(now, |end| now.min(end));
@@ -131,18 +133,21 @@ pub(crate) struct TripCounters {
     pub(crate) recorder: Recorder,
     /// Trips under way in all threads.
     pub(crate) in_flight: Arc<AtomicU32>,
-    /// Where to say that a shopper is back; nowhere in the open model, which waits for nobody.
+    /// Where to say that a shopper is back; none in the open model, which does not wait for shoppers.
     pub(crate) returns: Option<mpsc::UnboundedSender<Return>>,
-    /// Dropped with the last guard and the pacer: then the run is over.
-    pub(crate) _open: mpsc::Sender<Infallible>,
+    /// Never sent to. Every pacer and every guard holds the counters, so when the last of these
+    /// senders is dropped, the receiver knows that the run is over.
+    pub(crate) _run_open: mpsc::Sender<Infallible>,
 }
 
-/// A trip that has been started. Dropped before it has ended, it counts as abandoned.
+/// A trip that has been started, so that it is counted as ended exactly once. Dropped before it has
+/// ended, it counts as abandoned.
 #[derive(Debug)]
 pub(crate) struct TripGuard {
     pub(crate) plan: TripPlan,
     pub(crate) intended: Duration,
-    started: Duration,
+    /// What the trip has done so far: it counts also when the trip is cut off.
+    pub(crate) progress: TripProgress,
     counters: Arc<TripCounters>,
     ended: bool,
 }
@@ -156,24 +161,43 @@ impl TripGuard {
         plan: impl FnOnce() -> TripPlan,
     ) -> Option<Self> {
         let one_more = |in_flight| (in_flight < most_in_flight).then_some(in_flight + 1);
-        let (change, look) = (Ordering::AcqRel, Ordering::Acquire);
-        if counters.in_flight.fetch_update(change, look, one_more).is_err() {
+        let counted =
+            counters.in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        if counted.is_err() {
             counters.recorder.missed();
             return None;
         }
         counters.recorder.started();
-        let started = counters.clock.now();
-        Some(Self { plan: plan(), intended, started, counters: Arc::clone(counters), ended: false })
+        let progress = TripProgress::new(counters.clock.now());
+        Some(Self {
+            plan: plan(),
+            intended,
+            progress,
+            counters: Arc::clone(counters),
+            ended: false,
+        })
     }
 
     /// Counts the trip as it has ended.
-    pub(crate) fn end(mut self, trip: &TripRecord) {
-        self.count(trip);
+    pub(crate) fn end(mut self, end: TripEnd) {
+        self.count(end);
     }
 
-    fn count(&mut self, trip: &TripRecord) {
+    fn count(&mut self, end: TripEnd) {
         self.ended = true;
-        self.counters.recorder.finished(trip);
+        let TripProgress { started, trace_id, ref mut steps } = self.progress;
+        let trip = TripRecord {
+            intended: self.intended,
+            started,
+            ended: end.at,
+            kind: self.plan.kind,
+            outcome: end.outcome,
+            reason: end.reason,
+            trace_id,
+            faults: self.plan.fault.take(),
+            steps: std::mem::take(steps),
+        };
+        self.counters.recorder.finished(&trip);
         self.counters.in_flight.fetch_sub(1, Ordering::AcqRel);
         if let Some(returns) = &self.counters.returns {
             let back = Return {
@@ -182,7 +206,7 @@ impl TripGuard {
                 at: trip.ended,
                 reached_store: trip.outcome != Outcome::Failed(Failure::Connect),
             };
-            // After the last trip has been started nobody waits for shoppers any more.
+            // The pacer does not wait for shoppers any more once the last trip has started.
             returns.send(back).ok();
         }
     }
@@ -191,17 +215,15 @@ impl TripGuard {
 impl Drop for TripGuard {
     fn drop(&mut self) {
         if !self.ended {
-            self.count(&TripRecord {
-                intended: self.intended,
-                started: self.started,
-                ended: self.counters.clock.now(),
-                kind: self.plan.kind,
-                outcome: Outcome::Failed(Failure::Abandoned),
-                reason: None,
-                trace_id: None,
-                faults: None,
-                steps: Vec::new(),
-            });
+            // The step in which a trip is cut off fails with it; it is not the shopper's patience
+            // that has ended.
+            for step in self.progress.steps.iter_mut() {
+                if step.end == StepEnd::BrokenOff {
+                    step.end = StepEnd::Failed;
+                }
+            }
+            let outcome = Outcome::Failed(Failure::Abandoned);
+            self.count(TripEnd { outcome, reason: None, at: self.counters.clock.now() });
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     outcome::{Failure, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket},
     shard::Clock,
-    statistics::{StepEnd, StepRecord, Traffic, TripRecord},
+    statistics::{StepEnd, StepRecord, Traffic},
 };
 
 /// How many products a hesitant shopper has a closer look at.
@@ -38,41 +38,60 @@ pub(crate) struct TripContext {
     pub(crate) patience: Duration,
 }
 
-/// Makes a trip that should start at `intended` (or should have), and tells how it went.
+/// What a trip has done so far.
+#[derive(Debug)]
+pub(crate) struct TripProgress {
+    /// When it started.
+    pub(crate) started: Duration,
+    /// Its trace, if it is sampled.
+    pub(crate) trace_id: Option<TraceId>,
+    /// The steps that have ended.
+    pub(crate) steps: Vec<StepRecord>,
+}
+
+impl TripProgress {
+    /// Nothing yet, of a trip that is started now.
+    pub(crate) fn new(now: Duration) -> Self {
+        Self { started: now, trace_id: None, steps: Vec::new() }
+    }
+}
+
+/// How a trip ended.
+#[derive(Debug)]
+pub(crate) struct TripEnd {
+    pub(crate) outcome: Outcome,
+    /// What is known of its failure.
+    pub(crate) reason: Option<String>,
+    pub(crate) at: Duration,
+}
+
+/// Makes a trip that should start at `intended` (or should have), and tells how it ended. What it
+/// does on its way is in `progress`, also if it is cut off.
 pub(crate) async fn make_trip(
     context: &TripContext,
     plan: &TripPlan,
     intended: Duration,
-) -> TripRecord {
+    progress: &mut TripProgress,
+) -> TripEnd {
     context.clock.reach(intended).await;
-    let started = context.clock.now();
+    progress.started = context.clock.now();
     let span = RootSpan::start(plan);
-    let mut visit = Visit { context, plan, cx: span.cx(), steps: Vec::with_capacity(4) };
+    progress.trace_id = span.trace_id();
+    let patience_left = intended.saturating_add(context.patience).saturating_sub(progress.started);
+    let mut visit = Visit { context, plan, cx: span.cx(), steps: &mut progress.steps };
     let outcome = match plan.kind {
         TripKind::Impatient => {
-            let left = intended.saturating_add(context.patience).saturating_sub(started);
-            tokio::time::timeout(left, visit.walk()).await.unwrap_or(Ok(Outcome::GaveUp))
+            let trip = tokio::time::timeout(patience_left, visit.walk()).await;
+            trip.unwrap_or(Ok(Outcome::GaveUp))
         }
         _ => visit.walk().await,
     };
-    let steps = visit.steps;
     let (outcome, reason) = match outcome {
         Ok(outcome) => (outcome, None),
         Err(Unanswered { failure, reason, .. }) => (Outcome::Failed(failure), reason),
     };
-    let trace_id = span.end(outcome, reason.as_deref());
-    let ended = context.clock.now();
-    TripRecord {
-        intended,
-        started,
-        ended,
-        kind: plan.kind,
-        outcome,
-        reason,
-        trace_id,
-        faults: plan.fault.clone(),
-        steps,
-    }
+    span.end(outcome, reason.as_deref());
+    TripEnd { outcome, reason, at: context.clock.now() }
 }
 
 /// A trip under way.
@@ -80,7 +99,7 @@ struct Visit<'a> {
     context: &'a TripContext,
     plan: &'a TripPlan,
     cx: &'a Context,
-    steps: Vec<StepRecord>,
+    steps: &'a mut Vec<StepRecord>,
 }
 
 impl Visit<'_> {
@@ -137,7 +156,7 @@ impl Visit<'_> {
             clock: &self.context.clock,
             exchanges: Exchanges::new(self.plan.fault.is_some()),
             end: StepEnd::BrokenOff,
-            steps: &mut self.steps,
+            steps: self.steps,
         };
         let (client, exchanges) = (&self.context.client, &mut under_way.exchanges);
         let read = client.request(self.cx, step.name(), call, read, exchanges).await;
@@ -246,13 +265,16 @@ impl RootSpan {
         &self.cx
     }
 
-    /// Ends the span, with what is known of a failure, and says which trace it is in if that was
-    /// sampled.
-    fn end(mut self, outcome: Outcome, reason: Option<&str>) -> Option<TraceId> {
-        self.record(outcome, reason);
+    /// Which trace it is in, if that is sampled.
+    fn trace_id(&self) -> Option<TraceId> {
         let span = self.cx.span();
         let span_context = span.span_context();
         span_context.is_sampled().then(|| span_context.trace_id())
+    }
+
+    /// Ends the span, with what is known of a failure.
+    fn end(mut self, outcome: Outcome, reason: Option<&str>) {
+        self.record(outcome, reason);
     }
 
     fn record(&mut self, outcome: Outcome, reason: Option<&str>) {

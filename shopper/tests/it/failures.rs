@@ -168,6 +168,8 @@ async fn trips_that_are_cut_off_at_the_end_are_counted_and_their_spans_end() {
     });
     let result = run_until(&one_trip(&stub.url), async { seen.await.unwrap() }).await;
     assert_eq!(result.failures, only("abandoned"));
+    assert_eq!(result.requests.requests, stub.asked().len() as u64, "it was sent all the same");
+    assert_eq!(result.steps[0].failures, 1, "the step in which it was cut off");
     let traceparent = stub.asked()[0].header("traceparent").to_owned();
     let trace_id = traceparent.split('-').nth(1).unwrap();
     let spans = spans_of(TraceId::from_hex(trace_id).unwrap()).await;

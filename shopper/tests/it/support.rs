@@ -76,7 +76,9 @@ pub(crate) fn assert_adds_up(result: &RunResult) {
     assert_eq!(result.outcomes.values().sum::<u64>(), trips.completed + trips.gave_up);
     let abandoned = result.failures.get("abandoned").copied().unwrap_or(0);
     let steps = result.steps.iter();
-    assert_eq!(steps.clone().map(|step| step.failures).sum::<u64>(), trips.failed - abandoned);
+    // A trip that is cut off before its first step fails in none.
+    let failed = steps.clone().map(|step| step.failures).sum::<u64>();
+    assert!((trips.failed - abandoned..=trips.failed).contains(&failed), "{failed} of {trips:?}");
     assert_eq!(steps.map(|step| step.gave_up).sum::<u64>(), trips.gave_up);
     assert_eq!(result.kinds.iter().map(|kind| kind.trips).sum::<u64>(), ended);
 }
