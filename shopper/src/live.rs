@@ -163,14 +163,14 @@ fn terminal_size() -> io::Result<Size> {
 }
 
 /// Holds up, while it lives, the signals that would end or stop the process at once, and leave its
-/// terminal with a view that nobody draws any more.
+/// terminal with a view that is not drawn any more.
 ///
 /// Those that end the run in good order are not among them: its view ends with it.
 #[derive(Debug)]
 struct Interruptions {
     /// The last signal that came; 0 is none.
     came: Arc<AtomicUsize>,
-    /// Set when nobody holds the signals up any more: they do what they do by default.
+    /// Set when the signals are not held up any more: they do what they do by default.
     over: Arc<AtomicBool>,
 }
 

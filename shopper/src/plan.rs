@@ -233,7 +233,7 @@ impl fmt::Display for FaultShare {
 }
 
 /// Chooses a basket from what is in store, as the plan has it: the same plan and the same store
-/// give the same basket. It is empty for who only browses, and when there is nothing in stock. A
+/// give the same basket. It is empty for a shopper that only browses, and when there is nothing in stock. A
 /// store that does not say what it has in stock is asked for it.
 #[must_use]
 pub fn fill_basket(plan: &TripPlan, products: &[Product]) -> Vec<BasketItem> {

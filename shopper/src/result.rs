@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::Traffic;
+pub(crate) use build::per_second;
 
 /// The version of the form, in its `schema` field.
 pub const SCHEMA: &str = "grocery-shopper-report/2";
@@ -378,7 +379,7 @@ pub struct Difference {
     pub noise: Option<f64>,
     /// Whether that is for the better.
     pub direction: Direction,
-    /// Why nobody can tell, where the direction is unclear.
+    /// Why it cannot be told, where the direction is unclear.
     pub unclear: Option<String>,
 }
 
@@ -420,7 +421,7 @@ mod seconds {
     const LONGEST_S: f64 = 1e12;
 
     pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_f64(time.as_secs_f64())
+        to.serialize_f64(time.as_micros() as f64 / 1e6)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

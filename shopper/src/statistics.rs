@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use crate::result::{Point, RunResult, Settings};
+use crate::result::{Point, RunResult, Settings, per_second};
 use timeline::Timeline;
 
 /// The statistics of a run: a handle that is cheap to clone and can be asked from any thread.
@@ -89,10 +89,9 @@ impl Statistics {
         let length = elapsed.saturating_sub(offset);
         // After its end a schedule asks for nothing, which is not the same as for 0 trips.
         let goes_on = schedule.time > offset && length > Duration::ZERO;
-        let target_per_s = schedule
-            .trips
-            .filter(|_| goes_on)
-            .map(|all| (all - inner.schedule.trips.unwrap_or(0.0)).max(0.0) / length.as_secs_f64());
+        let asked_before = inner.schedule.trips.unwrap_or(0.0);
+        let asked = schedule.trips.filter(|_| goes_on).map(|all| (all - asked_before).max(0.0));
+        let target_per_s = asked.map(|trips| per_second(trips, length));
         inner.last = Point { offset, length, target_per_s, ..Point::of(&inner.fresh) };
         inner.timeline.push(&inner.last);
         inner.settings.elapsed = elapsed;

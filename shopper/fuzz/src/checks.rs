@@ -11,7 +11,7 @@ use shopper::{
 };
 
 /// A report is refused, or can be compared and shown, and reads back as it was written.
-pub fn report(bytes: &[u8]) {
+pub(crate) fn report(bytes: &[u8]) {
     let Ok(mut earlier) = serde_json::from_slice::<RunResult>(bytes) else { return };
     let comparison = compare(&earlier, &earlier);
     earlier.comparison = Some(comparison);
@@ -24,17 +24,18 @@ pub fn report(bytes: &[u8]) {
 }
 
 /// A text is refused, or means something, and reads back as it is shown.
-pub fn plan(text: &str) {
+pub(crate) fn plan(text: &str) {
     reads_back::<Assertions>(text);
     reads_back::<Rate>(text);
     reads_back::<Share>(text);
     reads_back::<FaultOutcome>(text);
     if let Some(mix) = reads_back::<Mix>(text) {
-        Planner::new(1, mix, vec![]).plan(1, 0);
+        assert_eq!(Planner::new(1, mix, vec![]).plan(1, 0).fault, None);
     }
     if let Some(fault) = reads_back::<FaultShare>(text) {
         let mix: Mix = "quick-buy=1".parse().expect("it is a mix");
-        Planner::new(1, mix, vec![fault]).plan(1, 0);
+        let planner = Planner::new(1, mix, vec![fault]);
+        assert_eq!(planner.plan(1, 0), planner.plan(1, 0));
     }
     if let Some(stages) = reads_back::<Stages>(text) {
         let profile = RateProfile::ramps(None, &stages);

@@ -1,11 +1,12 @@
 //! A connection that tells the end of an answer from the end of the connection.
 //!
-//! awc takes a connection that ends in the middle of a chunked body for the end of the body, so
-//! half an answer would count as a whole one. Here the end of a connection is an error as soon as
-//! an answer has begun; whoever reads a body that only the end of its connection can end (RFC 9112
-//! section 8) knows that error for what it is.
+//! awc takes the end of the connection for the end of a chunked body, so half an answer would count
+//! as a whole one (RFC 9112 section 8 calls it incomplete). Here the end of the connection is an
+//! error as soon as an answer has begun. The one kind of body that ends with its connection, of an
+//! HTTP/1.0 answer without a length, is read with that error as its end: see `exchange`.
 //!
-//! The connection also knows when a request was really sent, and not only meant to be.
+//! The connection also counts a request when its first byte goes out. So a request that finds no
+//! connection is not counted as sent.
 
 use std::{
     cell::Cell,

@@ -59,8 +59,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// The whole body.
     pub(crate) body: Bytes,
-    /// Whether only the end of the connection said that the body is whole: then nobody can tell
-    /// an answer from half of it but who understands it.
+    /// Whether only the end of the connection ended the body. HTTP cannot tell then whether the body
+    /// is whole; only its content can.
     pub(crate) ended_by_connection: bool,
 }
 

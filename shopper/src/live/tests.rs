@@ -62,6 +62,28 @@ fn a_lower_or_narrower_terminal_shows_less_and_never_half_a_link() {
     assert_eq!(drawn(&panel(), 200, 3), "");
 }
 
+/// One figure looks the same wherever it stands.
+#[test]
+fn the_maximum_shares_and_rates_are_the_same_in_every_form() {
+    let mut panel = panel();
+    // Figures that rounding could make others of.
+    panel.result.trips.failed = 2_999;
+    panel.result.trips.started = 3_000;
+    panel.result.latency.corrected.max_us = Some(412_000);
+    panel.last_second.target_per_s = Some(49.9);
+    panel.result.rate.target_per_s = Some(49.9);
+    let json = serde_json::to_value(&panel.result).unwrap();
+    assert_eq!(json["latency"]["corrected"]["max_us"], 412_000);
+    let view = drawn(&panel, 100, 30);
+    for form in [crate::report::text(&panel.result), crate::report::page(&panel.result), view] {
+        let form = form.replace("&gt;", ">");
+        for figure in ["412 ms", ">99.9%", "of 49.9/s"] {
+            assert!(form.contains(figure), "{figure} is not in\n{form}");
+        }
+        assert!(!form.contains("413 ms") && !form.contains(" (100%"), "{form}");
+    }
+}
+
 #[test]
 fn a_run_without_a_trip_shows_no_figures_rather_than_zeros() {
     let result = Statistics::new(sample::settings()).result();

@@ -19,7 +19,7 @@ use crate::result::{
 /// The largest report that is read: a run of a week writes less than a megabyte.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
-/// With fewer seconds than this nobody can tell how much they differ among themselves.
+/// The fewest seconds of a run that show how much its seconds differ among themselves.
 const FEWEST_POINTS: usize = 5;
 
 /// How many standard errors wide the band of noise is, to either side: 19 of 20 differences of runs

@@ -204,8 +204,8 @@ fn comparison(comparison: &Comparison) -> String {
     for setting in &comparison.settings {
         text += &format!("  other {setting}\n");
     }
-    if let Some(why) = &comparison.unlike {
-        text += &format!("  not judged: {why}\n");
+    if comparison.unlike.is_some() {
+        text += "  not judged: the runs were not asked for the same\n";
     }
     text + &table(&rows)
 }

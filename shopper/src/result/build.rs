@@ -266,7 +266,7 @@ fn buckets(durations: &Durations) -> Vec<Bucket> {
 
 /// So many of something in so much time, per second, with three places after the point: more would
 /// be noise in a document that people read too.
-fn per_second(count: f64, time: Duration) -> f64 {
+pub(crate) fn per_second(count: f64, time: Duration) -> f64 {
     let seconds = time.as_secs_f64();
     if seconds > 0.0 { (count / seconds * 1e3).round() / 1e3 } else { 0.0 }
 }

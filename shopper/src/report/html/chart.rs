@@ -17,7 +17,7 @@ const BOTTOM: f64 = 40.0;
 
 /// A chart in the making.
 pub(super) struct Chart<'a> {
-    /// What it shows, for who cannot see it.
+    /// What it shows, for people who cannot see it.
     pub(super) label: &'a str,
     /// The axis below, and the name under it.
     pub(super) x: (Scale, &'a str),

@@ -96,7 +96,7 @@ pub(super) fn comparison(result: &RunResult) -> Markup {
     let table = html! {
         p { "That run started at " (comparison.earlier_started_at) "." }
         @for setting in &comparison.settings { p { "Other " (setting) } }
-        @if let Some(why) = &comparison.unlike { p { "Not judged: " (why) } }
+        @if comparison.unlike.is_some() { p { "Not judged: the runs were not asked for the same." } }
         table {
             thead {
                 tr {

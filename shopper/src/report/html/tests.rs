@@ -90,7 +90,7 @@ fn the_policy_allows_exactly_the_style_sheet_that_is_in_the_page() {
     assert!(!policy.contains("unsafe"), "{policy}");
 }
 
-/// A browser forgives an element that is not closed, people who look for a figure don't.
+/// A browser forgives an element that is not closed, but then it may show figures in the wrong place.
 #[test]
 fn every_chart_is_well_formed_and_within_its_frame() {
     let page = page(&full());
