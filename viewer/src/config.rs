@@ -32,8 +32,9 @@ pub struct Args {
 
     /// Memory of the spans held at most, in bytes; the oldest traces go first
     ///
-    /// It is an estimate of what the spans and their indexes take. The process takes about a tenth
-    /// more, 15 MiB for itself, and while the store is behind up to 192 MiB of requests that wait.
+    /// It is an estimate of what the spans and their indexes take. The process takes up to a quarter
+    /// more, whatever spans there are, and 24 MiB for itself; while the store is behind, up to
+    /// 192 MiB of requests that wait.
     #[arg(long, env = "VIEWER_MAX_BYTES", value_name = "BYTES", default_value_t = Config::MAX_BYTES)]
     #[arg(value_parser = at_least_one)]
     pub max_bytes: usize,
@@ -62,7 +63,8 @@ pub struct Config {
     pub max_bytes: usize,
     /// Bytes that one request may have, packed and unpacked.
     pub max_request_bytes: usize,
-    /// Bytes that requests may take together which are being read or wait for the store.
+    /// Bytes that requests may take together: a third of it those that are on their way in or wait,
+    /// the rest the one that is being decoded.
     pub max_waiting_bytes: usize,
     /// Bytes that all readers may hold together while their answers are made.
     pub max_reading_bytes: usize,

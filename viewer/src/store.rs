@@ -15,6 +15,8 @@ pub(crate) mod trace;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use self::backlinks::{Backlinks, PER_LINK_BYTES};
 use self::catalog::Catalog;
 use self::model::{Span, TraceId};
@@ -48,7 +50,7 @@ const CHANGES: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Store {
     bounds: Bounds,
-    traces: HashMap<TraceId, Arc<Trace>>,
+    traces: HashMap<TraceId, Arc<Trace>, RandomState>,
     /// The oldest first.
     order: VecDeque<TraceId>,
     pub(crate) catalog: Catalog,
@@ -76,7 +78,7 @@ impl Store {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            traces: HashMap::new(),
+            traces: HashMap::default(),
             order: VecDeque::new(),
             catalog: Catalog::default(),
             backlinks: Backlinks::default(),

@@ -2,7 +2,11 @@
 //! wrote it, though only the batch's span says so.
 
 use std::collections::HashMap;
+use std::mem::size_of;
 
+use foldhash::fast::RandomState;
+
+use super::footprint::heap;
 use super::model::{Span, SpanId, TraceId};
 
 /// The spans named of those that link to one span; more are only counted.
@@ -14,7 +18,7 @@ pub(crate) type Place = (TraceId, SpanId);
 /// Who links to each span, held or not: the link often comes first.
 #[derive(Debug, Default)]
 pub(crate) struct Backlinks {
-    targets: HashMap<Place, Sources>,
+    targets: HashMap<Place, Sources, RandomState>,
 }
 
 /// Who links to one span.
@@ -26,8 +30,10 @@ pub(crate) struct Sources {
     pub(crate) count: usize,
 }
 
-/// What a link takes here, about, in bytes.
-pub(crate) const PER_LINK_BYTES: usize = 112;
+/// What a link takes here at most, in bytes: an entry in a table that is a third full, as it is
+/// while it grows, and a list of one.
+pub(crate) const PER_LINK_BYTES: usize =
+    3 * (size_of::<(Place, Sources)>() + 1) + heap(size_of::<Place>());
 
 impl Backlinks {
     pub(crate) fn add(&mut self, trace: TraceId, span: &Span) {
@@ -35,6 +41,10 @@ impl Backlinks {
             let sources = self.targets.entry((link.trace, link.span)).or_default();
             sources.count += 1;
             if sources.listed.len() < LISTED {
+                if sources.listed.is_empty() {
+                    // Most spans are linked to by one other, if by any.
+                    sources.listed.reserve_exact(1);
+                }
                 sources.listed.push((trace, span.id));
             }
         }
