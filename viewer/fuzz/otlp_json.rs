@@ -14,8 +14,7 @@ use serde_json::{Map, Value as Json, json};
 /// The request in JSON, in the style of that number.
 pub(crate) fn to_json(request: &ExportTraceServiceRequest, style: u64) -> String {
     let mut writer = Writer { choices: style };
-    let groups =
-        request.resource_spans.iter().map(|group| writer.resource_spans(group)).collect();
+    let groups = request.resource_spans.iter().map(|group| writer.resource_spans(group)).collect();
     let mut fields = Map::new();
     writer.list(&mut fields, "resourceSpans", groups);
     Json::Object(fields).to_string()
@@ -121,7 +120,11 @@ impl Writer {
             self.text(&mut inner, "name", &scope.name);
             self.text(&mut inner, "version", &scope.version);
             self.attributes(&mut inner, &scope.attributes);
-            self.number(&mut inner, "droppedAttributesCount", scope.dropped_attributes_count.into());
+            self.number(
+                &mut inner,
+                "droppedAttributesCount",
+                scope.dropped_attributes_count.into(),
+            );
             self.put(&mut fields, "scope", Json::Object(inner));
         }
         let spans = group.spans.iter().map(|span| self.span(span)).collect();
@@ -155,7 +158,11 @@ impl Writer {
             self.number(&mut fields, "timeUnixNano", event.time_unix_nano.into());
             self.text(&mut fields, "name", &event.name);
             self.attributes(&mut fields, &event.attributes);
-            self.number(&mut fields, "droppedAttributesCount", event.dropped_attributes_count.into());
+            self.number(
+                &mut fields,
+                "droppedAttributesCount",
+                event.dropped_attributes_count.into(),
+            );
             Json::Object(fields)
         });
         let events = events.collect();
@@ -167,7 +174,11 @@ impl Writer {
             self.id(&mut fields, "spanId", &link.span_id);
             self.text(&mut fields, "traceState", &link.trace_state);
             self.attributes(&mut fields, &link.attributes);
-            self.number(&mut fields, "droppedAttributesCount", link.dropped_attributes_count.into());
+            self.number(
+                &mut fields,
+                "droppedAttributesCount",
+                link.dropped_attributes_count.into(),
+            );
             self.number(&mut fields, "flags", link.flags.into());
             Json::Object(fields)
         });

@@ -61,7 +61,7 @@ pub struct Config {
     pub max_spans: usize,
     /// Bytes held at most, estimated.
     pub max_bytes: usize,
-    /// Bytes that one request may have, packed and unpacked.
+    /// Bytes that one request may have, compressed and decompressed.
     pub max_request_bytes: usize,
     /// Bytes that requests may take together: a third of it those that are on their way in or wait,
     /// the rest the one that is being decoded.

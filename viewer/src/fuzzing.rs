@@ -2,7 +2,7 @@
 
 use crate::ingest::Budget;
 use crate::otlp::decode::{Decoded, Decoder};
-use crate::otlp::{Encoding, Packing, Request, Signal};
+use crate::otlp::{Compression, Encoding, Request, Signal};
 use crate::query::tags;
 
 /// The memory that a request may take here.
@@ -43,7 +43,7 @@ pub fn decode(form: Form, body: &[u8]) -> Option<Outcome> {
     let request = Request {
         signal: Signal::Traces,
         encoding,
-        packing: Packing::None,
+        compression: Compression::None,
         body: body.to_vec(),
         reservation: Budget::new(0).reservation(),
     };

@@ -1,6 +1,6 @@
 //! The way from a request to the store: a bounded queue, and one thread that empties it.
 //!
-//! That thread unpacks, decodes and stores one request after the other, and answers in between: a
+//! That thread decompresses, decodes and stores one request after the other, and answers in between: a
 //! sender is answered as soon as its spans have been read. So however many requests there are, the
 //! memory of one decoded request is all that is taken beside their bodies; no thread that serves
 //! connections is held up by a large one; and what lives long is allocated by one thread, which

@@ -59,17 +59,17 @@ pub(crate) enum Encoding {
     Json,
 }
 
-/// How a body is packed.
+/// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packing {
+pub(crate) enum Compression {
     None,
     Gzip,
     Deflate,
     Zstd,
 }
 
-impl Packing {
-    /// The packing of that name, in HTTP and in gRPC.
+impl Compression {
+    /// The compression of that name, in HTTP and in gRPC.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         let known = [
             ("", Self::None),
@@ -80,7 +80,7 @@ impl Packing {
             ("zstd", Self::Zstd),
         ];
         let found = known.iter().find(|(known, _)| name.trim().eq_ignore_ascii_case(known));
-        found.map(|&(_, packing)| packing)
+        found.map(|&(_, compression)| compression)
     }
 }
 
@@ -89,7 +89,7 @@ impl Packing {
 pub(crate) struct Request {
     pub(crate) signal: Signal,
     pub(crate) encoding: Encoding,
-    pub(crate) packing: Packing,
+    pub(crate) compression: Compression,
     pub(crate) body: Vec<u8>,
     pub(crate) reservation: Reservation,
 }

@@ -58,7 +58,8 @@ impl Reservation {
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let most = self.budget.bytes;
         let mut used = self.budget.used();
-        let of_peer = self.peer.and_then(|peer| used.by_peer.get(&peer)).copied().unwrap_or_default();
+        let of_peer =
+            self.peer.and_then(|peer| used.by_peer.get(&peer)).copied().unwrap_or_default();
         let most_of_peer = if self.peer.is_some() { share(most) } else { most };
         if bytes > most.saturating_sub(used.bytes) || bytes > most_of_peer.saturating_sub(of_peer) {
             return false;

@@ -1,4 +1,4 @@
-//! From a request's body to the spans in it, within a bound on memory: what is unpacked and what is
+//! From a request's body to the spans in it, within a bound on memory: what is decompressed and what is
 //! read count against one sum, before it is allocated.
 
 use std::io::Read;
@@ -11,17 +11,17 @@ use super::counts::{Counted, DATA_POINTS, LOG_RECORDS};
 use super::failure::Failure;
 use super::message::{Message, Reader, Stopped};
 use super::spans::Spans;
-use super::{Encoding, Packing, Request, Signal, Taken, json, protobuf};
+use super::{Compression, Encoding, Request, Signal, Taken, json, protobuf};
 use crate::store::model::{Span, TraceId};
 use crate::store::names::Names;
 
-/// Unpacked bytes that are made room for at a time.
-const UNPACK_STEP: usize = 64 * 1024;
+/// Decompressed bytes that are made room for at a time.
+const DECOMPRESS_STEP: usize = 64 * 1024;
 
-/// The memory for unpacked bodies that is kept from one request to the next.
+/// The memory for decompressed bodies that is kept from one request to the next.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// How far back a body packed with zstd may refer, in bytes: the least that its specification
+/// How far back a body compressed with zstd may refer, in bytes: the least that its specification
 /// recommends to take, and what its usual levels need.
 const ZSTD_WINDOW_BYTES: u64 = 8 << 20;
 
@@ -30,11 +30,11 @@ const ZSTD_WINDOW_BYTES: u64 = 8 << 20;
 pub(crate) struct Decoder {
     /// What the spans share, those that are stored and those that are being read.
     pub(crate) names: Names,
-    /// The bytes that one request may have when unpacked.
+    /// The bytes that one request may have when decompressed.
     request_bytes: usize,
-    /// The bytes that one request may take in memory, unpacked and decoded.
+    /// The bytes that one request may take in memory, decompressed and decoded.
     decoded_bytes: usize,
-    unpacked: Vec<u8>,
+    decompressed: Vec<u8>,
 }
 
 /// What a request comes to.
@@ -46,7 +46,7 @@ pub(crate) struct Decoded {
 
 impl Decoder {
     pub(crate) fn new(request_bytes: usize, decoded_bytes: usize) -> Self {
-        Self { names: Names::default(), request_bytes, decoded_bytes, unpacked: Vec::new() }
+        Self { names: Names::default(), request_bytes, decoded_bytes, decompressed: Vec::new() }
     }
 
     /// The spans of a request; of metrics and logs only how many there are.
@@ -56,17 +56,17 @@ impl Decoder {
     /// [`Failure::Malformed`] when it is no OTLP, or none of its spans can be read;
     /// [`Failure::TooLarge`] and [`Failure::TooExpensive`] when it takes too much memory.
     pub(crate) fn decode(&mut self, request: Request) -> Result<Decoded, Failure> {
-        let Request { signal, encoding, packing, body, reservation } = request;
-        let mut unpacked = std::mem::take(&mut self.unpacked);
-        let decoded = match packing {
-            Packing::None => self.read(signal, encoding, &body, 0),
-            _ => unpack(packing, &body, self.request_bytes, &mut unpacked)
-                .and_then(|()| self.read(signal, encoding, &unpacked, unpacked.capacity())),
+        let Request { signal, encoding, compression, body, reservation } = request;
+        let mut decompressed = std::mem::take(&mut self.decompressed);
+        let decoded = match compression {
+            Compression::None => self.read(signal, encoding, &body, 0),
+            _ => decompress(compression, &body, self.request_bytes, &mut decompressed)
+                .and_then(|()| self.read(signal, encoding, &decompressed, decompressed.capacity())),
         };
         drop((body, reservation));
-        unpacked.clear();
-        unpacked.shrink_to(KEPT_BYTES);
-        self.unpacked = unpacked;
+        decompressed.clear();
+        decompressed.shrink_to(KEPT_BYTES);
+        self.decompressed = decompressed;
         decoded
     }
 
@@ -75,10 +75,10 @@ impl Decoder {
         signal: Signal,
         encoding: Encoding,
         body: &[u8],
-        unpacked_bytes: usize,
+        decompressed_bytes: usize,
     ) -> Result<Decoded, Failure> {
         let mut reader = Reader::new(&mut self.names, self.decoded_bytes);
-        let read = reader.charge(unpacked_bytes).and_then(|()| match signal {
+        let read = reader.charge(decompressed_bytes).and_then(|()| match signal {
             Signal::Traces => {
                 let mut spans = Spans::default();
                 let read = read_message(encoding, body, &mut spans, &mut reader);
@@ -142,29 +142,33 @@ fn count<'a>(
     Ok(Decoded { spans: Vec::new(), taken: Taken { received, ..Taken::default() } })
 }
 
-/// Unpacks `packed` to the end of `unpacked`, at most `limit` bytes.
-fn unpack(
-    packing: Packing,
-    packed: &[u8],
+/// Decompresses `compressed` to the end of `decompressed`, at most `limit` bytes.
+fn decompress(
+    compression: Compression,
+    compressed: &[u8],
     limit: usize,
-    unpacked: &mut Vec<u8>,
+    decompressed: &mut Vec<u8>,
 ) -> Result<(), Failure> {
-    match packing {
-        Packing::None => unpacked.extend_from_slice(packed),
-        Packing::Gzip => take_all("gzip", MultiGzDecoder::new(packed), limit, unpacked)?,
-        // By the book it is zlib's format; some send it bare.
-        Packing::Deflate if is_zlib(packed) => {
-            take_all("deflate", ZlibDecoder::new(packed), limit, unpacked)?;
+    match compression {
+        Compression::None => decompressed.extend_from_slice(compressed),
+        Compression::Gzip => {
+            take_all("gzip", MultiGzDecoder::new(compressed), limit, decompressed)?
         }
-        Packing::Deflate => take_all("deflate", DeflateDecoder::new(packed), limit, unpacked)?,
-        Packing::Zstd => {
-            let mut frames = packed;
+        // By the book it is zlib's format; some send it bare.
+        Compression::Deflate if is_zlib(compressed) => {
+            take_all("deflate", ZlibDecoder::new(compressed), limit, decompressed)?;
+        }
+        Compression::Deflate => {
+            take_all("deflate", DeflateDecoder::new(compressed), limit, decompressed)?
+        }
+        Compression::Zstd => {
+            let mut frames = compressed;
             while !frames.is_empty() {
                 let mut decoder = FrameDecoder::new();
                 decoder.set_max_window_size(ZSTD_WINDOW_BYTES);
                 let frame = StreamingDecoder::new_with_decoder(&mut frames, decoder)
                     .map_err(|error| Failure::Malformed(format!("bad zstd: {error}")))?;
-                take_all("zstd", frame, limit, unpacked)?;
+                take_all("zstd", frame, limit, decompressed)?;
             }
         }
     }
@@ -172,22 +176,22 @@ fn unpack(
 }
 
 /// Whether this begins as <https://www.rfc-editor.org/rfc/rfc1950#section-2.2> has it.
-fn is_zlib(packed: &[u8]) -> bool {
-    matches!(packed, [method, flags, ..]
+fn is_zlib(compressed: &[u8]) -> bool {
+    matches!(compressed, [method, flags, ..]
         if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31))
 }
 
 fn take_all(
-    packing: &str,
+    compression: &str,
     mut content: impl Read,
     limit: usize,
-    unpacked: &mut Vec<u8>,
+    decompressed: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     loop {
-        let read = content.by_ref().take(UNPACK_STEP as u64).read_to_end(unpacked);
-        match read.map_err(|error| Failure::Malformed(format!("bad {packing}: {error}")))? {
+        let read = content.by_ref().take(DECOMPRESS_STEP as u64).read_to_end(decompressed);
+        match read.map_err(|error| Failure::Malformed(format!("bad {compression}: {error}")))? {
             0 => return Ok(()),
-            _ if unpacked.len() > limit => return Err(Failure::TooLarge { limit }),
+            _ if decompressed.len() > limit => return Err(Failure::TooLarge { limit }),
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ pub(crate) enum Failure {
     #[error("cannot decode the request: {0}")]
     Malformed(String),
     #[error(
-        "a request may have {limit} bytes at most, unpacked too: send smaller batches \
+        "a request may have {limit} bytes at most, also when decompressed: send smaller batches \
          (OTEL_BSP_MAX_EXPORT_BATCH_SIZE of an SDK, send_batch_max_size of a Collector's batch \
          processor)"
     )]
@@ -44,7 +44,7 @@ pub(crate) enum Failure {
     Overloaded,
 }
 
-/// How bodies may be packed, as `Accept-Encoding` lists it.
+/// How bodies may be compressed, as `Accept-Encoding` lists it.
 pub(crate) const ACCEPTED_ENCODINGS: &str = "gzip, deflate, zstd";
 
 /// How long a sender is told to wait before it tries again.

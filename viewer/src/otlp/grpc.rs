@@ -2,7 +2,7 @@
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md> lays down.
 //!
 //! It is spoken here and not by tonic, so that a body goes HTTP's way from the first byte on, with
-//! the same limits: tonic takes memory for as much as a message says that it will have, and unpacks
+//! the same limits: tonic takes memory for as much as a message says that it will have, and decompresses
 //! and decodes it before anybody can say what that costs.
 
 use std::convert::Infallible;
@@ -23,12 +23,12 @@ use tonic_types::{ErrorDetails, StatusExt};
 use super::body;
 use super::failure::{Failure, RETRY_AFTER_SECONDS};
 use super::receiver::{Receiver, Response};
-use super::{Encoding, Packing, Request, Signal, Taken};
+use super::{Compression, Encoding, Request, Signal, Taken};
 
 /// The bytes that a message may have on the wire: what gRPC's libraries allow unless told
 /// otherwise.
 const MESSAGE_BYTES: usize = 4 << 20;
-/// Whether a message is packed, in one byte, and its length, in four.
+/// Whether a message is compressed, in one byte, and its length, in four.
 const PREFIX_BYTES: usize = 5;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -44,7 +44,8 @@ pub(crate) async fn answer(
     call: HttpRequest<Incoming>,
 ) -> HttpResponse<AnswerBody> {
     let content_type = call.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if call.method() != Method::POST || !content_type.is_some_and(|named| named.starts_with(GRPC.as_bytes()))
+    if call.method() != Method::POST
+        || !content_type.is_some_and(|named| named.starts_with(GRPC.as_bytes()))
     {
         return not_grpc();
     }
@@ -71,22 +72,23 @@ async fn take(
 ) -> Result<Taken, Failure> {
     let named = call.headers().get("grpc-encoding").map(|name| name.as_bytes().to_vec());
     let named = String::from_utf8_lossy(&named.unwrap_or_default()).into_owned();
-    let packing = Packing::from_name(&named).ok_or(Failure::ContentEncoding(named))?;
+    let compression = Compression::from_name(&named).ok_or(Failure::ContentEncoding(named))?;
     let limit = receiver.request_bytes.min(MESSAGE_BYTES);
     let mut reservation = receiver.budget.reservation_for(peer);
     let chunks = BodyDataStream::new(call.into_body()).boxed();
-    let mut body = match body::read(chunks, PREFIX_BYTES + limit, body::PACE, &mut reservation).await {
-        Err(Failure::TooLarge { .. }) => return Err(Failure::TooLarge { limit }),
-        read => read?,
-    };
-    let packing = if is_packed(&body)? { packing } else { Packing::None };
+    let mut body =
+        match body::read(chunks, PREFIX_BYTES + limit, body::PACE, &mut reservation).await {
+            Err(Failure::TooLarge { .. }) => return Err(Failure::TooLarge { limit }),
+            read => read?,
+        };
+    let compression = if is_compressed(&body)? { compression } else { Compression::None };
     body.drain(..PREFIX_BYTES);
     let encoding = Encoding::Protobuf;
-    receiver.receive(Request { signal, encoding, packing, body, reservation }).await
+    receiver.receive(Request { signal, encoding, compression, body, reservation }).await
 }
 
-/// Whether the one message that a body has to be is packed.
-fn is_packed(body: &[u8]) -> Result<bool, Failure> {
+/// Whether the one message that a body has to be is compressed.
+fn is_compressed(body: &[u8]) -> Result<bool, Failure> {
     let malformed = |what: &str| Err(Failure::Malformed(format!("the call's body {what}")));
     let Some((&[flag, a, b, c, d], message)) = body.split_first_chunk() else {
         return malformed("has no message");
@@ -97,7 +99,7 @@ fn is_packed(body: &[u8]) -> Result<bool, Failure> {
     match flag {
         0 => Ok(false),
         1 => Ok(true),
-        _ => malformed("is packed in an unknown way"),
+        _ => malformed("is compressed in an unknown way"),
     }
 }
 
@@ -141,14 +143,16 @@ fn not_grpc() -> HttpResponse<AnswerBody> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_packed;
+    use super::is_compressed;
 
     #[test]
     fn a_call_has_one_whole_message() {
-        assert_eq!(is_packed(&[0, 0, 0, 0, 0]).ok(), Some(false));
-        assert_eq!(is_packed(&[1, 0, 0, 0, 1, 7]).ok(), Some(true));
-        for body in [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 7], &[0, 0, 0, 0, 0, 7], &[2, 0, 0, 0, 0]] {
-            assert!(is_packed(body).is_err(), "{body:?}");
+        assert_eq!(is_compressed(&[0, 0, 0, 0, 0]).ok(), Some(false));
+        assert_eq!(is_compressed(&[1, 0, 0, 0, 1, 7]).ok(), Some(true));
+        for body in
+            [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 7], &[0, 0, 0, 0, 0, 7], &[2, 0, 0, 0, 0]]
+        {
+            assert!(is_compressed(body).is_err(), "{body:?}");
         }
     }
 }

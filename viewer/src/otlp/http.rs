@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::failure::{ACCEPTED_ENCODINGS, Failure, RETRY_AFTER_SECONDS};
 use super::receiver::{Receiver, Response};
-use super::{Encoding, Packing, Request, Signal, Taken, body};
+use super::{Compression, Encoding, Request, Signal, Taken, body};
 
 /// The routes of all signals.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -60,8 +60,9 @@ async fn take(
     payload: Payload,
     receiver: &Receiver,
 ) -> Result<Taken, Failure> {
-    let packing = header(request, &CONTENT_ENCODING);
-    let packing = Packing::from_name(&packing).ok_or(Failure::ContentEncoding(packing))?;
+    let compression = header(request, &CONTENT_ENCODING);
+    let compression =
+        Compression::from_name(&compression).ok_or(Failure::ContentEncoding(compression))?;
     let limit = receiver.request_bytes;
     let announced = header(request, &CONTENT_LENGTH).parse::<usize>().unwrap_or_default();
     if announced > limit {
@@ -70,7 +71,7 @@ async fn take(
     let peer = request.peer_addr().map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let mut reservation = receiver.budget.reservation_for(peer);
     let body = body::read(payload, limit, body::PACE, &mut reservation).await?;
-    receiver.receive(Request { signal, encoding, packing, body, reservation }).await
+    receiver.receive(Request { signal, encoding, compression, body, reservation }).await
 }
 
 /// How the request is written, by its content type; parameters such as a charset do not matter.
@@ -117,7 +118,9 @@ fn refused(failure: &Failure, encoding: Encoding) -> HttpResponse {
     let mut response = HttpResponse::build(failure.http_status());
     match failure {
         Failure::Overloaded => response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)),
-        Failure::ContentEncoding(_) => response.insert_header((ACCEPT_ENCODING, ACCEPTED_ENCODINGS)),
+        Failure::ContentEncoding(_) => {
+            response.insert_header((ACCEPT_ENCODING, ACCEPTED_ENCODINGS))
+        }
         _ => &mut response,
     };
     let (code, message) = (failure.grpc_code() as i32, failure.to_string());

@@ -235,11 +235,7 @@ impl<'a, D: Deserializer<'a>> Source<'a> for Value<'a, D> {
         Ok(number.unwrap_or_default())
     }
 
-    fn enumeration(
-        self,
-        names: &[(&str, i32)],
-        reader: &mut Reader<'a>,
-    ) -> Result<i32, Stopped> {
+    fn enumeration(self, names: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped> {
         self.scalar("one of the enumeration's names or numbers", reader, |found, _| {
             let named = match found {
                 Found::Text(text) => names.iter().find(|(name, _)| *name == text),

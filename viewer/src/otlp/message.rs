@@ -74,11 +74,7 @@ pub(super) trait Source<'a>: Sized {
     fn fixed64(self, reader: &mut Reader<'a>) -> Result<u64, Stopped>;
     fn double(self, reader: &mut Reader<'a>) -> Result<f64, Stopped>;
     /// The number of an enumeration's value, which JSON may name.
-    fn enumeration(
-        self,
-        names: &[(&str, i32)],
-        reader: &mut Reader<'a>,
-    ) -> Result<i32, Stopped>;
+    fn enumeration(self, names: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped>;
     fn skip(self, reader: &mut Reader<'a>) -> Result<(), Stopped>;
     /// Where the value is in its message.
     fn step(&self) -> Step<'a>;

@@ -189,11 +189,7 @@ impl<'a> Source<'a> for Value<'a> {
         self.fixed64(reader).map(f64::from_bits)
     }
 
-    fn enumeration(
-        self,
-        _: &[(&str, i32)],
-        reader: &mut Reader<'a>,
-    ) -> Result<i32, Stopped> {
+    fn enumeration(self, _: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped> {
         Ok(self.varint(reader) as i32)
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Receiver {
     pub(crate) queue: Queue,
     pub(crate) budget: Budget,
     pub(crate) stats: Arc<Stats>,
-    /// The bytes that one request may have, packed or unpacked.
+    /// The bytes that one request may have, compressed or decompressed.
     pub(crate) request_bytes: usize,
 }
 
@@ -32,7 +32,9 @@ impl Receiver {
     /// for a while.
     pub(super) fn count_refused(&self, signal: Signal, failure: &Failure) {
         self.stats.of(signal).count_refused();
-        self.stats.refusals.refused(failure.into(), &format_args!("{}: {failure}", signal.http_path()));
+        self.stats
+            .refusals
+            .refused(failure.into(), &format_args!("{}: {failure}", signal.http_path()));
     }
 }
 

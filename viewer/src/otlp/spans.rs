@@ -59,9 +59,8 @@ impl Spans {
 
     /// Ends the reading of what is no OTLP from end to end.
     fn go_on(&self, reader: &mut Reader<'_>) -> Result<(), Stopped> {
-        let hopeless = self.unreadable
-            && self.accepted.is_empty()
-            && self.rejected >= UNREADABLE_SPANS;
+        let hopeless =
+            self.unreadable && self.accepted.is_empty() && self.rejected >= UNREADABLE_SPANS;
         match &self.reason {
             Some(reason) if hopeless => Err(reader.stop(Failure::Malformed(reason.clone()))),
             _ => Ok(()),
@@ -157,10 +156,7 @@ impl<'s> ResourceSpans<'s> {
 
     /// The service that the attributes name, and those with `service.name` saying the same; the
     /// stand-ins for one that is missing, empty or no text are Jaeger's.
-    fn with_service(
-        &self,
-        reader: &mut Reader<'_>,
-    ) -> Result<(Name, Box<[Attribute]>), Stopped> {
+    fn with_service(&self, reader: &mut Reader<'_>) -> Result<(Name, Box<[Attribute]>), Stopped> {
         let mut attributes = self.attributes.clone();
         let named = attributes.iter_mut().find(|attribute| &*attribute.key == SERVICE_NAME);
         let stand_in = match named.as_ref().map(|attribute| &attribute.value) {
@@ -400,7 +396,11 @@ impl<'s> ScopeSpans<'s> {
 impl Message for ScopeSpans<'_> {
     fn fields(&self) -> &'static [Field] {
         const {
-            &[one(1, "scope", "scope"), list(2, "spans", "spans"), one(3, "schemaUrl", "schema_url")]
+            &[
+                one(1, "scope", "scope"),
+                list(2, "spans", "spans"),
+                one(3, "schemaUrl", "schema_url"),
+            ]
         }
     }
 
@@ -650,7 +650,8 @@ impl Message for SpanFields {
             10 => self.dropped_attributes = value.uint32(reader)?,
             11 if reader.events.len() >= limits::EVENTS => return reader.cut(value),
             11 => {
-                let mut event = EventFields { first_attribute: reader.attributes.len(), ..<_>::default() };
+                let mut event =
+                    EventFields { first_attribute: reader.attributes.len(), ..<_>::default() };
                 value.message(&mut event, reader)?;
                 let event = event.build(reader)?;
                 reader.events.push(event);
@@ -907,7 +908,12 @@ impl Message for KeyValue<'_> {
     ) -> Result<(), Stopped> {
         match number {
             1 => self.key = name_or_empty(value, reader)?,
-            2 => return value.message(&mut AnyValue { value: &mut self.value, nesting: self.nesting }, reader),
+            2 => {
+                return value.message(
+                    &mut AnyValue { value: &mut self.value, nesting: self.nesting },
+                    reader,
+                );
+            }
             _ => return value.skip(reader),
         }
         Ok(())

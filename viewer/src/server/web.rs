@@ -15,13 +15,13 @@ use actix_web::{App, HttpServer, rt};
 use socket2::SockRef;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::Connections;
 use crate::answer::ANSWERS;
 use crate::api::live::TICK;
 use crate::api::{self, State};
 use crate::error::Error;
 use crate::otlp::http;
 use crate::otlp::receiver::Receiver;
-use super::Connections;
 use crate::security::{HostCheck, check_host, headers};
 use crate::stats::Stats;
 use crate::{jaeger, page};

@@ -123,10 +123,7 @@ impl Names {
         }
     }
 
-    pub(crate) fn release_attributes(
-        &mut self,
-        attributes: impl IntoIterator<Item = Attribute>,
-    ) {
+    pub(crate) fn release_attributes(&mut self, attributes: impl IntoIterator<Item = Attribute>) {
         for attribute in attributes {
             self.release(attribute.key);
             self.release_value(attribute.value);

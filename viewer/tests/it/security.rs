@@ -56,7 +56,8 @@ fn whoever_names_another_host_is_told_what_helps_and_counted() {
     let refused = post.send().expect("an answer");
 
     assert_eq!(refused.status(), 403);
-    let answer: serde_json::Value = serde_json::from_str(&refused.text().expect("a text")).expect("JSON");
+    let answer: serde_json::Value =
+        serde_json::from_str(&refused.text().expect("a text")).expect("JSON");
     assert_eq!(
         answer["error"],
         format!(
@@ -66,7 +67,10 @@ fn whoever_names_another_host_is_told_what_helps_and_counted() {
         )
     );
     let traces = &backend.get("/viewer/api/stats").1["signals"]["traces"];
-    assert_eq!(serde_json::json!([traces["requests"], traces["refused"]]), serde_json::json!([1, 1]));
+    assert_eq!(
+        serde_json::json!([traces["requests"], traces["refused"]]),
+        serde_json::json!([1, 1])
+    );
 }
 
 #[test]

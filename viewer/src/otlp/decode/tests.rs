@@ -6,7 +6,7 @@ mod otlp_json;
 
 use std::io::Write;
 
-use flate2::Compression;
+use flate2::Compression as Level;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -32,16 +32,16 @@ use crate::store::model::{Kind, Value};
 
 const LIMIT: usize = 1 << 20;
 
-fn decode_packed(
+fn decode_compressed(
     signal: Signal,
     encoding: Encoding,
-    packing: Packing,
+    compression: Compression,
     body: &[u8],
 ) -> Result<Decoded, Failure> {
     Decoder::new(LIMIT, 4 * LIMIT).decode(Request {
         signal,
         encoding,
-        packing,
+        compression,
         body: body.to_vec(),
         reservation: Budget::new(0).reservation(),
     })
@@ -49,12 +49,13 @@ fn decode_packed(
 
 fn decode_json(body: &Json) -> Result<Decoded, Failure> {
     let body = body.to_string();
-    decode_packed(Signal::Traces, Encoding::Json, Packing::None, body.as_bytes())
+    decode_compressed(Signal::Traces, Encoding::Json, Compression::None, body.as_bytes())
 }
 
 /// A request with one span that has these fields beside its ids.
 fn with_span(fields: Json) -> Json {
-    let mut span = json!({"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331"});
+    let mut span =
+        json!({"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331"});
     if let (Json::Object(span), Json::Object(fields)) = (&mut span, fields) {
         span.extend(fields);
     }
@@ -170,21 +171,53 @@ fn a_span_that_cannot_be_read_is_left_out_with_its_path_and_the_others_are_kept(
     let bad = [
         (json!([]), "", "expected an object, found a list"),
         (json!({"name": 7}), ".name", "expected a string, found 7"),
-        (json!({"kind": "SERVER"}), ".kind", "expected one of the enumeration's names or numbers, found \"SERVER\""),
-        (json!({"kind": true}), ".kind", "expected one of the enumeration's names or numbers, found true"),
+        (
+            json!({"kind": "SERVER"}),
+            ".kind",
+            "expected one of the enumeration's names or numbers, found \"SERVER\"",
+        ),
+        (
+            json!({"kind": true}),
+            ".kind",
+            "expected one of the enumeration's names or numbers, found true",
+        ),
         (json!({"attributes": {}}), ".attributes", "expected a list, found an object"),
         (json!({"status": []}), ".status", "expected an object, found a list"),
-        (json!({"flags": -1}), ".flags", "expected a whole number of 32 bits, not negative, found -1"),
-        (json!({"startTimeUnixNano": 1.5}), ".startTimeUnixNano", "expected a whole number of 64 bits, not negative, found 1.5"),
-        (json!({"links": [{}, {"traceId": 1}]}), ".links[1].traceId", "expected a string of hex digits, found 1"),
+        (
+            json!({"flags": -1}),
+            ".flags",
+            "expected a whole number of 32 bits, not negative, found -1",
+        ),
+        (
+            json!({"startTimeUnixNano": 1.5}),
+            ".startTimeUnixNano",
+            "expected a whole number of 64 bits, not negative, found 1.5",
+        ),
+        (
+            json!({"links": [{}, {"traceId": 1}]}),
+            ".links[1].traceId",
+            "expected a string of hex digits, found 1",
+        ),
         (
             json!({"attributes": [{"key": "a"}, {"key": "b", "value": {"arrayValue": {"values": [{"intValue": "x"}]}}}]}),
             ".attributes[1].value.arrayValue.values[0].intValue",
             "expected a whole number of 64 bits, found \"x\"",
         ),
-        (json!({"attributes": [{"value": {"doubleValue": "1e999"}}]}), ".attributes[0].value.doubleValue", "expected a number, found \"1e999\""),
-        (json!({"attributes": [{"value": {"doubleValue": "inf"}}]}), ".attributes[0].value.doubleValue", "expected a number, found \"inf\""),
-        (json!({"attributes": [{"value": {"bytesValue": "*"}}]}), ".attributes[0].value.bytesValue", "expected base64, found \"*\""),
+        (
+            json!({"attributes": [{"value": {"doubleValue": "1e999"}}]}),
+            ".attributes[0].value.doubleValue",
+            "expected a number, found \"1e999\"",
+        ),
+        (
+            json!({"attributes": [{"value": {"doubleValue": "inf"}}]}),
+            ".attributes[0].value.doubleValue",
+            "expected a number, found \"inf\"",
+        ),
+        (
+            json!({"attributes": [{"value": {"bytesValue": "*"}}]}),
+            ".attributes[0].value.bytesValue",
+            "expected base64, found \"*\"",
+        ),
     ];
     for (fields, path, what) in bad {
         let mut faulty = fields.clone();
@@ -195,7 +228,8 @@ fn a_span_that_cannot_be_read_is_left_out_with_its_path_and_the_others_are_kept(
         let good = |last| json!({"traceId": trace, "spanId": id(last), "name": "neighbour"});
         let spans = json!([good(2), faulty, good(3)]);
 
-        let decoded = decode_json(&json!({"resourceSpans": [{"scopeSpans": [{ "spans": spans }]}]}));
+        let decoded =
+            decode_json(&json!({"resourceSpans": [{"scopeSpans": [{ "spans": spans }]}]}));
 
         let decoded = decoded.expect("the neighbours are OTLP");
         let names: Vec<_> = decoded.spans.iter().map(|(_, span)| &*span.name).collect();
@@ -247,14 +281,16 @@ fn a_resource_or_scope_that_cannot_be_read_takes_only_its_own_spans_along() {
 fn what_comes_after_the_spans_is_theirs_as_well() {
     let spans = with_span(json!({}))["resourceSpans"][0]["scopeSpans"][0]["spans"].clone();
     let text = json!([
-        "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":", spans.to_string(),
+        "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":",
+        spans.to_string(),
         ",\"schemaUrl\":\"s\",\"scope\":{\"name\":\"late\"}}],\"resource\":{\"attributes\":\
          [{\"key\":\"service.name\",\"value\":{\"stringValue\":\"later\"}}]}}]}",
     ]);
     let text: String = text.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
 
     let decoded =
-        decode_packed(Signal::Traces, Encoding::Json, Packing::None, text.as_bytes()).expect("OTLP");
+        decode_compressed(Signal::Traces, Encoding::Json, Compression::None, text.as_bytes())
+            .expect("OTLP");
 
     let span = &decoded.spans[0].1;
     assert_eq!((&*span.scope.name, &*span.scope.schema_url), ("late", "s"));
@@ -282,7 +318,7 @@ fn what_is_no_request_is_refused_and_named() {
     );
     for text in ["", "{", "{}x", "{\"resourceSpans\":[{]}", "\u{feff}{}"] {
         let refused =
-            decode_packed(Signal::Traces, Encoding::Json, Packing::None, text.as_bytes());
+            decode_compressed(Signal::Traces, Encoding::Json, Compression::None, text.as_bytes());
         assert!(matches!(refused, Err(Failure::Malformed(_))), "{text:?}: {refused:?}");
     }
 }
@@ -301,7 +337,7 @@ fn a_broken_span_in_protobuf_is_left_out_with_its_path() {
     let last = body.len() - 1;
     body[last] = 0xff;
 
-    let decoded = decode_packed(Signal::Traces, Encoding::Protobuf, Packing::None, &body);
+    let decoded = decode_compressed(Signal::Traces, Encoding::Protobuf, Compression::None, &body);
 
     let decoded = decoded.expect("the neighbour is OTLP");
     assert_eq!((decoded.spans.len(), decoded.taken.rejected), (1, 1));
@@ -318,7 +354,7 @@ fn a_broken_span_in_protobuf_is_left_out_with_its_path() {
 fn metrics_and_logs_are_counted() {
     let count = |signal, body: Json| {
         let body = body.to_string();
-        let decoded = decode_packed(signal, Encoding::Json, Packing::None, body.as_bytes());
+        let decoded = decode_compressed(signal, Encoding::Json, Compression::None, body.as_bytes());
         decoded.map(|decoded| decoded.taken.received).map_err(|failure| failure.to_string())
     };
     let empty_list = json!([{"key": "l", "value": {"arrayValue": {}}}]);
@@ -350,55 +386,59 @@ fn metrics_and_logs_are_counted() {
 
 #[test]
 fn bodies_may_be_packed_in_each_way() {
-    let body = with_span(json!({"name": "packed"})).to_string();
+    let body = with_span(json!({"name": "compressed"})).to_string();
     let body = body.as_bytes();
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
-    let mut bare = DeflateEncoder::new(Vec::new(), Compression::fast());
+    let mut gzip = GzEncoder::new(Vec::new(), Level::fast());
+    let mut zlib = ZlibEncoder::new(Vec::new(), Level::fast());
+    let mut bare = DeflateEncoder::new(Vec::new(), Level::fast());
     gzip.write_all(body).expect("memory");
     zlib.write_all(body).expect("memory");
     bare.write_all(body).expect("memory");
     let gzip = gzip.finish().expect("memory");
     let zstd = compress_to_vec(body, CompressionLevel::Fastest);
-    // A body may be packed in several pieces.
+    // A body may be compressed in several pieces.
     let (first, second) = body.split_at(20);
     let frames = [first, second].map(|part| compress_to_vec(part, CompressionLevel::Fastest));
 
-    for (packing, packed) in [
-        (Packing::None, body.to_vec()),
-        (Packing::Gzip, gzip.clone()),
-        (Packing::Deflate, zlib.finish().expect("memory")),
-        (Packing::Deflate, bare.finish().expect("memory")),
-        (Packing::Zstd, zstd.clone()),
-        (Packing::Zstd, frames.concat()),
+    for (compression, compressed) in [
+        (Compression::None, body.to_vec()),
+        (Compression::Gzip, gzip.clone()),
+        (Compression::Deflate, zlib.finish().expect("memory")),
+        (Compression::Deflate, bare.finish().expect("memory")),
+        (Compression::Zstd, zstd.clone()),
+        (Compression::Zstd, frames.concat()),
     ] {
-        let decoded = decode_packed(Signal::Traces, Encoding::Json, packing, &packed);
-        let decoded = decoded.unwrap_or_else(|failure| panic!("{packing:?}: {failure}"));
-        assert_eq!(&*decoded.spans[0].1.name, "packed");
+        let decoded = decode_compressed(Signal::Traces, Encoding::Json, compression, &compressed);
+        let decoded = decoded.unwrap_or_else(|failure| panic!("{compression:?}: {failure}"));
+        assert_eq!(&*decoded.spans[0].1.name, "compressed");
     }
-    for (packing, packed) in [(Packing::Gzip, gzip), (Packing::Zstd, zstd)] {
-        let cut = &packed[..packed.len() - 5];
-        let refused = decode_packed(Signal::Traces, Encoding::Json, packing, cut);
-        assert!(matches!(refused, Err(Failure::Malformed(_))), "{packing:?}: {refused:?}");
+    for (compression, compressed) in [(Compression::Gzip, gzip), (Compression::Zstd, zstd)] {
+        let cut = &compressed[..compressed.len() - 5];
+        let refused = decode_compressed(Signal::Traces, Encoding::Json, compression, cut);
+        assert!(matches!(refused, Err(Failure::Malformed(_))), "{compression:?}: {refused:?}");
     }
 }
 
 #[test]
 fn unpacking_ends_where_the_limit_is() {
     let zeroes = vec![0; 20 * LIMIT];
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let mut gzip = GzEncoder::new(Vec::new(), Level::best());
     gzip.write_all(&zeroes).expect("memory");
     let bombs = [
-        (Packing::Gzip, gzip.finish().expect("memory")),
-        (Packing::Zstd, compress_to_vec(&*zeroes, CompressionLevel::Fastest)),
+        (Compression::Gzip, gzip.finish().expect("memory")),
+        (Compression::Zstd, compress_to_vec(&*zeroes, CompressionLevel::Fastest)),
     ];
 
-    for (packing, bomb) in bombs {
-        let mut unpacked = Vec::new();
-        let refused = unpack(packing, &bomb, LIMIT, &mut unpacked);
+    for (compression, bomb) in bombs {
+        let mut decompressed = Vec::new();
+        let refused = decompress(compression, &bomb, LIMIT, &mut decompressed);
 
-        assert!(matches!(refused, Err(Failure::TooLarge { .. })), "{packing:?}: {refused:?}");
-        assert!(unpacked.capacity() < 3 * LIMIT, "{packing:?}: {}", unpacked.capacity());
+        assert!(matches!(refused, Err(Failure::TooLarge { .. })), "{compression:?}: {refused:?}");
+        assert!(
+            decompressed.capacity() < 3 * LIMIT,
+            "{compression:?}: {}",
+            decompressed.capacity()
+        );
     }
 }
 
@@ -407,7 +447,7 @@ fn a_zstd_frame_that_wants_a_large_window_is_refused_before_it_gets_one() {
     // A frame header that asks for a window of 2 GiB, and an empty last block.
     let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00];
 
-    let refused = decode_packed(Signal::Traces, Encoding::Protobuf, Packing::Zstd, &frame);
+    let refused = decode_compressed(Signal::Traces, Encoding::Protobuf, Compression::Zstd, &frame);
 
     assert!(matches!(refused, Err(Failure::Malformed(_))), "{refused:?}");
 }
@@ -451,7 +491,8 @@ fn a_value_with_too_many_parts_is_cut_and_counted() {
 
 #[test]
 fn a_service_is_found_after_however_many_attributes() {
-    let mut attributes: Vec<_> = (0..400).map(|number| json!({"key": format!("k{number}")})).collect();
+    let mut attributes: Vec<_> =
+        (0..400).map(|number| json!({"key": format!("k{number}")})).collect();
     for service in ["store", "another"] {
         attributes.push(json!({"key": "service.name", "value": {"stringValue": service}}));
     }
@@ -485,7 +526,7 @@ fn memory_that_is_spent_ends_the_reading_and_is_given_back() {
     let refused = decoder.decode(Request {
         signal: Signal::Traces,
         encoding: Encoding::Protobuf,
-        packing: Packing::None,
+        compression: Compression::None,
         body: request.encode_to_vec(),
         reservation: Budget::new(0).reservation(),
     });
@@ -606,8 +647,8 @@ fn requests() -> impl Strategy<Value = ExportTraceServiceRequest> {
         dropped_attributes_count: dropped,
     });
     let scope_spans = (option::of(scope), vec(otlp_span(), 0..4), any::<String>());
-    let scope_spans = scope_spans
-        .prop_map(|(scope, spans, schema_url)| ScopeSpans { scope, spans, schema_url });
+    let scope_spans =
+        scope_spans.prop_map(|(scope, spans, schema_url)| ScopeSpans { scope, spans, schema_url });
     let resource = (attributes(), any::<u32>()).prop_map(|(attributes, dropped)| Resource {
         attributes,
         dropped_attributes_count: dropped,

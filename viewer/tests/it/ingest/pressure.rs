@@ -112,7 +112,9 @@ async fn begin_call(
     .header("te", "trailers")
     .body(tonic::body::Body::new(StreamBody::new(begun)))
     .expect("a call");
-    futures_util::future::poll_fn(|context| channel.poll_ready(context)).await.expect("a connection");
+    futures_util::future::poll_fn(|context| channel.poll_ready(context))
+        .await
+        .expect("a connection");
     GrpcService::call(&mut channel, call).await
 }
 

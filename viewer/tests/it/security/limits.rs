@@ -31,7 +31,7 @@ fn a_request_that_is_too_large_is_refused() {
     let status = tonic_types::Status::decode(refused.bytes().expect("a body")).expect("a status");
     assert_eq!(
         status.message,
-        "a request may have 100000 bytes at most, unpacked too: send smaller batches \
+        "a request may have 100000 bytes at most, also when decompressed: send smaller batches \
          (OTEL_BSP_MAX_EXPORT_BATCH_SIZE of an SDK, send_batch_max_size of a Collector's batch \
          processor)"
     );
@@ -64,10 +64,8 @@ fn a_small_request_that_decodes_to_too_much_is_refused() {
     let protobuf = request([of_service("a", (1..=spans).map(least).collect())]).encode_to_vec();
     let span = |id| format!(r#"{{"traceId":"{}","spanId":"{id:016x}"}}"#, trace.hex());
     let json: Vec<_> = (1..=spans).map(span).collect();
-    let json = format!(
-        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#,
-        json.join(",")
-    );
+    let json =
+        format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#, json.join(","));
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(json.as_bytes()).expect("memory");
     let packed = packed.finish().expect("memory");
