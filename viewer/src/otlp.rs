@@ -14,6 +14,7 @@ pub(crate) mod failure;
 pub(crate) mod grpc;
 pub(crate) mod http;
 mod json;
+mod limits;
 mod message;
 mod protobuf;
 pub(crate) mod receiver;

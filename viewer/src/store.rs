@@ -7,7 +7,6 @@
 pub(crate) mod backlinks;
 pub(crate) mod catalog;
 pub(crate) mod footprint;
-pub(crate) mod limits;
 pub(crate) mod model;
 pub(crate) mod names;
 pub(crate) mod trace;

@@ -9,8 +9,8 @@
 use std::fmt::{self, Write};
 
 use super::failure::Failure;
+use super::limits::shortened;
 use super::protobuf;
-use crate::store::limits::shortened;
 use crate::store::model::{Attribute, Event, Link, Name, Value};
 use crate::store::names::{Names, name_bytes};
 

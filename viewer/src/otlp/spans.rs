@@ -8,9 +8,9 @@ use std::mem::{size_of, take};
 use std::sync::Arc;
 
 use super::failure::Failure;
+use super::limits::{self, shortened};
 use super::message::{Field, Id, Message, Reader, Source, Stopped, list, one};
 use crate::store::footprint::{ARC_COUNTS, Footprint, heap};
-use crate::store::limits::{self, shortened};
 use crate::store::model::{
     Attribute, Double, Event, Extra, Kind, Link, Name, Resource, Scope, Span, SpanId, Status,
     TraceId, Value,

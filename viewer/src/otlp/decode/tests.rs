@@ -27,7 +27,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::fuzzing::{self, Form};
 use crate::ingest::Budget;
-use crate::store::limits;
+use crate::otlp::limits;
 use crate::store::model::{Kind, Value};
 
 const LIMIT: usize = 1 << 20;
