@@ -1,12 +1,14 @@
 //! The OpenTelemetry protocol, as a server: traces are kept, metrics and logs are accepted and
 //! counted, over [HTTP](http) in protobuf and JSON and over [gRPC](grpc).
 //!
-//! A [body] is read within a [budget](crate::ingest::Budget), and [decoded](decode) by the thread
-//! that writes the store: one reading of [messages](message), of [spans] and of what is only
-//! [counted](counts), for [protobuf] and [JSON](json) alike.
+//! In reading order: a [body] is read within a [budget](crate::ingest::Budget) and handed to the
+//! thread that writes the store, which [decodes](decode) it. A [message] reads its fields once, for
+//! [protobuf] and [JSON](json) alike: [spans] with their [attributes], cut to [limits], or only a
+//! number of things that are [counted](counts).
 //!
 //! Specification: <https://opentelemetry.io/docs/specs/otlp/>.
 
+mod attributes;
 pub(crate) mod body;
 mod counts;
 pub(crate) mod decode;

@@ -1,0 +1,258 @@
+//! Attributes and their values, of any of OTLP's types, cut to what the [limits] allow.
+//!
+//! Lists are read onto the ends of the reader's own, and taken from there when they are complete:
+//! so they are allocated once, in the size that they have.
+
+use std::mem::size_of;
+
+use super::limits;
+use super::message::{Field, Message, Reader, Source, Stopped, list, one};
+use crate::store::footprint::heap;
+use crate::store::model::{Attribute, Double, Name, Value};
+
+/// Reads an attribute of a list that begins at `first` of the reader's, unless that is full.
+pub(super) fn attribute_from<'a, S: Source<'a>>(
+    first: usize,
+    value: S,
+    reader: &mut Reader<'a>,
+) -> Result<(), Stopped> {
+    if reader.attributes.len() - first >= limits::ATTRIBUTES {
+        return reader.cut(value);
+    }
+    read_attribute(value, reader)
+}
+
+/// Reads an attribute to the end of the reader's.
+pub(super) fn read_attribute<'a, S: Source<'a>>(
+    value: S,
+    reader: &mut Reader<'a>,
+) -> Result<(), Stopped> {
+    read_entry(value, &mut Nesting { depth: limits::DEPTH, values: limits::NESTED_VALUES }, reader)
+}
+
+/// How much deeper and longer one attribute's value may still get.
+struct Nesting {
+    depth: usize,
+    values: usize,
+}
+
+fn read_entry<'a, S: Source<'a>>(
+    value: S,
+    nesting: &mut Nesting,
+    reader: &mut Reader<'a>,
+) -> Result<(), Stopped> {
+    let mut entry = KeyValue { key: None, value: Value::Empty, nesting };
+    value.message(&mut entry, reader)?;
+    let KeyValue { key, value, .. } = entry;
+    let key = match key {
+        Some(key) => key,
+        None => reader.name("")?,
+    };
+    reader.attributes.push(Attribute { key, value });
+    Ok(())
+}
+
+struct KeyValue<'n> {
+    key: Option<Name>,
+    value: Value,
+    nesting: &'n mut Nesting,
+}
+
+impl Message for KeyValue<'_> {
+    fn fields(&self) -> &'static [Field] {
+        const { &[one(1, "key", "key"), one(2, "value", "value")] }
+    }
+
+    fn field<'a, S: Source<'a>>(
+        &mut self,
+        number: u32,
+        value: S,
+        reader: &mut Reader<'a>,
+    ) -> Result<(), Stopped> {
+        match number {
+            1 => self.key = name_or_empty(value, reader)?,
+            2 => {
+                return value.message(
+                    &mut AnyValue { value: &mut self.value, nesting: self.nesting },
+                    reader,
+                );
+            }
+            _ => return value.skip(reader),
+        }
+        Ok(())
+    }
+}
+
+struct AnyValue<'v> {
+    value: &'v mut Value,
+    nesting: &'v mut Nesting,
+}
+
+impl Message for AnyValue<'_> {
+    fn fields(&self) -> &'static [Field] {
+        const {
+            &[
+                one(1, "stringValue", "string_value"),
+                one(2, "boolValue", "bool_value"),
+                one(3, "intValue", "int_value"),
+                one(4, "doubleValue", "double_value"),
+                one(5, "arrayValue", "array_value"),
+                one(6, "kvlistValue", "kvlist_value"),
+                one(7, "bytesValue", "bytes_value"),
+            ]
+        }
+    }
+
+    fn field<'a, S: Source<'a>>(
+        &mut self,
+        number: u32,
+        value: S,
+        reader: &mut Reader<'a>,
+    ) -> Result<(), Stopped> {
+        *self.value = match number {
+            1 => Value::String(text(value, limits::VALUE_BYTES, reader)?),
+            2 => Value::Bool(value.boolean(reader)?),
+            3 => Value::Int(value.int64(reader)?),
+            4 => Value::Double(Double(value.double(reader)?)),
+            5 | 6 if self.nesting.depth == 0 => {
+                reader.cut(value)?;
+                Value::Empty
+            }
+            5 => {
+                let first = reader.values.len();
+                self.nesting.depth -= 1;
+                value.message(&mut ArrayValue { first, nesting: self.nesting }, reader)?;
+                self.nesting.depth += 1;
+                reader.charge(heap((reader.values.len() - first) * size_of::<Value>()))?;
+                Value::Array(reader.values.drain(first..).collect())
+            }
+            6 => {
+                let first = reader.attributes.len();
+                self.nesting.depth -= 1;
+                value.message(&mut KeyValueList { first, nesting: self.nesting }, reader)?;
+                self.nesting.depth += 1;
+                reader.charge(heap((reader.attributes.len() - first) * size_of::<Attribute>()))?;
+                Value::Map(reader.attributes.drain(first..).collect())
+            }
+            7 => Value::Bytes(bytes(value, reader)?),
+            _ => return value.skip(reader),
+        };
+        Ok(())
+    }
+}
+
+struct ArrayValue<'n> {
+    first: usize,
+    nesting: &'n mut Nesting,
+}
+
+impl Message for ArrayValue<'_> {
+    fn fields(&self) -> &'static [Field] {
+        const { &[list(1, "values", "values")] }
+    }
+
+    fn field<'a, S: Source<'a>>(
+        &mut self,
+        number: u32,
+        value: S,
+        reader: &mut Reader<'a>,
+    ) -> Result<(), Stopped> {
+        if number != 1 || reader.has_fault() {
+            return value.skip(reader);
+        }
+        if !self.nesting.has_room(reader.values.len() - self.first) {
+            return reader.cut(value);
+        }
+        let mut element = Value::Empty;
+        value.message(&mut AnyValue { value: &mut element, nesting: self.nesting }, reader)?;
+        reader.values.push(element);
+        Ok(())
+    }
+}
+
+struct KeyValueList<'n> {
+    first: usize,
+    nesting: &'n mut Nesting,
+}
+
+impl Message for KeyValueList<'_> {
+    fn fields(&self) -> &'static [Field] {
+        const { &[list(1, "values", "values")] }
+    }
+
+    fn field<'a, S: Source<'a>>(
+        &mut self,
+        number: u32,
+        value: S,
+        reader: &mut Reader<'a>,
+    ) -> Result<(), Stopped> {
+        if number != 1 || reader.has_fault() {
+            return value.skip(reader);
+        }
+        if !self.nesting.has_room(reader.attributes.len() - self.first) {
+            return reader.cut(value);
+        }
+        read_entry(value, self.nesting, reader)
+    }
+}
+
+impl Nesting {
+    /// Takes room for one more value in a list of `length`, if there is any.
+    fn has_room(&mut self, length: usize) -> bool {
+        let room = self.values > 0 && length < limits::ATTRIBUTES;
+        self.values -= usize::from(room);
+        room
+    }
+}
+
+/// A text, at most `most` bytes of it.
+pub(super) fn text<'a, S: Source<'a>>(
+    value: S,
+    most: usize,
+    reader: &mut Reader<'a>,
+) -> Result<Box<str>, Stopped> {
+    value.text(reader, |text, reader| {
+        let text = reader.shorten(text, most);
+        reader.charge(heap(text.len()))?;
+        Ok(text.into())
+    })
+}
+
+/// A span's or an event's name; none when it is empty.
+pub(super) fn name<'a, S: Source<'a>>(
+    value: S,
+    reader: &mut Reader<'a>,
+) -> Result<Option<Name>, Stopped> {
+    Ok(name_or_empty(value, reader)?.filter(|name| !name.is_empty()))
+}
+
+/// A name that many spans share.
+fn name_or_empty<'a, S: Source<'a>>(
+    value: S,
+    reader: &mut Reader<'a>,
+) -> Result<Option<Name>, Stopped> {
+    value.text(reader, |text, reader| {
+        let text = reader.shorten(text, limits::NAME_BYTES);
+        reader.name(text).map(Some)
+    })
+}
+
+fn bytes<'a, S: Source<'a>>(value: S, reader: &mut Reader<'a>) -> Result<Box<[u8]>, Stopped> {
+    value.bytes(reader, |bytes, reader| {
+        let kept = &bytes[..bytes.len().min(limits::VALUE_BYTES)];
+        reader.cuts = reader.cuts.saturating_add(u32::from(kept.len() < bytes.len()));
+        reader.charge(heap(kept.len()))?;
+        Ok(kept.into())
+    })
+}
+
+/// The reader's attributes from `first` on, sorted by key.
+pub(super) fn sorted_from(first: usize, reader: &mut Reader<'_>) -> Box<[Attribute]> {
+    reader.attributes[first..].sort_by(|one, other| one.key.cmp(&other.key));
+    reader.attributes.drain(first..).collect()
+}
+
+pub(super) fn sorted(mut attributes: Vec<Attribute>) -> Box<[Attribute]> {
+    attributes.sort_by(|one, other| one.key.cmp(&other.key));
+    attributes.into_boxed_slice()
+}
