@@ -45,7 +45,7 @@ const CALM: Duration = Duration::from_secs(5);
 /// Seconds after which a refused reader may come again.
 const RETRY_AFTER_S: u64 = 1;
 
-/// Everybody who reads, and what they may hold together.
+/// All readers, and what they may hold together.
 #[derive(Clone, Debug)]
 pub(crate) struct Readers {
     budget: Budget,
@@ -62,7 +62,7 @@ struct Notices {
     unread: Notice,
 }
 
-/// Why there is no answer: a status, and a sentence for people.
+/// Why a request gets no answer: a status, and a sentence for people.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) status: StatusCode,
@@ -134,7 +134,7 @@ impl Readers {
             is_indented: false,
             _place: place,
         };
-        // It runs to its end also when nobody waits for it any more.
+        // The thread finishes its work even if the client goes away meanwhile.
         let made = block(move || {
             answer.hold(0)?;
             answer.wait_for_turn();
@@ -281,11 +281,6 @@ impl Write for Answer {
 impl Failure {
     pub(crate) fn new(status: StatusCode, message: impl ToString) -> Self {
         Self { status, message: message.to_string() }
-    }
-
-    /// A parameter that cannot be understood.
-    pub(crate) fn bad_request(message: impl ToString) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, message)
     }
 
     pub(crate) fn not_found(message: impl ToString) -> Self {

@@ -98,8 +98,8 @@ async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
         limit: usize,
     }
     let search = |answer: &mut Answer, params: &Params, store: &SharedStore| {
-        let filter = params.filter().map_err(Failure::bad_request)?;
-        let limit = params.limit().map_err(Failure::bad_request)?;
+        let filter = params.filter()?;
+        let limit = params.limit()?;
         let limit = limit.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(0));
         let limit = limit.clamp(1, MAX_LIMIT);
         answer.hold(store.read().trace_count() * filter::TRACE_BYTES)?;
@@ -133,7 +133,7 @@ async fn trace(request: HttpRequest, id: Path<String>, state: Data<State>) -> Ht
         resource_spans: L,
     }
     let trace = move |answer: &mut Answer, _: &Params, store: &SharedStore| {
-        let id = trace_id::hexadecimal(&id).map_err(Failure::bad_request)?;
+        let id = trace_id::hexadecimal(&id)?;
         let held = store.read().trace(id).cloned();
         let held =
             held.ok_or_else(|| Failure::not_found(format_args!("trace {id} is not held")))?;
@@ -179,7 +179,7 @@ fn warnings(adjusted: &AdjustedTrace) -> Vec<String> {
 
 async fn graph(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let graph = |answer: &mut Answer, params: &Params, store: &SharedStore| {
-        let window = params.integer("window").map_err(Failure::bad_request)?;
+        let window = params.integer("window")?;
         let window = window.unwrap_or(DEFAULT_WINDOW_S).clamp(1, MAX_WINDOW_S);
         graph::write(answer, store, window.unsigned_abs(), now())
     };

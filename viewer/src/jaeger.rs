@@ -94,22 +94,25 @@ fn service_names(store: &SharedStore) -> Vec<Name> {
 /// The operations of a service by name and kind; `kind` "" means all kinds. One without a kind is
 /// of the kind `unspecified`.
 fn operations_of(
+    answer: &mut Answer,
     store: &SharedStore,
     service: &str,
     kind: &str,
     unspecified: &'static str,
-) -> Vec<Operation> {
+) -> Result<Vec<Operation>, Failure> {
     let store = store.read();
-    let Some(service) = store.catalog.service(service) else { return Vec::new() };
-    let name_of = |kind: Kind| if kind == Kind::Unspecified { "" } else { kind.name() };
-    let wanted =
-        service.operations.keys().filter(|(_, of)| kind.is_empty() || name_of(*of) == kind);
-    wanted
-        .map(|(name, kind)| {
-            let span_kind = Some(name_of(*kind)).filter(|kind| !kind.is_empty());
-            Operation { name: Name::clone(name), span_kind: span_kind.unwrap_or(unspecified) }
-        })
-        .collect()
+    let Some(service) = store.catalog.service(service) else { return Ok(Vec::new()) };
+    answer.hold(2 * service.operations.len() * size_of::<Operation>())?;
+    let operations = service.operations.keys().map(|(name, kind)| Operation {
+        name: Name::clone(name),
+        span_kind: if *kind == Kind::Unspecified { "" } else { kind.name() },
+    });
+    let mut wanted: Vec<_> =
+        operations.filter(|of| kind.is_empty() || of.span_kind == kind).collect();
+    for operation in wanted.iter_mut().filter(|operation| operation.span_kind.is_empty()) {
+        operation.span_kind = unspecified;
+    }
+    Ok(wanted)
 }
 
 /// Takes the memory that the largest of these traces will need when it is written, and says whether

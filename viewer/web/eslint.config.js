@@ -1,4 +1,4 @@
-// What the formatter does not see: names that nobody knows or uses, and slips of the language.
+// What the formatter does not see: names that are unknown or unused, and slips of the language.
 
 import js from '@eslint/js';
 import globals from 'globals';

@@ -120,7 +120,7 @@ class List {
     this.disconnect = liveTraces(this.filter, {
       hello: () => {
         this.liveButton.dataset.state = 'live';
-        // What came before the connection and after the last search was told to nobody.
+        // Traces that came after the last search and before this connection were not told: search again.
         this.search();
       },
       traces: ({ traces, skipped }) => this.arrived(traces, skipped),

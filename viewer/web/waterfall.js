@@ -356,7 +356,7 @@ function anchorOf(link, { model, scale }) {
   return target && clamp(scale.at(target.start_ns));
 }
 
-/** The linked span's time, from the start of this trace, or null when nobody knows. */
+/** The linked span's time, from the start of this trace, or null when it is not known. */
 function times(link, model) {
   const held = link.trace_id === model.trace_id ? model.byId.get(link.span_id) : null;
   if (held) return held;

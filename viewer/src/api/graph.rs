@@ -195,7 +195,7 @@ impl Nodes {
         let mut chain = Vec::new();
         for start in 0..trace.spans.len() {
             // Up to the first span whose node is known, then down again: no recursion, however
-            // deep the trace, and no going round in circles, however it lies.
+            // deep the trace, and an end even where parents go round in a circle.
             let (mut at, mut found) = (start, None);
             while found.is_none() {
                 let span = &trace.spans[at];
@@ -284,7 +284,7 @@ fn wait(span: &Span) -> Option<u64> {
         Value::Int(seconds) => *seconds as f64,
         _ => return None,
     };
-    // The conversion saturates; what is no time is no wait.
+    // The conversion saturates. NaN and negative numbers are not times.
     (seconds.is_finite() && seconds >= 0.0).then_some((seconds * 1e9).round() as u64)
 }
 

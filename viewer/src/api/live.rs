@@ -41,7 +41,7 @@ const SUMMARIES_BYTES: usize = 256 * 1024;
 /// How long a browser waits before it connects again, in milliseconds.
 const RETRY_MS: u64 = 2_000;
 
-/// Everybody who watches.
+/// All clients that watch.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     clients: Mutex<Vec<Client>>,
@@ -67,7 +67,7 @@ impl Live {
         self.lock().len()
     }
 
-    /// Tells everybody what has changed. `tick` counts the calls.
+    /// Tells all clients what has changed. `tick` counts the calls.
     pub(crate) fn tell(&self, state: &State, tick: u64) {
         if self.clients() == 0 {
             return;
@@ -105,7 +105,8 @@ impl Live {
 }
 
 impl Client {
-    /// False when the client is gone, or does not read, or there is no memory for what it would.
+    /// False when the client has gone, does not read, or the event does not fit into what all
+    /// readers may hold.
     fn tell(&self, bytes: Bytes) -> bool {
         let mut held = self.readers.reservation();
         held.grow(bytes.len()) && self.events.try_send(Event { bytes, _held: held }).is_ok()
@@ -136,7 +137,7 @@ impl Client {
 pub(super) async fn subscribe(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let filter = match Params::parse(request.query_string()).filter() {
         Ok(filter) => filter,
-        Err(wrong) => return error(&Failure::bad_request(wrong)),
+        Err(wrong) => return error(&wrong.into()),
     };
     let (events, waiting) = channel(WAITING);
     let client = Client { filter, events, readers: state.readers.clone() };

@@ -80,8 +80,8 @@ fn error(failure: &Failure) -> HttpResponse {
     plain_text(failure, &Envelope { errors: Some(vec![error]), ..Envelope::new((), 0) })
 }
 
-fn required_service(params: &Params) -> Result<&str, Failure> {
-    let missing = || Failure::bad_request("parameter 'service' is required");
+fn required_service(params: &Params) -> Result<&str, ParamError> {
+    let missing = || ParamError::other("parameter 'service' is required");
     params.get("service").ok_or_else(missing)
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn operation_names(
     state: Data<State>,
 ) -> HttpResponse {
     let operations = move |answer: &mut Answer, _: &Params, store: &SharedStore| {
-        let operations = operations_of(store, &service, "", "");
+        let operations = operations_of(answer, store, &service, "", "")?;
         let mut names: Vec<Name> = operations.into_iter().map(|operation| operation.name).collect();
         names.dedup();
         // Jaeger has null for no names.
@@ -115,7 +115,7 @@ pub(super) async fn operation_names(
 pub(super) async fn operations(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let operations = |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let kind = params.get("spanKind").unwrap_or_default();
-        let operations = operations_of(store, required_service(params)?, kind, "");
+        let operations = operations_of(answer, store, required_service(params)?, kind, "")?;
         answer.json(&Envelope::new(&operations, operations.len()))
     };
     answer(&request, &state, operations).await
@@ -124,10 +124,10 @@ pub(super) async fn operations(request: HttpRequest, state: Data<State>) -> Http
 /// `GET /api/traces`.
 pub(super) async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let search = |answer: &mut Answer, params: &Params, store: &SharedStore| {
-        let filter = search_filter(params).map_err(Failure::bad_request)?;
-        let asked = params.limit().map_err(Failure::bad_request)?;
-        let named = params.trace_ids("traceID").map_err(Failure::bad_request)?;
-        let is_raw = params.flag("raw").map_err(Failure::bad_request)?;
+        let filter = search_filter(params)?;
+        let asked = params.limit()?;
+        let named = params.trace_ids("traceID")?;
+        let is_raw = params.flag("raw")?;
         if !named.is_empty() {
             return by_ids(answer, store, &named, is_raw);
         }
@@ -200,9 +200,9 @@ pub(super) async fn trace(
     state: Data<State>,
 ) -> HttpResponse {
     let trace = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
-        let ids = [trace_id::in_path(&id).map_err(Failure::bad_request)?];
+        let ids = [trace_id::in_path(&id)?];
         let moments = params.moment("start", 1_000).and(params.moment("end", 1_000));
-        let is_raw = moments.and(params.flag("raw")).map_err(Failure::bad_request)?;
+        let is_raw = moments.and(params.flag("raw"))?;
         if !hold_largest(answer, store, &ids)? {
             return Err(Failure::not_found(TRACE_NOT_FOUND));
         }
@@ -223,7 +223,7 @@ struct Dependency<'a> {
 /// `GET /api/dependencies`: which service called which, how often.
 pub(super) async fn dependencies(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let dependencies = |answer: &mut Answer, params: &Params, store: &SharedStore| {
-        let (start, end) = dependencies_window(params).map_err(Failure::bad_request)?;
+        let (start, end) = dependencies_window(params)?;
         if end < start {
             let message = "end time must be greater than start time";
             return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message));

@@ -63,7 +63,8 @@ pub(super) async fn operations(request: HttpRequest, state: Data<State>) -> Http
     let operations = |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let service = params.get("service").unwrap_or_default();
         let kind = params.get("spanKind").or_else(|| params.get("span_kind")).unwrap_or_default();
-        answer.json(&Operations { operations: operations_of(store, service, kind, "internal") })
+        let operations = operations_of(answer, store, service, kind, "internal")?;
+        answer.json(&Operations { operations })
     };
     answer_or(error, &request, &state, operations).await
 }
@@ -86,12 +87,11 @@ pub(super) async fn trace(
     state: Data<State>,
 ) -> HttpResponse {
     let trace = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
-        let id = trace_id::in_path(&id).map_err(Failure::bad_request)?;
+        let id = trace_id::in_path(&id)?;
         // All of a trace is in memory: its times are checked, and not needed.
         let is_raw = moment(params, ("startTime", "start_time"))
             .and(moment(params, ("endTime", "end_time")))
-            .and(flag(params, ("rawTraces", "raw_traces")))
-            .map_err(Failure::bad_request)?;
+            .and(flag(params, ("rawTraces", "raw_traces")))?;
         traces(answer, store, &[id], is_raw)
     };
     answer_or(error, &request, &state, trace).await
@@ -225,13 +225,9 @@ struct Search {
 
 impl Search {
     fn of(params: &Params) -> Result<Self, Failure> {
-        let depth = search_depth(params).map_err(Failure::bad_request)?;
+        let depth = search_depth(params)?;
         let is_raw = flag(params, ("query.rawTraces", "query.raw_traces"));
-        Ok(Self {
-            filter: search_filter(params).map_err(Failure::bad_request)?,
-            is_raw: is_raw.map_err(Failure::bad_request)?,
-            limit: limit(depth)?,
-        })
+        Ok(Self { filter: search_filter(params)?, is_raw: is_raw?, limit: limit(depth)? })
     }
 
     fn find(&self, answer: &mut Answer, store: &SharedStore) -> Result<Vec<TraceId>, Failure> {

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use actix_web::http::StatusCode;
+
 use super::filter::Filter;
 use super::tags::{self, Tag};
 use super::{duration, trace_id};
+use crate::answer::Failure;
 use crate::store::model::TraceId;
 
 /// What a parameter should have been.
@@ -24,6 +27,12 @@ pub(crate) struct ParamError(String);
 impl fmt::Display for ParamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<ParamError> for Failure {
+    fn from(error: ParamError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error)
     }
 }
 
@@ -94,9 +103,7 @@ impl Params {
     pub(crate) fn trace_ids(&self, name: &str) -> Result<Vec<TraceId>, ParamError> {
         let mut ids = Vec::new();
         for text in self.all(name) {
-            let id = trace_id::hexadecimal(text).map_err(|error| {
-                ParamError::other(format!("cannot understand parameter '{name}': {error}"))
-            })?;
+            let id = trace_id::hexadecimal(text)?;
             if !ids.contains(&id) {
                 ids.push(id);
             }

@@ -6,6 +6,7 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::DecodePaddingMode::Indifferent;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
+use super::params::ParamError;
 use crate::store::model::TraceId;
 
 /// The two alphabets of base64, padded or not. Go lets the bits be that the last character has too
@@ -25,7 +26,7 @@ const LONGEST_BASE64: usize = 24;
 /// # Errors
 ///
 /// A sentence that says what was expected.
-pub(crate) fn in_path(text: &str) -> Result<TraceId, String> {
+pub(crate) fn in_path(text: &str) -> Result<TraceId, ParamError> {
     hexadecimal(text).or_else(|error| base64(text).ok_or(error))
 }
 
@@ -34,12 +35,13 @@ pub(crate) fn in_path(text: &str) -> Result<TraceId, String> {
 /// # Errors
 ///
 /// A sentence that says what was expected.
-pub(crate) fn hexadecimal(text: &str) -> Result<TraceId, String> {
+pub(crate) fn hexadecimal(text: &str) -> Result<TraceId, ParamError> {
     let is_hexadecimal =
         (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let id = is_hexadecimal.then(|| u128::from_str_radix(text, 16).ok()).flatten();
-    id.map(TraceId)
-        .ok_or_else(|| format!("{text:?} is no trace id: expected 32 hexadecimal digits"))
+    id.map(TraceId).ok_or_else(|| {
+        ParamError::other(format!("{text:?} is no trace id: expected 32 hexadecimal digits"))
+    })
 }
 
 fn base64(text: &str) -> Option<TraceId> {
@@ -63,19 +65,21 @@ mod tests {
     fn ids_are_read_as_jaeger_reads_them() {
         let id = TraceId(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
 
-        assert_eq!(in_path("0af7651916cd43dd8448eb211c80319c"), Ok(id));
-        assert_eq!(in_path("af7651916cd43dd8448eb211c80319c"), Ok(id));
-        assert_eq!(in_path("1"), Ok(TraceId(1)));
-        assert_eq!(in_path("CvdlGRbNQ92ESOshHIAxnA=="), Ok(id));
-        assert_eq!(in_path("CvdlGRbNQ92ESOshHIAxnB"), Ok(id), "bits too many do not matter");
-        assert_eq!(in_path("AAAAAAAAAAE="), Ok(TraceId(1)));
+        let in_path = |text| in_path(text).ok();
+
+        assert_eq!(in_path("0af7651916cd43dd8448eb211c80319c"), Some(id));
+        assert_eq!(in_path("af7651916cd43dd8448eb211c80319c"), Some(id));
+        assert_eq!(in_path("1"), Some(TraceId(1)));
+        assert_eq!(in_path("CvdlGRbNQ92ESOshHIAxnA=="), Some(id));
+        assert_eq!(in_path("CvdlGRbNQ92ESOshHIAxnB"), Some(id), "bits too many do not matter");
+        assert_eq!(in_path("AAAAAAAAAAE="), Some(TraceId(1)));
     }
 
     #[test]
     fn what_is_no_id_is_said() {
         for text in ["", "xyz", "x.z", &"a".repeat(33), "+1"] {
             let said = format!("{text:?} is no trace id: expected 32 hexadecimal digits");
-            assert_eq!(in_path(text), Err(said), "{text}");
+            assert_eq!(in_path(text).map_err(|error| error.to_string()), Err(said));
         }
         assert!(hexadecimal("CvdlGRbNQ92ESOshHIAxnA==").is_err(), "base64 is for paths");
     }

@@ -60,11 +60,7 @@ fn a_bad_request_is_answered_with_what_is_wrong_with_it() {
             "parameter 'tags' is \"{\\\"a\\\":1}\": expected a JSON object of strings: \
              invalid type: integer `1`, expected a string at line 1 column 6",
         ),
-        (
-            "/api/traces?traceID=xyz",
-            400,
-            "cannot understand parameter 'traceID': \"xyz\" is no trace id: expected 32 hexadecimal digits",
-        ),
+        ("/api/traces?traceID=xyz", 400, "\"xyz\" is no trace id: expected 32 hexadecimal digits"),
         (
             "/api/dependencies?endTs=noon",
             400,
