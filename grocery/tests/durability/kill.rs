@@ -4,8 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use shared::wire::Receipt;
 use store::storage::DatabaseUrl;
-use testing::PATIENCE;
-use tokio::{sync::Notify, task::JoinSet, time::timeout};
+use testing::{PATIENCE, postgres};
+use tokio::{
+    sync::Notify,
+    task::{JoinSet, block_in_place},
+    time::timeout,
+};
 
 use crate::{
     customer::{Answer, Customer, Purchase},
@@ -27,16 +31,25 @@ struct Notebook {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_order_that_was_answered_survives_twenty_kills() {
+async fn an_order_that_was_answered_survives_twenty_kills_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("grocery.db");
-    let database: DatabaseUrl = format!("sqlite:{}", path.display()).parse().unwrap();
-    stocked(&database, 1_000_000).await;
+    survive_twenty_kills(&format!("sqlite:{}", path.display()).parse().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_order_that_was_answered_survives_twenty_kills_on_postgres() {
+    let Some(server) = block_in_place(postgres::shared) else { return };
+    survive_twenty_kills(&server.database()).await;
+}
+
+async fn survive_twenty_kills(database: &DatabaseUrl) {
+    stocked(database, 1_000_000).await;
     let mut sold: Vec<(Purchase, Receipt)> = Vec::new();
     let mut lost: Vec<Purchase> = Vec::new();
 
     for round in 0..KILLS {
-        let store = Store::start(&database);
+        let store = Store::start(database);
         let customer = Customer::of(&store.url);
         for purchase in lost.drain(..) {
             let receipt = customer.buy_surely(&purchase).await;
@@ -48,7 +61,7 @@ async fn an_order_that_was_answered_survives_twenty_kills() {
         lost.append(&mut notebook.lock_lost());
     }
 
-    let store = Store::start(&database);
+    let store = Store::start(database);
     let customer = Customer::of(&store.url);
     for purchase in lost {
         let receipt = customer.buy_surely(&purchase).await;
@@ -59,7 +72,7 @@ async fn an_order_that_was_answered_survives_twenty_kills() {
         assert_eq!(customer.buy_surely(purchase).await, *receipt, "the key gives the same receipt");
     }
     store.kill();
-    let audit = clean_audit(&database).await;
+    let audit = clean_audit(database).await;
     assert_eq!(audit.orders, sold.len() as u64, "every order that was ever asked for, once");
     assert_eq!(audit.keys, audit.orders);
 }
