@@ -262,8 +262,9 @@ impl Destination {
                 format!("no answer from {shown} in {:?}", timed_out_after.unwrap_or_default())
             }
             (Some(rustls::Error::InvalidCertificate(why)), _) => format!(
-                "the certificate of {shown} is not trusted: {why}; name its authority in \
-                 OTEL_EXPORTER_OTLP_CERTIFICATE, or for other exporters in SSL_CERT_FILE"
+                "the certificate of {shown} is not trusted: {}; name its authority in \
+                 OTEL_EXPORTER_OTLP_CERTIFICATE, or for other exporters in SSL_CERT_FILE",
+                tls::distrust(why)
             ),
             (Some(why), _) => {
                 format!("no TLS connection with {shown}: {why}; is it https there, or http?")

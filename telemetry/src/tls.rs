@@ -146,6 +146,20 @@ fn cause(error: &Error) -> Option<&webpki::Error> {
     }
 }
 
+/// Why a server's certificate is not trusted, in words.
+pub(crate) fn distrust(error: &CertificateError) -> String {
+    match error {
+        CertificateError::UnknownIssuer => "its authority is not one of those trusted".to_owned(),
+        CertificateError::Other(OtherError(cause)) => match cause.downcast_ref() {
+            Some(webpki::Error::CaUsedAsEndEntity) => {
+                "it is its own authority, and not one of those named".to_owned()
+            }
+            _ => cause.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
 /// Trusts what leads to an authority, and a server's certificate that was named itself.
 ///
 /// `openssl req -x509` makes a certificate that is an authority and a server's at the same time.
