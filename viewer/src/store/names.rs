@@ -161,8 +161,8 @@ impl Names {
     /// Forgets what nobody else holds.
     pub(crate) fn sweep(&mut self) {
         // Resources and scopes first: they hold names.
-        retain_used(&mut self.resources, &mut self.bytes, |resource| shared_bytes(resource));
-        retain_used(&mut self.scopes, &mut self.bytes, |scope| shared_bytes(scope));
+        retain_used(&mut self.resources, &mut self.bytes, shared_bytes);
+        retain_used(&mut self.scopes, &mut self.bytes, shared_bytes);
         retain_used(&mut self.texts, &mut self.bytes, name_bytes);
         self.swept_bytes = self.bytes;
     }

@@ -1,8 +1,11 @@
 //! What memory the process takes, against what it counts: the bound on bytes is worth as much as the
 //! count is true.
 
+use std::io::Write;
 use std::process::Child;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Json;
 
@@ -84,6 +87,34 @@ fn readers_take_little_however_much_they_read() {
     let more = memory(&process, "VmHWM").saturating_sub(before);
     assert!(read > 100 << 20, "{read}");
     assert!(more < 24 << 20, "{more} bytes are taken for {read} that were read");
+    drop(process.stdin.take());
+    assert_eq!(exit_code(process), Some(0));
+}
+
+#[test]
+fn a_small_bomb_in_json_is_refused_and_takes_no_memory() {
+    // Five million lists where spans should be: 16 KB on the wire, and once two gigabytes here.
+    let lists = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}[]]}}]}}]}}"#,
+        "[],".repeat(5_000_000)
+    );
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
+    bomb.write_all(lists.as_bytes()).expect("memory");
+    let bomb = bomb.finish().expect("memory");
+    assert!(bomb.len() < 17_000);
+    let mut process = viewer(&["--parent-pipe"]);
+    let line = first_line(&mut process);
+    let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
+    let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
+    let backend = Backend::at(url(), url());
+    let before = memory(&process, "VmHWM");
+
+    let post = backend.otlp("/v1/traces").header("content-type", "application/json");
+    let refused = post.header("content-encoding", "gzip").body(bomb).send().expect("an answer");
+
+    assert_eq!(refused.status(), 400);
+    let taken = memory(&process, "VmHWM") - before;
+    assert!(taken < 64 << 20, "{taken} bytes are taken");
     drop(process.stdin.take());
     assert_eq!(exit_code(process), Some(0));
 }
