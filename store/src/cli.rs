@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::global;
 use shared::{
     hosts::HostName,
     output,
@@ -142,6 +143,9 @@ fn open(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let streams = Streams::new(output::stderr, output::Stdout::new(stop.clone()));
     let telemetry = Telemetry::init_with(service, streams)?;
+    if telemetry.exports_metrics() {
+        actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
+    }
     let served = actix_rt::System::new().block_on(serve(args, stop.clone()));
     if let Err(error) = &served {
         complain(error);

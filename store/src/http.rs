@@ -21,7 +21,11 @@ use std::{
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest, Resource, Route, dev::Payload, http::Method, web,
 };
-use opentelemetry::global::{self, BoxedTracer};
+use opentelemetry::{
+    InstrumentationScope,
+    global::{self, BoxedTracer},
+};
+use opentelemetry_semantic_conventions::SCHEMA_URL;
 use shared::{fault::FaultSupport, hosts::AllowedHosts};
 use tokio::time::Instant;
 
@@ -89,7 +93,12 @@ impl AppState {
             request_timeout: config.request_timeout,
             faults,
             allowed_hosts: AllowedHosts::of(config.listen, &config.allowed_hosts),
-            tracer: global::tracer("store"),
+            tracer: global::tracer_with_scope(
+                InstrumentationScope::builder("store")
+                    .with_version(env!("CARGO_PKG_VERSION"))
+                    .with_schema_url(SCHEMA_URL)
+                    .build(),
+            ),
         }
     }
 

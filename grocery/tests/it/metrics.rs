@@ -1,15 +1,18 @@
 //! What is measured beside the spans, where `OTEL_METRICS_EXPORTER` asks for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest, common::v1::any_value::Value,
+    metrics::v1::ResourceMetrics,
+};
 use prost::Message;
 use testing::http::HttpReceiver;
 
 use crate::support::shopping::shop;
 
 #[test]
-fn the_services_measure_their_actors_and_their_own_spans() {
+fn each_service_measures_its_actors_and_its_own_spans() {
     let backend = HttpReceiver::answering(200);
     shop(
         &vec![
@@ -20,14 +23,17 @@ fn the_services_measure_their_actors_and_their_own_spans() {
         1,
     );
 
-    let sent = names(&backend);
-    for name in [
-        "actix.mailbox.depth",
-        "actix.mailbox.wait.duration",
-        "actix.message.duration",
-        "otel.sdk.span.started",
-    ] {
-        assert!(sent.contains(name), "{name} is not among {sent:?}");
+    let sent = names_by_service(&backend);
+    for service in ["grocery-store", "shopper"] {
+        let names = &sent[service];
+        for name in [
+            "actix.mailbox.depth",
+            "actix.mailbox.wait.duration",
+            "actix.message.duration",
+            "otel.sdk.span.started",
+        ] {
+            assert!(names.contains(name), "{service} sent no {name}: {names:?}");
+        }
     }
 }
 
@@ -35,17 +41,33 @@ fn the_services_measure_their_actors_and_their_own_spans() {
 fn nothing_is_measured_unless_it_is_asked_for() {
     let backend = HttpReceiver::answering(200);
     shop(&vec![("OTEL_EXPORTER_OTLP_ENDPOINT", backend.url())], 1);
-    assert_eq!(names(&backend), BTreeSet::new());
+    assert_eq!(names_by_service(&backend), BTreeMap::new());
 }
 
-fn names(backend: &HttpReceiver) -> BTreeSet<String> {
-    let requests = backend.received();
-    let bodies = requests.iter().filter(|request| request.path == "/v1/metrics");
-    bodies
-        .map(|request| ExportMetricsServiceRequest::decode(&request.body[..]).unwrap())
-        .flat_map(|request| request.resource_metrics)
-        .flat_map(|resource| resource.scope_metrics)
-        .flat_map(|scope| scope.metrics)
-        .map(|metric| metric.name)
-        .collect()
+/// The names of the metrics that each service has sent.
+fn names_by_service(backend: &HttpReceiver) -> BTreeMap<String, BTreeSet<String>> {
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for request in backend.received() {
+        if request.path != "/v1/metrics" {
+            continue;
+        }
+        let request = ExportMetricsServiceRequest::decode(&request.body[..]).unwrap();
+        for metrics in request.resource_metrics {
+            let of_service = names.entry(service_name(&metrics)).or_default();
+            let scopes = metrics.scope_metrics.into_iter();
+            of_service.extend(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
+        }
+    }
+    names
+}
+
+fn service_name(metrics: &ResourceMetrics) -> String {
+    let attributes = metrics.resource.iter().flat_map(|resource| &resource.attributes);
+    let name = attributes
+        .filter(|attribute| attribute.key == "service.name")
+        .find_map(|attribute| attribute.value.as_ref()?.value.clone());
+    match name {
+        Some(Value::StringValue(name)) => name,
+        other => panic!("a service has a name, and not {other:?}"),
+    }
 }
