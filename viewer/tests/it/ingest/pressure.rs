@@ -185,3 +185,16 @@ fn one_connection_has_only_so_many_calls_open() {
         calls.into_iter().for_each(|call| call.abort());
     });
 }
+
+#[test]
+fn a_connection_over_grpc_that_never_calls_is_closed() {
+    let backend = Backend::viewer();
+    let mut silent = TcpStream::connect(backend.handle().otlp_grpc()).expect("a connection");
+    silent.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+
+    // What comes is HTTP/2's settings and the word that it is over, and then the end.
+    let mut said = Vec::new();
+    let closed = silent.read_to_end(&mut said);
+
+    assert!(closed.is_ok(), "{closed:?}");
+}
