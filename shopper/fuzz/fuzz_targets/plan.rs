@@ -1,6 +1,7 @@
 //! What the command line and the environment say of trips, and what the store says of faults.
 #![no_main]
 
+#[allow(dead_code, reason = "each target uses one of the checks")]
 #[path = "../src/checks.rs"]
 mod checks;
 

@@ -1,6 +1,7 @@
 //! A report that `--compare` is given.
 #![no_main]
 
+#[allow(dead_code, reason = "each target uses one of the checks")]
 #[path = "../src/checks.rs"]
 mod checks;
 

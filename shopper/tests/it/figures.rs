@@ -164,3 +164,74 @@ async fn the_maximum_is_that_of_the_slowest_trip() {
     assert_eq!(result.timeline.iter().filter_map(|point| point.max_us).max(), slowest);
     assert_eq!(result.distribution.corrected.last().map(|at| at.us), slowest);
 }
+
+/// What becomes of one trip.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Bought,
+    OutOfStock,
+    /// The request of this step is answered with this status.
+    Fails(usize, u16),
+}
+
+const LINES: [&str; 3] = ["GET /", "GET /whats-in-store", "POST /checkout"];
+
+/// Every count of a run, with each trip's fate at random, against what the store did.
+#[test]
+fn every_count_is_that_of_the_store() {
+    let cases = Cases {
+        cases: 12,
+        rng_seed: RngSeed::Fixed(7),
+        failure_persistence: None,
+        ..Cases::default()
+    };
+    let fate = prop_oneof![
+        4 => Just(Fate::Bought),
+        1 => Just(Fate::OutOfStock),
+        2 => (0_usize..3, prop::sample::select(vec![400, 404, 500, 503]))
+            .prop_map(|(step, status)| Fate::Fails(step, status)),
+    ];
+    TestRunner::new(cases)
+        .run(&(prop::collection::vec(fate, 1..40), 1_usize..4), |(fates, threads)| {
+            actix_web::rt::System::new().block_on(assert_counts(fates, threads));
+            Ok(())
+        })
+        .unwrap();
+}
+
+async fn assert_counts(fates: Vec<Fate>, threads: usize) {
+    let table = fates.clone();
+    // In the open model each trip has a shopper of its own, whose number travels with it.
+    let stub = Stub::start(move |asked| {
+        let shopper: usize = asked.baggage("shopper.id").unwrap().parse().unwrap();
+        match table[shopper - 1] {
+            Fate::Fails(step, status) if asked.line == LINES[step] => Reply::Status(status),
+            Fate::OutOfStock if asked.line == LINES[2] => Reply::Status(409),
+            _ => Reply::Proper,
+        }
+    });
+    let trips = fates.len() as u64;
+    let result = run(&Config {
+        load: open(Some("1000"), None, Arrivals::Even),
+        trips: NonZeroU64::new(trips),
+        threads: NonZeroUsize::new(threads).unwrap(),
+        ..one_trip(&stub.url)
+    })
+    .await;
+    let count = |is: &dyn Fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count() as u64;
+    let bought = count(&|fate| matches!(fate, Fate::Bought));
+    let out_of_stock = count(&|fate| matches!(fate, Fate::OutOfStock));
+    assert_eq!(result.trips.failed, trips - bought - out_of_stock);
+    assert_eq!(result.outcomes.get("bought").copied().unwrap_or(0), bought);
+    assert_eq!(result.outcomes.get("out-of-stock").copied().unwrap_or(0), out_of_stock);
+    for (name, failed) in &result.failures {
+        let status: u16 = name.parse().unwrap();
+        assert_eq!(*failed, count(&|fate| matches!(fate, Fate::Fails(_, of) if *of == status)));
+    }
+    for step in &result.steps {
+        let fails = |fate: &Fate| matches!(fate, Fate::Fails(at, _) if LINES[*at] == step.name);
+        assert_eq!(step.failures, count(&fails), "{}", step.name);
+    }
+    assert_eq!(result.kinds.iter().map(|kind| kind.failures).sum::<u64>(), result.trips.failed);
+    assert_as_the_store_saw_it(&result, &stub);
+}
