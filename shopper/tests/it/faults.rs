@@ -1,28 +1,24 @@
 //! Faults that trips ask for: what the store says of them is counted, and said beforehand where it
 //! can be.
 
-use std::process::{Command, Output};
-
 use serde_json::Value;
+use testing::process::Ended;
 
-use crate::stub::{Reply, Stub};
+use crate::{
+    stub::{Reply, Stub},
+    support::{end, shopper},
+};
 
 /// Runs a shopper for four trips that ask for two faults.
-async fn shop(store_url: &str, propagators: &str, assertion: &str) -> (Output, Value) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shopper"));
-    command
-        .args(["--store-url", store_url, "--trips", "4", "--every", "1ms", "--mix", "quick-buy=1"])
+async fn shop(store_url: &str, propagators: &str, assertion: &str) -> (Ended, Value) {
+    let shopper = shopper(store_url)
+        .args(["--trips", "4", "--every", "1ms", "--mix", "quick-buy=1"])
         .args(["--fault", "slow-aisle=moon:1ms", "--fault", "panic=Checkout"])
         .args(["--output", "json", "--assert", assertion])
-        .env("OTEL_TRACES_EXPORTER", "none")
-        .env("OTEL_PROPAGATORS", propagators);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let report = serde_json::from_slice(&output.stdout).unwrap();
-    (output, report)
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+        .envs([("OTEL_PROPAGATORS", propagators)]);
+    let ended = end(shopper.start()).await;
+    let report = serde_json::from_str(&ended.stdout).unwrap();
+    (ended, report)
 }
 
 #[actix_web::test]
@@ -35,7 +31,7 @@ async fn what_the_store_says_of_each_fault_is_counted_and_can_be_asserted() {
         _ => Reply::Faults("ignored;reason=no-such-aisle, honoured;struck=0"),
     });
     let (output, report) = shop(&stub.url, "tracecontext,baggage", "faults_honoured>=50%").await;
-    let stderr = stderr(&output);
+    let stderr = output.errors();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(
         stderr.contains("--fault slow-aisle=moon:1ms@100% will do nothing: there is no such aisle"),
@@ -58,7 +54,7 @@ async fn what_the_store_says_of_each_fault_is_counted_and_can_be_asserted() {
 async fn a_store_that_does_not_speak_of_faults_is_said_to_ignore_them() {
     let stub = Stub::proper();
     let (output, report) = shop(&stub.url, "tracecontext,baggage", "faults_ignored<1").await;
-    let stderr = stderr(&output);
+    let stderr = output.errors();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("faults may do nothing: GET "), "{stderr}");
     assert!(stderr.contains("faults_ignored<1: measured 100% (24)"), "{stderr}");
@@ -72,7 +68,7 @@ async fn a_store_that_honours_no_faults_is_said_so_before_the_first_trip() {
         _ => Reply::Faults("ignored;reason=not-allowed, ignored;reason=not-allowed"),
     });
     let (output, _) = shop(&stub.url, "tracecontext,baggage", "failures<1%").await;
-    let stderr = stderr(&output);
+    let stderr = output.errors();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     let said = "will do nothing: this store does not honour faults: start it with --allow-faults";
     assert_eq!(stderr.matches(said).count(), 2, "{stderr}");
@@ -84,7 +80,7 @@ async fn a_store_that_honours_no_faults_is_said_so_before_the_first_trip() {
 async fn faults_that_cannot_travel_are_said_so() {
     let stub = Stub::proper();
     let (output, report) = shop(&stub.url, "tracecontext", "faults_honoured>0%").await;
-    let stderr = stderr(&output);
+    let stderr = output.errors();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("OTEL_PROPAGATORS has none"), "{stderr}");
     assert_eq!(report["faults"]["panic=Checkout"]["ignored"], 12);

@@ -4,24 +4,25 @@ use std::{
     fs::File,
     io::Read as _,
     num::NonZero,
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::{
-    libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     pty::{Winsize, openpty},
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+    sys::signal::Signal,
 };
+use testing::process::Process;
 
-use crate::{stub::Stub, support::DEADLINE};
+use crate::{
+    stub::Stub,
+    support::{DEADLINE, end, shopper},
+};
 
 /// A shopper whose standard error is a terminal, and what that terminal shows.
 struct Session {
-    shopper: Child,
+    shopper: Process,
     screen: Arc<Mutex<vt100::Parser>>,
     reader: thread::JoinHandle<()>,
 }
@@ -30,16 +31,12 @@ impl Session {
     fn start(store_url: &str, arguments: &[&str]) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).unwrap();
-        let shopper = Command::new(env!("CARGO_BIN_EXE_shopper"))
-            .args(["--store-url", store_url, "--shoppers", "2", "--every", "20ms"])
+        let shopper = shopper(store_url)
+            .args(["--shoppers", "2", "--every", "20ms"])
             .args(arguments)
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .env("TERM", "xterm")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .envs([("TERM", "xterm")])
             .stderr(File::from(pty.slave))
-            .spawn()
-            .unwrap();
+            .start();
         let (rows, columns) = (NonZero::new(24).unwrap(), NonZero::new(100).unwrap());
         let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
         let reader = thread::spawn({
@@ -70,25 +67,12 @@ impl Session {
         shown.unwrap_or_else(|_| panic!("{text:?} is not shown:\n{}", self.text()));
     }
 
-    fn signal(&self, signal: i32) {
-        let pid = Pid::from_raw(i32::try_from(self.shopper.id()).unwrap());
-        kill(pid, Signal::try_from(signal).unwrap()).unwrap();
-    }
-
     /// The terminal when the shopper has gone.
-    async fn end(mut self) -> Arc<Mutex<vt100::Parser>> {
-        let ended = tokio::task::spawn_blocking(move || {
-            let deadline = Instant::now() + DEADLINE;
-            while self.shopper.try_wait().unwrap().is_none() {
-                if Instant::now() > deadline {
-                    self.shopper.kill().unwrap();
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
-            self.reader.join().unwrap();
-            self.screen
-        });
-        ended.await.unwrap()
+    async fn end(self) -> Arc<Mutex<vt100::Parser>> {
+        let Self { shopper, screen, reader } = self;
+        end(shopper).await;
+        tokio::task::spawn_blocking(move || reader.join()).await.unwrap().unwrap();
+        screen
     }
 }
 
@@ -107,11 +91,11 @@ fn assert_restored(terminal: &Mutex<vt100::Parser>, way: &str) {
 #[actix_web::test]
 async fn however_the_shopper_ends_its_terminal_is_whole_again() {
     let stub = Stub::proper();
-    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
         let session = Session::start(&stub.url, &[]);
         session.until_shown("whole run").await;
-        session.signal(signal);
-        assert_restored(&*session.end().await, &format!("signal {signal}"));
+        session.shopper.signal(signal);
+        assert_restored(&*session.end().await, signal.as_str());
     }
     let session = Session::start(&stub.url, &["--duration", "1500ms"]);
     session.until_shown("whole run").await;

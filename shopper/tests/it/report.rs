@@ -1,44 +1,37 @@
 //! The report as the process writes it: its forms, its exit codes, and what it refuses before it
 //! makes any load.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testing::process::Ended;
 
-use crate::stub::{Reply, Stub};
+use crate::{
+    stub::{Reply, Stub},
+    support::{end, shopper},
+};
 
 /// Runs a shopper for three trips, whose spans nobody receives.
-async fn shop(store_url: &str, arguments: &[&str]) -> Output {
+async fn shop(store_url: &str, arguments: &[&str]) -> Ended {
     shop_exporting("none", store_url, arguments).await
 }
 
 /// Runs a shopper for three trips; the store receives the spans too, if they are sent.
-async fn shop_exporting(exporter: &str, store_url: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shopper"));
-    command
-        .args(["--store-url", store_url, "--trips", "3", "--every", "1ms", "--seed", "1"])
+async fn shop_exporting(exporter: &str, store_url: &str, arguments: &[&str]) -> Ended {
+    let variables =
+        [("OTEL_TRACES_EXPORTER", exporter), ("OTEL_EXPORTER_OTLP_ENDPOINT", store_url)];
+    let shopper = shopper(store_url)
+        .args(["--trips", "3", "--every", "1ms", "--seed", "1"])
         .args(arguments)
-        .env("OTEL_TRACES_EXPORTER", exporter)
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", store_url);
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
+        .envs(variables);
+    end(shopper.start()).await
 }
 
 /// The report of a run, in a file, and what it must be like.
 async fn written(store_url: &str, folder: &TempDir) -> PathBuf {
     let output = shop(store_url, &["--output", "json"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", output.errors());
     let path = folder.path().join("old.json");
     std::fs::write(&path, &output.stdout).unwrap();
     path
@@ -62,13 +55,13 @@ async fn a_real_run_gives_json_by_the_schema_a_page_and_a_comparison() {
         &["--output", "json", "--compare", old, "--html", html, "--assert", "failures<1%,p99<1h"],
     )
     .await;
-    assert_eq!(output.status.code(), Some(2), "an hour is no unit here: {}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "an hour is no unit here: {}", output.errors());
 
     let assertions = "failures<1%, max<=3600s, missed<1";
     let arguments = ["--output", "json", "--compare", old, "--html", html, "--assert", assertions];
     let output = shop_exporting("otlp", &stub.url, &arguments).await;
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", output.errors());
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_valid(&report);
     assert_eq!(report["trips"]["completed"], 3);
     assert_eq!(report["assertions"].as_array().unwrap().len(), 3);
@@ -86,13 +79,13 @@ async fn a_trace_that_nobody_received_is_named_and_not_linked() {
     let [json, html] = ["run.json", "run.html"].map(|name| folder.path().join(name));
     let files = [&json, &html].map(|path| path.to_str().unwrap());
     let output = shop(&stub.url, &["--json", files[0], "--html", files[1]]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", output.errors());
     let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     assert_valid(&report);
     let trace = &report["slowest"][0]["trace"];
     assert_eq!(trace["url"], Value::Null);
     let id = trace["id"].as_str().unwrap();
-    let text = stdout(&output);
+    let text = output.stdout;
     assert!(text.contains(&format!("{id} (in no viewer)")) && !text.contains("/trace/"), "{text}");
     let page = std::fs::read_to_string(&html).unwrap();
     assert!(page.contains(id) && !page.contains("/trace/"));
@@ -103,8 +96,8 @@ async fn the_report_in_a_file_is_the_one_on_standard_output() {
     let (stub, folder) = (Stub::proper(), TempDir::new().unwrap());
     let path = folder.path().join("run.json");
     let output = shop(&stub.url, &["--output", "json", "--json", path.to_str().unwrap()]).await;
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), stdout(&output));
-    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), output.stdout);
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(report["run"]["seed"], "1", "64 bits do not fit a number's 53");
 }
 
@@ -112,29 +105,23 @@ async fn the_report_in_a_file_is_the_one_on_standard_output() {
 async fn console_spans_stand_beside_the_report_and_not_in_it() {
     let stub = Stub::proper();
     let output = shop_exporting("console", &stub.url, &["--output", "json"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let report: Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+    assert_eq!(output.status.code(), Some(0), "{}", output.errors());
+    let report: Value = serde_json::from_str(&output.stdout).expect("the report is JSON");
     assert_valid(&report);
-    assert!(stderr(&output).contains("going to the grocery store"), "{}", stderr(&output));
+    assert!(output.errors().contains("going to the grocery store"), "{}", output.errors());
     let output = shop_exporting("console", &stub.url, &[]).await;
-    assert!(stdout(&output).contains("going to the grocery store"), "{}", stdout(&output));
+    assert!(output.stdout.contains("going to the grocery store"), "{}", output.stdout);
 }
 
 #[actix_web::test]
 async fn a_reader_that_has_seen_enough_ends_it_quietly() {
     for form in ["text", "json"] {
         let stub = Stub::proper();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shopper"));
-        command
-            .args(["--store-url", &stub.url, "--trips", "3", "--every", "1ms", "--output", form])
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut shopper = command.spawn().unwrap();
-        drop(shopper.stdout.take());
-        let ended = tokio::task::spawn_blocking(move || shopper.wait_with_output().unwrap());
-        let output = ended.await.unwrap();
-        let stderr = stderr(&output);
+        let shopper = shopper(&stub.url)
+            .args(["--trips", "3", "--every", "1ms", "--output", form])
+            .closed_stdout();
+        let output = end(shopper.start()).await;
+        let stderr = output.errors();
         assert_eq!(output.status.code(), Some(0), "{stderr}");
         assert!(!stderr.contains("pipe") && !stderr.contains("panicked"), "{stderr}");
     }
@@ -150,7 +137,7 @@ async fn the_field_that_cannot_be_understood_is_named() {
     });
     let output = shop(&stub.url, &[]).await;
     let problem = "GET /whats-in-store: inventory.products[0].price: ";
-    let (stdout, stderr) = (stdout(&output), stderr(&output));
+    let (stdout, stderr) = (&output.stdout, output.errors());
     assert!(stdout.contains(&format!("body: {problem}")), "{stdout}");
     assert_eq!(stderr.matches(problem).count(), 1, "said once: {stderr}");
 }
@@ -160,12 +147,12 @@ async fn each_assertion_that_fails_is_said_before_the_accounting_line() {
     let stub = Stub::proper();
     let output = shop(&stub.url, &["--assert", "p50<0us,failures<1%,rate>1000000/s"]).await;
     assert_eq!(output.status.code(), Some(1));
-    let stderr = stderr(&output);
+    let stderr = output.errors();
     let lines: Vec<_> = stderr.lines().rev().take(3).collect();
     assert!(lines[0].starts_with("telemetry: "), "{stderr}");
     assert!(lines[1].starts_with("assertion failed: rate>1000000/s: measured "), "{stderr}");
     assert!(lines[2].starts_with("assertion failed: p50<0us: measured "), "{stderr}");
-    let stdout = stdout(&output);
+    let stdout = output.stdout;
     assert!(stdout.contains("holds   failures<1%"), "{stdout}");
 }
 
@@ -192,10 +179,10 @@ async fn what_cannot_work_at_the_end_is_refused_before_the_first_request() {
     ];
     for (arguments, problem) in refusals {
         let output = shop(&stub.url, &arguments).await;
-        let stderr = stderr(&output);
+        let stderr = output.errors();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
         assert!(stderr.contains(problem), "{arguments:?}: {stderr}");
-        assert_eq!(stdout(&output), "", "{arguments:?}");
+        assert_eq!(output.stdout, "", "{arguments:?}");
     }
     assert!(stub.asked().is_empty(), "a run was begun that could not be reported");
 }

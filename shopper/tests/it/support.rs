@@ -13,9 +13,22 @@ use shopper::{
     result::{RunResult, Settings, SlowTrip},
     statistics::Statistics,
 };
+use testing::process::{Ended, Process, Program};
 
 /// Far longer than anything here takes: it is reached only by a test that fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The shopper as a program, whose spans nobody receives unless the test says so.
+pub(crate) fn shopper(store_url: &str) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_shopper"))
+        .args(["--store-url", store_url])
+        .envs([("OTEL_TRACES_EXPORTER", "none")])
+}
+
+/// Waits for the end of a program while the stub serves it.
+pub(crate) async fn end(process: Process) -> Ended {
+    tokio::task::spawn_blocking(move || process.end()).await.unwrap()
+}
 
 /// One shopper that makes one trip, buys quickly and repeats nothing.
 pub(crate) fn one_trip(store_url: &str) -> Config {
