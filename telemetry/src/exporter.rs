@@ -1,57 +1,22 @@
-//! The wrapper around every exporter, which counts what became of its spans.
+//! What an exporter is here: something that delivers, and tells what became of what it was given.
+//! The wrapper around every exporter of spans counts that.
 
 use crate::accounting::ExporterCounters;
-use crate::delivery::{Accepted, Failure};
 use crate::health::Health;
 use crate::http::Post;
+use crate::outcome::Outcome;
 use futures_util::FutureExt as _;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// What became of a batch.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    /// Spans that were not delivered.
-    pub(crate) failed: u64,
-    /// Spans that were delivered, and that the backend did not take.
-    pub(crate) rejected: u64,
-    /// Why, or what the backend said of its success; empty when there is nothing to say.
-    pub(crate) reason: String,
-}
-
-impl Outcome {
-    /// What became of `spans` that were sent.
-    pub(crate) fn of(sent: Result<Accepted, Failure>, spans: u64) -> Self {
-        let mut outcome = Self::of_export(sent);
-        // What a stranger counts is not trusted further than it can be true.
-        outcome.rejected = outcome.rejected.min(spans);
-        outcome.failed *= spans;
-        outcome
-    }
-
-    /// What became of something that counts as one.
-    pub(crate) fn of_export(sent: Result<Accepted, Failure>) -> Self {
-        match sent {
-            Ok(Accepted { rejected, message }) => Outcome { failed: 0, rejected, reason: message },
-            Err(failure) => Outcome { failed: 1, rejected: 0, reason: failure.reason },
-        }
-    }
-
-    /// What became of `spans` at an exporter that only says whether all went well.
-    pub(crate) fn told(told: OTelSdkResult, spans: u64) -> Self {
-        match told {
-            Ok(()) => Outcome::default(),
-            // Who reads a stream has gone, which was their own wish: there is nothing to say.
-            Err(OTelSdkError::AlreadyShutdown) => Outcome { failed: spans, ..Outcome::default() },
-            Err(error) => Outcome { failed: spans, rejected: 0, reason: error.to_string() },
-        }
-    }
-}
+use std::time::Duration;
 
 /// Delivers batches of spans, and tells what became of each.
 pub(crate) trait Deliver: Debug + Send + Sync + 'static {
@@ -62,7 +27,19 @@ pub(crate) trait Deliver: Debug + Send + Sync + 'static {
     fn set_resource(&mut self, resource: &Resource);
 }
 
-/// An exporter that sends through a [`Post`], which knows what became of the batch.
+/// Delivers metrics, and tells what became of them.
+pub(crate) trait DeliverMetrics: Send + Sync + 'static {
+    /// Sends what was measured.
+    fn deliver(&self, metrics: &ResourceMetrics) -> impl Future<Output = Outcome> + Send;
+
+    /// Ends the exporter.
+    fn shutdown(&self, timeout: Duration) -> OTelSdkResult;
+
+    /// Whether counts are since the start or since the last export.
+    fn temporality(&self) -> Temporality;
+}
+
+/// An exporter that sends through a [`Post`], which knows what became of each request.
 #[derive(Debug)]
 pub(crate) struct Posted<E> {
     exporter: E,
@@ -89,6 +66,25 @@ impl<E: SpanExporter + 'static> Deliver for Posted<E> {
 
     fn set_resource(&mut self, resource: &Resource) {
         self.exporter.set_resource(resource);
+    }
+}
+
+impl<E: PushMetricExporter> DeliverMetrics for Posted<E> {
+    async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
+        let told = self.exporter.export(metrics).await;
+        match self.post.outcome() {
+            Some(outcome) => Outcome::of_export(outcome),
+            // It did not come to sending anything.
+            None => Outcome::told(told, 1),
+        }
+    }
+
+    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is said of a backend: once when something goes wrong with it, and once when that is over.
 
-use crate::exporter::Outcome;
+use crate::outcome::Outcome;
 use shared::notice::Notice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

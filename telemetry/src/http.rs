@@ -5,7 +5,7 @@
 //!
 //! - only the protocol's own answer is success: no redirect is followed, so that no body is dropped
 //!   and no secret header goes to another host, and a page of HTML is a failure whatever its status;
-//! - what may be taken later is sent again, see [`delivery`](crate::delivery);
+//! - what may be taken later is sent again, see [`retry`](crate::retry);
 //! - loopback is never reached through a proxy;
 //! - certificates are loaded for `https://` only.
 //!
@@ -14,8 +14,8 @@
 //! no spans.
 
 use crate::TelemetryError;
-use crate::delivery::{Accepted, Again, Failure, Retry, quoted};
-use crate::otlp::answer;
+use crate::outcome::{Accepted, Again, Failure, quoted};
+use crate::retry::Retry;
 use crate::tls::{self, Credentials};
 use async_trait::async_trait;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
@@ -44,14 +44,8 @@ pub(crate) struct Target<'a> {
     pub(crate) credentials: Credentials<'a>,
 }
 
-/// What a success looks like.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Protocol {
-    /// OTLP, which can say that it rejected a part.
-    Otlp(answer::Signal),
-    /// Any status of success without a page of HTML: Zipkin and Jaeger say nothing more.
-    Status,
-}
+/// Reads the type and the body of a success, or says what came in its place.
+pub(crate) type ReadAnswer = fn(Option<&str>, &[u8]) -> Result<Accepted, String>;
 
 /// A client for one endpoint, which remembers what became of the last request.
 ///
@@ -63,7 +57,9 @@ pub(crate) struct Post {
     client: Client,
     destination: Destination,
     timeout: Option<Duration>,
-    protocol: Protocol,
+    /// Without it the status says all, unless there is a page of HTML: Zipkin and Jaeger answer
+    /// with nothing else.
+    read_answer: Option<ReadAnswer>,
     retry: Retry,
     outcome: Mutex<Option<Result<Accepted, Failure>>>,
 }
@@ -75,7 +71,7 @@ impl Post {
     /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
     pub(crate) fn new(
         target: Target<'_>,
-        protocol: Protocol,
+        read_answer: Option<ReadAnswer>,
         retry: Retry,
     ) -> Result<Arc<Self>, TelemetryError> {
         let refused = |reason: String| TelemetryError::Exporter {
@@ -99,7 +95,7 @@ impl Post {
             client,
             destination: Destination::new(target.endpoint, target.proxy),
             timeout: target.timeout,
-            protocol,
+            read_answer,
             retry,
             outcome: Mutex::new(None),
         }))
@@ -145,28 +141,23 @@ impl Post {
         let is_html = content_type.as_deref() == Some("text/html");
         let mut body = Vec::new();
         let read = response.take(LONGEST_ANSWER + 1).read_to_end(&mut body);
-        let error = match (&self.protocol, read) {
-            (_, Ok(_)) if is_html => "a page of HTML".to_owned(),
-            (Protocol::Status, _) => return Ok(Accepted::default()),
-            (Protocol::Otlp(_), Ok(_)) if body.len() as u64 > LONGEST_ANSWER => {
-                format!("more than {LONGEST_ANSWER} bytes")
-            }
-            (Protocol::Otlp(signal), Ok(_)) => match signal.read(content_type.as_deref(), &body) {
-                Ok(accepted) => return Ok(accepted.by(shown)),
-                Err(what) => what,
-            },
-            (Protocol::Otlp(_), Err(error)) => {
+        let what = match (self.read_answer, read) {
+            _ if is_html => "a page of HTML".to_owned(),
+            (None, _) => return Ok(Accepted::default()),
+            (Some(_), Err(error)) => {
                 let reason = format!("{shown} breaks its answer off: {error}");
                 return Err(Failure { reason, again: Again::NoAnswer });
             }
-        };
-        let reason = format!(
-            "{shown} answers {status} with {error}: that is no receiver of {}",
-            match self.protocol {
-                Protocol::Otlp(_) => "OTLP",
-                Protocol::Status => "spans",
+            (Some(_), Ok(_)) if body.len() as u64 > LONGEST_ANSWER => {
+                format!("more than {LONGEST_ANSWER} bytes")
             }
-        );
+            (Some(read), Ok(_)) => match read(content_type.as_deref(), &body) {
+                Ok(accepted) => return Ok(accepted.by(shown)),
+                Err(what) => what,
+            },
+        };
+        let reason =
+            format!("{shown} answers {status} with {what}: that is no receiver of telemetry");
         Err(Failure { reason, again: Again::Never })
     }
 }

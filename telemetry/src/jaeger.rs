@@ -23,9 +23,10 @@ mod convert;
 
 use crate::TelemetryError;
 use crate::config::JaegerConfig;
-use crate::delivery::Retry;
-use crate::exporter::{Deliver, Outcome};
-use crate::http::{Post, Protocol, Target};
+use crate::exporter::Deliver;
+use crate::http::{Post, Target};
+use crate::outcome::Outcome;
+use crate::retry::Retry;
 use crate::tls::Credentials;
 use async_trait::async_trait;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -85,7 +86,7 @@ impl JaegerExporter {
                     proxy: *proxy,
                     credentials: Credentials::default(),
                 };
-                let post = Post::new(target, Protocol::Status, retry)?;
+                let post = Post::new(target, None, retry)?;
                 Receiver::Collector {
                     endpoint: endpoint.to_string(),
                     client: CollectorClient { post, credentials: credentials.clone() },

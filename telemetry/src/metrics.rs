@@ -5,11 +5,11 @@ use super::TelemetryError;
 use super::accounting::Accounting;
 use super::config::{Config, MetricExporterConfig};
 use super::console::MetricPrinter;
-use super::delivery::{Closing, Retry};
-use super::exporter::Outcome;
+use super::exporter::DeliverMetrics;
 use super::health::Health;
-use super::http::Post;
 use super::otlp::OtlpMetrics;
+use super::outcome::Outcome;
+use super::retry::{Closing, Retry};
 use super::streams::Console;
 use futures_util::FutureExt as _;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
@@ -29,68 +29,6 @@ use opentelemetry_semantic_conventions::metric::{
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Delivers metrics, and tells what became of them.
-pub(crate) trait DeliverMetrics: Send + Sync + 'static {
-    /// Sends what was measured.
-    fn deliver(&self, metrics: &ResourceMetrics) -> impl Future<Output = Outcome> + Send;
-
-    /// Ends the exporter.
-    fn shutdown(&self, timeout: Duration) -> OTelSdkResult;
-
-    /// Whether counts are since the start or since the last export.
-    fn temporality(&self) -> Temporality;
-}
-
-/// An exporter that only says whether all went well: the console.
-struct Whole<E>(E);
-
-impl<E: PushMetricExporter> DeliverMetrics for Whole<E> {
-    async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
-        Outcome::told(self.0.export(metrics).await, 1)
-    }
-
-    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.shutdown_with_timeout(timeout)
-    }
-
-    fn temporality(&self) -> Temporality {
-        self.0.temporality()
-    }
-}
-
-/// An exporter that sends through a [`Post`], which knows what became of the metrics.
-#[derive(Debug)]
-pub(crate) struct PostedMetrics<E> {
-    exporter: E,
-    post: Arc<Post>,
-}
-
-impl<E> PostedMetrics<E> {
-    /// `exporter`, whose HTTP client is `post`.
-    pub(crate) fn new(exporter: E, post: Arc<Post>) -> Self {
-        PostedMetrics { exporter, post }
-    }
-}
-
-impl<E: PushMetricExporter> DeliverMetrics for PostedMetrics<E> {
-    async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
-        let told = self.exporter.export(metrics).await;
-        match self.post.outcome() {
-            Some(outcome) => Outcome::of_export(outcome),
-            // It did not come to sending anything.
-            None => Outcome::told(told, 1),
-        }
-    }
-
-    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn temporality(&self) -> Temporality {
-        self.exporter.temporality()
-    }
-}
 
 /// Builds the provider that `config` describes; none when metrics go nowhere, so that measuring
 /// costs nothing.
@@ -141,6 +79,23 @@ fn with_reader(
 ) -> MeterProviderBuilder {
     let exporter = QuietExporter { inner, health };
     builder.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build())
+}
+
+/// An exporter that only says whether all went well: the console.
+struct Whole<E>(E);
+
+impl<E: PushMetricExporter> DeliverMetrics for Whole<E> {
+    async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
+        Outcome::told(self.0.export(metrics).await, 1)
+    }
+
+    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.0.temporality()
+    }
 }
 
 /// Offers the accounting under the names that the conventions give to an SDK's own metrics:

@@ -9,12 +9,10 @@ pub(crate) mod grpc;
 
 use crate::TelemetryError;
 use crate::config::{OtlpConfig, Protocol};
-use crate::delivery::Retry;
-use crate::exporter::{Deliver, Outcome, Posted};
-use crate::http::{self, Post, PostClient, Target};
-use crate::metrics::{DeliverMetrics, PostedMetrics};
-use crate::tls::Credentials;
-use answer::Signal;
+use crate::exporter::{Deliver, DeliverMetrics, Posted};
+use crate::http::{Post, PostClient, ReadAnswer, Target};
+use crate::outcome::Outcome;
+use crate::retry::Retry;
 use grpc::{GrpcMetrics, GrpcSpans};
 use opentelemetry_otlp::{
     Compression, ExporterBuildError, MetricExporter, RetryPolicy, SpanExporter, WithExportConfig,
@@ -44,7 +42,7 @@ impl OtlpSpans {
         if config.protocol == Protocol::Grpc {
             return GrpcSpans::new(config, retry).map(OtlpSpans::Grpc);
         }
-        let post = post(config, Signal::Traces, retry)?;
+        let post = post(config, answer::of_traces, retry)?;
         let builder = SpanExporter::builder().with_http();
         let exporter = with_http(builder, config, &post).build().map_err(refused)?;
         Ok(OtlpSpans::Http(Posted::new(exporter, post)))
@@ -70,7 +68,7 @@ impl Deliver for OtlpSpans {
 /// An exporter of metrics over one of the two transports.
 #[derive(Debug)]
 pub(crate) enum OtlpMetrics {
-    Http(PostedMetrics<MetricExporter>),
+    Http(Posted<MetricExporter>),
     Grpc(GrpcMetrics),
 }
 
@@ -87,10 +85,10 @@ impl OtlpMetrics {
         if config.protocol == Protocol::Grpc {
             return GrpcMetrics::new(config, temporality, retry).map(OtlpMetrics::Grpc);
         }
-        let post = post(config, Signal::Metrics, retry)?;
+        let post = post(config, answer::of_metrics, retry)?;
         let builder = MetricExporter::builder().with_temporality(temporality).with_http();
         let exporter = with_http(builder, config, &post).build().map_err(refused)?;
-        Ok(OtlpMetrics::Http(PostedMetrics::new(exporter, post)))
+        Ok(OtlpMetrics::Http(Posted::new(exporter, post)))
     }
 }
 
@@ -117,23 +115,19 @@ impl DeliverMetrics for OtlpMetrics {
     }
 }
 
-/// Whom an exporter with this configuration trusts, and who it is.
-fn credentials(config: &OtlpConfig) -> Credentials<'_> {
-    Credentials {
-        authorities: config.authorities.as_deref(),
-        identity: config.identity.as_ref().map(|own| (&own.certificate[..], &own.key[..])),
-    }
-}
-
-fn post(config: &OtlpConfig, signal: Signal, retry: Retry) -> Result<Arc<Post>, TelemetryError> {
+fn post(
+    config: &OtlpConfig,
+    read_answer: ReadAnswer,
+    retry: Retry,
+) -> Result<Arc<Post>, TelemetryError> {
     let target = Target {
         exporter: "otlp",
         endpoint: &config.endpoint,
         timeout: config.timeout,
         proxy: config.proxy,
-        credentials: credentials(config),
+        credentials: config.credentials(),
     };
-    Post::new(target, http::Protocol::Otlp(signal), retry)
+    Post::new(target, Some(read_answer), retry)
 }
 
 fn with_http<B: WithExportConfig + WithHttpConfig>(

@@ -5,11 +5,11 @@
 use super::accounting::{Accounting, ExporterCounters, Totals};
 use super::config::{Config, JaegerConfig, SpanExporterConfig};
 use super::console::SpanPrinter;
-use super::delivery::{Closing, Retry};
 use super::exporter::{AccountingExporter, Deliver};
 use super::health::Health;
 use super::otlp::OtlpSpans;
 use super::processor::{AccountingProcessor, Queue};
+use super::retry::{Closing, Retry};
 use super::streams::{Console, Streams};
 use super::{Service, TelemetryError, metrics, resource, zipkin};
 use opentelemetry_sdk::Resource;

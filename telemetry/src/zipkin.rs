@@ -3,9 +3,9 @@
 
 use crate::TelemetryError;
 use crate::config::ZipkinConfig;
-use crate::delivery::Retry;
 use crate::exporter::Posted;
-use crate::http::{Post, Protocol, Target};
+use crate::http::{Post, Target};
+use crate::retry::Retry;
 use crate::tls::Credentials;
 use async_trait::async_trait;
 use http::{Request, Response};
@@ -30,7 +30,7 @@ pub(super) fn spans(
         proxy: config.proxy,
         credentials: Credentials::default(),
     };
-    let post = Post::new(target, Protocol::Status, retry)?;
+    let post = Post::new(target, None, retry)?;
     let exporter = ZipkinExporter::builder()
         .with_http_client(Mending { post: Arc::clone(&post), service })
         .with_collector_endpoint(config.endpoint.to_string())

@@ -3,7 +3,8 @@
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
 use super::variables::{Variables, http_url, proxy};
-use crate::{TelemetryError, tls};
+use crate::TelemetryError;
+use crate::tls::{self, Credentials};
 use http::Uri;
 use std::fmt;
 use std::time::Duration;
@@ -107,6 +108,14 @@ impl OtlpConfig {
     /// Where and how metrics are sent.
     pub(super) fn metrics(vars: &Variables<'_>) -> Result<Self, TelemetryError> {
         Self::read(vars, &signal!("METRICS", "/v1/metrics"))
+    }
+
+    /// Whom the exporter trusts, and who it is.
+    pub(crate) fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            authorities: self.authorities.as_deref(),
+            identity: self.identity.as_ref().map(|own| (&own.certificate[..], &own.key[..])),
+        }
     }
 
     fn read(vars: &Variables<'_>, signal: &Signal) -> Result<Self, TelemetryError> {

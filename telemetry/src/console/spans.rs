@@ -1,6 +1,7 @@
 //! Spans as text.
 
-use super::super::exporter::{Deliver, Outcome};
+use super::super::exporter::Deliver;
+use super::super::outcome::Outcome;
 use super::super::streams::Console;
 use super::{Plain, failure, time, write_attributes, write_resource};
 use opentelemetry::SpanId;

@@ -2,26 +2,39 @@
 //!
 //! <https://opentelemetry.io/docs/specs/otlp/#partial-success>
 
-use crate::delivery::{Accepted, quoted};
+use crate::outcome::{Accepted, quoted};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use serde_json::Value;
 
+/// Reads the body of a success after spans were sent over HTTP.
+///
+/// # Errors
+/// What came instead.
+pub(crate) fn of_traces(content_type: Option<&str>, body: &[u8]) -> Result<Accepted, String> {
+    Signal::Traces.read(content_type, body)
+}
+
+/// Reads the body of a success after metrics were sent over HTTP.
+///
+/// # Errors
+/// What came instead.
+pub(crate) fn of_metrics(content_type: Option<&str>, body: &[u8]) -> Result<Accepted, String> {
+    Signal::Metrics.read(content_type, body)
+}
+
 /// What was sent, and so what an answer counts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Signal {
+#[derive(Clone, Copy)]
+enum Signal {
     Traces,
     Metrics,
 }
 
 impl Signal {
-    /// Reads the body of a success over HTTP. A body without a byte is the protobuf of "all was
-    /// taken", and what many receivers send whatever they were sent.
-    ///
-    /// # Errors
-    /// What came instead.
-    pub(crate) fn read(self, content_type: Option<&str>, body: &[u8]) -> Result<Accepted, String> {
+    /// A body without a byte is the protobuf of "all was taken", and what many receivers send
+    /// whatever they were sent.
+    fn read(self, content_type: Option<&str>, body: &[u8]) -> Result<Accepted, String> {
         if body.is_empty() {
             return Ok(Accepted::default());
         }
@@ -108,7 +121,7 @@ mod tests {
 
     #[test]
     fn json_is_read_as_protobuf_s_mapping_has_it() {
-        let read = |text: &str| Signal::Traces.read(Some("application/json"), text.as_bytes());
+        let read = |text: &str| of_traces(Some("application/json"), text.as_bytes());
         let rejected =
             |rejected, message: &str| Ok(Accepted { rejected, message: message.to_owned() });
         for (text, expected) in [
@@ -129,13 +142,13 @@ mod tests {
             assert_eq!(read(text), Err("JSON that is no OTLP".to_owned()), "{text}");
         }
         let points = br#"{"partialSuccess":{"rejectedDataPoints":"7"}}"#;
-        assert_eq!(Signal::Metrics.read(None, points), rejected(7, ""));
+        assert_eq!(of_metrics(None, points), rejected(7, ""));
     }
 
     #[test]
     fn what_says_to_be_something_else_is_no_answer() {
-        let error = Signal::Traces.read(Some("text/plain"), b"OK").expect_err("no OTLP");
+        let error = of_traces(Some("text/plain"), b"OK").expect_err("no OTLP");
         assert_eq!(error, "2 bytes of \"text/plain\"");
-        assert!(Signal::Traces.read(Some("text/plain"), b"").is_ok(), "nothing is all taken");
+        assert!(of_traces(Some("text/plain"), b"").is_ok(), "nothing is all taken");
     }
 }

@@ -4,13 +4,13 @@
 //! a current-thread runtime, which is what actix uses. The exporter's own thread waits for each
 //! call; the connection lives on the runtime.
 
-use super::credentials;
 use crate::TelemetryError;
 use crate::config::OtlpConfig;
-use crate::delivery::{Accepted, Again, Failure, Retry, quoted};
-use crate::exporter::{Deliver, Outcome};
+use crate::exporter::{Deliver, DeliverMetrics};
 use crate::http::Destination;
-use crate::metrics::DeliverMetrics;
+use crate::outcome::Outcome;
+use crate::outcome::{Accepted, Again, Failure, quoted};
+use crate::retry::Retry;
 use crate::tls;
 use ::http::Uri;
 use ::http::uri::Scheme;
@@ -69,7 +69,7 @@ impl Connection {
             reason: format!("{reason} (for {})", destination.shown),
         };
         let is_secure = config.endpoint.scheme_str() == Some("https");
-        let tls = tls::client(is_secure, credentials(config)).map_err(refused)?;
+        let tls = tls::client(is_secure, config.credentials()).map_err(refused)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("telemetry-grpc")

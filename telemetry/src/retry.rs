@@ -8,53 +8,11 @@
 //! <https://opentelemetry.io/docs/specs/otlp/#failures>
 
 use crate::health::Health;
+use crate::outcome::{Again, Failure};
 use shared::backoff::Backoff;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// What a backend said of what it took.
-#[derive(Debug, Default, Eq, PartialEq)]
-pub(crate) struct Accepted {
-    /// Items of the request that it did not take: partial success, in OTLP's words.
-    pub(crate) rejected: u64,
-    /// Why, or a remark about what it took.
-    pub(crate) message: String,
-}
-
-impl Accepted {
-    /// The same, with a message that says who said so, if there is anything to say.
-    pub(crate) fn by(self, backend: &str) -> Self {
-        let Accepted { rejected, message } = self;
-        let message = match (rejected, message.as_str()) {
-            (0, "") => String::new(),
-            (0, remark) => format!("{backend} took all and says {remark}"),
-            (_, "") => format!("{backend} rejected {rejected}"),
-            (_, why) => format!("{backend} rejected {rejected}: {why}"),
-        };
-        Accepted { rejected, message }
-    }
-}
-
-/// Why a backend took nothing.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) struct Failure {
-    /// What happened and where, and what to do about it if that is known.
-    pub(crate) reason: String,
-    /// Whether to try again.
-    pub(crate) again: Again,
-}
-
-/// Whether the same request may be sent again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Again {
-    /// It would end in the same way.
-    Never,
-    /// There was no answer: there may be one later.
-    NoAnswer,
-    /// The backend answered that it cannot take it now, and perhaps how long that will last.
-    Busy(Option<Duration>),
-}
 
 /// When to give up: how one exporter's requests are tried again.
 #[derive(Debug)]
@@ -145,14 +103,6 @@ fn at_random(pause: Duration) -> Duration {
     pause / 2 + (pause / 2).mul_f64(share as f64 / 1_000.0)
 }
 
-/// `text` of a stranger, made fit for a log line: short, and without control characters.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    let rest = if text.chars().nth(LONGEST).is_some() { "..." } else { "" };
-    format!("\"{shown}{rest}\"")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,11 +178,5 @@ mod tests {
         let pauses: BTreeSet<_> = (0..100).map(|_| at_random(pause)).collect();
         assert!(pauses.iter().all(|&one| pause / 2 <= one && one <= pause), "{pauses:?}");
         assert!(pauses.len() > 1, "chosen at random");
-    }
-
-    #[test]
-    fn a_stranger_s_text_is_one_short_line() {
-        assert_eq!(quoted("too\nbig\u{1b}[31m"), r#""too\nbig\u{1b}[31m""#);
-        assert_eq!(quoted(&"x".repeat(1_000)).len(), 205);
     }
 }
