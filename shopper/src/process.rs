@@ -53,8 +53,12 @@ pub fn run(args: Args) -> ExitCode {
 fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperError> {
     let stop =
         shared::signal::watch(args.parent_pipe, args.stop_within).map_err(ShopperError::Signals)?;
-    let service =
-        Service { name: "shopper", version: env!("CARGO_PKG_VERSION"), ..Service::default() };
+    let service = Service {
+        name: "shopper",
+        namespace: "grocery",
+        version: env!("CARGO_PKG_VERSION"),
+        ..Service::default()
+    };
     let streams = match args.report.output {
         Format::Text => Streams::new(output::stderr, output::Stdout::new(stop.clone())),
         // Standard output is the report's alone.

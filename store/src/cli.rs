@@ -138,6 +138,7 @@ fn open(args: &Args) -> anyhow::Result<ExitCode> {
     let stop = signal::watch(args.parent_pipe, args.stop_within)?;
     let service = Service {
         name: "grocery-store",
+        namespace: "grocery",
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[shared::fault::SHOPPER_KIND],
     };

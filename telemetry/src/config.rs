@@ -11,25 +11,22 @@
 
 mod exporters;
 mod otlp;
-mod tracing;
+mod recording;
 mod unsupported;
 mod variables;
 
 pub use exporters::{JaegerConfig, MetricExporterConfig, SpanExporterConfig, ZipkinConfig};
 pub use otlp::{Identity, OtlpConfig, Protocol};
+pub use recording::{BatchLimits, Propagator};
+pub use variables::LENIENT;
 
-use super::TelemetryError;
+use crate::TelemetryError;
 use opentelemetry_sdk::trace::{Sampler, SpanLimits};
 use shared::backoff::Backoff;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use variables::Variables;
-
-/// Set to `1`, `true`, `yes` or `on`, it makes telemetry warn about values that it would refuse,
-/// and go on without them, as the specification says: for clusters that set `OTEL_` variables for
-/// everybody. Certificates and keys that cannot be used are refused all the same.
-pub const LENIENT: &str = "GROCERY_OTEL_LENIENT";
 
 /// How long to wait before a batch is sent again: so that a backend that is away for some seconds
 /// is asked soon, and one that is away for longer is not asked often.
@@ -70,33 +67,6 @@ pub struct Config {
     /// What is to be said at the start: variables that are not supported, and with [`LENIENT`] also
     /// values that were ignored.
     pub warnings: Vec<String>,
-}
-
-/// How context travels between services.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Propagator {
-    /// `tracecontext`: the W3C headers `traceparent` and `tracestate`.
-    TraceContext,
-    /// `baggage`: the W3C header `baggage`.
-    Baggage,
-    /// `b3`: Zipkin's single header.
-    B3,
-    /// `b3multi`: Zipkin's headers `X-B3-*`.
-    B3Multi,
-}
-
-/// The limits of each exporter's queue.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct BatchLimits {
-    /// `OTEL_BSP_MAX_QUEUE_SIZE`: spans that may wait; one more is dropped.
-    pub queue_size: usize,
-    /// `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`: spans sent at once.
-    pub batch_size: usize,
-    /// `OTEL_BSP_SCHEDULE_DELAY`: how long a span waits at most before it is sent.
-    pub schedule_delay: Duration,
-    /// `OTEL_BSP_EXPORT_TIMEOUT`: how long one batch may be tried, with all attempts; for ever when
-    /// `None`.
-    pub export_timeout: Option<Duration>,
 }
 
 impl Config {
@@ -169,13 +139,13 @@ impl Config {
             metrics: exporters::of_metrics(vars)?,
             metric_interval: vars.interval("OTEL_METRIC_EXPORT_INTERVAL", 60_000)?,
             metric_timeout: vars.timeout("OTEL_METRIC_EXPORT_TIMEOUT", 30_000)?,
-            propagators: tracing::propagators(vars)?,
-            sampler: tracing::sampler(vars)?,
-            limits: tracing::span_limits(vars)?,
+            propagators: recording::propagators(vars)?,
+            sampler: recording::sampler(vars)?,
+            limits: recording::span_limits(vars)?,
             value_length_limit: vars
                 .number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT")?
                 .or(value_length),
-            batch: tracing::batch_limits(vars)?,
+            batch: recording::batch_limits(vars)?,
             back_off: BACK_OFF,
             log_filter: vars
                 .text("RUST_LOG")

@@ -4,7 +4,6 @@
 //! uses the OpenTelemetry API and finds here what it needs at the end: where each span went.
 
 mod accounting;
-mod b3;
 pub mod config;
 mod console;
 mod error;
@@ -24,12 +23,12 @@ mod resource;
 mod retry;
 mod streams;
 mod tls;
-mod value_length;
 mod zipkin;
 
 pub use accounting::{Accounting, ExporterTotals, Snapshot};
 pub use error::TelemetryError;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
+pub use resource::Service;
 pub use streams::Streams;
 
 use config::Config;
@@ -37,17 +36,6 @@ use opentelemetry::global;
 use std::sync::Once;
 use std::time::Duration;
 use streams::LastLine;
-
-/// What a process says about itself.
-#[derive(Clone, Debug, Default)]
-pub struct Service {
-    /// `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
-    pub name: &'static str,
-    /// `service.version`.
-    pub version: &'static str,
-    /// Keys of baggage entries that are copied onto every span at its start.
-    pub baggage_attributes: &'static [&'static str],
-}
 
 /// The telemetry of this process, from its start to its end.
 ///

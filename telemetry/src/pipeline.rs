@@ -9,9 +9,10 @@ use super::exporter::{AccountingExporter, Deliver};
 use super::health::Health;
 use super::otlp::OtlpSpans;
 use super::processor::{AccountingProcessor, Queue};
+use super::resource::Service;
 use super::retry::{Closing, Retry};
 use super::streams::{Console, Streams};
-use super::{Service, TelemetryError, metrics, resource, zipkin};
+use super::{TelemetryError, metrics, resource, zipkin};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{

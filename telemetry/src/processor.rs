@@ -7,10 +7,9 @@
 
 use super::accounting::{ExporterCounters, Totals};
 use super::health::Health;
-use super::value_length;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::Span as _;
-use opentelemetry::{Context, Key, KeyValue};
+use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanProcessor};
@@ -136,7 +135,7 @@ impl SpanProcessor for AccountingProcessor {
         }
         self.totals.ended.add(1);
         if let Some(limit) = self.value_length_limit {
-            value_length::truncate(&mut span, limit);
+            truncate(&mut span, limit);
         }
         let Some((last, others)) = self.queues.split_last() else { return };
         for queue in others {
@@ -169,5 +168,27 @@ impl SpanProcessor for AccountingProcessor {
                 batch.set_resource(resource);
             }
         }
+    }
+}
+
+/// Cuts every text in the attributes of `span`, its events and links to `limit` characters, which
+/// the SDK leaves to others: <https://opentelemetry.io/docs/specs/otel/common/#attribute-limits>
+fn truncate(span: &mut SpanData, limit: usize) {
+    let of_events = span.events.events.iter_mut().flat_map(|event| &mut event.attributes);
+    let of_links = span.links.links.iter_mut().flat_map(|link| &mut link.attributes);
+    for KeyValue { value, .. } in span.attributes.iter_mut().chain(of_events).chain(of_links) {
+        match value {
+            Value::String(text) => truncate_text(text, limit),
+            Value::Array(Array::String(texts)) => {
+                texts.iter_mut().for_each(|text| truncate_text(text, limit));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn truncate_text(text: &mut StringValue, limit: usize) {
+    if let Some((end, _)) = text.as_str().char_indices().nth(limit) {
+        *text = text.as_str()[..end].to_owned().into();
     }
 }

@@ -1,9 +1,18 @@
 //! How context travels between services.
+#![expect(
+    deprecated,
+    reason = "opentelemetry-zipkin is deprecated, and nothing succeeds it for B3"
+)]
 
-use super::b3::B3;
-use super::config::Propagator;
-use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
+use crate::config::Propagator;
+use opentelemetry::Context;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{
+    Extractor, Injector, TextMapCompositePropagator, TextMapPropagator,
+};
+use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+use opentelemetry_zipkin::B3Encoding;
 
 /// One propagator that does what all of `chosen` do.
 pub(super) fn composite(chosen: &[Propagator]) -> TextMapCompositePropagator {
@@ -22,14 +31,73 @@ pub(super) fn composite(chosen: &[Propagator]) -> TextMapCompositePropagator {
     )
 }
 
+/// Zipkin's B3 headers: reads both forms and writes one.
+/// <https://github.com/openzipkin/b3-propagation>
+///
+/// opentelemetry-zipkin 0.33 writes the multiple headers beside the single one, too, and writes
+/// "not sampled" where there is no span at all.
+#[derive(Debug)]
+pub(super) struct B3 {
+    propagator: opentelemetry_zipkin::Propagator,
+    is_single: bool,
+}
+
+impl B3 {
+    /// Writes the header `b3`.
+    pub(super) fn single() -> Self {
+        B3 {
+            propagator: opentelemetry_zipkin::Propagator::with_encoding(B3Encoding::SingleHeader),
+            is_single: true,
+        }
+    }
+
+    /// Writes the headers `X-B3-*`.
+    pub(super) fn multi() -> Self {
+        B3 {
+            propagator: opentelemetry_zipkin::Propagator::with_encoding(B3Encoding::MultipleHeader),
+            is_single: false,
+        }
+    }
+}
+
+impl TextMapPropagator for B3 {
+    fn inject_context(&self, cx: &Context, injector: &mut dyn Injector) {
+        if !cx.span().span_context().is_valid() {
+            return;
+        }
+        if self.is_single {
+            self.propagator.inject_context(cx, &mut OnlySingle(injector));
+        } else {
+            self.propagator.inject_context(cx, injector);
+        }
+    }
+
+    fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
+        self.propagator.extract_with_context(cx, extractor)
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        self.propagator.fields()
+    }
+}
+
+/// Lets only the single header pass.
+struct OnlySingle<'a>(&'a mut dyn Injector);
+
+impl Injector for OnlySingle<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if key == "b3" {
+            self.0.set(key, value);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry::KeyValue;
     use opentelemetry::baggage::BaggageExt as _;
-    use opentelemetry::trace::{
-        SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
-    };
-    use opentelemetry::{Context, KeyValue};
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
     use std::collections::HashMap;
 
     /// What `chosen` make of a sampled span and a piece of baggage, in order of the names.

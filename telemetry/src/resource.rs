@@ -1,6 +1,6 @@
 //! What every span says about the process that made it.
 
-use super::{Service, config::Config};
+use crate::config::Config;
 use opentelemetry::KeyValue;
 use opentelemetry_resource_detectors::{
     HostResourceDetector, OsResourceDetector, ProcessResourceDetector,
@@ -10,6 +10,19 @@ use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 use opentelemetry_semantic_conventions::resource::{
     PROCESS_COMMAND_ARGS, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_VERSION,
 };
+
+/// What a process says about itself.
+#[derive(Clone, Debug, Default)]
+pub struct Service {
+    /// `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
+    pub name: &'static str,
+    /// `service.namespace`: the system that the service is a part of; none when empty.
+    pub namespace: &'static str,
+    /// `service.version`.
+    pub version: &'static str,
+    /// Keys of baggage entries that are copied onto every span at its start.
+    pub baggage_attributes: &'static [&'static str],
+}
 
 /// Describes this process. What the environment says goes before what the program says.
 pub(super) fn describe(service: &Service, config: &Config) -> Resource {
@@ -26,15 +39,17 @@ pub(super) fn describe(service: &Service, config: &Config) -> Resource {
         .filter(|pair| pair.key.as_str() != PROCESS_COMMAND_ARGS);
     let from_environment =
         config.resource_attributes.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
+    let namespace = (!service.namespace.is_empty())
+        .then(|| KeyValue::new(SERVICE_NAMESPACE, service.namespace));
     let name = config.service_name.clone().map(|name| KeyValue::new(SERVICE_NAME, name));
     Resource::builder_empty()
         .with_attributes(detected)
         .with_attributes([
             KeyValue::new(SERVICE_NAME, service.name),
             KeyValue::new(SERVICE_VERSION, service.version),
-            KeyValue::new(SERVICE_NAMESPACE, "grocery"),
             KeyValue::new(SERVICE_INSTANCE_ID, uuid::Uuid::new_v4().to_string()),
         ])
+        .with_attributes(namespace)
         .with_attributes(from_environment)
         .with_attributes(name)
         .build()

@@ -1,12 +1,16 @@
 //! Reading one variable as a value of some type, or refusing it by name.
 
-use super::LENIENT;
 use crate::TelemetryError;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
+
+/// Set to `1`, `true`, `yes` or `on`, it makes telemetry warn about values that it would refuse,
+/// and go on without them, as the specification says: for clusters that set `OTEL_` variables for
+/// everybody. Certificates and keys that cannot be used are refused all the same.
+pub const LENIENT: &str = "GROCERY_OTEL_LENIENT";
 
 /// A source of variables.
 pub(super) struct Variables<'a> {

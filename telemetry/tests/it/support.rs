@@ -11,8 +11,12 @@ use telemetry::{Accounting, Pipeline, Service, Snapshot, TelemetryError};
 use testing::{PATIENCE, wait_until};
 
 /// The service that the tests' pipelines speak for.
-pub(crate) const SERVICE: Service =
-    Service { name: "grocery-store", version: "1.2.3", baggage_attributes: &["shopper.kind"] };
+pub(crate) const SERVICE: Service = Service {
+    name: "grocery-store",
+    namespace: "grocery",
+    version: "1.2.3",
+    baggage_attributes: &["shopper.kind"],
+};
 
 /// Reads a configuration from variables given as pairs.
 pub(crate) fn config(variables: &[(&str, &str)]) -> Result<Config, TelemetryError> {

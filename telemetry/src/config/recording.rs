@@ -3,9 +3,36 @@
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
 
 use super::variables::{Repeated, Variables};
-use super::{BatchLimits, Propagator};
 use crate::TelemetryError;
 use opentelemetry_sdk::trace::{Sampler, SpanLimits};
+use std::time::Duration;
+
+/// How context travels between services.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Propagator {
+    /// `tracecontext`: the W3C headers `traceparent` and `tracestate`.
+    TraceContext,
+    /// `baggage`: the W3C header `baggage`.
+    Baggage,
+    /// `b3`: Zipkin's single header.
+    B3,
+    /// `b3multi`: Zipkin's headers `X-B3-*`.
+    B3Multi,
+}
+
+/// The limits of each exporter's queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BatchLimits {
+    /// `OTEL_BSP_MAX_QUEUE_SIZE`: spans that may wait; one more is dropped.
+    pub queue_size: usize,
+    /// `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`: spans sent at once.
+    pub batch_size: usize,
+    /// `OTEL_BSP_SCHEDULE_DELAY`: how long a span waits at most before it is sent.
+    pub schedule_delay: Duration,
+    /// `OTEL_BSP_EXPORT_TIMEOUT`: how long one batch may be tried, with all attempts; for ever when
+    /// `None`.
+    pub export_timeout: Option<Duration>,
+}
 
 pub(super) fn propagators(vars: &Variables<'_>) -> Result<Vec<Propagator>, TelemetryError> {
     let allowed = "a comma-separated list of tracecontext, baggage, b3, b3multi; or none";
