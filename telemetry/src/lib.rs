@@ -1,7 +1,27 @@
-//! Telemetry of a process: spans, metrics and logs, set up by the standard variables.
+//! OpenTelemetry for a process by the standard variables, with every span accounted for.
 //!
-//! This is the only place that names the OpenTelemetry SDK and the exporters. Everything else
-//! uses the OpenTelemetry API and finds here what it needs at the end: where each span went.
+//! This is the only place that names the OpenTelemetry SDK and the exporters. A service uses the
+//! OpenTelemetry API, calls [`Telemetry::init`] at its start and [`Telemetry::shutdown`] at its end,
+//! and can ask at any time [where each span went](Telemetry::accounting). The crate's README lists
+//! the variables and what a backend may answer.
+//!
+//! A span's way through the crate, and the files in the order to read them:
+//!
+//! - [`config`]: the variables, read and checked;
+//! - [`Pipeline`] (`pipeline`): the parts below, put together as a value, without globals;
+//! - [`Service`] (`resource`): what every span says about the process;
+//! - `processor`: counts a span that ended, and hands it to each exporter's queue, or drops it;
+//! - [`Accounting`] (`accounting`): the counters, and what others read of them;
+//! - `exporter`: what an exporter is here: it delivers a batch, and tells what became of it;
+//! - `outcome`: what may become of it;
+//! - `otlp`, `zipkin`, `jaeger`, `console`: the exporters;
+//! - `http`: the client that those over HTTP share, and what an answer means;
+//! - `tls`: whom it trusts, and who it says it is;
+//! - `retry`: sending again, and when to give up;
+//! - `health`: what is said when a backend goes, and when it is back;
+//! - `metrics`: the accounting as metrics, and the way out for those of others;
+//! - `propagation`, `logs`, [`Streams`] (`streams`): context between services, log lines with ids,
+//!   and where people read.
 
 mod accounting;
 pub mod config;
@@ -128,3 +148,8 @@ impl Drop for Telemetry {
         self.shutdown();
     }
 }
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

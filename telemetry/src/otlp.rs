@@ -1,6 +1,6 @@
 //! The OTLP exporters: opentelemetry-otlp over HTTP, and over gRPC a client of our own.
 //!
-//! Over HTTP the SDK's exporter encodes, and sends through [`Post`](crate::http::Post), which reads
+//! Over HTTP the SDK's exporter encodes, and sends through [`Post`], which reads
 //! the answer. Over gRPC that exporter keeps the answer to itself, so the spans are encoded by
 //! opentelemetry-proto here, and sent by its generated client.
 

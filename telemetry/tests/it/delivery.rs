@@ -528,31 +528,61 @@ fn metrics_are_sent_again_and_refused_by_the_same_rules() {
     let html = Answer::body(200, "text/html", "<html>hello</html>");
     let partial = r#"{"partialSuccess":{"rejectedDataPoints":"7"}}"#;
     let partial = Answer::body(200, "application/json", partial);
-    for (first, answer, said) in [
-        (vec![], 200.into(), ""),
-        (vec![503.into(), 503.into()], 200.into(), "answers 503"),
-        (vec![], Answer::header(307, "location: http://127.0.0.1:1/"), "answers 307"),
-        (vec![], html, "a page of HTML"),
-        (vec![], partial, " rejected 7"),
-        (vec![], 400.into(), "answers 400"),
-    ] {
-        let receiver = HttpReceiver::answering(answer.clone());
-        receiver.answer_first(first.clone());
-        let log = Log::start();
-        let pipeline = impatient(&[
-            ("OTEL_TRACES_EXPORTER", "none"),
-            ("OTEL_METRICS_EXPORTER", "otlp"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-        ]);
-        shutdown(pipeline);
-        assert_eq!(receiver.requests().len(), first.len() + 1, "{answer:?}");
-        let lines = log.lines(&receiver.address.to_string());
-        match &lines[..] {
-            [] => assert_eq!(said, "", "{answer:?}"),
-            [line] => assert!(!said.is_empty() && line.contains(said), "{answer:?}: {line}"),
-            _ => panic!("{answer:?}: said once, but {lines:#?}"),
+    let redirect = |status| Answer::header(status, "location: http://127.0.0.1:1/");
+    let garbage = Answer::Bytes(b"\x01\x02 220 smtp\r\n".to_vec());
+    let once = Attempts::Exactly(1);
+    let rows = [
+        (vec![], 200.into(), once, ""),
+        (vec![503.into(), 502.into()], 200.into(), Attempts::Exactly(3), "answers 503"),
+        (vec![429.into(), Answer::Close], 200.into(), Attempts::Exactly(3), "answers 429"),
+        (vec![Answer::Hang], 200.into(), Attempts::Exactly(2), "in 300ms"),
+        (vec![], redirect(301), once, "answers 301"),
+        (vec![], redirect(303), once, "answers 303"),
+        (vec![], redirect(307), once, "answers 307"),
+        (vec![], html, once, "a page of HTML"),
+        (vec![], partial, once, " rejected 7"),
+        (vec![], 400.into(), once, "answers 400"),
+        (vec![], 503.into(), Attempts::Again, "answers 503"),
+        (vec![], Answer::Close, Attempts::Again, "no answer from"),
+        (vec![], Answer::Hang, Attempts::Again, "in 300ms"),
+        (vec![], garbage, Attempts::Again, "no answer from"),
+    ];
+    std::thread::scope(|scope| {
+        for (first, answer, attempts, said) in rows {
+            scope.spawn(move || check_metrics(first, &answer, attempts, said));
         }
+    });
+}
+
+fn check_metrics(first: Vec<Answer>, answer: &Answer, attempts: Attempts, said: &str) {
+    let receiver = HttpReceiver::answering(answer.clone());
+    let hangs = *answer == Answer::Hang || first.contains(&Answer::Hang);
+    receiver.answer_first(first);
+    let log = Log::start();
+    let pipeline = impatient(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", if hangs { HANGS_MS } else { "60000" }),
+        (
+            "OTEL_METRIC_EXPORT_TIMEOUT",
+            if matches!(attempts, Attempts::Again) { LIMIT_MS } else { "60000" },
+        ),
+    ]);
+    // Not at the end of the process, when fewer attempts are made. What became of it is said.
+    pipeline.meters().expect("metrics are exported").force_flush().ok();
+    let requests = receiver.requests().len();
+    match attempts {
+        Attempts::Exactly(count) => assert_eq!(requests, count, "{answer:?}"),
+        Attempts::Again => assert!(requests > 1, "{answer:?}"),
     }
+    let lines = log.lines(&receiver.address.to_string());
+    match &lines[..] {
+        [] => assert_eq!(said, "", "{answer:?}"),
+        [line] => assert!(!said.is_empty() && line.contains(said), "{answer:?}: {line}"),
+        _ => panic!("{answer:?}: said once, but {lines:#?}"),
+    }
+    pipeline.shutdown_within(Duration::from_millis(100));
 }
 
 #[test]

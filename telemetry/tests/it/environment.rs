@@ -408,3 +408,24 @@ fn where_a_jaeger_agent_is_must_be_right_leniently_too() {
     let right = shown(config(&right).map_err(|error| error.to_string()));
     assert!(right.contains("Agent { host: \"Agent\", port: 1 }"), "{right}");
 }
+
+#[test]
+fn the_readme_lists_every_variable() {
+    let readme = include_str!("../../README.md");
+    for name in rows().iter().map(|row| row.name).chain(FILES.iter().copied()) {
+        // What one signal has of its own is listed under the general name.
+        let general = name.replace("OTLP_TRACES_", "OTLP_").replace("OTLP_METRICS_", "OTLP_");
+        let listed = [name, &general].iter().any(|name| readme.contains(&format!("`{name}")));
+        assert!(listed, "{name}");
+    }
+    for name in UNSUPPORTED.iter().chain(REFUSED) {
+        let group =
+            |start: &str| name.starts_with(start) && readme.contains(&format!("`{start}*`"));
+        let is_listed = readme.contains(&format!("`{name}`"))
+            || group("OTEL_BLRP_")
+            || group("OTEL_LOGRECORD_")
+            || group("OTEL_EXPORTER_OTLP_LOGS_")
+            || group("OTEL_EXPORTER_PROMETHEUS_");
+        assert!(is_listed, "{name}");
+    }
+}
