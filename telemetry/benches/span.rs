@@ -29,7 +29,8 @@ fn span(criterion: &mut Criterion) {
         b.iter_custom(|n| time(counted.tracers(), n));
     });
 
-    // Built first, because it installs what TLS is made of, which the SDK's exporter needs.
+    // The SDK's exporter makes an HTTP client of its own, which wants to know what TLS is made of.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let counted = pipeline("otlp", &sink);
     let exporter = SpanExporter::builder()
         .with_http()
