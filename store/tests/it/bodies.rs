@@ -89,7 +89,7 @@ async fn a_bomb_is_too_large() {
 
 /// The most memory that a process has had so far, in KiB.
 #[cfg(target_os = "linux")]
-fn peak_kib(process: u32) -> u64 {
+fn peak_kib(process: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     peak.trim().trim_end_matches(" kB").parse().unwrap()
@@ -98,10 +98,10 @@ fn peak_kib(process: u32) -> u64 {
 #[cfg(target_os = "linux")]
 #[actix_web::test]
 async fn bombs_cost_no_memory() {
-    use crate::process::{StoreProcess, store_command};
+    use crate::process::{StoreProcess, store_program};
 
     let folder = tempfile::tempdir().unwrap();
-    let store = StoreProcess::start(store_command(), &folder.path().join("store.db"));
+    let store = StoreProcess::start(store_program([]), &folder.path().join("store.db"));
     // 200 MiB each, out of 200 KiB.
     let bomb = bomb(200);
     assert!(bomb.len() < 256 << 10, "{} bytes", bomb.len());

@@ -1,22 +1,19 @@
 //! What the program says on its streams, and what it keeps to itself.
 
-use std::process::{Output, Stdio};
-
 use store::storage::Storage;
+use testing::process::Ended;
 
-use crate::process::store_command;
+use crate::process::store_program;
 
 /// Everything that the program says about this address of a database, whichever way it comes.
 fn all_said(database: &str) -> String {
     let listen = "--listen=127.0.0.1:0";
-    let by_flag = store_command().args([listen, "--database", database]).output().unwrap();
-    let by_variable = store_command().arg(listen).env("DATABASE_URL", database).output().unwrap();
-    let audited = store_command().args(["--audit", "--database", database]).output().unwrap();
-    let said = |output: Output| {
-        assert!(!output.status.success());
-        let [out, err] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        out + &err
+    let by_flag = store_program([listen, "--database", database]).run();
+    let by_variable = store_program([listen]).envs([("DATABASE_URL", database)]).run();
+    let audited = store_program(["--audit", "--database", database]).run();
+    let said = |ended: Ended| {
+        assert!(!ended.status.success());
+        ended.errors() + &ended.stdout
     };
     [by_flag, by_variable, audited].map(said).concat()
 }
@@ -41,8 +38,7 @@ fn no_part_of_a_password_is_said_wherever_it_falls_apart() {
 fn of_an_unknown_parameter_only_the_name_is_said_and_once() {
     // Nobody listens on port 1.
     let database = "postgres://u@127.0.0.1:1/db?sslpassword=hunter2&sslmode=disable";
-    let output = store_command().args(["--database", database]).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = store_program(["--database", database]).run().errors();
     assert!(!said.contains("hunter2"), "{said}");
     assert_eq!(said.matches("sslpassword").count(), 1, "{said}");
 }
@@ -52,16 +48,9 @@ async fn an_audit_into_a_pipe_that_nobody_reads_ends_quietly() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}/grocery.db", folder.path().display());
     Storage::open(&database.parse().unwrap()).await.unwrap().close().await;
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
 
-    let output = store_command()
-        .args(["--audit", "--database", &database])
-        .stdout(writer)
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
+    let ended = store_program(["--audit", "--database", &database]).closed_stdout().run();
 
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-    assert!(output.status.success(), "the database is clean: {:?}", output.status);
+    assert_eq!(ended.errors(), "");
+    assert!(ended.status.success(), "the database is clean: {:?}", ended.status);
 }

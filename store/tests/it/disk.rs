@@ -12,9 +12,10 @@ use std::{
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use store::storage::{self, Audit};
 use tempfile::TempDir;
+use testing::process::Program;
 
 use crate::{
-    process::{StoreProcess, store_command, without_variables},
+    process::{StoreProcess, store_program},
     support::{Answer, PATIENCE, StoreClient},
 };
 
@@ -61,13 +62,12 @@ impl FaultyDisk {
 
     /// Starts a store whose database is on this disk.
     fn start(&self, args: &[&str]) -> StoreProcess {
-        let mut command = store_command();
-        command
-            .args(args)
-            .env("LD_PRELOAD", self.folder.path().join("faulty_disk.so"))
-            .env("FAULTY_DISK", self.folder.path().join("fault"))
-            .env("FAULTY_DISK_HITS", self.folder.path().join("hits"));
-        StoreProcess::start(command, &self.database())
+        let program = store_program(args.iter().copied()).envs([
+            ("LD_PRELOAD", self.folder.path().join("faulty_disk.so")),
+            ("FAULTY_DISK", self.folder.path().join("fault")),
+            ("FAULTY_DISK_HITS", self.folder.path().join("hits")),
+        ]);
+        StoreProcess::start(program, &self.database())
     }
 
     /// From now on calls of this kind (`read`, `write`, `sync`, `truncate` or `any`) for files
@@ -222,7 +222,7 @@ async fn a_commit_that_could_not_be_flushed_is_bought_once_whatever_the_crash_le
 async fn a_store_whose_table_is_gone_is_not_ready() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("grocery.db");
-    let store = StoreProcess::start(store_command(), &database);
+    let store = StoreProcess::start(store_program([]), &database);
     assert_eq!(buy(&store, "first").await.status, 201);
     assert_eq!(store.get("/readyz").send().await.status, 200);
     let mut stranger = SqliteConnection::connect(&database.display().to_string()).await.unwrap();
@@ -241,11 +241,10 @@ async fn a_limit_on_the_size_of_files_stops_sales_and_deliveries_only_while_it_l
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("grocery.db");
     // A process that does not ignore SIGXFSZ is ended by it.
-    let mut command = Command::new("sh");
-    without_variables(&mut command);
-    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_store")]);
-    command.args(["--restock-below=400", "--restock-quantity=300", "--restock-delay=50ms"]);
-    let store = StoreProcess::start(command, &database);
+    let program = Program::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_store")])
+        .args(["--restock-below=400", "--restock-quantity=300", "--restock-delay=50ms"]);
+    let store = StoreProcess::start(program, &database);
     assert_eq!(buy(&store, "first").await.status, 201);
     let log = fs::metadata(folder.path().join("grocery.db-wal")).unwrap().len();
     if !limit_file_size(&store, &log.to_string()) {
