@@ -35,14 +35,17 @@ const VIEWER: &str = "viewer";
 /// How long all roles together may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What is kept of that for the last lines of this process.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
 /// Of that, for the shopper's trips that are under way; the shopper itself ends them after 2 s.
-const TRIPS_TIMEOUT: Duration = Duration::from_millis(2_200);
+const TRIPS_TIMEOUT: Duration = Duration::from_millis(2_100);
 
 /// How long the shopper may take to stop.
-const SHOPPER_STOP: &str = "4500ms";
+const SHOPPER_STOP: &str = "4s";
 
 /// How long the store may take to stop, from when the trips are over.
-const STORE_STOP: &str = "2300ms";
+const STORE_STOP: &str = "1900ms";
 
 /// Of [`STOP_TIMEOUT`], for the viewer, which has nothing to finish.
 const VIEWER_STOP: Duration = Duration::from_millis(400);
@@ -150,7 +153,7 @@ fn start(running: &mut Vec<Child>, child: Child) -> &mut Child {
 /// Stops the roles, the last started first: the store still answers while the shopper's trips end,
 /// and the viewer still receives what both flush.
 async fn stop_all(mut running: Vec<Child>) -> anyhow::Result<ExitCode> {
-    let deadline = Instant::now() + STOP_TIMEOUT;
+    let deadline = Instant::now() + STOP_TIMEOUT - LAST_LINES;
     let (mut viewers, mut services): (Vec<_>, Vec<_>) =
         running.iter_mut().partition(|child| child.role() == VIEWER);
     for service in services.iter_mut().rev() {
