@@ -10,7 +10,7 @@
 //! - an error names the variable when the wrong value came from there, and does not repeat a value
 //!   that may hold a password.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, num::NonZeroU16};
 
 use clap::{
     Arg, ArgAction, Command, Error, Parser,
@@ -52,6 +52,21 @@ pub fn boolean(text: &str) -> Result<bool, &'static str> {
         "1" | "true" | "yes" | "on" => Ok(true),
         "0" | "false" | "no" | "off" => Ok(false),
         _ => Err("expected 1, true, yes or on; or 0, false, no or off"),
+    }
+}
+
+/// The most threads of one kind that a process may be asked for. More of them have more memory, and
+/// more work among themselves, than there is to do.
+pub const MOST_THREADS: u16 = 256;
+
+/// A number of threads, from 1 to [`MOST_THREADS`].
+///
+/// # Errors
+/// What was expected.
+pub fn threads(text: &str) -> Result<NonZeroU16, String> {
+    match text.trim().parse::<NonZeroU16>() {
+        Ok(number) if number.get() <= MOST_THREADS => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command};
 
 use clap::Parser;
-use shared::env::boolean;
+use shared::env::{self, boolean};
 
 /// A command line with a flag of each kind, and a subcommand.
 #[derive(Debug, Parser)]
@@ -146,4 +146,15 @@ fn a_variable_that_is_no_text_is_named() {
         read_any("", &[("SHOP_RATE", value)]),
         "error: the variable SHOP_RATE is not UTF-8 text"
     );
+}
+
+/// Each takes memory before there is any work: a slip of the finger must not take all of it.
+#[test]
+fn threads_are_bounded() {
+    assert_eq!(env::threads("1").unwrap().get(), 1);
+    assert_eq!(env::threads("256").unwrap().get(), env::MOST_THREADS);
+    for text in ["", "0", "257", "20000", "99999999999", "-1", "2.5", "many"] {
+        let error = env::threads(text).unwrap_err();
+        assert_eq!(error, "expected a whole number from 1 to 256", "{text}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The command line of the shopper. Its comments are its help.
 
 use std::{
-    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    num::{NonZeroU16, NonZeroU32, NonZeroU64},
     time::Duration,
 };
 
@@ -124,8 +124,8 @@ pub(crate) struct LoadArgs {
 
     /// Threads that make trips, each with connections of its own and awake for the last 100us before
     /// each trip
-    #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1", value_parser = threads)]
-    threads: NonZeroUsize,
+    #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1", value_parser = shared::env::threads)]
+    threads: NonZeroU16,
 
     /// End after so many trips, missed ones included [default: no limit]
     #[arg(long, env = "SHOPPER_TRIPS", value_name = "N", value_parser = trips)]
@@ -235,7 +235,7 @@ impl Args {
         Config {
             store_url: self.store_url.clone(),
             load: self.load.model(),
-            threads: self.load.threads,
+            threads: self.load.threads.into(),
             trips: self.load.trips,
             duration: self.load.duration,
             seed: self.trips.seed.unwrap_or_else(rand::random),
@@ -265,16 +265,6 @@ fn some_time(text: &str) -> Result<Duration, String> {
         Ok(Duration::ZERO) => Err("expected a duration above zero, such as 500ms or 30s".into()),
         Ok(duration) => Ok(duration),
         Err(error) => Err(format!("{error}; expected a duration such as 500ms or 30s")),
-    }
-}
-
-/// More threads than this have more memory and more work among themselves than trips to make.
-const MOST_THREADS: usize = 256;
-
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    match text.parse::<NonZeroUsize>() {
-        Ok(number) if number.get() <= MOST_THREADS => Ok(number),
-        _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
     }
 }
 

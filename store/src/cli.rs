@@ -42,11 +42,12 @@ pub struct Args {
     pub database: DatabaseUrl,
 
     /// Threads that serve HTTP [default: as many as there are cores].
-    #[arg(long, env = "STORE_WORKERS", value_name = "THREADS")]
+    #[arg(long, env = "STORE_WORKERS", value_name = "THREADS", value_parser = shared::env::threads)]
     pub workers: Option<NonZeroU16>,
 
     /// Threads that the actors run on.
     #[arg(long, env = "STORE_ACTOR_THREADS", value_name = "THREADS", default_value = "1")]
+    #[arg(value_parser = shared::env::threads)]
     pub actor_threads: NonZeroU16,
 
     /// Messages that wait in an actor's mailbox before it is overloaded.
