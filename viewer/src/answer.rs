@@ -30,7 +30,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::ingest::{Budget, Reservation};
+use crate::budget::{Budget, Reservation};
 
 /// Answers that are made at one time. Each has a thread, most of them waiting for their readers.
 pub(crate) const ANSWERS: usize = 64;

@@ -1,6 +1,6 @@
 //! The OTLP decoder and the tags of a search by themselves, for the fuzz targets in `fuzz/`.
 
-use crate::ingest::Budget;
+use crate::budget::Budget;
 use crate::otlp::decode::{Decoded, Decoder};
 use crate::otlp::{Compression, Encoding, Request, Signal};
 use crate::query::tags;

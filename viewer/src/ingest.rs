@@ -6,11 +6,9 @@
 //! connections is held up by a large one; and what lives long is allocated by one thread, which
 //! keeps the heap whole.
 //!
-//! When more bodies wait than the [`Budget`] allows, requests are refused at once, so that their
+//! When more bodies wait than the [`Budget`](crate::budget::Budget) allows, requests are refused at once, so that their
 //! senders wait and try again: nobody blocks, nothing piles up, and the statistics say how much was
 //! refused.
-
-mod budget;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,7 +16,6 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-pub(crate) use self::budget::{Budget, Reservation};
 use crate::otlp::decode::{Decoded, Decoder};
 use crate::otlp::{Failure, Request, Taken};
 use crate::stats::Stats;

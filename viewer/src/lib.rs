@@ -6,7 +6,8 @@
 //! - `config`: the command line; `server`: the threads and ports, and how they start and stop;
 //!   `role`: the process around them (logs, signals, exit code).
 //! - `otlp`: OTLP over HTTP and gRPC, read straight into the spans that are kept, within a bound.
-//! - `ingest`: the bounded way to the store, and its one writer.
+//! - `ingest`: the bounded way to the store, and its one writer; `budget`: the memory that requests,
+//!   and readers, share; `stats`, `refusals`: what came of requests, counted and said once.
 //! - `store`: the traces, bounded by spans and bytes, the oldest going first and whole.
 //! - `query`: searching traces. `adjusted`: a trace as it is shown, with what does not add up.
 //! - `answer`: how answers are made, in pieces and within a bound; `otlp_json`, `render`: traces and
@@ -20,6 +21,7 @@
 mod adjusted;
 mod answer;
 mod api;
+mod budget;
 mod config;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]

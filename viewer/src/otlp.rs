@@ -1,7 +1,7 @@
 //! The OpenTelemetry protocol, as a server: traces are kept, metrics and logs are accepted and
 //! counted, over [HTTP](http) in protobuf and JSON and over [gRPC](grpc).
 //!
-//! In reading order: a [body] is read within a [budget](crate::ingest::Budget) and handed to the
+//! In reading order: a [body] is read within a [budget](crate::budget::Budget) and handed to the
 //! thread that writes the store, which [decodes](decode) it. A [message] reads its fields once, for
 //! [protobuf] and [JSON](json) alike: [spans] with their [attributes], cut to [limits], or only a
 //! number of things that are [counted](counts).
@@ -23,7 +23,7 @@ pub(crate) mod receiver;
 mod spans;
 
 pub(crate) use self::failure::Failure;
-use crate::ingest::Reservation;
+use crate::budget::Reservation;
 
 /// A signal of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use super::summary::Summary;
 use super::totals::totals;
 use super::{State, error};
 use crate::answer::{Failure, Readers};
-use crate::ingest::Reservation;
+use crate::budget::Reservation;
 use crate::query::filter::Filter;
 use crate::query::params::Params;
 use crate::store::trace::Trace;

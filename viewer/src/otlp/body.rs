@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::Failure;
-use crate::ingest::Reservation;
+use crate::budget::Reservation;
 
 /// What a request takes beside its body while it waits.
 const REQUEST_BYTES: usize = 1024;
@@ -106,7 +106,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::ingest::Budget;
+    use crate::budget::Budget;
 
     type Chunk = Result<Bytes, Infallible>;
 

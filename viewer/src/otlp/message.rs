@@ -10,7 +10,6 @@ use std::fmt::{self, Write};
 
 use super::failure::Failure;
 use super::limits::shortened;
-use super::protobuf;
 use crate::store::model::{Attribute, Event, Link, Name, Value};
 use crate::store::names::{Names, name_bytes};
 
@@ -117,8 +116,11 @@ pub(super) enum Place<'a> {
     Only,
     At(usize),
     /// In protobuf, where a list's elements may stand anywhere in the message: after as many as
-    /// there are in these bytes. They are only counted when somebody wants to know.
-    After(&'a [u8]),
+    /// there are in `before`. They are only counted when somebody wants to know.
+    After {
+        before: &'a [u8],
+        count: fn(&[u8], u32) -> usize,
+    },
 }
 
 impl fmt::Display for Step<'_> {
@@ -131,7 +133,7 @@ impl fmt::Display for Step<'_> {
             _ if !field.is_list => Ok(()),
             Place::Only => Ok(()),
             Place::At(index) => write!(f, "[{index}]"),
-            Place::After(before) => write!(f, "[{}]", protobuf::count(before, self.number)),
+            Place::After { before, count } => write!(f, "[{}]", count(before, self.number)),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn read<'a, M: Message>(
 }
 
 /// How often field `number` occurs in `message`, as far as it is well-formed.
-pub(super) fn count(mut message: &[u8], number: u32) -> usize {
+fn count(mut message: &[u8], number: u32) -> usize {
     let mut count = 0;
     while let Ok(Some((found, _))) = next(&mut message) {
         count += usize::from(found == number);
@@ -35,7 +35,11 @@ fn fields<'a, M: Message>(
         match next(&mut rest) {
             Ok(None) => return Ok(()),
             Ok(Some((number, content))) => {
-                let step = Step { fields: message.fields(), number, place: Place::After(before) };
+                let step = Step {
+                    fields: message.fields(),
+                    number,
+                    place: Place::After { before, count },
+                };
                 message.field(number, Value { content, step }, reader)?;
             }
             // What comes after it in this message cannot be told apart any more.

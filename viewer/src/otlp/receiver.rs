@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::{Request, Signal, Taken};
-use crate::ingest::{Budget, Queue};
+use crate::budget::Budget;
+use crate::ingest::Queue;
 use crate::stats::Stats;
 
 /// Takes requests of all signals.

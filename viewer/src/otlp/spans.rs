@@ -187,7 +187,7 @@ impl<'s> ResourceSpans<'s> {
             let resource = self.resource(reader)?;
             for (_, span) in &mut self.spans.accepted[self.first..] {
                 if Arc::ptr_eq(&span.resource, &resource) {
-                    break;
+                    continue;
                 }
                 if let Some(span) = Arc::get_mut(span) {
                     let former = std::mem::replace(&mut span.resource, Arc::clone(&resource));
@@ -344,7 +344,7 @@ impl<'s> ScopeSpans<'s> {
             let scope = self.scope(reader)?;
             for (_, span) in &mut self.spans.accepted[self.first..] {
                 if Arc::ptr_eq(&span.scope, &scope) {
-                    break;
+                    continue;
                 }
                 if let Some(span) = Arc::get_mut(span) {
                     let former = std::mem::replace(&mut span.scope, Arc::clone(&scope));

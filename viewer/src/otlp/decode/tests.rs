@@ -25,8 +25,8 @@ use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::budget::Budget;
 use crate::fuzzing::{self, Form};
-use crate::ingest::Budget;
 use crate::otlp::limits;
 use crate::store::model::{Kind, Value};
 
