@@ -665,7 +665,7 @@ fn requests() -> impl Strategy<Value = ExportTraceServiceRequest> {
 
 #[test]
 fn a_request_means_the_same_in_both_forms() {
-    check((requests(), any::<u64>()), 300, |(request, style)| {
+    check((requests(), any::<u64>()), 200, |(request, style)| {
         let json = otlp_json::to_json(&request, style);
 
         let protobuf = fuzzing::decode(Form::Protobuf, &request.encode_to_vec());
@@ -687,7 +687,7 @@ fn whatever_bytes_come_are_answered() {
         }
         body
     };
-    check((requests(), any::<u64>(), damages()), 300, |(request, style, damages)| {
+    check((requests(), any::<u64>(), damages()), 150, |(request, style, damages)| {
         let protobuf = damaged(request.encode_to_vec(), damages.clone());
         let json = damaged(otlp_json::to_json(&request, style).into_bytes(), damages);
         for body in [protobuf, json] {
@@ -695,7 +695,7 @@ fn whatever_bytes_come_are_answered() {
             drop(fuzzing::decode(Form::Json, &body));
         }
     });
-    check(vec(any::<u8>(), 0..300), 2_000, |body| {
+    check(vec(any::<u8>(), 0..300), 1_000, |body| {
         drop(fuzzing::decode(Form::Protobuf, &body));
         drop(fuzzing::decode(Form::Json, &body));
     });
