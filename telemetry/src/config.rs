@@ -89,18 +89,18 @@ impl Config {
         };
         let is_lenient = Variables::new(&lookup)?.is_lenient();
         let config = Self::from_lookup(&lookup);
-        let mut errors = not_unicode
+        let errors: Vec<_> = not_unicode
             .into_inner()
             .into_iter()
             .map(|variable| TelemetryError::NotUnicode { variable })
-            .peekable();
-        match errors.peek().is_some() {
-            true if !is_lenient => errors.next().map_or(config, Err),
-            _ => config.map(|mut config| {
-                config.warnings.extend(errors.map(|error| format!("{error}; it is ignored")));
-                config
-            }),
+            .collect();
+        if is_lenient {
+            let mut config = config?;
+            config.warnings.extend(errors.iter().map(|error| format!("{error}; it is ignored")));
+            return Ok(config);
         }
+        // What is no text was read as if it were not set, so this error says more.
+        errors.into_iter().next().map_or(config, Err)
     }
 
     /// Reads the configuration from any source of variables.

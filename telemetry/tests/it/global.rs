@@ -281,6 +281,22 @@ fn what_is_set_without_effect_is_said_once_at_the_start() {
 }
 
 #[test]
+fn a_variable_that_is_no_text_is_named_and_ignored_only_leniently() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+    let no_text = [("OTEL_SERVICE_NAME", OsString::from_vec(vec![0xff]))];
+    let none = [("OTEL_TRACES_EXPORTER", "none")];
+    let refusal = Process::start_with(&none, &no_text).order("start");
+    assert_eq!(refusal, "OTEL_SERVICE_NAME is not valid: expected UTF-8 text");
+    let lenient = [none[0], ("GROCERY_OTEL_LENIENT", "on")];
+    let mut process = Process::start_with(&lenient, &no_text);
+    process.order("start");
+    let warning = "telemetry: OTEL_SERVICE_NAME is not valid: expected UTF-8 text; it is ignored";
+    let said = process.end();
+    assert!(said.iter().any(|line| line.ends_with(warning)), "{said:#?}");
+}
+
+#[test]
 fn a_wrong_variable_stops_the_start() {
     let mut process = Process::start(&[("OTEL_TRACES_SAMPLER", "sometimes")]);
     let refusal = process.order("spans 1");

@@ -5,6 +5,7 @@
 //! it is sent.
 
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _, TracerProvider as _};
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -21,10 +22,16 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a process with exactly these variables that telemetry obeys.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_with(variables, &[])
+    }
+
+    /// The same, with more variables, which may be no text.
+    pub(crate) fn start_with(variables: &[(&str, &str)], more: &[(&str, OsString)]) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["global::obey", "--exact", "--ignored", "--nocapture"])
             .env_clear()
             .envs(variables.iter().copied())
+            .envs(more.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
