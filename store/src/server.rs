@@ -21,6 +21,9 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the store looks after what nobody asks for.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
+/// For how long something has not happened when it is said to be over.
+const CALM: Duration = Duration::from_secs(5);
+
 /// What a store is to be like.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -155,6 +158,7 @@ async fn keep_house(state: &AppState) {
     loop {
         ticks.tick().await;
         state.pools().end_idle_experiments(Instant::now());
+        state.pools().end_restarts(CALM);
     }
 }
 
@@ -171,6 +175,7 @@ async fn close(state: &AppState, storage: &Storage, arbiters: Vec<Arbiter>) {
         ended.await.ok();
         storage.close().await;
     };
+    state.pools().end_restarts(Duration::ZERO);
     if timeout(SHUTDOWN_TIMEOUT, closing).await.is_err() {
         tracing::warn!("the store stopped before everything was done that it had begun");
     }

@@ -76,6 +76,7 @@ use streams::LastLine;
 #[derive(Debug)]
 pub struct Telemetry {
     pipeline: Pipeline,
+    repeats: logs::Repeats,
     last_line: LastLine,
     shutdown: Once,
 }
@@ -101,7 +102,7 @@ impl Telemetry {
         let config = Config::from_env()?;
         let console = streams.console();
         let (logs, last_line) = streams.into_logs();
-        logs::init(&config.log_filter, logs)?;
+        let repeats = logs::init(&config.log_filter, logs)?;
         for warning in &config.warnings {
             ::tracing::warn!("{warning}");
         }
@@ -113,7 +114,7 @@ impl Telemetry {
         if let Some(meters) = pipeline.meters() {
             global::set_meter_provider(meters.clone());
         }
-        Ok(Telemetry { pipeline, last_line, shutdown: Once::new() })
+        Ok(Telemetry { pipeline, repeats, last_line, shutdown: Once::new() })
     }
 
     /// A live view of where the spans of this process went.
@@ -138,6 +139,7 @@ impl Telemetry {
     pub fn shutdown_within(&self, timeout: Duration) {
         self.shutdown.call_once(|| {
             self.pipeline.shutdown_within(timeout);
+            self.repeats.end_after(Duration::ZERO);
             self.last_line.write(&self.accounting().to_string());
         });
     }

@@ -1,5 +1,7 @@
 //! Logs: one line each on stderr, with the trace and span they belong to.
 
+mod repeats;
+
 use super::TelemetryError;
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
@@ -16,20 +18,25 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
+pub(super) use repeats::Repeats;
+
 /// Makes `tracing` write to `stream` what `directives` (in the form of `RUST_LOG`) let through.
-pub(super) fn init(directives: &str, stream: BoxMakeWriter) -> Result<(), TelemetryError> {
+///
+/// A warning or an error that repeats itself is written once, and counted; see [`Repeats`].
+pub(super) fn init(directives: &str, stream: BoxMakeWriter) -> Result<Repeats, TelemetryError> {
     let filter = EnvFilter::builder().parse(directives).map_err(|_| TelemetryError::Invalid {
         variable: "RUST_LOG".into(),
         value: directives.to_owned(),
         expected: "directives such as info or warn,store=debug".into(),
     })?;
+    let repeats = Repeats::default();
     let lines = tracing_subscriber::fmt::layer()
         .event_format(WithTrace)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(stream)
-        .with_filter(filter.and(filter_fn(is_said_once)));
+        .with_filter(filter.and(filter_fn(is_said_once)).and(repeats.clone()));
     Registry::default().with(lines).try_init()?;
-    Ok(())
+    Ok(repeats)
 }
 
 /// False for what the exporters and the SDK say about every single batch that they could not

@@ -1,10 +1,11 @@
 //! Actors that come back. When an actor panics, actix drops it; here another one takes its place.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use actix::{Addr, Handler, Message, dev::ToEnvelope};
 use actix_opentelemetry::{Ask, TracedActor, ask};
 use futures_util::FutureExt as _;
+use shared::notice::Notice;
 use tokio::time::Instant;
 
 use super::{ActorError, error::Answers};
@@ -19,12 +20,17 @@ use super::{ActorError, error::Answers};
 pub(crate) struct Supervised<A: TracedActor> {
     addr: RwLock<Addr<A>>,
     start: Box<dyn Fn() -> Addr<A> + Send + Sync>,
+    /// Said once for all actors of the store.
+    restarts: Arc<Notice>,
 }
 
 impl<A: TracedActor> Supervised<A> {
     /// Starts the actor, now and whenever it has stopped.
-    pub(crate) fn new(start: impl Fn() -> Addr<A> + Send + Sync + 'static) -> Self {
-        Self { addr: RwLock::new(start()), start: Box::new(start) }
+    pub(crate) fn new(
+        start: impl Fn() -> Addr<A> + Send + Sync + 'static,
+        restarts: Arc<Notice>,
+    ) -> Self {
+        Self { addr: RwLock::new(start()), start: Box::new(start), restarts }
     }
 
     /// Asks the actor; fails at once when its mailbox is full.
@@ -112,7 +118,9 @@ impl<A: TracedActor> Supervised<A> {
         let mut addr = self.addr.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have started it meanwhile.
         if !addr.connected() {
-            tracing::warn!(actor = A::NAME, "the actor had stopped and is started again");
+            if self.restarts.occurred() {
+                tracing::warn!(actor = A::NAME, "an actor has stopped and is started again");
+            }
             *addr = (self.start)();
         }
     }

@@ -8,7 +8,10 @@ use std::{
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use actix_rt::ArbiterHandle;
 use futures_util::future::try_join_all;
-use shared::{fault::Fault, notice::Notice};
+use shared::{
+    fault::Fault,
+    notice::{Notice, Over},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -63,6 +66,8 @@ pub(crate) struct ActorParts {
     config: ActorConfig,
     /// Whether aisles cannot read their stock.
     unread: Arc<Notice>,
+    /// Whether actors stop and are started again.
+    restarts: Arc<Notice>,
 }
 
 /// All actors of a store: one system for everybody, and one for each experiment.
@@ -124,6 +129,13 @@ impl ActorPools {
         let ended: Vec<_> = self.experiments().extract_if(.., |e| e.is_idle(now)).collect();
         // Actors end when nobody has their address, and not while others wait for the list.
         drop(ended);
+    }
+
+    /// Says that actors stop no more, if none has for as long as `calm`. To be called now and then.
+    pub(crate) fn end_restarts(&self, calm: Duration) {
+        if let Some(Over { count, lasted }) = self.parts.restarts.over_after(calm) {
+            tracing::warn!(count, ?lasted, "actors that had stopped were started again");
+        }
     }
 
     /// The names of the aisles, in the order of the catalogue.
@@ -211,8 +223,8 @@ impl ActorParts {
         arbiters: Vec<ArbiterHandle>,
         config: ActorConfig,
     ) -> Self {
-        let (write_lock, unread) = (WriteLock::default(), Arc::default());
-        Self { storage, write_lock, catalogue, arbiters, config, unread }
+        let (write_lock, unread, restarts) = (WriteLock::default(), Arc::default(), Arc::default());
+        Self { storage, write_lock, catalogue, arbiters, config, unread, restarts }
     }
 
     /// Starts an actor on the arbiter of this number, counted round.
@@ -224,13 +236,14 @@ impl ActorParts {
         let arbiter = self.arbiters[arbiter % self.arbiters.len()].clone();
         let mailbox = self.config.mailbox;
         let make = Arc::new(make);
-        Supervised::new(move || {
+        let start = move || {
             let make = Arc::clone(&make);
             A::start_traced_in(&arbiter, move |ctx| {
                 ctx.set_mailbox_capacity(mailbox);
                 make()
             })
-        })
+        };
+        Supervised::new(start, Arc::clone(&self.restarts))
     }
 }
 

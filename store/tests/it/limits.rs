@@ -10,6 +10,7 @@ use serde_json::json;
 
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 
+use crate::process::{StoreProcess, store_command};
 use crate::support::{LockedDatabase, TestStore};
 
 #[actix_web::test]
@@ -246,4 +247,27 @@ async fn a_body_that_does_not_arrive_in_time_is_a_request_timeout() {
         answer
     });
     assert_eq!(&answer.await.unwrap(), b"HTTP/1.1 408");
+}
+
+#[actix_web::test]
+async fn a_flood_of_what_is_no_http_is_two_lines_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = StoreProcess::start(store_command(), &folder.path().join("store.db"));
+    let addr = store.base().trim_start_matches("http://").to_owned();
+    let sent = rt::task::spawn_blocking(move || {
+        for _ in 0..200 {
+            let mut stream = TcpStream::connect(&addr).unwrap();
+            stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+            stream.write_all(b"\x16\x03\x01 no HTTP\r\n\r\n").unwrap();
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 400");
+        }
+    });
+    sent.await.unwrap();
+    let log = store.terminate();
+    let errors: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(errors.len(), 2, "{log}");
+    assert!(errors[0].contains("actix_http::h1::dispatcher: stream error"), "{log}");
+    assert!(errors[1].contains("said: stream error") && errors[1].contains("count=200"), "{log}");
 }

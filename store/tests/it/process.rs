@@ -38,6 +38,14 @@ impl StoreProcess {
         self.process.id()
     }
 
+    /// Tells it to stop, and returns what it has written to stderr.
+    pub(crate) fn terminate(mut self) -> String {
+        let told = Command::new("kill").arg(self.id().to_string()).status().unwrap();
+        assert!(told.success());
+        assert!(self.child.wait().unwrap().success());
+        self.stderr.take().unwrap().join().unwrap()
+    }
+
     /// Kills it as by `kill -9`, and returns what it has written to stderr.
     pub(crate) fn kill(self) -> String {
         self.process.signal(Signal::SIGKILL);

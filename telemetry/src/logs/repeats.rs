@@ -1,0 +1,281 @@
+//! Says a warning or an error of a library once when it begins to repeat itself, and once, with the
+//! count, when it is over.
+//!
+//! Strangers can make a service complain as often as they like: every request that is no HTTP is an
+//! error to the HTTP server, thousands of lines a second, in which all others would be lost. So the
+//! first of a kind is let through and the others are counted. A kind is one place in the code and one
+//! text: what differs in either is said.
+//!
+//! A service's own code has a better way: it knows when something is over, and says so with a
+//! [`Notice`]. What it says is let through.
+
+use shared::notice::Notice;
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Filter};
+
+/// It is over when it has not been said for so long.
+const CALM: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether something is over.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How many kinds are told apart at the same time; all others count as one.
+const MAX_KINDS: usize = 64;
+
+/// How much of a text is repeated when it is over, in bytes.
+const MAX_TEXT: usize = 200;
+
+/// The libraries whose warnings and errors others can cause, by the beginnings of their targets.
+const LIBRARIES: [&str; 10] = [
+    "actix_",
+    "awc",
+    "h2",
+    "hyper",
+    "opentelemetry",
+    "reqwest",
+    "rustls",
+    "sqlx",
+    "tonic",
+    "tower",
+];
+
+/// What is being said again and again; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Repeats(Arc<Mutex<HashMap<Kind, Episode>>>);
+
+/// `None` is every kind for which there was no room.
+type Kind = Option<(Identifier, u64)>;
+
+#[derive(Debug)]
+struct Episode {
+    notice: Notice,
+    level: Level,
+    target: &'static str,
+    text: String,
+}
+
+impl Repeats {
+    /// Whether this is the first of its kind, and so to be written.
+    fn is_first(&self, event: &Event<'_>) -> bool {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let mut hasher = DefaultHasher::new();
+        text.0.hash(&mut hasher);
+        let metadata = event.metadata();
+        let mut episodes = self.episodes();
+        let kind = Some((metadata.callsite(), hasher.finish()));
+        let kind =
+            if episodes.contains_key(&kind) || episodes.len() < MAX_KINDS { kind } else { None };
+        if let Some(episode) = episodes.get(&kind) {
+            return episode.notice.occurred();
+        }
+        let is_unwatched = episodes.is_empty();
+        let episode = Episode {
+            notice: Notice::default(),
+            level: *metadata.level(),
+            target: if kind.is_some() { metadata.target() } else { "others" },
+            text: if kind.is_some() { text.cut() } else { "warnings and errors".into() },
+        };
+        episode.notice.occurred();
+        episodes.insert(kind, episode);
+        drop(episodes);
+        if is_unwatched {
+            self.watch();
+        }
+        true
+    }
+
+    /// Looks now and then whether something is over, until nothing is being said any more.
+    fn watch(&self) {
+        let repeats = self.clone();
+        let watching = std::thread::Builder::new().name("telemetry-logs".into()).spawn(move || {
+            loop {
+                std::thread::sleep(TICK);
+                repeats.end_after(CALM);
+                if repeats.episodes().is_empty() {
+                    return;
+                }
+            }
+        });
+        // Without the thread it is said at the end of the process.
+        watching.map(drop).unwrap_or(());
+    }
+
+    /// Ends what has not been said for as long as `calm`, and says how often it was.
+    pub(crate) fn end_after(&self, calm: Duration) {
+        let mut ended = Vec::new();
+        self.episodes().retain(|_, episode| match episode.notice.over_after(calm) {
+            Some(over) => {
+                let Episode { level, target, text, .. } = episode;
+                ended.push((*level, *target, std::mem::take(text), over));
+                false
+            }
+            None => true,
+        });
+        // Not while the episodes are locked: this is an event, too.
+        for (level, target, text, over) in ended.into_iter().filter(|(.., over)| over.count > 1) {
+            let (count, lasted) = (over.count, over.lasted);
+            if level == Level::ERROR {
+                tracing::error!(count, ?lasted, "{target} said: {text}");
+            } else {
+                tracing::warn!(count, ?lasted, "{target} said: {text}");
+            }
+        }
+    }
+
+    fn episodes(&self) -> MutexGuard<'_, HashMap<Kind, Episode>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Subscriber> Filter<S> for Repeats {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        let is_of_library =
+            || LIBRARIES.iter().any(|library| metadata.target().starts_with(library));
+        *metadata.level() > Level::WARN || !is_of_library() || self.is_first(event)
+    }
+}
+
+/// The fields of an event as text.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn cut(mut self) -> String {
+        if self.0.len() > MAX_TEXT {
+            self.0.truncate(self.0.floor_char_boundary(MAX_TEXT));
+            self.0.push('…');
+        }
+        self.0
+    }
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let separator = if self.0.is_empty() { "" } else { " " };
+        // Writing into a string cannot fail.
+        match field.name() {
+            "message" => write!(self.0, "{separator}{value:?}"),
+            name => write!(self.0, "{separator}{name}={value:?}"),
+        }
+        .unwrap_or(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use tracing_subscriber::filter::FilterExt as _;
+    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::fmt::MakeWriter;
+    use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Lines {
+        type Writer = Self;
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// What is written of what `work` says, and when it has ended.
+    fn written(work: impl FnOnce(&Repeats)) -> Vec<String> {
+        let (lines, repeats) = (Lines::default(), Repeats::default());
+        let layer = tracing_subscriber::fmt::layer()
+            .without_time()
+            .with_ansi(false)
+            .with_target(false)
+            .with_writer(lines.clone())
+            .with_filter(LevelFilter::INFO.and(repeats.clone()));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || work(&repeats));
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    fn complain(about: &str) {
+        tracing::error!(target: "actix_http", "no HTTP: {about}");
+    }
+
+    #[test]
+    fn a_flood_is_two_lines_a_kind() {
+        let lines = written(|repeats| {
+            for _ in 0..1_000 {
+                complain("a header");
+                complain("a method");
+                tracing::info!(target: "actix_http", "and so on");
+                tracing::warn!("our own");
+            }
+            repeats.end_after(Duration::from_secs(60));
+            complain("a header");
+            repeats.end_after(Duration::ZERO);
+            complain("a header");
+        });
+        let (mut said, of_others): (Vec<_>, Vec<_>) =
+            lines.iter().partition(|line| line.contains("no HTTP"));
+        assert_eq!(of_others.len(), 2_000, "{of_others:?}");
+        said[2..4].sort_unstable();
+        let end = |line: &str| line.split(" lasted=").next().unwrap().to_owned();
+        assert_eq!(said[..2], ["ERROR no HTTP: a header", "ERROR no HTTP: a method"]);
+        assert_eq!(end(said[2]), "ERROR actix_http said: no HTTP: a header count=1001");
+        assert_eq!(end(said[3]), "ERROR actix_http said: no HTTP: a method count=1000");
+        assert_eq!(said[4..], ["ERROR no HTTP: a header"]);
+    }
+
+    #[test]
+    fn what_is_said_once_is_not_said_again_when_it_is_over() {
+        let lines = written(|repeats| {
+            complain("a header");
+            repeats.end_after(Duration::ZERO);
+        });
+        assert_eq!(lines, ["ERROR no HTTP: a header"]);
+    }
+
+    #[test]
+    fn whoever_makes_up_texts_is_told_apart_only_so_far() {
+        let lines = written(|repeats| {
+            for number in 0..1_000 {
+                complain(&number.to_string());
+            }
+            repeats.end_after(Duration::ZERO);
+        });
+        assert_eq!(lines.len(), MAX_KINDS + 2, "{lines:#?}");
+        let last = lines.last().unwrap();
+        assert!(last.starts_with("ERROR others said: warnings and errors count=936 "), "{last}");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_when_it_is_repeated() {
+        let lines = written(|repeats| {
+            for _ in 0..2 {
+                complain(&"é".repeat(1_000));
+            }
+            repeats.end_after(Duration::ZERO);
+        });
+        assert!(lines[0].len() > 2_000 && lines[1].len() < 400, "{lines:?}");
+    }
+}
