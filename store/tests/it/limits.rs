@@ -10,7 +10,7 @@ use serde_json::json;
 
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 
-use crate::process::{StoreProcess, store_command};
+use crate::process::{StoreProcess, store_program};
 use crate::support::{LockedDatabase, TestStore};
 
 #[actix_web::test]
@@ -252,7 +252,7 @@ async fn a_body_that_does_not_arrive_in_time_is_a_request_timeout() {
 #[actix_web::test]
 async fn a_flood_of_what_is_no_http_is_two_lines_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
-    let store = StoreProcess::start(store_command(), &folder.path().join("store.db"));
+    let store = StoreProcess::start(store_program([]), &folder.path().join("store.db"));
     let addr = store.base().trim_start_matches("http://").to_owned();
     let sent = rt::task::spawn_blocking(move || {
         for _ in 0..200 {

@@ -39,11 +39,9 @@ impl StoreProcess {
     }
 
     /// Tells it to stop, and returns what it has written to stderr.
-    pub(crate) fn terminate(mut self) -> String {
-        let told = Command::new("kill").arg(self.id().to_string()).status().unwrap();
-        assert!(told.success());
-        assert!(self.child.wait().unwrap().success());
-        self.stderr.take().unwrap().join().unwrap()
+    pub(crate) fn terminate(self) -> String {
+        self.process.signal(Signal::SIGTERM);
+        self.process.end().errors()
     }
 
     /// Kills it as by `kill -9`, and returns what it has written to stderr.
