@@ -112,27 +112,29 @@ mod disabled {
     use crate::actor::TracedActor;
     use crate::operation::{Kind, Operation};
 
-    #[derive(Debug, Clone, Copy, Default)]
-    pub(crate) struct LogSpan;
+    // With a field, so that callers write what the other one needs: `default()` and `clone()`.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct LogSpan(());
 
     impl LogSpan {
         #[inline]
+        #[expect(clippy::extra_unused_type_parameters, reason = "the other one needs it")]
         pub(crate) fn of<A: TracedActor>(
             _: &Context,
             _: Kind,
             _: impl FnOnce() -> &'static Operation,
         ) -> Self {
-            Self
+            Self(())
         }
 
         #[inline]
         pub(crate) fn current() -> Self {
-            Self
+            Self(())
         }
 
         #[inline]
         pub(crate) fn later() -> Self {
-            Self
+            Self(())
         }
 
         #[inline]

@@ -161,6 +161,7 @@ impl Hops {
 
 #[cfg(not(feature = "tracing"))]
 #[inline]
+#[expect(clippy::extra_unused_type_parameters, reason = "the other one needs it")]
 fn hops_outside<A: TracedActor>(_: &Context, _: Kind) -> Option<Hops> {
     None
 }
