@@ -51,7 +51,7 @@ impl AllowedHosts {
     pub fn allow(&self, host: &str) -> bool {
         let Some(names) = &self.names else { return true };
         let name = without_port(host);
-        is_loopback(&name) || names.iter().any(|listed| listed.0 == name)
+        is_loopback(name) || names.iter().any(|listed| listed.0.eq_ignore_ascii_case(name))
     }
 }
 
@@ -59,7 +59,6 @@ impl FromStr for HostName {
     type Err = HostNameError;
 
     fn from_str(text: &str) -> Result<Self, HostNameError> {
-        let name = without_port(text);
         let address = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let is_name = || {
             let may_be_in_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
@@ -67,7 +66,7 @@ impl FromStr for HostName {
         };
         match address {
             Ok(address) => Ok(Self(address.to_string())),
-            Err(_) if is_name() => Ok(Self(name)),
+            Err(_) if is_name() => Ok(Self(without_port(text).to_owned())),
             Err(_) => Err(HostNameError(text.into())),
         }
     }
@@ -79,19 +78,26 @@ impl fmt::Display for HostName {
     }
 }
 
-/// The host of `host:port` in the one form in which names are compared.
-fn without_port(host: &str) -> String {
+/// The host of `host:port`, without the brackets around an IPv6 address and the root's dot.
+fn without_port(host: &str) -> &str {
     let name = match host.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+        Some(bracketed) => bracketed.split(']').next(),
+        None => host.split(':').next(),
     };
-    name.trim_end_matches('.').to_ascii_lowercase()
+    name.unwrap_or_default().trim_end_matches('.')
 }
 
 fn is_loopback(name: &str) -> bool {
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    const LOCALHOST: &str = "localhost";
+    let is_below_localhost = |name: &str| {
+        name.len()
+            .checked_sub(LOCALHOST.len())
+            .and_then(|at| name.split_at_checked(at))
+            .is_some_and(|(sub, end)| {
+                end.eq_ignore_ascii_case(LOCALHOST) && (sub.is_empty() || sub.ends_with('.'))
+            })
+    };
+    is_below_localhost(name) || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

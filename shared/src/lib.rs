@@ -10,7 +10,7 @@
 //! - [`signal`]: when a process should stop, and until when it has to;
 //! - [`output`]: what a process writes, without waiting for whoever reads it;
 //! - [`listen`]: an address to listen on, as flags have it;
-//! - [`env`]: the command line and the environment, read in one way.
+//! - [`mod@env`]: the command line and the environment, read in one way.
 
 pub mod backoff;
 pub mod env;

@@ -18,7 +18,8 @@ use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
     actors::{ActorConfig, RestockPolicy},
-    server::{self, Config},
+    config::Config,
+    server,
     storage::{self, DatabaseUrl},
 };
 

@@ -1,43 +1,29 @@
 //! The store over HTTP: handlers, which ask actors and nobody else, and what stands around them.
 //!
-//! Around every handler: [`trace_headers`] throws away what the W3C rules say to ignore, the
-//! instrumentation makes the SERVER span, and [`in_trace`] works inside it.
+//! A request passes through, from the outside in:
+//!
+//! - [`trace_headers`] takes away the trace headers that the W3C rules say to ignore;
+//! - the instrumentation reads the others and makes the SERVER span;
+//! - [`middleware`] refuses what a browser sends for others' pages, and judges faults;
+//! - one of the [`handlers`] asks the actors, which [`state`] hands to it.
+//!
+//! Every error is a problem document, from [`problem`].
 
 mod body;
 mod handlers;
 mod middleware;
 mod openapi;
 mod problem;
+mod state;
 mod trace_headers;
 
-use std::{
-    convert::Infallible,
-    future::{Ready, ready},
-    ops::Deref,
-    sync::Arc,
-    time::Duration,
-};
-
-use actix_web::{
-    FromRequest, HttpMessage as _, HttpRequest, Resource, Route, dev::Payload, http::Method, web,
-};
-use opentelemetry::{
-    InstrumentationScope,
-    global::{self, BoxedTracer},
-};
-use opentelemetry_semantic_conventions::SCHEMA_URL;
-use shared::{fault::FaultSupport, hosts::AllowedHosts};
-use tokio::time::Instant;
+use actix_web::{HttpRequest, Resource, Route, http::Method, web};
 
 pub(crate) use middleware::in_trace;
+pub(crate) use state::AppState;
 pub(crate) use trace_headers::tidy;
 
 use problem::ApiError;
-
-use crate::{
-    actors::{ActorPools, ActorSystem},
-    server::Config,
-};
 
 /// All routes of the store.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
@@ -72,78 +58,4 @@ fn only(allowed: &'static str, resource: Resource) -> Resource {
 
 async fn not_found(request: HttpRequest) -> ApiError {
     ApiError::not_found(format!("there is nothing at {:?}", request.path()))
-}
-
-/// What every handler needs.
-pub(crate) struct AppState {
-    pools: ActorPools,
-    request_timeout: Duration,
-    faults: FaultSupport,
-    allowed_hosts: AllowedHosts,
-    /// For spans made by hand; kept, because to make a tracer takes a lock.
-    pub(crate) tracer: BoxedTracer,
-}
-
-impl AppState {
-    /// The state of a store with these actors, as `config` wants it.
-    pub(crate) fn new(pools: ActorPools, config: &Config) -> Self {
-        let faults = FaultSupport::new(config.allow_faults, pools.aisles());
-        Self {
-            pools,
-            request_timeout: config.request_timeout,
-            faults,
-            allowed_hosts: AllowedHosts::of(config.listen, &config.allowed_hosts),
-            tracer: global::tracer_with_scope(
-                InstrumentationScope::builder("store")
-                    .with_version(env!("CARGO_PKG_VERSION"))
-                    .with_schema_url(SCHEMA_URL)
-                    .build(),
-            ),
-        }
-    }
-
-    /// All actors.
-    pub(crate) fn pools(&self) -> &ActorPools {
-        &self.pools
-    }
-
-    /// When the request that is being handled must be answered.
-    pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.request_timeout
-    }
-
-    /// Which `Host` it answers to.
-    pub(crate) fn allowed_hosts(&self) -> &AllowedHosts {
-        &self.allowed_hosts
-    }
-
-    /// Which faults requests may ask for.
-    pub(crate) fn faults(&self) -> &FaultSupport {
-        &self.faults
-    }
-}
-
-/// The actors for the request that is being handled: everybody's, or those of an experiment.
-pub(crate) struct Actors(Arc<ActorSystem>);
-
-impl Deref for Actors {
-    type Target = ActorSystem;
-
-    fn deref(&self) -> &ActorSystem {
-        &self.0
-    }
-}
-
-impl FromRequest for Actors {
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let of_experiment = request.extensions().get::<Arc<ActorSystem>>().cloned();
-        let actors = of_experiment.unwrap_or_else(|| {
-            let state = request.app_data::<web::Data<AppState>>();
-            Arc::clone(state.expect("every store has its state").pools.regular())
-        });
-        ready(Ok(Self(actors)))
-    }
 }

@@ -1,16 +1,19 @@
 //! The grocery store: an actix-web service whose inventory actors create OpenTelemetry child spans.
 //!
-//! From the outside in, which is the order to read it in:
+//! Read it in this order, from the outside in:
 //!
 //! - `cli`: the command line, [`Args`], and the process around the store, [`run`];
+//! - `config`: what the command line comes to, [`Config`];
 //! - `server`: wires everything together and serves until it is told to stop, [`serve`];
-//! - `http`: one handler a file, which ask actors and nobody else;
-//! - `actors`: `Inventory`, `Aisle`, `Checkout`, `Ledger`, `Restocker`, one a file;
+//! - `http`: the routes, their handlers, which ask actors and nobody else, and what stands around them;
+//! - `actors`: `Inventory`, `Checkout`, `Aisle`, `Restocker`, `Ledger`, one a file, and the system that
+//!   starts them;
 //! - [`storage`]: the database, the authority on stock and orders, and the only place with SQL;
 //! - [`domain`]: under all of them, the grocery's own terms; pure, with no I/O and no telemetry.
 
 mod actors;
 mod cli;
+mod config;
 pub mod domain;
 mod http;
 mod server;
@@ -18,4 +21,5 @@ pub mod storage;
 
 pub use actors::{ActorConfig, RestockPolicy};
 pub use cli::{Args, run};
-pub use server::{Config, Error, Running, SHUTDOWN_TIMEOUT, serve};
+pub use config::Config;
+pub use server::{Error, Running, SHUTDOWN_TIMEOUT, serve};

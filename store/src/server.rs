@@ -6,44 +6,23 @@ use actix_rt::Arbiter;
 use actix_web::{App, HttpServer, dev::Service as _, middleware::from_fn, web};
 use actix_web_opentelemetry::RequestTracing;
 use opentelemetry::{Context, trace::FutureExt as _};
-use shared::hosts::HostName;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::{
-    actors::{ActorConfig, ActorParts, ActorPools},
+    actors::{ActorParts, ActorPools},
+    config::Config,
     http::{self, AppState},
-    storage::{DatabaseUrl, Storage, StorageError},
+    storage::{Storage, StorageError},
 };
 
 /// How long a store that is to stop finishes what it has begun.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often the store looks after what nobody asks for.
+/// How often the store looks after what no request asks for.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// For how long something has not happened when it is said to be over.
+/// Actors are said to stop no more when none has stopped for so long.
 const CALM: Duration = Duration::from_secs(5);
-
-/// What a store is to be like.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where it listens; port 0 is any free port.
-    pub listen: SocketAddr,
-    /// Where its database is.
-    pub database: DatabaseUrl,
-    /// Threads that serve HTTP.
-    pub http_threads: usize,
-    /// Threads that the actors run on.
-    pub actor_threads: usize,
-    /// How much the actors take on.
-    pub actors: ActorConfig,
-    /// How long a request may take.
-    pub request_timeout: Duration,
-    /// Whether requests may ask for faults.
-    pub allow_faults: bool,
-    /// Names by which it is reached, see [`AllowedHosts::of`](shared::hosts::AllowedHosts::of).
-    pub allowed_hosts: Vec<HostName>,
-}
 
 /// Why a store does not run.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +74,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + 'static,
 ) -> Result<Running, Error> {
     let storage = Storage::open(&config.database).await?;
-    // The store's own beginning is nobody's trace.
+    // What the store does to open belongs to no trace, and would else be many small ones.
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
     let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
@@ -151,7 +130,7 @@ fn listen(
     Ok((server.run(), addr))
 }
 
-/// Does now and then what nobody asks for.
+/// Once a second: ends the actors of experiments that are over, and says that actors stop no more.
 async fn keep_house(state: &AppState) {
     let mut ticks = interval(HOUSEKEEPING_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

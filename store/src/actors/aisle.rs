@@ -1,7 +1,10 @@
-//! An aisle of the store: owns the view of its products' stock, reserves and releases.
+//! An aisle of the store: has a view of its products' stock, reserves and releases.
 //!
 //! The view is there to say a fast no; the database has the last word. So an aisle reads its stock
 //! again every few seconds, and at once when the database had less than the view.
+//!
+//! What is set aside for an order is a [`Reservation`]. [`AisleRouter`] is all aisles, and knows in
+//! which one each product stands.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
@@ -19,18 +22,17 @@ use shared::{
 };
 
 use super::{
-    ActorError, RestockPolicy,
-    error::answers,
+    error::{ActorError, answers},
     faults::InjectedFaults,
     ledger::{BatchNumber, Ledger, ReadStock},
-    restocker::{LowStock, Restocked, Restocker},
+    restocker::{LowStock, RestockPolicy, Restocked, Restocker},
     serve::Serve,
     stock::AisleStock,
     supervised::Supervised,
 };
 use crate::domain::{Basket, BasketLine, CatalogueProduct, ProductId};
 
-/// How long an aisle trusts its view: as long as replicas may disagree.
+/// How long an aisle trusts its view. Two stores on one database disagree for at most so long.
 const READ_EVERY: Duration = Duration::from_secs(3);
 
 /// One aisle.
@@ -40,7 +42,7 @@ pub(crate) struct Aisle {
     ledger: Arc<Supervised<Ledger>>,
     restocker: Arc<Supervised<Restocker>>,
     policy: RestockPolicy,
-    /// Said once for all aisles.
+    /// Whether stock cannot be read: one notice for all aisles.
     unread: Arc<Notice>,
     is_reading: bool,
 }
@@ -153,7 +155,7 @@ impl Aisle {
     }
 }
 
-/// Runs housekeeping that nobody asked for, which is no trace.
+/// Runs what no request asked for, so that it belongs to no trace.
 fn untraced<R>(work: impl FnOnce() -> R) -> R {
     let _guard = Context::new().with_telemetry_suppressed().attach();
     work()
@@ -162,8 +164,8 @@ fn untraced<R>(work: impl FnOnce() -> R) -> R {
 impl Actor for Aisle {
     type Context = TracedContext<Self>;
 
-    /// Reads the stock before the first message: an aisle that takes over from one that panicked
-    /// knows only what there was at the beginning.
+    /// Reads the stock before the first message. An aisle that was started in the place of one that
+    /// panicked knows only what there was when the store opened.
     fn started(&mut self, ctx: &mut Self::Context) {
         untraced(|| {
             ctx.wait(self.reading());
@@ -262,8 +264,9 @@ impl Handler<Close> for Aisle {
 
 /// Pieces that an aisle has set aside for an order.
 ///
-/// Dropped, for whatever reason (a shortage elsewhere, a deadline, a panic, a caller that is gone),
-/// it puts them back: only [`mark_sold`](Self::mark_sold) does not.
+/// When it is dropped, it puts them back. So they find their way back whatever happens to the order:
+/// a shortage in another aisle, a deadline, a panic, a caller that is gone. Only
+/// [`mark_sold`](Self::mark_sold) keeps them.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     aisle: Addr<Aisle>,
@@ -282,7 +285,7 @@ impl Reservation {
     pub(crate) fn mark_sold(mut self, batch: BatchNumber) {
         let sold =
             MarkSold { lines: std::mem::take(&mut self.lines), batch, sale: self.cx.clone() };
-        // Bookkeeping of the view, after the order is done: no part of the order's trace.
+        // The order is done. What the aisle does now is no part of its trace.
         let _guard = Context::new().attach();
         self.aisle.do_send(sold);
     }

@@ -15,9 +15,8 @@ use shared::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    ActorError,
     aisle::{AisleRouter, Reservation},
-    error::answers,
+    error::{ActorError, answers},
     ledger::{Ledger, Record, Recorded},
     limit::ConcurrencyLimit,
     serve::Serve,

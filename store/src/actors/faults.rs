@@ -18,7 +18,7 @@ use opentelemetry::{Context, KeyValue, trace::TraceContextExt as _};
 use shared::fault::{self, Fault, FaultyActor};
 use tokio::time::sleep;
 
-use super::ActorError;
+use super::error::ActorError;
 
 /// The faults of one request, as a context value.
 #[derive(Clone, Debug)]

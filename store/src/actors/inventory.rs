@@ -8,9 +8,8 @@ use futures_util::future::try_join_all;
 use shared::{fault::FaultyActor, wire::Product};
 
 use super::{
-    ActorError,
     aisle::{AisleRouter, ListProducts, ShowProduct},
-    error::answers,
+    error::{ActorError, answers},
     limit::ConcurrencyLimit,
     serve::Serve,
 };

@@ -23,7 +23,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ActorError, error::answers, serve::Serve};
+use super::{
+    error::{ActorError, answers},
+    serve::Serve,
+};
 use crate::{
     domain::{Delivery, NewOrder, OrderId, ProductId, StockLevel},
     storage::{RecordOutcome, Storage},

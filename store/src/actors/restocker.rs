@@ -1,8 +1,8 @@
 //! The restocker: has what was sold delivered again, a while later, so that the store never runs
 //! dry.
 //!
-//! A delivery is nobody's request any more, so it is a trace of its own, with a link to the sale
-//! that made it necessary. It is written to the database like a sale.
+//! No request waits for a delivery. So a delivery is a trace of its own, with a link to the sale that
+//! made it necessary. It is written to the database like a sale.
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration, time::SystemTime};
 
@@ -21,7 +21,7 @@ use crate::domain::{Delivery, ProductId};
 /// The most that one delivery brings.
 const MAX_QUANTITY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not 0");
 
-/// A product that is low again within so many times the delay was delivered too sparingly.
+/// A delivery was too small if the product is low again within so many times the delay.
 const SPARING_DELAYS: u32 = 10;
 
 /// When what is delivered.

@@ -5,7 +5,7 @@ use actix::{ActorFutureExt as _, ActorResponse, ResponseFuture, WrapFuture as _}
 use actix_opentelemetry::{TracedActor, TracedContext};
 use shared::fault::FaultyActor;
 
-use super::{ActorError, faults::InjectedFaults, limit::ConcurrencyLimit};
+use super::{error::ActorError, faults::InjectedFaults, limit::ConcurrencyLimit};
 
 /// An actor that serves requests.
 pub(super) trait Serve: TracedActor<Context = TracedContext<Self>> {

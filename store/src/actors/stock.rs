@@ -1,16 +1,29 @@
-//! An aisle's view of its stock: all its shelves, and what a basket does to them.
+//! An aisle's view of its stock: what it believes there is of each product.
+//!
+//! The database knows, and it is read while orders are being recorded. The view must neither lose a
+//! sale by that nor count one twice. So every batch of the ledger has a number. A reading says after
+//! which batch it was made, a sale in which batch it was recorded, and a sale counts only against the
+//! readings that were made before its batch:
+//!
+//! | news, in the order in which it reaches the aisle | on hand |
+//! |---|---|
+//! | at the beginning | 10 |
+//! | 3 pieces sold in batch 1 | 10 − 3 = 7 |
+//! | after batch 2 the database held 5 | 5 |
+//! | 2 pieces sold in batch 2 (the reading has seen that) | 5 |
+//! | 1 piece sold in batch 3 | 5 − 1 = 4 |
 
 use std::collections::VecDeque;
 
 use shared::wire::{Product, Shortage};
 
 use super::{
-    ActorError,
+    error::ActorError,
     ledger::{BatchNumber, StockReading},
 };
 use crate::domain::{BasketLine, CatalogueProduct, ProductId};
 
-/// The shelves of one aisle.
+/// All products of one aisle.
 #[derive(Debug)]
 pub(super) struct AisleStock(Vec<ProductStock>);
 
@@ -25,7 +38,7 @@ impl AisleStock {
 
     /// The ids of all products.
     pub(super) fn products(&self) -> Vec<ProductId> {
-        self.0.iter().map(|shelf| shelf.product().id).collect()
+        self.0.iter().map(|stock| stock.product().id).collect()
     }
 
     /// All products as a shopper sees them.
@@ -95,7 +108,7 @@ impl AisleStock {
     }
 
     fn shelf(&mut self, product: ProductId) -> Option<&mut ProductStock> {
-        self.0.iter_mut().find(|shelf| shelf.product().id == product)
+        self.0.iter_mut().find(|stock| stock.product().id == product)
     }
 
     fn each_shelf(&mut self, lines: &[BasketLine], change: impl Fn(&mut ProductStock, u64)) {
@@ -107,20 +120,24 @@ impl AisleStock {
     }
 }
 
-/// A product and the view of its stock.
+/// One product, and what the aisle believes there is of it.
 #[derive(Clone, Debug)]
 pub(crate) struct ProductStock {
     product: CatalogueProduct,
     on_hand: u64,
+    /// Pieces that are set aside for orders; they are on hand.
     reserved: u64,
+    /// After which batch the database was read last.
     as_of: BatchNumber,
+    /// What was sold in later batches.
     sold_since: VecDeque<(BatchNumber, u64)>,
+    /// Fewer pieces than this are low.
     low_mark: u64,
     is_reported_low: bool,
 }
 
 impl ProductStock {
-    /// A shelf with `on_hand` pieces, which is low below `low_mark`.
+    /// A product with `on_hand` pieces, which is low below `low_mark`.
     pub(crate) fn new(product: CatalogueProduct, on_hand: u64, low_mark: u64) -> Self {
         Self {
             product,
@@ -238,6 +255,19 @@ mod tests {
         assert!(!shelf.has_become_low(), "it was said already");
         shelf.read(4, BatchNumber(1));
         assert!(shelf.has_become_low(), "it is still low");
+    }
+
+    #[test]
+    fn news_is_counted_once_as_the_table_above_has_it() {
+        let mut shelf = shelf(10);
+        shelf.mark_sold(3, BatchNumber(1));
+        assert_eq!(shelf.available(), 7);
+        shelf.read(5, BatchNumber(2));
+        assert_eq!(shelf.available(), 5);
+        shelf.mark_sold(2, BatchNumber(2));
+        assert_eq!(shelf.available(), 5);
+        shelf.mark_sold(1, BatchNumber(3));
+        assert_eq!(shelf.available(), 4);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use shared::notice::Notice;
 use tokio::time::Instant;
 
-use super::{ActorError, error::Answers};
+use super::error::{ActorError, Answers};
 
 /// The address of an actor that is started anew when it has stopped.
 ///

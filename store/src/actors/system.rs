@@ -15,13 +15,13 @@ use shared::{
 use tokio::time::Instant;
 
 use super::{
-    ActorError, RestockPolicy,
     aisle::{Aisle, AisleRouter, ListProducts},
     checkout::Checkout,
+    error::ActorError,
     inventory::Inventory,
     ledger::{Ledger, WriteLock},
     limit::ConcurrencyLimit,
-    restocker::Restocker,
+    restocker::{RestockPolicy, Restocker},
     supervised::Supervised,
 };
 use crate::{domain::CatalogueProduct, storage::Storage};

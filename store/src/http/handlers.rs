@@ -14,9 +14,9 @@ use shared::{
 use tokio::time::timeout_at;
 
 use super::{
-    Actors, AppState,
     body::read_json,
     problem::{ApiError, Unavailable},
+    state::{Actors, AppState},
 };
 use crate::{
     actors::{self, ActorError, FindOrder, FindProduct, Ping, PlaceOrder},

@@ -29,7 +29,7 @@ use shared::{
 };
 use tokio::time::Instant;
 
-use super::{AppState, problem::ApiError, trace_headers::baggage_value};
+use super::{problem::ApiError, state::AppState, trace_headers::baggage_value};
 use crate::actors::{ActorSystem, Faults};
 
 /// Whether a browser sends a request on behalf of the page's own site or of another one.
@@ -61,7 +61,7 @@ pub(crate) async fn in_trace<B: MessageBody>(
 /// Refuses a request to a `Host` that is not this store.
 fn foreign_host(request: &ServiceRequest, state: &AppState) -> Option<ApiError> {
     let host = host(request);
-    (!state.allowed_hosts().allow(&host)).then(|| ApiError::host_not_allowed(&host))
+    (!state.allowed_hosts().allow(host)).then(|| ApiError::host_not_allowed(host))
 }
 
 /// Refuses a request that would change something and that a browser sends for a page of another
@@ -75,7 +75,7 @@ fn cross_site(request: &ServiceRequest) -> Option<ApiError> {
         // `none`: the user did it, and no page.
         (Some(site), _) => matches!(site, b"same-origin" | b"none"),
         // An older browser. Without either header it is no browser.
-        (None, Some(origin)) => is_origin_of(origin, &host(request)),
+        (None, Some(origin)) => is_origin_of(origin, host(request)),
         (None, None) => true,
     };
     (!is_ours).then(ApiError::cross_site)
@@ -95,10 +95,9 @@ fn is_origin_of(origin: &[u8], host: &str) -> bool {
 
 /// Where the request was sent to: an absolute request line or HTTP/2's authority goes before the
 /// header. Nothing if it does not say.
-fn host(request: &ServiceRequest) -> String {
-    let named = request.uri().authority().map(|authority| authority.as_str().to_owned());
-    let header = || request.headers().get(HOST)?.to_str().ok().map(str::to_owned);
-    named.or_else(header).unwrap_or_default()
+fn host(request: &ServiceRequest) -> &str {
+    let named = request.uri().authority().map(Authority::as_str);
+    named.or_else(|| request.headers().get(HOST)?.to_str().ok()).unwrap_or_default()
 }
 
 /// Lets the request be handled by the actors for the faults that it asks for.

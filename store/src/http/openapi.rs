@@ -10,7 +10,14 @@ use super::handlers;
 /// The description of the store's interface.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "The grocery store"),
+    info(
+        title = "The grocery store",
+        description = "A request can ask for faults in its baggage, such as \
+            `baggage: grocery.fault=slow-aisle=produce:200ms`. Its answer has a header \
+            `grocery-faults` then, which says of each fault, in the same order, `honoured;struck=N` \
+            (it befell N messages) or `ignored;reason=WHY`. `GET /faults` says beforehand what this \
+            store honours.\n\nEvery answer has a header `traceresponse` with the id of its trace."
+    ),
     paths(
         handlers::welcome,
         handlers::whats_in_store,

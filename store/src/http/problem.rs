@@ -9,7 +9,7 @@ use actix_web::{
     body::BoxBody,
     http::{
         Method, StatusCode,
-        header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER},
+        header::{CONTENT_TYPE, RETRY_AFTER},
     },
 };
 use opentelemetry::{Context, trace::TraceContextExt as _};
@@ -29,8 +29,8 @@ pub(super) struct ApiError {
     title: &'static str,
     detail: String,
     short: Vec<Shortage>,
-    /// What is possible instead, as a header.
-    instead: Option<(HeaderName, &'static str)>,
+    /// What is possible instead: the name of a header and its value.
+    instead: Option<(&'static str, &'static str)>,
 }
 
 /// The answers that any route may give instead of its own.
@@ -75,7 +75,7 @@ impl ApiError {
     pub(super) fn method_not_allowed(method: &Method, allowed: &'static str) -> Self {
         let detail = format!("{method} is not possible here: expected {allowed}");
         let plain = Self::plain(StatusCode::METHOD_NOT_ALLOWED, detail);
-        Self { instead: Some((ALLOW, allowed)), ..plain }
+        Self { instead: Some(("allow", allowed)), ..plain }
     }
 
     pub(super) fn unsupported_media_type() -> Self {
@@ -87,7 +87,7 @@ impl ApiError {
     pub(super) fn unsupported_encoding(encoding: &str, supported: &'static str) -> Self {
         let detail = format!("the body has the encoding {encoding:?}: expected {supported}");
         let plain = Self::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
-        Self { instead: Some((ACCEPT_ENCODING, supported)), ..plain }
+        Self { instead: Some(("accept-encoding", supported)), ..plain }
     }
 
     pub(super) fn host_not_allowed(host: &str) -> Self {
@@ -215,8 +215,8 @@ impl ResponseError for ApiError {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
         }
-        if let Some((name, value)) = &self.instead {
-            response.insert_header((name.clone(), *value));
+        if let Some(instead) = self.instead {
+            response.insert_header(instead);
         }
         response.json(self.problem())
     }

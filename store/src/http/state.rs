@@ -1,0 +1,97 @@
+//! What every handler needs, and the actors for its request.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    ops::Deref,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, web};
+use opentelemetry::{
+    InstrumentationScope,
+    global::{self, BoxedTracer},
+};
+use opentelemetry_semantic_conventions::SCHEMA_URL;
+use shared::{fault::FaultSupport, hosts::AllowedHosts};
+use tokio::time::Instant;
+
+use crate::{
+    actors::{ActorPools, ActorSystem},
+    config::Config,
+};
+
+/// What every handler needs.
+pub(crate) struct AppState {
+    pools: ActorPools,
+    request_timeout: Duration,
+    faults: FaultSupport,
+    allowed_hosts: AllowedHosts,
+    /// For spans made by hand; kept, because to make a tracer takes a lock.
+    pub(crate) tracer: BoxedTracer,
+}
+
+impl AppState {
+    /// The state of a store with these actors, as `config` wants it.
+    pub(crate) fn new(pools: ActorPools, config: &Config) -> Self {
+        let faults = FaultSupport::new(config.allow_faults, pools.aisles());
+        Self {
+            pools,
+            request_timeout: config.request_timeout,
+            faults,
+            allowed_hosts: AllowedHosts::of(config.listen, &config.allowed_hosts),
+            tracer: global::tracer_with_scope(
+                InstrumentationScope::builder("store")
+                    .with_version(env!("CARGO_PKG_VERSION"))
+                    .with_schema_url(SCHEMA_URL)
+                    .build(),
+            ),
+        }
+    }
+
+    /// All actors.
+    pub(crate) fn pools(&self) -> &ActorPools {
+        &self.pools
+    }
+
+    /// When the request that is being handled must be answered.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.request_timeout
+    }
+
+    /// Which `Host` it answers to.
+    pub(crate) fn allowed_hosts(&self) -> &AllowedHosts {
+        &self.allowed_hosts
+    }
+
+    /// Which faults requests may ask for.
+    pub(crate) fn faults(&self) -> &FaultSupport {
+        &self.faults
+    }
+}
+
+/// The actors for the request that is being handled: everybody's, or those of an experiment.
+pub(crate) struct Actors(Arc<ActorSystem>);
+
+impl Deref for Actors {
+    type Target = ActorSystem;
+
+    fn deref(&self) -> &ActorSystem {
+        &self.0
+    }
+}
+
+impl FromRequest for Actors {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let of_experiment = request.extensions().get::<Arc<ActorSystem>>().cloned();
+        let actors = of_experiment.unwrap_or_else(|| {
+            let state = request.app_data::<web::Data<AppState>>();
+            Arc::clone(state.expect("every store has its state").pools.regular())
+        });
+        ready(Ok(Self(actors)))
+    }
+}
