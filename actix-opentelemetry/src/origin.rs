@@ -1,5 +1,6 @@
 //! What is known of a message's sender: when it sent, and what its context is.
 
+use std::cell::Cell;
 use std::panic::catch_unwind;
 use std::time::{Duration, SystemTime};
 
@@ -72,25 +73,48 @@ pub(crate) fn within<R>(cx: &Context, code: impl FnOnce() -> R) -> R {
 /// Whether this thread's locals are being dropped, and the current context with them.
 #[inline]
 pub(crate) fn is_ending() -> bool {
-    !WITNESS.try_with(|witness| witness.is_in_time).unwrap_or(false)
+    match THREAD.get() {
+        Thread::Running => false,
+        Thread::Ending => true,
+        Thread::Unknown => first_look(),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Thread {
+    Unknown,
+    Running,
+    Ending,
 }
 
 thread_local! {
+    /// Without a destructor, so that it can be read at any time, and at once.
+    static THREAD: Cell<Thread> = const { Cell::new(Thread::Unknown) };
+
     /// Goes before the current context does: a thread drops its locals in the opposite order of
     /// their making, and this is made after that.
-    static WITNESS: Witness = Witness {
+    static WITNESS: Witness = {
         // Made as late as in a destructor, it may find the current context gone.
-        is_in_time: catch_unwind(|| Context::map_current(|_| ())).is_ok(),
+        let is_in_time = catch_unwind(|| Context::map_current(|_| ())).is_ok();
+        THREAD.set(if is_in_time { Thread::Running } else { Thread::Ending });
+        Witness
     };
 }
 
-struct Witness {
-    is_in_time: bool,
+#[cold]
+fn first_look() -> bool {
+    if WITNESS.try_with(|_| ()).is_err() {
+        THREAD.set(Thread::Ending);
+    }
+    matches!(THREAD.get(), Thread::Ending)
 }
 
+struct Witness;
+
 impl Drop for Witness {
-    // Only what has a destructor is known to be gone.
-    fn drop(&mut self) {}
+    fn drop(&mut self) {
+        THREAD.set(Thread::Ending);
+    }
 }
 
 fn is_timed<A: TracedActor>(cx: &Context) -> bool {

@@ -86,11 +86,7 @@ impl MessageSpan {
         }
         self.stopwatch = Stopwatch::start(operation, arrival.wait);
         let panic = Cell::new(None);
-        let attributes = || {
-            let (attributes, message) = attributes_with_own(operation, arrival.wait, actor);
-            panic.set(message);
-            attributes
-        };
+        let attributes = || attributes_with_own(operation, arrival.wait, actor, &panic);
         let cx = self.record(relation, operation.span_name, arrival, attributes);
         if let Some(message) = panic.take() {
             self.fail::<A>(message);
@@ -286,16 +282,18 @@ impl MessageSpan {
 
     #[inline]
     fn close(&mut self, error: Option<(Cow<'static, str>, Cow<'static, str>)>) {
-        let error = if self.has_failed { None } else { error };
         if let Some(stopwatch) = self.stopwatch.take() {
-            let failed = self.has_failed.then_some(Cow::Borrowed(error_type::PANIC));
-            stopwatch.stop(failed.as_ref().or(error.as_ref().map(|(error_type, _)| error_type)));
+            let panic = Cow::Borrowed(error_type::PANIC);
+            let error_type = error.as_ref().map(|(error_type, _)| error_type);
+            stopwatch.stop(if self.has_failed { Some(&panic) } else { error_type });
         }
         if !std::mem::take(&mut self.has_span) {
             return;
         }
         let span = self.cx.span();
-        if let Some((error_type, description)) = error {
+        if let Some((error_type, description)) = error
+            && !self.has_failed
+        {
             span.set_attribute(KeyValue::new(attribute::ERROR_TYPE, error_type));
             span.set_status(Status::error(description));
         }
@@ -317,21 +315,23 @@ fn attributes_with_own<A: TracedActor>(
     operation: &'static Operation,
     wait: Option<Duration>,
     actor: &A,
-) -> (Vec<KeyValue>, Option<String>) {
-    let mut attributes = Vec::new();
-    let added = catch_unwind(AssertUnwindSafe(|| {
-        let own = actor.attributes().into_iter();
-        attributes = operation_attributes(operation, wait, own.size_hint().0);
-        attributes.extend(own);
-    }));
-    let panic = added.err().map(|payload| panic_message(&*payload));
-    if attributes.is_empty() {
-        attributes = operation_attributes(operation, wait, 0);
+    panic: &Cell<Option<String>>,
+) -> Vec<KeyValue> {
+    let caught = |payload: Box<dyn Any + Send>| panic.set(Some(panic_message(&*payload)));
+    // Apart, and with nothing else in them, so that of an actor that adds nothing nothing is left.
+    let own = catch_unwind(AssertUnwindSafe(|| actor.attributes().into_iter()));
+    let own = own.map_err(caught).ok();
+    let more = own.as_ref().map_or(0, |own| own.size_hint().0);
+    let mut attributes = operation_attributes(operation, wait, more);
+    if let Some(own) = own {
+        let extended = catch_unwind(AssertUnwindSafe(|| attributes.extend(own)));
+        extended.unwrap_or_else(caught);
     }
-    (attributes, panic)
+    attributes
 }
 
 /// What is known of a message, with room for so many attributes more.
+#[inline]
 fn operation_attributes(
     operation: &'static Operation,
     wait: Option<Duration>,
