@@ -116,7 +116,8 @@ async fn bombs_cost_no_memory() {
     for _ in 0..4 {
         throw().await;
     }
-    let grown = peak_kib(store.id()) - before;
+    // Linux counts per thread and in lumps, so the peak may even look a little lower.
+    let grown = peak_kib(store.id()).saturating_sub(before);
     assert!(grown < 8 << 10, "{grown} KiB more than the {before} KiB before");
     assert!(before < 128 << 10, "{before} KiB");
 }
