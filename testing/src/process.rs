@@ -14,8 +14,8 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -90,6 +90,12 @@ impl Program {
         self
     }
 
+    /// With no variables but those that are given.
+    pub fn env_clear(mut self) -> Self {
+        self.0.env_clear();
+        self
+    }
+
     /// With its errors on this stream, such as a terminal.
     pub fn stderr(mut self, stream: impl Into<Stdio>) -> Self {
         self.0.stderr(stream);
@@ -100,12 +106,23 @@ impl Program {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn start(mut self) -> Process {
+    pub fn start(self) -> Process {
+        let (mut process, stdout) = self.start_with_stdout();
+        process.stdout = stdout.map(Lines::of);
+        process
+    }
+
+    /// Starts it, with its output in the test's own hands: not to be read, or to be closed when it
+    /// runs.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_with_stdout(mut self) -> (Process, Option<ChildStdout>) {
         let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
-        // Both are read from the beginning: what nobody reads would fill the pipe and stop it.
-        let stdout = child.stdout.take().map(Lines::of);
+        let stdout = child.stdout.take();
+        // It is read from the beginning: what nobody reads would fill the pipe and stop it.
         let stderr = child.stderr.take().map(Lines::of);
-        Process { stdin: child.stdin.take(), child, stdout, stderr }
+        (Process { stdin: child.stdin.take(), child, stdout: None, stderr }, stdout)
     }
 
     /// Starts it, and waits for its end.
@@ -145,6 +162,14 @@ impl Process {
     /// # Panics
     /// When there is none within [`PATIENCE`].
     pub fn await_line<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        self.await_lines(what, |lines| lines.iter().find_map(|line| find(line)))
+    }
+
+    /// Waits until `find` makes something of the lines on standard error so far.
+    ///
+    /// # Panics
+    /// When it does not within [`PATIENCE`].
+    pub fn await_lines<T>(&self, what: &str, find: impl Fn(&[String]) -> Option<T>) -> T {
         self.stderr.as_ref().expect("its errors are piped").wait_for(what, find)
     }
 
@@ -164,9 +189,19 @@ impl Process {
         kill(Pid::from_raw(self.id()), signal).expect("it is running");
     }
 
-    /// Its standard input; dropped, it is closed, as by a parent's end.
-    pub fn stdin(&mut self) -> Option<ChildStdin> {
-        self.stdin.take()
+    /// Writes a line to its standard input.
+    ///
+    /// # Panics
+    /// When that has been closed.
+    pub fn write_line(&self, line: &str) {
+        let mut stdin = self.stdin.as_ref().expect("its input is open");
+        // One that has ended takes no more, and what it said tells why.
+        writeln!(stdin, "{line}").ok();
+    }
+
+    /// Closes its standard input, as a parent's end does.
+    pub fn close_stdin(&mut self) {
+        drop(self.stdin.take());
     }
 
     /// Whether it still runs.
@@ -248,11 +283,11 @@ impl Lines {
         Self { written, reader }
     }
 
-    fn wait_for<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+    fn wait_for<T>(&self, what: &str, find: impl Fn(&[String]) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.written.lines.lock().expect("no reader panics");
         loop {
-            if let Some(found) = lines.iter().find_map(|line| find(line)) {
+            if let Some(found) = find(&lines) {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());

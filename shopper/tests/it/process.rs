@@ -90,7 +90,7 @@ async fn it_ends_with_its_parent() {
     let stub = Stub::proper();
     let mut process = start(&stub.url, &["--parent-pipe", "--every", "1ms"]);
     until_asked(&stub, 3).await;
-    drop(process.stdin());
+    process.close_stdin();
     assert_ended_well(&end(process).await);
 }
 

@@ -1,7 +1,6 @@
 //! What only a whole process shows: variables, global providers, logs, stdout and stderr.
 
 use crate::support::process::{self, Process};
-use std::io::Read as _;
 use testing::http::HttpReceiver;
 use testing::{PATIENCE, otlp};
 
@@ -14,28 +13,25 @@ fn obey() {
 #[test]
 fn the_last_line_on_stderr_accounts_for_every_span() {
     let receiver = HttpReceiver::answering(200);
-    let mut process = Process::start(&[
+    let process = Process::start(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
         ("OTEL_SERVICE_NAME", "shop"),
     ]);
-    let mut stdout = process.stdout();
     process.order("spans 3");
-    let said = process.end();
+    let ended = process.ended();
 
     let expected = "telemetry: started=3 ended=3 | console exported=3 failed=0 dropped=0 \
                     | otlp exported=3 failed=0 dropped=0";
-    assert_eq!(said.last().map(String::as_str), Some(expected), "{said:#?}");
+    assert_eq!(ended.last_line(), expected, "{ended:#?}");
     let received = otlp::from_protobuf(&receiver.received());
     assert_eq!(received.len(), 3);
     assert!(received.iter().all(|span| span.resource["service.name"] == "shop"));
-    let mut text = String::new();
-    stdout.read_to_string(&mut text).expect("text");
-    assert_eq!(text.matches("Name         : potato").count(), 3, "{text}");
+    assert_eq!(ended.stdout.matches("Name         : potato").count(), 3, "{ended:#?}");
 }
 
 #[test]
 fn logs_carry_the_ids_of_the_current_span() {
-    let mut process = Process::start(&[("OTEL_TRACES_EXPORTER", "none")]);
+    let process = Process::start(&[("OTEL_TRACES_EXPORTER", "none")]);
     let ids = process.order("log weighing potatoes");
     let said = process.end();
 
@@ -48,7 +44,7 @@ fn logs_carry_the_ids_of_the_current_span() {
 #[test]
 fn a_backend_is_said_to_go_once_and_to_come_back_once() {
     let receiver = HttpReceiver::answering(503);
-    let mut process = Process::start(&[
+    let process = Process::start(&[
         ("OTEL_TRACES_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
         ("OTEL_BSP_SCHEDULE_DELAY", "5"),
@@ -81,8 +77,8 @@ fn a_backend_is_said_to_go_once_and_to_come_back_once() {
 #[test]
 fn a_stuck_stdout_stops_neither_the_spans_nor_the_end_of_the_process() {
     let receiver = HttpReceiver::answering(200);
-    let mut process = Process::start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]);
-    let never_read = process.stdout();
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())];
+    let (process, never_read) = Process::start_with_stdout(&variables);
     let mut ended = 0;
     while ended < 10_000 {
         process.order("spans 1000");
@@ -107,9 +103,9 @@ fn sum_of_console(line: &str) -> u64 {
 
 #[test]
 fn a_closed_stdout_fails_the_console_and_nothing_else() {
-    let mut process = Process::start(&[("OTEL_TRACES_EXPORTER", "console")]);
+    let (process, stdout) = Process::start_with_stdout(&[("OTEL_TRACES_EXPORTER", "console")]);
     process.order("start");
-    drop(process.stdout());
+    drop(stdout);
     process.order("spans 5");
     let said = process.end();
 
@@ -119,7 +115,7 @@ fn a_closed_stdout_fails_the_console_and_nothing_else() {
 
 #[test]
 fn a_disabled_sdk_makes_no_spans() {
-    let mut process = Process::start(&[("OTEL_SDK_DISABLED", "true")]);
+    let process = Process::start(&[("OTEL_SDK_DISABLED", "true")]);
     process.order("spans 5");
     let said = process.end();
     assert_eq!(said.last().map(String::as_str), Some("telemetry: started=0 ended=0"), "{said:#?}");
@@ -155,7 +151,7 @@ fn plain_http_needs_no_certificates_of_the_system() {
     for (_, variables) in exporters("http://127.0.0.1:1") {
         let all: Vec<_> =
             variables.iter().map(|(n, v)| (*n, v.as_str())).chain(NO_CERTIFICATES).collect();
-        let mut process = Process::start(&all);
+        let process = Process::start(&all);
         process.order("start");
         let last = process.end().pop().expect("the accounting");
         assert!(last.starts_with("telemetry: started=0 ended=0"), "{variables:?}: {last}");
@@ -167,7 +163,7 @@ fn plain_http_needs_no_certificates_of_the_system() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
         ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", &url),
     ];
-    let mut process = Process::start(&[&variables[..], &NO_CERTIFICATES].concat());
+    let process = Process::start(&[&variables[..], &NO_CERTIFICATES].concat());
     process.order("spans 1");
     let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0 \
                     | zipkin exported=1 failed=0 dropped=0";
@@ -179,7 +175,7 @@ fn https_without_certificates_says_what_is_missing_and_where_it_was_looked_for()
     for (exporter, variables) in exporters("https://127.0.0.1:1") {
         let all: Vec<_> =
             variables.iter().map(|(n, v)| (*n, v.as_str())).chain(NO_CERTIFICATES).collect();
-        let mut process = Process::start(&all);
+        let process = Process::start(&all);
         let refusal = process.order("start");
         let start = format!(
             "cannot set up the {exporter} exporter: https needs certificates of authorities, and \
@@ -202,7 +198,7 @@ fn loopback_is_never_reached_through_a_proxy() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
         ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", &url),
     ];
-    let mut process = Process::start(&[&variables[..], &proxies].concat());
+    let process = Process::start(&[&variables[..], &proxies].concat());
     process.order("spans 1");
     let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0 \
                     | zipkin exported=1 failed=0 dropped=0";
@@ -211,7 +207,7 @@ fn loopback_is_never_reached_through_a_proxy() {
 
 #[test]
 fn a_proxy_is_named_where_it_is_in_the_way() {
-    let mut process = Process::start(&[
+    let process = Process::start(&[
         ("OTEL_TRACES_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel.example:4318"),
         ("http_proxy", "http://127.0.0.1:1"),
@@ -253,7 +249,7 @@ fn variables_mean_in_the_exporter_what_they_mean_in_the_configuration() {
         let url = receiver.url();
         let sent =
             [("OTEL_TRACES_EXPORTER", "OTLP"), ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str())];
-        let mut process = Process::start(&[variables, &sent].concat());
+        let process = Process::start(&[variables, &sent].concat());
         process.order("spans 2");
         let said = process.end();
         let expected = "telemetry: started=2 ended=2 | otlp exported=2 failed=0 dropped=0";
@@ -266,7 +262,7 @@ fn variables_mean_in_the_exporter_what_they_mean_in_the_configuration() {
 
 #[test]
 fn what_is_set_without_effect_is_said_once_at_the_start() {
-    let mut process = Process::start(&[
+    let process = Process::start(&[
         ("OTEL_TRACES_EXPORTER", "none"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x-api-key=hunter2"),
@@ -289,7 +285,7 @@ fn a_variable_that_is_no_text_is_named_and_ignored_only_leniently() {
     let refusal = Process::start_with(&none, &no_text).order("start");
     assert_eq!(refusal, "OTEL_SERVICE_NAME is not valid: expected UTF-8 text");
     let lenient = [none[0], ("GROCERY_OTEL_LENIENT", "on")];
-    let mut process = Process::start_with(&lenient, &no_text);
+    let process = Process::start_with(&lenient, &no_text);
     process.order("start");
     let warning = "telemetry: OTEL_SERVICE_NAME is not valid: expected UTF-8 text; it is ignored";
     let said = process.end();
@@ -298,7 +294,7 @@ fn a_variable_that_is_no_text_is_named_and_ignored_only_leniently() {
 
 #[test]
 fn a_wrong_variable_stops_the_start() {
-    let mut process = Process::start(&[("OTEL_TRACES_SAMPLER", "sometimes")]);
+    let process = Process::start(&[("OTEL_TRACES_SAMPLER", "sometimes")]);
     let refusal = process.order("spans 1");
     assert!(refusal.starts_with("OTEL_TRACES_SAMPLER=\"sometimes\" is not valid: "), "{refusal}");
 }

@@ -2,12 +2,13 @@
 //! count is true.
 
 use std::io::Write;
-use std::process::Child;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Json;
+
+use testing::process::Process;
 
 use crate::process::{exit_code, first_line, viewer};
 use crate::support::Backend;
@@ -17,7 +18,7 @@ use crate::support::spans::{Trace, of_service, request, text};
 fn the_process_takes_about_the_memory_that_it_counts() {
     let (held, sent) = (40_000, 160_000);
     let mut process = viewer(&["--parent-pipe", "--max-spans", &held.to_string()]);
-    let line = first_line(&mut process);
+    let line = first_line(&process);
     let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
     let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
     let backend = Backend::at(url(), url());
@@ -34,14 +35,14 @@ fn the_process_takes_about_the_memory_that_it_counts() {
     let counted = stats["bytes"].as_u64().expect("a number");
     let taken = memory(&process, "VmRSS") - before;
     assert!(taken < counted * 4 / 3, "{counted} bytes are counted, {taken} are taken");
-    drop(process.stdin.take());
+    process.close_stdin();
     assert_eq!(exit_code(process), Some(0));
 }
 
 #[test]
 fn readers_take_little_however_much_they_read() {
     let mut process = viewer(&["--parent-pipe"]);
-    let line = first_line(&mut process);
+    let line = first_line(&process);
     let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
     let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
     let backend = Backend::at(url(), url());
@@ -87,7 +88,7 @@ fn readers_take_little_however_much_they_read() {
     let more = memory(&process, "VmHWM").saturating_sub(before);
     assert!(read > 100 << 20, "{read}");
     assert!(more < 24 << 20, "{more} bytes are taken for {read} that were read");
-    drop(process.stdin.take());
+    process.close_stdin();
     assert_eq!(exit_code(process), Some(0));
 }
 
@@ -103,7 +104,7 @@ fn a_small_bomb_in_json_is_refused_and_takes_no_memory() {
     let bomb = bomb.finish().expect("memory");
     assert!(bomb.len() < 17_000);
     let mut process = viewer(&["--parent-pipe"]);
-    let line = first_line(&mut process);
+    let line = first_line(&process);
     let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
     let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
     let backend = Backend::at(url(), url());
@@ -115,7 +116,7 @@ fn a_small_bomb_in_json_is_refused_and_takes_no_memory() {
     assert_eq!(refused.status(), 400);
     let taken = memory(&process, "VmHWM") - before;
     assert!(taken < 64 << 20, "{taken} bytes are taken");
-    drop(process.stdin.take());
+    process.close_stdin();
     assert_eq!(exit_code(process), Some(0));
 }
 
@@ -134,7 +135,7 @@ fn ten_spans(trace: Trace) -> impl Iterator<Item = Span> {
 }
 
 /// The memory of a process: what is resident now (`VmRSS`), or was at most (`VmHWM`).
-fn memory(process: &Child, what: &str) -> u64 {
+fn memory(process: &Process, what: &str) -> u64 {
     let path = format!("/proc/{}/status", process.id());
     let status = std::fs::read_to_string(path).expect("a running process");
     let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));

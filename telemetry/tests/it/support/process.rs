@@ -5,18 +5,17 @@
 //! it is sent.
 
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _, TracerProvider as _};
+use std::cell::Cell;
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::ChildStdout;
 use telemetry::Telemetry;
-use testing::PATIENCE;
+use testing::process::{self, Ended, Program};
 
 /// A running process that is waiting for orders.
 pub(crate) struct Process {
-    child: Child,
-    stderr: Receiver<String>,
-    said: Vec<String>,
+    process: process::Process,
+    /// How many answers it has given.
+    answers: Cell<usize>,
 }
 
 impl Process {
@@ -27,55 +26,50 @@ impl Process {
 
     /// The same, with more variables, which may be no text.
     pub(crate) fn start_with(variables: &[(&str, &str)], more: &[(&str, OsString)]) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["global::obey", "--exact", "--ignored", "--nocapture"])
-            .env_clear()
-            .envs(variables.iter().copied())
-            .envs(more.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("this program can be started again");
-        let lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
-        let (send, stderr) = channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|l| send.send(l)));
-        Process { child, stderr, said: Vec::new() }
+        let more = more.iter().map(|(name, value)| (name, value));
+        Process { process: program(variables).envs(more).start(), answers: Cell::new(0) }
     }
 
-    /// What the process writes to stdout, to be read, kept or closed.
-    pub(crate) fn stdout(&mut self) -> ChildStdout {
-        self.child.stdout.take().expect("stdout, once")
+    /// The same, with its stdout, which is not read and can be closed.
+    pub(crate) fn start_with_stdout(variables: &[(&str, &str)]) -> (Self, Option<ChildStdout>) {
+        let (process, stdout) = program(variables).start_with_stdout();
+        (Process { process, answers: Cell::new(0) }, stdout)
     }
 
     /// Gives an order and waits for the answer.
-    pub(crate) fn order(&mut self, order: &str) -> String {
-        writeln!(self.child.stdin.as_ref().expect("stdin"), "{order}").expect("it listens");
-        loop {
-            let line = self.stderr.recv_timeout(PATIENCE).expect("an answer");
-            match line.strip_prefix("answer: ") {
-                Some(answer) => return answer.to_owned(),
-                None => self.said.push(line),
-            }
-        }
+    pub(crate) fn order(&self, order: &str) -> String {
+        self.process.write_line(order);
+        let earlier = self.answers.replace(self.answers.get() + 1);
+        self.process.await_lines("answer", |lines| {
+            lines.iter().filter_map(|line| answer(line)).nth(earlier).map(str::to_owned)
+        })
     }
 
     /// Lets the process end, and returns all that it wrote to stderr but the answers.
-    pub(crate) fn end(mut self) -> Vec<String> {
-        drop(self.child.stdin.take());
-        while let Ok(line) = self.stderr.recv_timeout(PATIENCE) {
-            self.said.push(line);
-        }
-        assert!(self.child.wait().expect("it was started").success(), "{:#?}", self.said);
-        std::mem::take(&mut self.said)
+    pub(crate) fn end(self) -> Vec<String> {
+        self.ended().stderr
+    }
+
+    /// Lets the process end, and returns all that it wrote but the answers.
+    pub(crate) fn ended(mut self) -> Ended {
+        self.process.close_stdin();
+        let mut ended = self.process.end();
+        assert!(ended.status.success(), "{ended:#?}");
+        ended.stderr.retain(|line| answer(line).is_none());
+        ended
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// This program, to be started with exactly these variables.
+fn program(variables: &[(&str, &str)]) -> Program {
+    Program::new(std::env::current_exe().expect("this program"))
+        .args(["global::obey", "--exact", "--ignored", "--nocapture"])
+        .env_clear()
+        .envs(variables.iter().copied())
+}
+
+fn answer(line: &str) -> Option<&str> {
+    line.strip_prefix("answer: ")
 }
 
 /// What the started process does: one order a line, until there are no more.
