@@ -43,7 +43,8 @@ async fn assert_fails(result: &RunResult, kind: &str, message: &str, request: &s
 #[actix_web::test]
 async fn nobody_listens() {
     let result = run(&one_trip(&nobody())).await;
-    let error = "Failed to connect to host: Connection refused (os error 111)";
+    let refused = std::io::Error::from_raw_os_error(nix::libc::ECONNREFUSED);
+    let error = format!("Failed to connect to host: {refused}");
     let request = format!(" ERROR connection_refused \"{error}\"");
     assert_fails(&result, "connect", "no connection to the store", &request).await;
 }
