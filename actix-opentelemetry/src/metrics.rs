@@ -18,7 +18,7 @@
 //! | `actix.actor.panics` | counter, `{panic}` | panics, in handlers, replies, timers, spawned work, `started` | actor |
 //! | `actix.actor.restarts` | counter, `{restart}` | restarts by a supervisor | actor |
 //!
-//! The attributes are named as on spans, see [`attribute`](crate::attribute). A timer's closure has
+//! The attributes are named as on spans, see [`attribute`]. A timer's closure has
 //! no message type.
 
 use std::borrow::Cow;
