@@ -1,8 +1,7 @@
 // Starts the page: routes, theme, footer, keyboard.
 
-import { fetchServices } from './api.js';
 import { graphView } from './graph.js';
-import { learn, tracePath } from './lib.js';
+import { tracePath } from './lib.js';
 import { listView } from './list.js';
 import { setKeys, showHelp, startKeys, startRouter, startStats } from './shell.js';
 import { traceView } from './trace.js';
@@ -53,7 +52,7 @@ function startTheme(button) {
   label();
 }
 
-async function start() {
+function start() {
   startTheme(document.querySelector('[data-action="theme"]'));
   document.querySelector('[data-action="help"]').addEventListener('click', showHelp);
   document.querySelector('.jump').addEventListener('submit', (event) => {
@@ -64,11 +63,6 @@ async function start() {
   });
   startKeys(go);
   startStats(document.querySelector('footer.stats'));
-  // Colours first, so that a service has the same one on every page; but never wait for them long.
-  const services = fetchServices(AbortSignal.timeout(1000)).then((answer) =>
-    learn(answer.services.map(({ name }) => name)),
-  );
-  await services.catch(() => {});
   show();
 }
 
