@@ -2,13 +2,14 @@
 //!
 //! From the top down:
 //!
-//! - [`system`]: [`ActorSystem`] is all of them together, and what HTTP handlers talk to; [`ActorPools`]
-//!   has one for everybody, and one for each experiment with faults;
-//! - [`inventory`] knows what there is, and [`checkout`] places orders;
-//! - [`aisle`]: each owns a view of its [`stock`], and sets aside what is about to be sold;
+//! - [`pools`]: one set of actors for ordinary requests, and one for each experiment with faults;
+//! - [`system`]: one set of actors, [`ActorSystem`]: what HTTP handlers ask, and who asks whom;
+//! - [`inventory`] says what there is, and [`checkout`] places orders;
+//! - [`aisle`]: an actor for each aisle, which has a view of its [`stock`] and reserves pieces for
+//!   orders;
 //! - [`restocker`] has sold goods delivered again;
-//! - [`ledger`] alone talks to the database, which decides;
-//! - under all of them: [`serve`] with [`faults`] and [`limit`], [`supervised`] and [`error`].
+//! - [`ledger`] is the only actor that talks to the database, which decides;
+//! - below all of them: [`serve`] with [`faults`] and [`limit`], then [`supervised`] and [`error`].
 
 mod aisle;
 mod checkout;
@@ -17,6 +18,7 @@ mod faults;
 mod inventory;
 mod ledger;
 mod limit;
+mod pools;
 mod restocker;
 mod serve;
 mod stock;
@@ -28,6 +30,7 @@ pub(crate) use error::ActorError;
 pub(crate) use faults::Faults;
 pub(crate) use inventory::{FindProduct, WhatsInStore};
 pub(crate) use ledger::{FindOrder, Ping};
+pub(crate) use pools::ActorPools;
 pub use restocker::RestockPolicy;
 pub use system::ActorConfig;
-pub(crate) use system::{ActorParts, ActorPools, ActorSystem};
+pub(crate) use system::{ActorParts, ActorSystem};

@@ -1,4 +1,5 @@
-//! Wires the store together: database, actors, HTTP; and takes it apart again in that order.
+//! Opens the store (the database, then the actors, then HTTP) and closes it again (HTTP, then the
+//! actors, then the database).
 
 use std::{future, io, net::SocketAddr, time::Duration};
 
@@ -15,35 +16,36 @@ use crate::{
     storage::{Storage, StorageError},
 };
 
-/// How long a store that is to stop finishes what it has begun.
+/// How long a store that was told to stop may take to finish the requests under way, and then again
+/// to close its actors and database.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often the store looks after what no request asks for.
+/// How often the store does what no request triggers, see [`keep_house`].
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Actors are said to stop no more when none has stopped for so long.
+/// How long no actor must have stopped before the log says that they run again.
 const CALM: Duration = Duration::from_secs(5);
 
 /// Why a store does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot listen there.
+    /// It cannot listen on the address.
     #[error("cannot listen on {listen}: {source}")]
     Listen {
-        /// Where it was to listen.
+        /// The address.
         listen: SocketAddr,
         /// What the operating system says.
         source: io::Error,
     },
-    /// It has no database.
+    /// Its database cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// It stopped serving by itself.
+    /// It stopped serving without being told to.
     #[error("the store stopped serving: {0}")]
     Serve(#[source] io::Error),
 }
 
-/// A store that runs.
+/// A running store.
 #[derive(Debug)]
 pub struct Running {
     addr: SocketAddr,
@@ -51,21 +53,21 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens.
+    /// The address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Lasts until the store has stopped and everything it had begun is done.
+    /// Waits until the store has stopped and has finished what was under way.
     ///
     /// # Errors
-    /// [`Error::Serve`] if it was not told to stop.
+    /// [`Error::Serve`] if it stopped without being told to.
     pub async fn stopped(self) -> Result<(), Error> {
         self.done.await.unwrap_or_else(|error| Err(Error::Serve(io::Error::other(error))))
     }
 }
 
-/// Opens a store in the actix system that is running, until `shutdown` is done.
+/// Opens a store in the running actix system. It serves until `shutdown` resolves.
 ///
 /// # Errors
 /// [`Error::Storage`] if its database cannot be opened, [`Error::Listen`] if it cannot listen.
@@ -74,7 +76,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + 'static,
 ) -> Result<Running, Error> {
     let storage = Storage::open(&config.database).await?;
-    // What the store does to open belongs to no trace, and would else be many small ones.
+    // Opening the store belongs to no request. With spans it would be many small traces.
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
     let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
@@ -130,18 +132,19 @@ fn listen(
     Ok((server.run(), addr))
 }
 
-/// Once a second: ends the actors of experiments that are over, and says that actors stop no more.
+/// Once a second: ends the actors of experiments that are over, and logs when actors that had
+/// stopped run again.
 async fn keep_house(state: &AppState) {
     let mut ticks = interval(HOUSEKEEPING_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         state.pools().end_idle_experiments(Instant::now());
-        state.pools().end_restarts(CALM);
+        state.pools().log_restarts_after(CALM);
     }
 }
 
-/// Lets the actors finish what they have begun, then ends them and closes the database.
+/// Waits for the orders that are being placed, then ends the actors and closes the database.
 async fn close(state: &AppState, storage: &Storage, arbiters: Vec<Arbiter>) {
     let closing = async {
         state.pools().idle().await;
@@ -154,7 +157,7 @@ async fn close(state: &AppState, storage: &Storage, arbiters: Vec<Arbiter>) {
         ended.await.ok();
         storage.close().await;
     };
-    state.pools().end_restarts(Duration::ZERO);
+    state.pools().log_restarts_after(Duration::ZERO);
     if timeout(SHUTDOWN_TIMEOUT, closing).await.is_err() {
         tracing::warn!("the store stopped before everything was done that it had begun");
     }

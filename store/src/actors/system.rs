@@ -1,18 +1,19 @@
-//! All actors of a store together: who works where, how much each takes on, and who serves whom.
+//! The actors that serve requests: what they are made of, how they are started, who asks whom.
+//!
+//! ```text
+//! GET /whats-in-store, /products  ──▶  Inventory  ──▶  Aisle (one for each aisle of the catalogue)
+//! POST /checkout                  ──▶  Checkout   ──▶  Aisle, then Ledger
+//! GET /orders, /readyz            ──▶  Ledger     ──▶  the database
+//!
+//! Aisle  ──▶  Ledger (reads stock),  Restocker (reports low stock)  ──▶  Ledger (records deliveries)
+//! ```
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use actix_rt::ArbiterHandle;
 use futures_util::future::try_join_all;
-use shared::{
-    fault::Fault,
-    notice::{Notice, Over},
-};
-use tokio::time::Instant;
+use shared::notice::{Notice, Over};
 
 use super::{
     aisle::{Aisle, AisleRouter, ListProducts},
@@ -26,156 +27,51 @@ use super::{
 };
 use crate::{domain::CatalogueProduct, storage::Storage};
 
-/// How many experiments can be under way at the same time.
-pub(crate) const MAX_EXPERIMENTS: usize = 32;
-
-/// For how long the actors of an experiment wait for its next request.
-const EXPERIMENT_IDLE: Duration = Duration::from_secs(10);
-
-/// How much the actors take on.
+/// How much work the actors accept.
 #[derive(Clone, Copy, Debug)]
 pub struct ActorConfig {
-    /// Messages that an actor's mailbox holds.
+    /// How many messages the mailbox of an actor holds.
     pub mailbox: usize,
-    /// Requests that `Inventory` and `Checkout` work on at a time, each; the rest wait in the
-    /// mailbox.
+    /// How many requests `Inventory` and `Checkout` each work on at a time. Further requests wait
+    /// in the mailbox.
     pub concurrency: usize,
-    /// Orders that wait for the ledger's next batch.
+    /// How many orders wait for the ledger's next batch.
     pub ledger_queue: usize,
-    /// When the shelves are filled.
+    /// When sold goods are delivered again.
     pub restock: RestockPolicy,
 }
 
-/// The actors that serve requests.
+/// One set of running actors. HTTP handlers ask the three that are public here.
 pub(crate) struct ActorSystem {
     pub(crate) inventory: Supervised<Inventory>,
     pub(crate) checkout: Supervised<Checkout>,
     pub(crate) ledger: Arc<Supervised<Ledger>>,
     aisles: Arc<AisleRouter>,
+    /// The limit of `checkout`, which also says whether orders are being placed.
     checkouts: ConcurrencyLimit,
 }
 
-/// What all actors of one store share.
+/// What every set of actors of one store is made of.
 pub(crate) struct ActorParts {
     storage: Storage,
     write_lock: WriteLock,
-    /// What there was when the store opened.
+    /// The products, each with the pieces on hand when the store opened.
     catalogue: Vec<(CatalogueProduct, u64)>,
-    /// Where the actors run; there is at least one.
+    /// The threads that the actors run on: at least one.
     arbiters: Vec<ArbiterHandle>,
     config: ActorConfig,
-    /// Whether aisles cannot read their stock.
+    /// Logs once that aisles cannot read their stock, and once that they can again.
     unread: Arc<Notice>,
-    /// Whether actors stop and are started again.
+    /// Logs once that actors have stopped and were started again.
     restarts: Arc<Notice>,
 }
 
-/// All actors of a store: one system for everybody, and one for each experiment.
-///
-/// An experiment is all requests that ask for the same faults. A fault stalls an actor or ends it,
-/// and with it whatever else is in its mailbox. So that one user's experiment is nobody else's
-/// outage, each has actors of its own: they are started when its first request comes, serve all its
-/// requests, and are gone some time after the last. To the database all these systems are like
-/// several replicas of the store: they never sell more than there is, and their views of the stock
-/// agree soon.
-pub(crate) struct ActorPools {
-    parts: ActorParts,
-    regular: Arc<ActorSystem>,
-    experiments: Mutex<Vec<Experiment>>,
-}
-
-struct Experiment {
-    faults: Vec<Fault>,
-    actors: Arc<ActorSystem>,
-    /// When its last request came.
-    used_at: Instant,
-}
-
-impl ActorPools {
-    /// Starts the actors for everybody.
-    pub(crate) fn start(parts: ActorParts) -> Self {
-        let regular = Arc::new(ActorSystem::start(&parts));
-        Self { parts, regular, experiments: Mutex::default() }
-    }
-
-    /// The actors for everybody.
-    pub(crate) fn regular(&self) -> &Arc<ActorSystem> {
-        &self.regular
-    }
-
-    /// The actors for requests that ask for these faults, or `None` if too many others are asked for.
-    /// Whoever holds them keeps them running.
-    pub(crate) fn experiment(&self, faults: &[Fault], now: Instant) -> Option<Arc<ActorSystem>> {
-        let mut experiments = self.experiments();
-        if let Some(experiment) = experiments.iter_mut().find(|e| e.faults == faults) {
-            experiment.used_at = now;
-            return Some(Arc::clone(&experiment.actors));
-        }
-        if experiments.len() >= MAX_EXPERIMENTS {
-            return None;
-        }
-        let actors = Arc::new(ActorSystem::start(&self.parts));
-        experiments.push(Experiment {
-            faults: faults.to_vec(),
-            actors: Arc::clone(&actors),
-            used_at: now,
-        });
-        Some(actors)
-    }
-
-    /// Ends the actors of experiments for which nothing has come for a while. To be called now and
-    /// then.
-    pub(crate) fn end_idle_experiments(&self, now: Instant) {
-        let ended: Vec<_> = self.experiments().extract_if(.., |e| e.is_idle(now)).collect();
-        // Actors end when nobody has their address, and not while others wait for the list.
-        drop(ended);
-    }
-
-    /// Says that actors stop no more, if none has for as long as `calm`. To be called now and then.
-    pub(crate) fn end_restarts(&self, calm: Duration) {
-        if let Some(Over { count, lasted }) = self.parts.restarts.over_after(calm) {
-            tracing::warn!(count, ?lasted, "actors that had stopped were started again");
-        }
-    }
-
-    /// The names of the aisles, in the order of the catalogue.
-    pub(crate) fn aisles(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for (product, _) in &self.parts.catalogue {
-            if !names.iter().any(|name| **name == *product.aisle) {
-                names.push(product.aisle.to_string());
-            }
-        }
-        names
-    }
-
-    /// Waits until no order is being placed.
-    pub(crate) async fn idle(&self) {
-        self.regular.checkouts.idle().await;
-        let experiments: Vec<_> =
-            self.experiments().iter().map(|experiment| Arc::clone(&experiment.actors)).collect();
-        for actors in experiments {
-            actors.checkouts.idle().await;
-        }
-    }
-
-    fn experiments(&self) -> MutexGuard<'_, Vec<Experiment>> {
-        self.experiments.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Experiment {
-    fn is_idle(&self, now: Instant) -> bool {
-        let is_held_by_a_request = Arc::strong_count(&self.actors) > 1;
-        !is_held_by_a_request
-            && self.actors.checkouts.is_idle()
-            && now.saturating_duration_since(self.used_at) >= EXPERIMENT_IDLE
-    }
-}
-
 impl ActorSystem {
-    /// Starts all actors.
-    fn start(parts: &ActorParts) -> Self {
+    /// Starts all actors, those first that the others ask.
+    ///
+    /// Each actor is started by a closure, which is called again if the actor panics. So the
+    /// closure keeps what the actor is made of, and gives each new actor a clone.
+    pub(super) fn start(parts: &ActorParts) -> Self {
         let config = parts.config;
         let ledger = Arc::new(parts.start(0, {
             let (storage, write_lock) = (parts.storage.clone(), Arc::clone(&parts.write_lock));
@@ -209,14 +105,24 @@ impl ActorSystem {
     /// Waits until every aisle has read its stock.
     ///
     /// # Errors
-    /// [`ActorError`] if one of them cannot be asked.
+    /// [`ActorError`] if an aisle cannot be asked.
     pub(crate) async fn ready(&self) -> Result<(), ActorError> {
         try_join_all(self.aisles.all().map(|aisle| aisle.ask(ListProducts))).await.map(drop)
+    }
+
+    /// Whether no order is being placed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.checkouts.is_idle()
+    }
+
+    /// Waits until no order is being placed.
+    pub(super) async fn idle(&self) {
+        self.checkouts.idle().await;
     }
 }
 
 impl ActorParts {
-    /// What the actors of a store on this database need. There must be at least one arbiter.
+    /// The parts for the actors of a store on this database. There must be at least one arbiter.
     pub(crate) fn new(
         storage: Storage,
         catalogue: Vec<(CatalogueProduct, u64)>,
@@ -227,14 +133,35 @@ impl ActorParts {
         Self { storage, write_lock, catalogue, arbiters, config, unread, restarts }
     }
 
-    /// Starts an actor on the arbiter of this number, counted round.
+    /// The names of the aisles, in the order of the catalogue.
+    pub(super) fn aisle_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for (product, _) in &self.catalogue {
+            if !names.iter().any(|name| **name == *product.aisle) {
+                names.push(product.aisle.to_string());
+            }
+        }
+        names
+    }
+
+    /// Logs that actors have stopped and were started again, once no actor has stopped for `calm`.
+    pub(super) fn log_restarts_after(&self, calm: Duration) {
+        if let Some(Over { count, lasted }) = self.restarts.over_after(calm) {
+            tracing::warn!(count, ?lasted, "actors that had stopped were started again");
+        }
+    }
+
+    /// Starts an actor, and starts it again whenever it has stopped.
+    ///
+    /// `thread` chooses the arbiter, modulo their number: with two arbiters, 0, 2 and 4 share one.
     fn start<A: TracedActor<Context = TracedContext<A>>>(
         &self,
-        arbiter: usize,
+        thread: usize,
         make: impl Fn() -> A + Send + Sync + 'static,
     ) -> Supervised<A> {
-        let arbiter = self.arbiters[arbiter % self.arbiters.len()].clone();
+        let arbiter = self.arbiters[thread % self.arbiters.len()].clone();
         let mailbox = self.config.mailbox;
+        // The actor is made on its own thread, so each start hands `make` over to that thread.
         let make = Arc::new(make);
         let start = move || {
             let make = Arc::clone(&make);
@@ -248,137 +175,4 @@ impl ActorParts {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{num::NonZeroU32, time::SystemTime};
-
-    use actix_rt::Arbiter;
-    use opentelemetry::{Context, trace::FutureExt as _};
-    use shared::wire::{BasketItem, CheckoutRequest, Product, Receipt};
-    use tokio::time::timeout;
-
-    use super::*;
-    use crate::{
-        actors::{Faults, FindProduct, PlaceOrder},
-        domain::{Basket, NewOrder, ProductId},
-    };
-
-    /// Far longer than anything takes that is awaited: only a test that fails gets there.
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    async fn pools() -> ActorPools {
-        let storage = Storage::open(&"sqlite::memory:".parse().unwrap()).await.unwrap();
-        let catalogue = storage.catalogue().await.unwrap();
-        let restock = RestockPolicy { below: 0, quantity: NonZeroU32::MIN, delay: PATIENCE };
-        let config = ActorConfig { mailbox: 16, concurrency: 16, ledger_queue: 16, restock };
-        let arbiters = vec![Arbiter::current()];
-        ActorPools::start(ActorParts::new(storage, catalogue, arbiters, config))
-    }
-
-    impl ActorSystem {
-        async fn buy(
-            &self,
-            items: &[(u32, u32)],
-            patience: Duration,
-        ) -> Result<Receipt, ActorError> {
-            let items = items
-                .iter()
-                .map(|(id, quantity)| BasketItem { id: id.to_string(), quantity: *quantity });
-            let basket = Basket::try_from(&CheckoutRequest { items: items.collect() }).unwrap();
-            let order = NewOrder::new(basket, None, SystemTime::now());
-            let deadline = Instant::now() + patience;
-            self.checkout.ask_until(deadline, PlaceOrder { order, deadline }).await
-        }
-
-        async fn product(&self, id: u32) -> Result<Product, ActorError> {
-            self.inventory.ask(FindProduct(ProductId::new(id).unwrap())).await
-        }
-
-        /// Waits until so many pieces of a product can be bought.
-        async fn await_stock(&self, id: u32, pieces: u64) {
-            let seen = async {
-                while !self.product(id).await.is_ok_and(|product| product.in_stock == pieces) {
-                    tokio::task::yield_now().await;
-                }
-            };
-            let in_time = timeout(PATIENCE, seen).await;
-            assert!(in_time.is_ok(), "there were never {pieces} pieces of product {id}");
-        }
-    }
-
-    /// Lets these faults befall one request, and not those that come after it.
-    async fn with_fault<T>(fault: &str, request: impl Future<Output = T>) -> T {
-        let faults = Faults::new([fault.parse().unwrap()]);
-        request.with_context(Context::current_with_value(faults)).await
-    }
-
-    #[actix_rt::test]
-    async fn an_aisle_that_panics_comes_back_with_what_the_database_holds() {
-        let pools = pools().await;
-        let store = pools.regular();
-        store.buy(&[(1, 100)], PATIENCE).await.unwrap();
-        let panics = with_fault("panic=Aisle", store.buy(&[(1, 1), (12, 3)], PATIENCE)).await;
-        assert!(matches!(panics, Err(ActorError::Stopped("Aisle"))), "{panics:?}");
-        store.await_stock(1, 400).await;
-        store.await_stock(12, 500).await;
-    }
-
-    #[actix_rt::test]
-    async fn an_aisle_that_reserves_too_late_puts_the_pieces_back() {
-        let pools = pools().await;
-        let store = pools.regular();
-        let slow = "slow-aisle=produce:200ms";
-        let impatient = Duration::from_millis(50);
-        let late = with_fault(slow, store.buy(&[(1, 5), (12, 1)], impatient)).await;
-        assert!(matches!(late, Err(ActorError::DeadlineMissed("Checkout"))), "{late:?}");
-        // The first request behind it is answered before, the second one after it.
-        store.await_stock(12, 500).await;
-        with_fault(slow, store.product(1)).await.unwrap();
-        store.await_stock(1, 500).await;
-    }
-
-    #[actix_rt::test]
-    async fn an_experiment_has_actors_of_its_own_until_it_has_been_idle_for_a_while() {
-        let pools = pools().await;
-        let faults = |text: &str| vec![text.parse::<Fault>().unwrap()];
-        let (slow, panics) = (faults("slow-aisle=produce:1ms"), faults("panic=Aisle"));
-        let start = Instant::now();
-        let experiment = |faults: &[Fault], now| pools.experiment(faults, now).unwrap();
-        let actors = experiment(&slow, start);
-        assert!(Arc::ptr_eq(&actors, &experiment(&slow, start)), "they are used again");
-        assert!(!Arc::ptr_eq(&actors, &experiment(&panics, start)));
-        assert!(!Arc::ptr_eq(&actors, pools.regular()));
-        actors.buy(&[(1, 5)], PATIENCE).await.unwrap();
-        let running = actors.running();
-        assert_eq!(running.iter().filter(|is_running| is_running()).count(), 10);
-
-        // A request that is under way keeps them, however long it takes.
-        pools.end_idle_experiments(start + EXPERIMENT_IDLE * 2);
-        assert_eq!(pools.experiments().len(), 1);
-        drop(actors);
-        let used_at = start + EXPERIMENT_IDLE * 2;
-        drop(experiment(&slow, used_at));
-        let just_before = used_at + EXPERIMENT_IDLE - Duration::from_millis(1);
-        pools.end_idle_experiments(just_before);
-        assert_eq!(pools.experiments().len(), 1);
-        pools.end_idle_experiments(used_at + EXPERIMENT_IDLE);
-        assert_eq!(pools.experiments().len(), 0);
-        let ended = async {
-            while running.iter().any(|is_running| is_running()) {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(PATIENCE, ended).await.expect("all its actors end");
-        pools.regular().await_stock(1, 495).await;
-    }
-
-    impl ActorSystem {
-        /// For each actor, whether it is running; to ask keeps none alive.
-        fn running(&self) -> Vec<Box<dyn Fn() -> bool>> {
-            let aisles = self.aisles.all().map(Supervised::running);
-            [self.inventory.running(), self.checkout.running(), self.ledger.running()]
-                .into_iter()
-                .chain(aisles)
-                .collect()
-        }
-    }
-}
+pub(super) mod tests;

@@ -1,4 +1,4 @@
-//! What every handler needs, and the actors for its request.
+//! The state that all handlers share, and the actors for one request.
 
 use std::{
     convert::Infallible,
@@ -22,20 +22,20 @@ use crate::{
     config::Config,
 };
 
-/// What every handler needs.
+/// The state that all handlers share.
 pub(crate) struct AppState {
     pools: ActorPools,
     request_timeout: Duration,
     faults: FaultSupport,
     allowed_hosts: AllowedHosts,
-    /// For spans made by hand; kept, because to make a tracer takes a lock.
+    /// For spans made by hand. It is kept, because making a tracer takes a lock.
     pub(crate) tracer: BoxedTracer,
 }
 
 impl AppState {
-    /// The state of a store with these actors, as `config` wants it.
+    /// The state of a store with these actors and settings.
     pub(crate) fn new(pools: ActorPools, config: &Config) -> Self {
-        let faults = FaultSupport::new(config.allow_faults, pools.aisles());
+        let faults = FaultSupport::new(config.allow_faults, pools.aisle_names());
         Self {
             pools,
             request_timeout: config.request_timeout,
@@ -55,12 +55,12 @@ impl AppState {
         &self.pools
     }
 
-    /// When the request that is being handled must be answered.
+    /// The deadline of a request that came just now.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.request_timeout
     }
 
-    /// Which `Host` it answers to.
+    /// The values of the `Host` header that the store answers to.
     pub(crate) fn allowed_hosts(&self) -> &AllowedHosts {
         &self.allowed_hosts
     }
@@ -71,7 +71,7 @@ impl AppState {
     }
 }
 
-/// The actors for the request that is being handled: everybody's, or those of an experiment.
+/// The actors for the request that is being handled: the regular ones, or those of its experiment.
 pub(crate) struct Actors(Arc<ActorSystem>);
 
 impl Deref for Actors {
