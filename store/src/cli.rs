@@ -1,4 +1,4 @@
-//! The store as a process: its command line, and its life from start to end.
+//! The store as a process: its command line, and how it starts and ends.
 
 use std::{
     io::{self, Write as _},
@@ -55,7 +55,8 @@ pub struct Args {
     #[arg(long, env = "STORE_MAILBOX", value_name = "MESSAGES", default_value = "1024")]
     pub mailbox: NonZeroU16,
 
-    /// Requests that `Inventory` and `Checkout` each work on at a time; others wait in the mailbox.
+    /// Requests that `Inventory` and `Checkout` each work on at a time; further ones wait in the
+    /// mailbox.
     #[arg(long, env = "STORE_CONCURRENCY", value_name = "REQUESTS", default_value = "512")]
     pub concurrency: NonZeroU16,
 
@@ -73,7 +74,7 @@ pub struct Args {
     )]
     pub request_timeout: Duration,
 
-    /// A product of which fewer pieces than this are left is delivered again.
+    /// A delivery is ordered when fewer pieces of a product than this are left.
     #[arg(long, env = "STORE_RESTOCK_BELOW", value_name = "PIECES", default_value = "100")]
     pub restock_below: u32,
 
@@ -119,7 +120,8 @@ pub struct Args {
     pub stop_within: Duration,
 }
 
-/// Runs the store until it is told to stop, or audits it; 0 is done, 1 is failed.
+/// Runs the store until it is told to stop, or audits it. The exit code is 0 for success, 1 for
+/// failure.
 pub fn run(args: Args) -> ExitCode {
     output::report_panics();
     let done = if args.audit { audit(&args.database) } else { open(&args) };
@@ -135,7 +137,7 @@ fn complain(error: &anyhow::Error) {
     writeln!(output::stderr(), "grocery store: {error}").ok();
 }
 
-/// Opens the store, and flushes its telemetry on every way out.
+/// Opens the store. Its telemetry is flushed at the end, also after an error.
 fn open(args: &Args) -> anyhow::Result<ExitCode> {
     let stop = signal::watch(args.parent_pipe, args.stop_within)?;
     let service = Service {
@@ -169,7 +171,7 @@ async fn serve(args: &Args, stop: Stop) -> anyhow::Result<()> {
         tracing::info!(%reason, "the store is closing");
     })
     .await?;
-    // A parent has said where its store listens, unless the system chose the port.
+    // With a parent this is said already, unless the system chose the port.
     if !args.parent_pipe || args.listen.port() == 0 {
         writeln!(output::stderr(), "grocery store: open on http://{}", store.addr()).ok();
     }
@@ -179,7 +181,7 @@ async fn serve(args: &Args, stop: Stop) -> anyhow::Result<()> {
 fn audit(database: &DatabaseUrl) -> anyhow::Result<ExitCode> {
     let audit = actix_rt::System::new().block_on(storage::audit(database))?;
     match writeln!(io::stdout(), "{audit}") {
-        // The reader has seen enough, as `head` has. The exit code says the rest.
+        // The reader ended early, as `head` does. The exit code still says whether all is well.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         written => written?,
     }

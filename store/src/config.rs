@@ -1,4 +1,5 @@
-//! What a store is to be like, settled: the command line and the environment say it in `cli`.
+//! The settings of a store, as plain values. `cli` reads them from the command line and the
+//! environment.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,10 +7,10 @@ use shared::hosts::HostName;
 
 use crate::{actors::ActorConfig, storage::DatabaseUrl};
 
-/// What a store is to be like.
+/// The settings of a store.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where it listens; port 0 is any free port.
+    /// The address to listen on; port 0 takes any free port.
     pub listen: SocketAddr,
     /// Where its database is.
     pub database: DatabaseUrl,
@@ -17,12 +18,13 @@ pub struct Config {
     pub http_threads: usize,
     /// Threads that the actors run on.
     pub actor_threads: usize,
-    /// How much the actors take on.
+    /// How much work the actors accept.
     pub actors: ActorConfig,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// Whether requests may ask for faults.
     pub allow_faults: bool,
-    /// Names by which it is reached, see [`AllowedHosts::of`](shared::hosts::AllowedHosts::of).
+    /// The names by which clients reach it, see
+    /// [`AllowedHosts::of`](shared::hosts::AllowedHosts::of).
     pub allowed_hosts: Vec<HostName>,
 }

@@ -1,7 +1,7 @@
 //! Baskets, products, orders and keys, as types that cannot hold a wrong value.
 //!
-//! A text is parsed once, where it comes in. From then on its type says that it is right: whoever
-//! has a [`Basket`] need not check it again. Nothing here does I/O or makes spans.
+//! A text is parsed once, where it comes in. From then on its type guarantees that it is valid:
+//! code that gets a [`Basket`] need not check it again. Nothing here does I/O or makes spans.
 
 mod basket;
 mod catalogue;

@@ -1,11 +1,12 @@
-//! The store over HTTP: handlers, which ask actors and nobody else, and what stands around them.
+//! The store over HTTP: handlers, which ask actors only, and the middleware around them.
 //!
 //! A request passes through, from the outside in:
 //!
-//! - [`trace_headers`] takes away the trace headers that the W3C rules say to ignore;
-//! - the instrumentation reads the others and makes the SERVER span;
-//! - [`middleware`] refuses what a browser sends for others' pages, and judges faults;
-//! - one of the [`handlers`] asks the actors, which [`state`] hands to it.
+//! - [`trace_headers`] removes the trace headers that the W3C rules say to ignore;
+//! - the instrumentation reads the remaining ones and makes the SERVER span;
+//! - [`middleware`] refuses what a browser sends for a page of another site, and decides which
+//!   faults are honoured;
+//! - one of the [`handlers`] asks the actors, which it gets from [`state`].
 //!
 //! Every error is a problem document, from [`problem`].
 
@@ -41,7 +42,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(not_found));
 }
 
-/// A resource that can be read, whole or just its headers.
+/// A resource for `GET` and `HEAD`.
 fn reading(path: &str, handler: impl Fn() -> Route) -> Resource {
     let resource = web::resource(path)
         .route(handler().method(Method::GET))
@@ -49,7 +50,7 @@ fn reading(path: &str, handler: impl Fn() -> Route) -> Resource {
     only("GET, HEAD", resource)
 }
 
-/// Refuses every other method.
+/// Refuses every other method with 405.
 fn only(allowed: &'static str, resource: Resource) -> Resource {
     resource.default_service(web::to(move |request: HttpRequest| async move {
         ApiError::method_not_allowed(request.method(), allowed)

@@ -3,13 +3,14 @@
 //! Read it in this order, from the outside in:
 //!
 //! - `cli`: the command line, [`Args`], and the process around the store, [`run`];
-//! - `config`: what the command line comes to, [`Config`];
+//! - `config`: the settings that the command line gives, [`Config`];
 //! - `server`: wires everything together and serves until it is told to stop, [`serve`];
-//! - `http`: the routes, their handlers, which ask actors and nobody else, and what stands around them;
-//! - `actors`: `Inventory`, `Checkout`, `Aisle`, `Restocker`, `Ledger`, one a file, and the system that
-//!   starts them;
-//! - [`storage`]: the database, the authority on stock and orders, and the only place with SQL;
-//! - [`domain`]: under all of them, the grocery's own terms; pure, with no I/O and no telemetry.
+//! - `http`: the routes, their handlers, which ask actors only, and the middleware around them;
+//! - `actors`: `Inventory`, `Checkout`, `Aisle`, `Restocker`, `Ledger`, one a file, and the system
+//!   that starts them;
+//! - [`storage`]: the database, which decides on stock and orders; all SQL is there;
+//! - [`domain`]: baskets, products, orders and keys, used by all of the above; no I/O, no
+//!   telemetry.
 
 mod actors;
 mod cli;

@@ -1,19 +1,19 @@
 //! The database, which decides what is in stock and what was sold. All SQL is here.
 //!
-//! It is SQLite or PostgreSQL, with one schema and, but for a few words, the same statements. Actors
-//! call [`Storage`] and nothing else. Every statement is a span: a child of the context that is
-//! current when the call's future is first polled.
+//! It is SQLite or PostgreSQL, with one schema and almost the same statements. Actors use only
+//! [`Storage`]. Every statement is a span: a child of the context that is current when the future
+//! of the call is first polled.
 //!
 //! In reading order:
 //!
-//! - `database_url`: where the database is, as a value that can be logged;
-//! - `sql`: statements in both dialects, and values as the database keeps them;
+//! - `database_url`: the address of the database, as a value that can be logged;
+//! - `sql`: statements in both dialects, and values as the database stores them;
 //! - `span`: the span of a statement;
 //! - `connection`: how connections are made, used, kept and closed;
 //! - `database`: opening, migrations, and transactions with their retry;
-//! - `sale`: what becomes of a batch of orders, decided without the database;
-//! - `orders`, `products`, `deliveries`, `readiness`, `audit`: what is asked of the database;
-//! - `error`: how an error is classified.
+//! - `sale`: decides on a batch of orders, without the database;
+//! - `orders`, `products`, `deliveries`, `readiness`, `audit`: the queries, by subject;
+//! - `error`: how errors are classified.
 
 mod audit;
 mod connection;
@@ -50,7 +50,7 @@ pub struct Storage {
     sweep: Arc<SweepSchedule>,
 }
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordOutcome {
     /// It is recorded.
@@ -85,8 +85,8 @@ impl Storage {
         Self::open_with(url, &CATALOGUE).await
     }
 
-    /// Opens the database like [`Storage::open`], with another catalogue. Products that the database
-    /// has already stay as they are.
+    /// Opens the database like [`Storage::open`], with another catalogue. Products that the
+    /// database has already stay as they are.
     ///
     /// # Errors
     /// Those of [`Storage::open`].
@@ -114,11 +114,11 @@ impl Storage {
         products::stock(&self.database, products).await
     }
 
-    /// Records `orders` in one transaction and says of each, in the same order, what became of it.
+    /// Records `orders` in one transaction, and returns the outcome of each, in the same order.
     ///
-    /// An order for which there is too little stock fails alone. After an error nothing is recorded,
-    /// with one exception: after [`StorageError::CommitUnknown`] either all of it is recorded or
-    /// nothing. To find out, record the orders again with the same keys.
+    /// An order for which there is too little stock fails alone. After an error nothing is
+    /// recorded, with one exception: after [`StorageError::CommitUnknown`] either all orders are
+    /// recorded or none. To find out, record the orders again with the same keys.
     ///
     /// # Errors
     /// [`StorageError`] when the transaction failed, and failed again where a retry can help.
@@ -128,7 +128,7 @@ impl Storage {
         };
         let outcomes = orders::record(&self.database, orders).await?;
         if self.sweep.is_due(now) {
-            // If that fails the keys wait for the next time: the orders are recorded.
+            // The orders are recorded already. Keys that are not deleted now are deleted next time.
             orders::sweep(&self.database, now).await.ok();
         }
         Ok(outcomes)
@@ -166,7 +166,7 @@ impl Storage {
         audit::audit(&self.database).await
     }
 
-    /// Closes all connections, as soon as what is under way on them is done.
+    /// Closes each connection as soon as the statement under way on it is done.
     pub async fn close(&self) {
         self.database.close().await;
     }

@@ -1,10 +1,11 @@
-//! An aisle of the store: has a view of its products' stock, reserves and releases.
+//! An aisle of the store: has a view of its products' stock, and reserves pieces for orders.
 //!
-//! The view is there to say a fast no; the database has the last word. So an aisle reads its stock
-//! again every few seconds, and at once when the database had less than the view.
+//! The view refuses orders quickly, without asking the database; the database has the last word. So
+//! an aisle reads its stock again every few seconds, and at once when the database had less than
+//! the view.
 //!
-//! What is set aside for an order is a [`Reservation`]. [`AisleRouter`] is all aisles, and knows in
-//! which one each product stands.
+//! A [`Reservation`] is the pieces that an aisle has set aside for one order. The [`AisleRouter`]
+//! has all aisles, and finds the one in which a product stands.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
@@ -32,7 +33,7 @@ use super::{
 };
 use crate::domain::{Basket, BasketLine, CatalogueProduct, ProductId};
 
-/// How long an aisle trusts its view. Two stores on one database disagree for at most so long.
+/// How long an aisle trusts its view. Two stores on one database disagree for at most this long.
 const READ_EVERY: Duration = Duration::from_secs(3);
 
 /// One aisle.
@@ -42,7 +43,7 @@ pub(crate) struct Aisle {
     ledger: Arc<Supervised<Ledger>>,
     restocker: Arc<Supervised<Restocker>>,
     policy: RestockPolicy,
-    /// Whether stock cannot be read: one notice for all aisles.
+    /// Logs that stock cannot be read, once for all aisles.
     unread: Arc<Notice>,
     is_reading: bool,
 }
@@ -84,7 +85,7 @@ pub(crate) struct MarkSold {
 #[rtype(result = "()")]
 pub(crate) struct Reread;
 
-/// Nobody will ask the aisle for anything any more.
+/// End the aisle: its router is gone.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Close;
@@ -92,7 +93,7 @@ struct Close;
 answers!(Aisle: Vec<Product>, Product, Reservation);
 
 impl Aisle {
-    /// The aisle in which all of these stand, with the pieces that there were at the beginning.
+    /// The aisle with these products, each with the pieces on hand when the store opened.
     pub(super) fn new(
         products: &[(CatalogueProduct, u64)],
         ledger: Arc<Supervised<Ledger>>,
@@ -114,14 +115,14 @@ impl Aisle {
         Ok(Reservation::new(ctx.address(), lines))
     }
 
-    /// Has everything delivered that is low and was not when last looked at.
+    /// Reports each product that has become low to the restocker.
     fn report_low_stock(&mut self, ctx: &TracedContext<Self>) {
         for product in self.stock.has_become_low() {
             self.restocker.tell(LowStock { product, aisle: ctx.address().recipient() });
         }
     }
 
-    /// Reads the stock in the current context, unless that is under way.
+    /// Reads the stock in the current context, unless it is being read already.
     fn read(&mut self, ctx: &mut TracedContext<Self>) {
         if !std::mem::replace(&mut self.is_reading, true) {
             let reading = self.reading();
@@ -155,7 +156,7 @@ impl Aisle {
     }
 }
 
-/// Runs what no request asked for, so that it belongs to no trace.
+/// Runs work that no request asked for, without spans.
 fn untraced<R>(work: impl FnOnce() -> R) -> R {
     let _guard = Context::new().with_telemetry_suppressed().attach();
     work()
@@ -164,8 +165,8 @@ fn untraced<R>(work: impl FnOnce() -> R) -> R {
 impl Actor for Aisle {
     type Context = TracedContext<Self>;
 
-    /// Reads the stock before the first message. An aisle that was started in the place of one that
-    /// panicked knows only what there was when the store opened.
+    /// Reads the stock before the first message. An aisle that replaces one that panicked starts
+    /// with the stock of the day the store opened, which is out of date.
     fn started(&mut self, ctx: &mut Self::Context) {
         untraced(|| {
             ctx.wait(self.reading());
@@ -257,21 +258,21 @@ impl Handler<Close> for Aisle {
     type Result = ();
 
     fn handle(&mut self, _: Close, ctx: &mut Self::Context) {
-        // Its interval would keep it running without anybody who knows its address.
+        // The interval holds the aisle's address, so without this the aisle would run on.
         ctx.stop();
     }
 }
 
 /// Pieces that an aisle has set aside for an order.
 ///
-/// When it is dropped, it puts them back. So they find their way back whatever happens to the order:
-/// a shortage in another aisle, a deadline, a panic, a caller that is gone. Only
+/// Dropping it puts the pieces back. So they are put back however the order fails: a shortage in
+/// another aisle, a deadline, a panic, a client that disconnects. Only
 /// [`mark_sold`](Self::mark_sold) keeps them.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     aisle: Addr<Aisle>,
     lines: Vec<BasketLine>,
-    /// Where the pieces were set aside, for whatever the sale will cause.
+    /// The context in which the pieces were reserved, for the delivery that the sale may cause.
     cx: Context,
 }
 
@@ -281,11 +282,11 @@ impl Reservation {
         Self { aisle, lines, cx: Context::current() }
     }
 
-    /// The order was recorded in `batch`: the pieces are gone.
+    /// Keeps the pieces: the order was recorded in `batch`.
     pub(crate) fn mark_sold(mut self, batch: BatchNumber) {
         let sold =
             MarkSold { lines: std::mem::take(&mut self.lines), batch, sale: self.cx.clone() };
-        // The order is done. What the aisle does now is no part of its trace.
+        // The order is done, so the message does not become a span of its trace.
         let _guard = Context::new().attach();
         self.aisle.do_send(sold);
     }
@@ -299,7 +300,7 @@ impl Drop for Reservation {
     }
 }
 
-/// All aisles, and the way to each product.
+/// All aisles, and the aisle of each product.
 pub(crate) struct AisleRouter {
     aisles: Vec<Supervised<Aisle>>,
     places: HashMap<ProductId, Place>,
@@ -350,7 +351,8 @@ impl AisleRouter {
         self.places.get(&product).map_or("", |place| &place.name)
     }
 
-    /// Reserves a basket in all aisles concerned at once. A shortage names the products of all.
+    /// Reserves a basket in all its aisles at once. An error for a shortage names the products that
+    /// are short in all of them.
     pub(super) async fn reserve(&self, basket: &Basket) -> Result<Vec<Reservation>, ActorError> {
         let lines = self.lines_by_aisle(basket)?;
         let asks = lines.into_iter().map(|(aisle, lines)| self.aisles[aisle].ask(Reserve(lines)));
@@ -371,7 +373,7 @@ impl AisleRouter {
         }
     }
 
-    /// Has the aisles concerned look again, because the database had less than they thought.
+    /// Has the aisles of a basket read their stock again.
     pub(super) fn reread(&self, basket: &Basket) {
         for (aisle, _) in self.lines_by_aisle(basket).into_iter().flatten() {
             self.aisles[aisle].tell(Reread);
@@ -393,7 +395,7 @@ impl AisleRouter {
 }
 
 impl Drop for AisleRouter {
-    /// Closes the aisles: nobody can reach them but through their router.
+    /// Ends the aisles, which can be reached through their router only.
     fn drop(&mut self) {
         untraced(|| {
             for aisle in &self.aisles {

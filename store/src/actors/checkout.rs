@@ -1,7 +1,7 @@
-//! The checkout: reserves in all aisles concerned at once, then has the order recorded.
+//! The checkout: reserves a basket in all its aisles at once, then has the ledger record the order.
 //!
-//! An order is whole or not at all. Every way out before it is recorded releases what was reserved,
-//! and once the ledger has it nothing here can stop it.
+//! An order is sold whole or not at all. If it fails before it is recorded, its reservations are
+//! dropped, which puts the pieces back. Once the ledger has the order, the checkout cannot stop it.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -36,7 +36,7 @@ pub(crate) struct Checkout {
 #[rtype(result = "Result<Receipt, ActorError>")]
 pub(crate) struct PlaceOrder {
     pub(crate) order: NewOrder,
-    /// When whoever asks stops waiting.
+    /// When the client stops waiting.
     pub(crate) deadline: Instant,
 }
 
@@ -76,8 +76,9 @@ impl Serve for Checkout {
 impl Handler<PlaceOrder> for Checkout {
     type Result = ResponseFuture<Result<Receipt, ActorError>>;
 
-    /// The order goes on to its end whether or not anybody still waits for it, and even if this
-    /// actor is gone. So a receipt may be lost on the way, but no reservation is.
+    /// The order is carried on to its end, even if the client has disconnected or this actor has
+    /// panicked meanwhile. So a receipt may be lost on its way to the client, but no reservation
+    /// is.
     fn handle(&mut self, message: PlaceOrder, ctx: &mut Self::Context) -> Self::Result {
         let (aisles, ledger) = (Arc::clone(&self.aisles), Arc::clone(&self.ledger));
         self.serve(ctx, async move { place(message, &aisles, &ledger).await })
@@ -94,15 +95,15 @@ async fn place(
         .await
         .map_err(|_| ActorError::DeadlineMissed(Checkout::NAME))?;
     let reservations = match reserved {
-        // The key may belong to an order that is recorded already and has emptied the shelf. Only
-        // the database knows, so the ledger is asked all the same.
+        // The key may belong to an order that is recorded already, and that sold the last pieces.
+        // Only the database knows, so the ledger is asked anyway.
         Err(ActorError::OutOfStock(_)) if order.key.is_some() => Vec::new(),
         reserved => reserved?,
     };
     let basket = order.basket.clone();
     let recorded = ledger.ask(Record { order, deadline }).await;
     let sold = recorded.and_then(|recorded| conclude(recorded, reservations, aisles));
-    // Either the aisles' view was wrong, or nobody knows whether the order was recorded.
+    // Either the aisles' view was wrong, or it is not known whether the order was recorded.
     if let Err(ActorError::OutOfStock(_) | ActorError::Storage(_)) = sold {
         aisles.reread(&basket);
     }

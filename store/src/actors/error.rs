@@ -7,8 +7,10 @@ use shared::wire::Shortage;
 
 use crate::{domain::ProductId, storage::StorageError};
 
-/// Why an actor could not do what it was asked. HTTP handlers turn it into a problem document, and
-/// the actors' spans have [`kind`](Self::kind) as their `error.type`.
+/// Why an actor could not do what it was asked.
+///
+/// HTTP handlers turn it into a problem document. The actors' spans have its [`kind`](Self::kind)
+/// as their `error.type`.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum ActorError {
     /// There is too little of these products: HTTP status 409.
@@ -26,13 +28,13 @@ pub(crate) enum ActorError {
     /// The actor stopped before it answered; another one takes over: HTTP status 503.
     #[error("{0} stopped before it answered: try again")]
     Stopped(&'static str),
-    /// The time given to the request was over first: HTTP status 504.
+    /// The request was not answered by its deadline: HTTP status 504.
     #[error("{0} did not answer within the time that a request may take")]
     DeadlineMissed(&'static str),
-    /// The database did not do it: HTTP status 503 or 500.
+    /// The database failed: HTTP status 503 or 500.
     #[error(transparent)]
     Storage(Arc<StorageError>),
-    /// The request itself asked for this: HTTP status 500.
+    /// The request asked for this failure: HTTP status 500.
     #[error("{0} failed because the request asked for it with the fault {1:?}")]
     Fault(&'static str, String),
 }
@@ -62,22 +64,28 @@ impl ActorError {
     }
 }
 
-/// Says that an actor answers `T`, or fails with an [`ActorError`].
+/// Marks the types that an actor answers with: `Answers<T>` says that it answers some message with
+/// `Result<T, ActorError>`.
 ///
-/// [`Supervised::ask`](super::supervised::Supervised::ask) takes only messages of which the actor
-/// says so. [`answers!`] says it, and tells the actor's spans of the errors in all these answers at
-/// the same time. So an actor cannot have an answer whose errors its spans would not show: asking
-/// for it would not compile.
+/// It keeps errors from being lost on spans.
+/// [`Supervised::ask`](super::supervised::Supervised::ask) compiles only for messages whose answer
+/// is marked, and [`answers!`], which marks the answers of an actor, also writes the function that
+/// finds their errors for the actor's spans. So a new type of answer that is forgotten there is a
+/// compile error.
 pub(crate) trait Answers<T> {}
 
-/// Lists what an actor answers, see [`Answers`]. It gives the actor a function `error_type`, for its
-/// `classify`.
+/// Lists the types that an actor answers with, see [`Answers`], and gives the actor a function
+/// `error_type`, which its `classify` calls:
+///
+/// ```ignore
+/// answers!(Inventory: Vec<Product>, Product);
+/// ```
 macro_rules! answers {
     ($actor:ident: $($answer:ty),+) => {
         $(impl $crate::actors::error::Answers<$answer> for $actor {})+
 
         impl $actor {
-            /// The kind of error in a reply, if it has failed.
+            /// The kind of error in a reply, if it is one.
             fn error_type(
                 reply: actix_opentelemetry::Reply<'_>,
             ) -> Option<std::borrow::Cow<'static, str>> {

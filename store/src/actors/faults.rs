@@ -1,8 +1,8 @@
-//! Faults that a request asked for, applied in the actor that they name.
+//! Injected faults: what a request asked for, applied in the actor that it named.
 //!
-//! They travel as a value of the OpenTelemetry context, which the HTTP layer sets where faults are
-//! allowed. So they reach exactly the actors that the request reaches. Those actors serve nobody but
-//! requests for the same faults, see [`ActorPools`](super::ActorPools).
+//! The faults of a request travel as a value of the OpenTelemetry context, which the HTTP layer
+//! sets where faults are allowed. So they reach exactly the actors that the request reaches. These
+//! actors serve only requests for the same faults, see [`ActorPools`](super::ActorPools).
 
 use std::{
     panic::resume_unwind,
@@ -28,39 +28,39 @@ pub(crate) struct Faults(Arc<[ArmedFault]>);
 #[derive(Debug)]
 struct ArmedFault {
     fault: Fault,
-    /// How many messages it has befallen.
+    /// How many messages it has struck.
     struck: AtomicU32,
 }
 
-/// What befalls one message.
+/// The faults that strike one message, added up.
 #[derive(Debug, Default)]
 pub(super) struct InjectedFaults {
-    /// How much later the message is answered.
+    /// By how much the answer is delayed.
     delay: Duration,
-    /// For how much of that the whole actor is stuck.
+    /// For how much of this time the whole actor is stuck.
     stall: Duration,
     failure: Option<ActorError>,
 }
 
 impl Faults {
-    /// These faults, none of which has struck yet.
+    /// These faults, before they have struck any message.
     pub(crate) fn new(faults: impl IntoIterator<Item = Fault>) -> Self {
         let armed = |fault| ArmedFault { fault, struck: AtomicU32::new(0) };
         Self(faults.into_iter().map(armed).collect())
     }
 
-    /// How many messages each of them has befallen, in their order.
+    /// How many messages each fault has struck, in the order of the request.
     pub(crate) fn struck(&self) -> impl Iterator<Item = u32> {
         self.0.iter().map(|armed| armed.struck.load(Ordering::Relaxed))
     }
 }
 
 impl InjectedFaults {
-    /// What befalls the message that `actor` is handling. If something does, it is written on the
-    /// message's span as its attribute `grocery.fault`.
+    /// The faults that strike the message which `actor` is handling. They are recorded on the
+    /// message's span, in the attribute `grocery.fault`.
     ///
     /// # Panics
-    /// If that is what the request asked for.
+    /// If the request asked for a panic.
     pub(super) fn of(actor: FaultyActor) -> Self {
         Self::among(actor, |_| false)
     }
@@ -105,7 +105,7 @@ impl InjectedFaults {
             Fault::Error { .. } => {
                 self.failure = Some(ActorError::Fault(actor.name(), fault.to_string()));
             }
-            // A panic that tells nobody but those who catch it: strangers fill no log with it.
+            // Unlike `panic!`, this does not call the panic hook, so clients cannot fill the log.
             Fault::Panic { .. } => {
                 resume_unwind(Box::new(format!("the request asked for it: {fault}")))
             }
@@ -113,12 +113,12 @@ impl InjectedFaults {
         self
     }
 
-    /// Whether nothing befalls the message, as nearly always.
+    /// Whether no fault strikes the message.
     pub(super) fn is_none(&self) -> bool {
         self.delay.is_zero() && self.failure.is_none()
     }
 
-    /// Makes the actor stuck for as long as the request asked for.
+    /// Blocks the whole actor for as long as the request asked for.
     pub(super) fn stall<A: Actor>(&self, actor: &A, ctx: &mut A::Context)
     where
         A::Context: AsyncContext<A>,
@@ -128,7 +128,7 @@ impl InjectedFaults {
         }
     }
 
-    /// Holds the message up for as long as the request asked for.
+    /// Delays the answer for as long as the request asked for.
     ///
     /// # Errors
     /// [`ActorError::Fault`] if the request asked for a failure.

@@ -1,4 +1,4 @@
-//! The inventory: asks all aisles at once what they have, and gathers the answers.
+//! The inventory: asks all aisles at once for their products, and joins the answers.
 
 use std::{borrow::Cow, sync::Arc};
 

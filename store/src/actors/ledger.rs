@@ -1,10 +1,11 @@
 //! The ledger: records orders, and is the only actor that talks to the database.
 //!
-//! A transaction costs about the same for one order as for many. So a batch is whatever is waiting
-//! when the last batch is done: one transaction, in a span that links to every order in it.
+//! A transaction costs about the same for one order as for many. So orders are recorded in batches:
+//! when one batch is done, all orders that came meanwhile are the next. A batch is one transaction,
+//! in a span that links to every order in it.
 //!
-//! Stock is read and delivered between batches, never during one. So of every reading it is known
-//! which batches it has seen, and the aisles can count each sale exactly once.
+//! Stock is read and deliveries are recorded between two batches, never during one. So a reading
+//! includes exactly the batches up to some number, and the aisles can count each sale once.
 
 use std::{
     borrow::Cow,
@@ -40,15 +41,15 @@ pub(crate) struct Ledger {
     queue: Rc<OrderQueue>,
 }
 
-/// The number of a batch, counted from 1; 0 is before the first.
+/// The number of a batch. The first is 1; 0 stands for the time before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BatchNumber(pub(super) u64);
 
-/// Lets one writer at a time to the database, as far as this process goes. It holds the number of
-/// the last batch.
+/// The lock that lets one task of this process write to the database at a time. It holds the number
+/// of the last batch.
 pub(crate) type WriteLock = Arc<Mutex<BatchNumber>>;
 
-/// Record this order, unless it is too late by then.
+/// Record this order, unless its deadline passes first.
 #[derive(Message)]
 #[rtype(result = "Result<Recorded, ActorError>")]
 pub(crate) struct Record {
@@ -56,24 +57,24 @@ pub(crate) struct Record {
     pub(crate) deadline: Instant,
 }
 
-/// What became of an order, and in which batch.
+/// The outcome of an order, and the batch that it was in.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     pub(crate) outcome: RecordOutcome,
     pub(crate) batch: BatchNumber,
 }
 
-/// What is on hand of these products?
+/// How many pieces of these products are on hand?
 #[derive(Message)]
 #[rtype(result = "Result<StockReading, ActorError>")]
 pub(crate) struct ReadStock(pub(crate) Vec<ProductId>);
 
-/// Write down this delivery.
+/// Record this delivery.
 #[derive(Message)]
 #[rtype(result = "Result<StockReading, ActorError>")]
 pub(crate) struct Deliver(pub(crate) Delivery);
 
-/// What the database held after a batch.
+/// The stock in the database after a batch.
 #[derive(Debug)]
 pub(crate) struct StockReading {
     pub(crate) levels: Vec<StockLevel>,
@@ -93,7 +94,8 @@ pub(crate) struct Ping;
 answers!(Ledger: Recorded, StockReading, Option<Receipt>, ());
 
 impl Ledger {
-    /// A ledger in which so many orders may wait, and which writes to `storage` when it has the lock.
+    /// A ledger that writes to `storage` when it has the lock. At most `capacity` orders wait for
+    /// it.
     pub(super) fn new(storage: Storage, write_lock: WriteLock, capacity: usize) -> Self {
         let queue = OrderQueue {
             orders: RefCell::default(),
@@ -117,8 +119,8 @@ impl Actor for Ledger {
 impl TracedActor for Ledger {
     const NAME: &'static str = "Ledger";
 
-    /// An order that could not be sold is an answer and no error of the ledger, but on the span it
-    /// should look like one.
+    /// The ledger answers an order that it could not sell with `Ok`, since it did its work. On the
+    /// span it is an error nevertheless, because the order failed.
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
         match reply.get::<Result<Recorded, ActorError>>() {
             Some(Ok(recorded)) => match recorded.outcome {
@@ -188,9 +190,9 @@ impl Handler<Ping> for Ledger {
 
 /// The orders that wait for the next batch, and the task that writes them.
 ///
-/// The task is the queue's own and not the actor's. A panic of the actor does not cut a transaction
-/// short. And an actor that is stuck never stands in line for the lock, where its turn would come
-/// without it taking it, and nobody else could write.
+/// The task runs beside the actor, for two reasons. If the actor panics, the transaction under way
+/// is not cut off. And if a fault makes the actor stuck, the lock is not affected: a stuck actor
+/// that waits for the lock would be given it, could not use it, and would stop every other writer.
 struct OrderQueue {
     orders: RefCell<VecDeque<QueuedOrder>>,
     /// How many orders may wait.
@@ -204,7 +206,7 @@ struct OrderQueue {
 /// An order that waits for the next batch.
 struct QueuedOrder {
     record: Record,
-    /// The context that it came in.
+    /// The context of its request.
     cx: Context,
     reply: oneshot::Sender<Answer>,
 }
@@ -223,7 +225,7 @@ impl OrderQueue {
             orders.push_back(QueuedOrder { record, cx: Context::current(), reply });
         }
         if !self.is_writing.replace(true) {
-            // It goes on for orders that come later, so it is in nobody's context.
+            // The task also writes orders that come later, so it does not run in this context.
             drop(actix::spawn(self.write_all()));
         }
         answer.await.unwrap_or(Err(ActorError::Stopped(Ledger::NAME)))
@@ -239,8 +241,8 @@ impl OrderQueue {
                 orders.drain(..count).collect()
             };
             let batch = write_batch(orders, self.storage.clone(), last_batch);
-            // A task of its own: should it panic, the orders behind it are written all the same. Its
-            // own orders are answered then as by an actor that has stopped.
+            // A separate task: if it panics, this loop goes on with the next batch. The orders of
+            // the batch that panicked are answered with `Stopped`.
             actix::spawn(batch).await.ok();
         }
         self.is_writing.set(false);
@@ -248,7 +250,7 @@ impl OrderQueue {
 }
 
 impl QueuedOrder {
-    /// The order, unless its time is over: then nobody waits for it, and it must not be sold.
+    /// The order, unless its deadline has passed: its client was told so, so it must not be sold.
     fn unless_late(self) -> Option<Self> {
         if Instant::now() < self.record.deadline {
             return Some(self);
@@ -270,8 +272,8 @@ fn write_batch(
     for order in &batch {
         links.add(&order.cx);
     }
-    // If no order in it is traced, neither is the batch. Without that its statements would each be
-    // the root of a trace.
+    // If no order in it is traced, the batch is not traced either. Its statements would otherwise
+    // each be the root of a trace.
     let is_traced = batch.iter().any(|order| order.cx.span().is_recording());
     let cx = if is_traced { Context::new() } else { Context::new().with_telemetry_suppressed() };
     let _guard = cx.attach();
@@ -299,7 +301,7 @@ async fn record_batch(
         Err(error) => vec![Err(error.into()); orders.len()],
     };
     for (reply, answer) in replies.into_iter().zip(answers) {
-        // It fails if nobody waits any more, and then nobody needs the answer.
+        // It fails if the client has stopped waiting, and then the answer is not needed.
         reply.send(answer).ok();
     }
 }

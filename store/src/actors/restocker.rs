@@ -1,8 +1,7 @@
-//! The restocker: has what was sold delivered again, a while later, so that the store never runs
-//! dry.
+//! The restocker: orders a delivery when a product becomes low, so that the store does not run out.
 //!
-//! No request waits for a delivery. So a delivery is a trace of its own, with a link to the sale that
-//! made it necessary. It is written to the database like a sale.
+//! No request waits for a delivery. So a delivery is a trace of its own, with a link to the sale
+//! that made it necessary. The ledger records it like a sale.
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration, time::SystemTime};
 
@@ -21,15 +20,15 @@ use crate::domain::{Delivery, ProductId};
 /// The most that one delivery brings.
 const MAX_QUANTITY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not 0");
 
-/// A delivery was too small if the product is low again within so many times the delay.
+/// A delivery was too small if the product is low again within this many times the delay.
 const SPARING_DELAYS: u32 = 10;
 
-/// When what is delivered.
+/// When goods are delivered, and how many pieces.
 #[derive(Clone, Copy, Debug)]
 pub struct RestockPolicy {
-    /// Fewer pieces than this are low.
+    /// A product with fewer pieces than this is low.
     pub below: u64,
-    /// How many pieces come, as long as that is enough.
+    /// How many pieces a delivery brings, unless the product sells too fast for that.
     pub quantity: NonZeroU32,
     /// How long a delivery takes.
     pub delay: Duration,
@@ -42,7 +41,7 @@ pub(crate) struct Restocker {
     orders: HashMap<ProductId, DeliveryState>,
 }
 
-/// What is known of the deliveries of one product.
+/// The last delivery of one product.
 struct DeliveryState {
     quantity: NonZeroU32,
     is_under_way: bool,
@@ -54,7 +53,7 @@ struct DeliveryState {
 #[rtype(result = "()")]
 pub(crate) struct LowStock {
     pub(crate) product: ProductId,
-    /// Who wants to know when there is more.
+    /// The aisle to tell when the delivery has arrived.
     pub(crate) aisle: Recipient<Restocked>,
 }
 
@@ -76,15 +75,16 @@ pub(crate) struct Restocked {
 }
 
 impl RestockPolicy {
-    /// Below how many pieces a product is low after a delivery of so many: half of what came, so
-    /// that what sells fast is ordered in time.
+    /// Below how many pieces a product is low after a delivery of `delivered` pieces. It is half of
+    /// the delivery, so that a product that sells fast is ordered in time.
     pub(crate) fn low_mark(&self, delivered: u64) -> u64 {
         self.below.max(delivered / 2)
     }
 
-    /// How many pieces to order after a delivery of `last` that lasted `for_so_long`.
-    fn next_quantity(&self, last: NonZeroU32, for_so_long: Duration) -> NonZeroU32 {
-        if for_so_long < self.delay * SPARING_DELAYS {
+    /// How many pieces to order after a delivery of `last` pieces, if the product was low again
+    /// after `lasted`.
+    fn next_quantity(&self, last: NonZeroU32, lasted: Duration) -> NonZeroU32 {
+        if lasted < self.delay * SPARING_DELAYS {
             last.saturating_mul(NonZeroU32::MIN.saturating_add(1)).min(MAX_QUANTITY)
         } else {
             self.quantity
@@ -98,7 +98,7 @@ impl Restocker {
         Self { ledger, policy, orders: HashMap::new() }
     }
 
-    /// How many pieces to order, or `None` if some are under way.
+    /// How many pieces to order, or `None` if a delivery is under way already.
     fn order(&mut self, product: ProductId) -> Option<NonZeroU32> {
         let now = SystemTime::now();
         let quantity = match self.orders.get(&product) {
@@ -154,11 +154,11 @@ impl Handler<Arrive> for Restocker {
                 let product = delivery.product;
                 restocker.arrived(product);
                 let delivered = u64::from(delivery.quantity.get());
-                // An aisle that has gone reads the stock when it comes back.
+                // An aisle that has panicked misses this, and reads its stock when it starts again.
                 aisle.do_send(Restocked { reading, product, delivered });
             }
             Err(error) => {
-                // The delivery keeps its id, so it cannot arrive twice.
+                // The delivery is repeated under the same id, so it cannot be recorded twice.
                 tracing::debug!(product = %delivery.product, %error, "a delivery must wait");
                 ctx.notify_later(Arrive { delivery, aisle }, restocker.policy.delay);
             }

@@ -1,5 +1,5 @@
-//! What every actor does before the work that a request asked for: it lets happen what the request
-//! asked for as faults, and keeps its limit.
+//! What every actor does before the work itself: apply the faults that the request asked for, and
+//! keep the limit on requests at a time.
 
 use actix::{ActorFutureExt as _, ActorResponse, ResponseFuture, WrapFuture as _};
 use actix_opentelemetry::{TracedActor, TracedContext};
@@ -9,23 +9,23 @@ use super::{error::ActorError, faults::InjectedFaults, limit::ConcurrencyLimit};
 
 /// An actor that serves requests.
 pub(super) trait Serve: TracedActor<Context = TracedContext<Self>> {
-    /// The name by which a request asks for faults in it.
+    /// The name of this actor in faults.
     const FAULTY: FaultyActor;
 
-    /// What befalls the message that is being handled.
+    /// The faults that strike the message which is being handled.
     fn faults(&self) -> InjectedFaults {
         InjectedFaults::of(Self::FAULTY)
     }
 
-    /// How many requests it works on at a time, if there is a limit.
+    /// The limit on requests at a time, if there is one.
     fn limit(&self) -> Option<&ConcurrencyLimit> {
         None
     }
 
-    /// Answers with what comes of `work`.
+    /// Answers with the result of `work`.
     ///
-    /// The work needs nothing of the actor, so it goes on to its end even if the actor is gone by
-    /// then, or if nobody waits for the answer any more.
+    /// The work does not borrow the actor. So it is carried on to its end even if the actor panics
+    /// meanwhile, or if the client stops waiting.
     fn serve<T: 'static>(
         &self,
         ctx: &mut Self::Context,
@@ -41,7 +41,8 @@ pub(super) trait Serve: TracedActor<Context = TracedContext<Self>> {
         })
     }
 
-    /// Answers with what `work` makes of the actor's own state: at once, unless a fault holds it up.
+    /// Answers with the result of `work`, which needs the actor's own state. It runs at once,
+    /// unless a fault delays it.
     fn serve_now<T: 'static>(
         &mut self,
         ctx: &mut Self::Context,

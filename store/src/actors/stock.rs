@@ -1,9 +1,9 @@
-//! An aisle's view of its stock: what it believes there is of each product.
+//! An aisle's view of its stock: how many pieces of each product it believes there are.
 //!
-//! The database knows, and it is read while orders are being recorded. The view must neither lose a
-//! sale by that nor count one twice. So every batch of the ledger has a number. A reading says after
-//! which batch it was made, a sale in which batch it was recorded, and a sale counts only against the
-//! readings that were made before its batch:
+//! The view changes by readings of the database and by sales, and the two reach the aisle in any
+//! order. A sale must not be lost by that, nor counted twice. So every batch of the ledger has a
+//! number: a reading says after which batch it was made, and a sale in which batch it was recorded.
+//! A sale is subtracted only from readings that were made before its batch:
 //!
 //! | news, in the order in which it reaches the aisle | on hand |
 //! |---|---|
@@ -41,12 +41,12 @@ impl AisleStock {
         self.0.iter().map(|stock| stock.product().id).collect()
     }
 
-    /// All products as a shopper sees them.
+    /// All products, as they go over the wire.
     pub(super) fn list(&self) -> Vec<Product> {
         self.0.iter().map(ProductStock::to_wire).collect()
     }
 
-    /// One product as a shopper sees it.
+    /// One product, as it goes over the wire.
     pub(super) fn show(&mut self, product: ProductId) -> Result<Product, ActorError> {
         self.shelf(product).map(|shelf| shelf.to_wire()).ok_or(ActorError::NoSuchProduct(product))
     }
@@ -77,12 +77,12 @@ impl AisleStock {
         self.each_shelf(lines, ProductStock::release);
     }
 
-    /// Takes away what was set aside and then sold in `batch`.
+    /// Subtracts what was set aside and then sold in `batch`.
     pub(super) fn mark_sold(&mut self, lines: &[BasketLine], batch: BatchNumber) {
         self.each_shelf(lines, |shelf, pieces| shelf.mark_sold(pieces, batch));
     }
 
-    /// Takes over what the database held.
+    /// Takes over a reading of the database.
     pub(super) fn read(&mut self, reading: &StockReading) {
         for level in &reading.levels {
             if let Some(shelf) = self.shelf(level.product) {
@@ -91,7 +91,7 @@ impl AisleStock {
         }
     }
 
-    /// The products that are low and were not when last looked at.
+    /// The products that have become low since the last call.
     pub(super) fn has_become_low(&mut self) -> Vec<ProductId> {
         let low = self.0.iter_mut().filter_map(|shelf| {
             let product = shelf.product().id;
@@ -100,7 +100,7 @@ impl AisleStock {
         low.collect()
     }
 
-    /// Has a product low below so many pieces from now on.
+    /// Makes a product count as low below `low_mark` pieces from now on.
     pub(super) fn set_low_mark(&mut self, product: ProductId, low_mark: u64) {
         if let Some(shelf) = self.shelf(product) {
             shelf.set_low_mark(low_mark);
@@ -120,18 +120,18 @@ impl AisleStock {
     }
 }
 
-/// One product, and what the aisle believes there is of it.
+/// One product, and how many pieces of it the aisle believes there are.
 #[derive(Clone, Debug)]
 pub(crate) struct ProductStock {
     product: CatalogueProduct,
     on_hand: u64,
-    /// Pieces that are set aside for orders; they are on hand.
+    /// Pieces that are set aside for orders. They are part of `on_hand`.
     reserved: u64,
-    /// After which batch the database was read last.
+    /// The batch after which the database was read last.
     as_of: BatchNumber,
-    /// What was sold in later batches.
+    /// How many pieces were sold in each later batch.
     sold_since: VecDeque<(BatchNumber, u64)>,
-    /// Fewer pieces than this are low.
+    /// The product is low when fewer pieces than this are on hand.
     low_mark: u64,
     is_reported_low: bool,
 }
@@ -155,18 +155,20 @@ impl ProductStock {
         &self.product
     }
 
-    /// Pieces that nobody has reserved.
+    /// Pieces that are not set aside for an order.
     pub(crate) fn available(&self) -> u64 {
         self.on_hand.saturating_sub(self.reserved)
     }
 
-    /// Whether it is time for a delivery; true only once until the stock is [`read`](Self::read).
+    /// Whether it is time for a delivery. It is true only once, until the stock is
+    /// [`read`](Self::read) again.
     pub(crate) fn has_become_low(&mut self) -> bool {
         let is_low = self.on_hand < self.low_mark;
         is_low && !std::mem::replace(&mut self.is_reported_low, true)
     }
 
-    /// Sets aside pieces for an order: they are there, [`available`](Self::available) says so.
+    /// Sets aside pieces for an order. The caller has checked that they are
+    /// [`available`](Self::available).
     pub(crate) fn reserve(&mut self, pieces: u64) {
         self.reserved += pieces;
     }
@@ -176,7 +178,7 @@ impl ProductStock {
         self.reserved = self.reserved.saturating_sub(pieces);
     }
 
-    /// Takes away pieces that were set aside and then sold in `batch`.
+    /// Subtracts pieces that were set aside and then sold in `batch`.
     pub(crate) fn mark_sold(&mut self, pieces: u64, batch: BatchNumber) {
         self.release(pieces);
         if batch <= self.as_of {
@@ -189,7 +191,7 @@ impl ProductStock {
         }
     }
 
-    /// Takes over what the database held after `as_of`, less what was sold here since.
+    /// Takes over what the database held after the batch `as_of`, less what was sold in later ones.
     pub(crate) fn read(&mut self, on_hand: u64, as_of: BatchNumber) {
         if as_of < self.as_of {
             return;
@@ -201,7 +203,7 @@ impl ProductStock {
         self.on_hand = on_hand.saturating_sub(sold_since);
     }
 
-    /// Is low earlier from now on.
+    /// Makes the product count as low below `low_mark` pieces from now on.
     pub(crate) fn set_low_mark(&mut self, low_mark: u64) {
         self.low_mark = low_mark;
     }
@@ -279,8 +281,9 @@ mod tests {
     }
 
     proptest! {
-        /// Sales are recorded batch by batch, are heard of later and in any order, and the database
-        /// is read in between: when all is heard of, the view is what the database holds.
+        /// Sales are recorded batch by batch, and the database is read in between. The aisle hears
+        /// of both later and in any order. When it has heard of all, its view is what the database
+        /// holds.
         #[test]
         fn the_view_meets_the_database_in_whatever_order_news_arrives(
             sales in prop::collection::vec(1_u64..5, 1..30),

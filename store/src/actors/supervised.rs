@@ -1,4 +1,5 @@
-//! Actors that come back. When an actor panics, actix drops it; here another one takes its place.
+//! Actors that are started again. When an actor panics, actix drops it; here a new one takes its
+//! place.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -10,22 +11,22 @@ use tokio::time::Instant;
 
 use super::error::{ActorError, Answers};
 
-/// The address of an actor that is started anew when it has stopped.
+/// The address of an actor that is started again when it has stopped.
 ///
-/// What was in its mailbox is lost: whoever asked gets [`ActorError::Stopped`]. The next one who asks
-/// starts the next actor, and is its first message.
+/// The messages in the mailbox of an actor that stops are lost: those who sent them get
+/// [`ActorError::Stopped`]. The next message starts a new actor, which handles it first.
 ///
-/// Nobody clones the address. For actix every clone is a sender of its own, and each may put one more
-/// message into a mailbox that is full.
+/// The address is never cloned, because the bound of the mailbox would grow: actix lets each clone
+/// of an address put one more message into a full mailbox.
 pub(crate) struct Supervised<A: TracedActor> {
     addr: RwLock<Addr<A>>,
     start: Box<dyn Fn() -> Addr<A> + Send + Sync>,
-    /// Said once for all actors of the store.
+    /// Logs that actors are started again, once for all actors of the store.
     restarts: Arc<Notice>,
 }
 
 impl<A: TracedActor> Supervised<A> {
-    /// Starts the actor, now and whenever it has stopped.
+    /// Starts the actor now, and again whenever it has stopped.
     pub(crate) fn new(
         start: impl Fn() -> Addr<A> + Send + Sync + 'static,
         restarts: Arc<Notice>,
@@ -33,7 +34,7 @@ impl<A: TracedActor> Supervised<A> {
         Self { addr: RwLock::new(start()), start: Box::new(start), restarts }
     }
 
-    /// Asks the actor; fails at once when its mailbox is full.
+    /// Asks the actor. Fails at once when its mailbox is full.
     pub(crate) fn ask<M, T>(
         &self,
         message: M,
@@ -62,7 +63,7 @@ impl<A: TracedActor> Supervised<A> {
         flatten(self.request(message).timeout(deadline.saturating_duration_since(Instant::now())))
     }
 
-    /// Tells the actor something that must not be lost: there is always room for it.
+    /// Tells the actor something that must not be lost, even if its mailbox is full.
     pub(crate) fn tell<M>(&self, message: M)
     where
         A: Handler<M>,
@@ -84,7 +85,7 @@ impl<A: TracedActor> Supervised<A> {
         self.addr.read().unwrap_or_else(PoisonError::into_inner).do_send(message);
     }
 
-    /// Whether the actor is running, to be asked at any time; to ask does not keep it alive.
+    /// A question that can be asked later: is the actor still running? It does not keep it alive.
     #[cfg(test)]
     pub(crate) fn running(&self) -> Box<dyn Fn() -> bool>
     where
@@ -116,7 +117,7 @@ impl<A: TracedActor> Supervised<A> {
 
     fn restart(&self) {
         let mut addr = self.addr.write().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have started it meanwhile.
+        // Another thread may have started it since it was found stopped.
         if !addr.connected() {
             if self.restarts.occurred() {
                 tracing::warn!(actor = A::NAME, "an actor has stopped and is started again");

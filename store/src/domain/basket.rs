@@ -22,7 +22,7 @@ pub struct BasketLine {
     pub quantity: Quantity,
 }
 
-/// Why a basket cannot be sold, whatever the stock is.
+/// Why a basket can never be sold, regardless of the stock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BasketError {
     /// It has no lines.

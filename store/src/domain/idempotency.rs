@@ -13,9 +13,10 @@ const MAX_KEY_BYTES: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
 
-/// A basket as a short text, by which a key that comes with another basket is noticed.
+/// A basket as a text, such as `2x1,1x12` for two pieces of product 1 and one of product 12. It
+/// tells whether a key that is used again comes with the same basket.
 ///
-/// It is not a hash: it has every line of the basket in it, so two baskets never share one.
+/// It is not a hash: it contains every line of the basket, so two baskets never share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(String);
 
@@ -47,7 +48,7 @@ impl FromStr for IdempotencyKey {
         if visible && (1..=MAX_KEY_BYTES).contains(&text.len()) {
             return Ok(Self(text.into()));
         }
-        // The start is enough to recognise it: it may be very long.
+        // A key may be very long, and its start is enough to recognise it.
         let input = text.chars().take(32).collect();
         Err(IdempotencyKeyError { input, length: text.len() })
     }

@@ -1,4 +1,4 @@
-//! Reading a JSON body: of a known encoding, and bounded in size. Whoever reads it bounds the time.
+//! Reads JSON bodies: plain or packed by gzip, and bounded in size. The caller bounds the time.
 
 use std::io::{self, Write};
 
@@ -83,10 +83,10 @@ enum Decoder {
     Gzip(Box<MultiGzDecoder<Bounded>>),
 }
 
-/// Memory that holds at most [`MAX_BODY_BYTES`].
+/// A buffer that refuses to grow beyond [`MAX_BODY_BYTES`].
 ///
-/// What unpacks into it does so through a buffer of a fixed size, so that a bomb ends here and not
-/// after it has been unpacked.
+/// The decoder writes into it in small pieces, so a decompression bomb is refused when the limit is
+/// reached, and not only after all of it has been unpacked.
 #[derive(Default)]
 struct Bounded(Vec<u8>);
 
@@ -100,7 +100,7 @@ impl Decoder {
         match encodings.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Ok(Self::Identity(Bounded::default())),
             "gzip" | "x-gzip" => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Bounded::default())))),
-            // Enough of it to recognise.
+            // The start is enough to recognise it.
             _ => {
                 let encodings: String = encodings.chars().take(32).collect();
                 Err(ApiError::unsupported_encoding(&encodings, ENCODINGS))

@@ -1,4 +1,4 @@
-//! The handlers, one for each route: each asks actors, and none touches the database.
+//! The handlers, one for each route. They ask actors, and never touch the database.
 
 use std::time::SystemTime;
 
@@ -130,7 +130,7 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiE
             "there are several idempotency keys: expected one",
         ));
     }
-    // What is not visible ASCII is refused as such, whatever it stands for.
+    // Bytes that are not ASCII become U+FFFD here, which the parser refuses.
     String::from_utf8_lossy(key.as_bytes()).parse().map(Some).map_err(ApiError::bad_idempotency_key)
 }
 

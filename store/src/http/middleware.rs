@@ -1,8 +1,8 @@
-//! What happens around every handler, inside its SERVER span.
+//! What happens around every handler, inside the SERVER span.
 //!
-//! First the request is refused if a browser sent it on behalf of somebody else's page. Then the
-//! faults that it asks for are judged, and handed to the actors. The answer says which trace it
-//! belongs to, and what became of the faults.
+//! First the request is refused if a browser sent it for a page of another site. Then it is decided
+//! which of the faults that it asks for are honoured, and these are passed on to the actors. The
+//! answer gets a header with its trace, and one with the outcome of each fault.
 
 use std::sync::Arc;
 
@@ -32,12 +32,12 @@ use tokio::time::Instant;
 use super::{problem::ApiError, state::AppState, trace_headers::baggage_value};
 use crate::actors::{ActorSystem, Faults};
 
-/// Whether a browser sends a request on behalf of the page's own site or of another one.
+/// The header in which a browser says whether a request comes from a page of the same site.
 /// See <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// Refuses what others' pages send, hands the faults that the request asks for to the actors, and
-/// tells the client the trace.
+/// Refuses requests from pages of other sites, passes the faults that the request asks for on to
+/// the actors, and tells the client its trace.
 ///
 /// # Errors
 /// Those of the handler.
@@ -72,9 +72,9 @@ fn cross_site(request: &ServiceRequest) -> Option<ApiError> {
     }
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     let is_ours = match (header(SEC_FETCH_SITE), header(ORIGIN.as_str())) {
-        // `none`: the user did it, and no page.
+        // `none`: the user typed the address or followed a bookmark.
         (Some(site), _) => matches!(site, b"same-origin" | b"none"),
-        // An older browser. Without either header it is no browser.
+        // Older browsers send only Origin. A request without either header comes from no browser.
         (None, Some(origin)) => is_origin_of(origin, host(request)),
         (None, None) => true,
     };
@@ -93,14 +93,15 @@ fn is_origin_of(origin: &[u8], host: &str) -> bool {
     }
 }
 
-/// Where the request was sent to: an absolute request line or HTTP/2's authority goes before the
-/// header. Nothing if it does not say.
+/// The host that the request was sent to. An absolute request line, or HTTP/2's authority, goes
+/// before the header. It is empty if the request names none.
 fn host(request: &ServiceRequest) -> &str {
     let named = request.uri().authority().map(Authority::as_str);
     named.or_else(|| request.headers().get(HOST)?.to_str().ok()).unwrap_or_default()
 }
 
-/// Lets the request be handled by the actors for the faults that it asks for.
+/// Handles the request. If it asks for faults that are honoured, the actors of its experiment serve
+/// it, and the faults are in the context of the handler.
 async fn with_faults<B: MessageBody>(
     state: &AppState,
     cx: &Context,
@@ -130,15 +131,15 @@ async fn with_faults<B: MessageBody>(
 
 /// The faults that a request asks for.
 struct AskedFaults {
-    /// What becomes of each, in the order in which the request has them.
+    /// The outcome of each, in the order of the request.
     outcomes: Vec<FaultOutcome>,
     /// Those that the store honours.
     honoured: Vec<Fault>,
 }
 
 impl AskedFaults {
-    /// Judges what the request asks for, if it asks for anything. What the store ignores is an event
-    /// on the request's span.
+    /// Decides on each fault that the request asks for; `None` if it asks for none. A fault that is
+    /// ignored becomes an event on the request's span.
     fn of(request: &ServiceRequest, cx: &Context, state: &AppState) -> Option<Self> {
         let mut asked = Self { outcomes: Vec::new(), honoured: Vec::new() };
         let Some(value) = cx.baggage().get(fault::BAGGAGE_KEY) else {
@@ -166,10 +167,11 @@ impl AskedFaults {
         (!asked.outcomes.is_empty()).then_some(asked)
     }
 
-    /// What the request asks for although this store reads no baggage.
+    /// The faults in the `baggage` header, if the store's propagators do not read baggage. They are
+    /// all ignored, and the client is told so.
     fn past_the_propagator(mut self, request: &ServiceRequest, cx: &Context) -> Option<Self> {
         let value = baggage_value(request.headers(), fault::BAGGAGE_KEY)?;
-        // What separates faults is encoded there, because baggage has a use for `;` itself.
+        // The `;` between faults is percent-encoded in the header, because baggage uses `;` itself.
         let count = value.split("%3B").flat_map(|part| part.split("%3b")).count();
         for _ in 0..count.min(MAX_FAULTS + 1) {
             self.ignore(cx, value, Ignored::NoBaggage, None);
@@ -182,7 +184,8 @@ impl AskedFaults {
         add_ignored_event(cx, asked_for, reason, message);
     }
 
-    /// The faults that the store honours, with the actors for them; nothing if there are none.
+    /// The faults that the store honours, with the actors of their experiment; `None` if there are
+    /// no such faults, or too many experiments.
     fn honoured(&mut self, state: &AppState, cx: &Context) -> Option<(Faults, Arc<ActorSystem>)> {
         if self.honoured.is_empty() {
             return None;
@@ -201,7 +204,7 @@ impl AskedFaults {
         None
     }
 
-    /// Notes how many messages each fault has befallen.
+    /// Notes how many messages each fault has struck.
     fn count(&mut self, faults: &Faults) {
         let honoured = self.outcomes.iter_mut().filter_map(|outcome| match outcome {
             FaultOutcome::Honoured { struck } => Some(struck),

@@ -15,7 +15,7 @@ use super::handlers;
         description = "A request can ask for faults in its baggage, such as \
             `baggage: grocery.fault=slow-aisle=produce:200ms`. Its answer has a header \
             `grocery-faults` then, which says of each fault, in the same order, `honoured;struck=N` \
-            (it befell N messages) or `ignored;reason=WHY`. `GET /faults` says beforehand what this \
+            (it struck N messages) or `ignored;reason=WHY`. `GET /faults` says beforehand what this \
             store honours.\n\nEvery answer has a header `traceresponse` with the id of its trace."
     ),
     paths(
@@ -33,7 +33,7 @@ use super::handlers;
 struct Description;
 
 static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| {
-    // Serialising plain data into memory cannot fail; an empty document would say so if it did.
+    // Serialising plain data into memory cannot fail. If it did, the document would be empty.
     Description::openapi().to_json().unwrap_or_default().into()
 });
 

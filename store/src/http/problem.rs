@@ -17,23 +17,24 @@ use shared::wire::{PROBLEM_JSON, Problem, Shortage};
 
 use crate::{actors::ActorError, domain::BasketError};
 
-/// After how many seconds it may be tried again: about as long as an actor or a batch needs.
+/// After how many seconds a client may try again: about as long as an actor needs to be started
+/// again, or a batch to be written.
 const RETRY_AFTER_SECONDS: &str = "1";
 
 /// A request that was refused or failed, on its way to becoming a [`Problem`].
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
-    /// The end of the problem's `type`; nothing where the status says it all.
+    /// The end of the problem's `type`; `None` if there is nothing to add to the status.
     kind: Option<&'static str>,
     title: &'static str,
     detail: String,
     short: Vec<Shortage>,
-    /// What is possible instead: the name of a header and its value.
+    /// A header that says what is possible instead: its name and value.
     instead: Option<(&'static str, &'static str)>,
 }
 
-/// The answers that any route may give instead of its own.
+/// The error answers that every route may give.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it only describes, for the OpenAPI document")]
 pub(super) enum Unavailable {
@@ -62,7 +63,7 @@ impl ApiError {
         Self { status, kind: Some(kind), title, detail, short: Vec::new(), instead: None }
     }
 
-    /// A refusal of which the status says everything.
+    /// An error that needs no `type` of its own, since its status says what it is.
     fn plain(status: StatusCode, detail: impl ToString) -> Self {
         let title = status.canonical_reason().unwrap_or_default();
         Self { kind: None, ..Self::new(status, "", title, detail) }
@@ -170,7 +171,7 @@ impl From<ActorError> for ApiError {
                 let status = StatusCode::GATEWAY_TIMEOUT;
                 Self::new(status, "deadline-missed", "Deadline missed", error)
             }
-            // What a database says is for the log, not for strangers.
+            // What the database says may be internal, so it goes to the log only.
             ActorError::Storage(error) if error.is_temporary() => {
                 let detail = "the database does not answer: try again later";
                 Self::unavailable("database-unavailable", "Database unavailable", detail)

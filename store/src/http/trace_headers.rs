@@ -1,8 +1,9 @@
-//! What of a stranger's trace headers is to be ignored, by the W3C rules.
+//! Applies the W3C rules for trace headers that are malformed, too long or repeated.
 //!
-//! The propagators read only the first header of a name and forgive what the rules do not, such as
-//! short ids. So what the rules say to ignore is taken away before they look, and what they say to
-//! join is joined. The headers of nearly every request are left as they are.
+//! The propagators read only the first header of a name, and accept what the rules forbid, such as
+//! short ids. So before they run, headers that the rules say to ignore are removed here, and
+//! headers that the rules say to join are joined. The headers of nearly every request are left as
+//! they are.
 //!
 //! See <https://www.w3.org/TR/trace-context/> and <https://www.w3.org/TR/baggage/>.
 
@@ -16,15 +17,15 @@ const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// See <https://www.w3.org/TR/trace-context/#list>.
 const MAX_TRACESTATE_MEMBERS: usize = 32;
 
-/// The most of either header that is read, in bytes. A `baggage` of this size must be carried, and
-/// nothing says that a larger one must: <https://www.w3.org/TR/baggage/#limits>.
+/// The longest `tracestate` or `baggage` that is read, in bytes. A `baggage` of up to this size
+/// must be carried; a larger one need not be: <https://www.w3.org/TR/baggage/#limits>.
 const MAX_BYTES: usize = 8192;
 
-/// Makes the trace headers such that what is read of them is what the rules say.
+/// Removes or joins trace headers as the rules say.
 pub(crate) fn tidy(headers: &mut HeaderMap) {
     if !has_one_valid_traceparent(headers) {
         headers.remove(TRACEPARENT);
-        // Without a parent it means nothing.
+        // A `tracestate` means nothing without a `traceparent`.
         headers.remove(TRACESTATE);
     }
     if !is_one(headers, &TRACESTATE, is_short_list) {
@@ -43,8 +44,8 @@ fn has_one_valid_traceparent(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Whether this is `version-traceid-parentid-flags`, in lower-case hexadecimal digits of exactly
-/// these lengths; later versions may have more after a further dash.
+/// Whether this is `version-traceid-parentid-flags`, in lower-case hexadecimal digits of the right
+/// lengths. Later versions than 00 may have more after a further dash.
 fn is_traceparent(value: &[u8]) -> bool {
     const LENGTH: usize = 55;
     let Some((known, rest)) = value.split_at_checked(LENGTH) else { return false };
@@ -60,7 +61,7 @@ fn is_traceparent(value: &[u8]) -> bool {
     is_in_form && is_known_length
 }
 
-/// Whether there is at most one header of this name, and it can be left as it is.
+/// Whether there is no header of this name, or one that can be left as it is.
 fn is_one(headers: &HeaderMap, name: &HeaderName, is_in_order: fn(&str) -> bool) -> bool {
     let mut values = headers.get_all(name);
     let Some(first) = values.next() else { return true };
@@ -68,7 +69,7 @@ fn is_one(headers: &HeaderMap, name: &HeaderName, is_in_order: fn(&str) -> bool)
     values.next().is_none() && first.to_str().is_ok_and(is_in_order)
 }
 
-/// Joins what was sent in several headers, and puts in its place what `tidied` makes of it.
+/// Joins all headers of this name into one, and replaces them by what `tidied` makes of it.
 fn replace(headers: &mut HeaderMap, name: HeaderName, tidied: fn(String) -> Option<String>) {
     let values: Option<Vec<_>> = headers.get_all(&name).map(|value| value.to_str().ok()).collect();
     let joined = values.map(|values| values.join(",")).filter(|joined| joined.len() <= MAX_BYTES);
@@ -84,12 +85,13 @@ fn is_short_list(tracestate: &str) -> bool {
     members <= MAX_TRACESTATE_MEMBERS
 }
 
-/// Whether no value holds an equals sign. It may, but the propagator reads only up to it.
+/// Whether no value has an equals sign in it. The rules allow it, but the propagator reads a value
+/// only up to the sign.
 fn is_plain(baggage: &str) -> bool {
     baggage.split(',').all(|member| value(member).is_none_or(|value| !value.contains('=')))
 }
 
-/// Percent-encodes the equals signs in values, which means the same.
+/// Percent-encodes the equals signs in values, which does not change their meaning.
 fn encode_values(baggage: &str) -> String {
     let encode = |member| match value(member) {
         Some(value) => member.replacen(value, &value.replace('=', "%3D"), 1),
@@ -98,7 +100,7 @@ fn encode_values(baggage: &str) -> String {
     baggage.split(',').map(encode).collect::<Vec<_>>().join(",")
 }
 
-/// The value of an entry of the baggage, as it was sent.
+/// The value of a baggage entry, still percent-encoded.
 pub(super) fn baggage_value<'a>(headers: &'a HeaderMap, key: &str) -> Option<&'a str> {
     let members = headers.get(BAGGAGE)?.to_str().ok()?.split(',');
     members

@@ -1,4 +1,5 @@
-//! Adds up everything that was ever delivered and sold, to show that nothing was lost or sold twice.
+//! Adds up everything that was ever delivered and sold, to show that nothing was lost or sold
+//! twice.
 
 use std::fmt;
 
@@ -12,7 +13,8 @@ use super::{
     sql::{NO_ROWS, Statement},
 };
 
-/// PostgreSQL's statement timeout is made for orders, and too short for reading whole tables.
+/// Lifts PostgreSQL's statement timeout, which is meant for orders and too short for reading whole
+/// tables.
 const TAKE_TIME: Statement = Statement::each("SET", "SELECT 1", "SET LOCAL statement_timeout = 0");
 
 const COUNT_PRODUCTS: Statement = Statement::same(
@@ -72,7 +74,7 @@ pub struct Audit {
     pub violations: Vec<String>,
 }
 
-/// The pieces of one product, from the day the store opened.
+/// The pieces of one product, since the store opened for the first time.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct ProductCount {
     /// The product's id.

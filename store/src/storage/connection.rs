@@ -4,12 +4,12 @@
 //! one pool for both.
 //!
 //! Every statement goes through a [`Session`], which makes its span. A connection goes back to its
-//! pool only when the database has confirmed that nothing is left open on it: the last statement was
-//! answered, or the transaction's COMMIT or ROLLBACK was. In every other case it is closed, which
-//! rolls back what was open, and the pool opens a new one when it is needed. So it does not matter
-//! why a transaction broke off: an error of the disk after which SQLite has rolled back by itself (a
-//! ROLLBACK fails then), a lost server, a statement that took too long, or a future that was dropped
-//! half way.
+//! pool only when the database has confirmed that nothing is left open on it: it has answered the
+//! last statement, or the COMMIT or ROLLBACK of the transaction. In every other case the connection
+//! is closed, which rolls back what was open, and the pool opens a new one when it needs it. So it
+//! does not matter why a transaction was broken off: an error of the disk after which SQLite has
+//! rolled back by itself (a ROLLBACK fails then), a lost server, a statement that took too long, or
+//! a future that was dropped half way.
 
 use std::{
     io,
@@ -36,10 +36,10 @@ use super::{
     sql::{Dialect, NO_ROWS, Statement, query},
 };
 
-/// How long to wait for a connection. After this time a request is answered with 503.
+/// How long to wait for a connection. After that, a request is answered with 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long to wait before a file is tried again that another process has locked.
+/// How long to wait before trying again to open a file that another process has locked.
 const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 /// Connections of one store to PostgreSQL. The ledger writes by one of them, the others read.
@@ -48,17 +48,18 @@ const POSTGRES_CONNECTIONS: u32 = 8;
 /// Connections that read a SQLite file beside the one that writes.
 const SQLITE_READERS: u32 = 4;
 
-/// With write-ahead logging readers and the writer do not wait for each other. With FULL every
-/// commit survives a loss of power: <https://www.sqlite.org/pragma.html>.
+/// With write-ahead logging, readers and the writer do not wait for each other. With FULL, every
+/// commit survives a power failure: <https://www.sqlite.org/pragma.html>.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
 
-/// The server gives up after half the time that the store waits for it, so that the store learns the
-/// reason. The other limit frees the locks of a store that vanished in the middle of a transaction.
+/// The server ends a statement after half the time that the store waits for it, so that the store
+/// is told the reason. The other limit frees the locks of a store that died in the middle of a
+/// transaction.
 const POSTGRES_SETTINGS: &str =
     "SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
 
-/// What to do about a file that is not there.
+/// What to do if the database file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfMissing {
     /// Create it, and its folder.
@@ -107,7 +108,7 @@ impl Connector {
         let connect = async {
             loop {
                 match self.connect_once().await {
-                    // Another store is just making the file, or is at the end of its log.
+                    // Another store is creating the file, or is writing back its log as it closes.
                     Err(error) if is_locked(&error) => tokio::time::sleep(LOCKED_PAUSE).await,
                     result => return result,
                 }
@@ -129,7 +130,8 @@ impl Connector {
     /// The connections that write and those that read. None of them is open yet.
     pub(super) fn pools(self) -> (AnyPool, AnyPool) {
         match self.url.location() {
-            // Without a write-ahead log a reader and the writer would be in each other's way.
+            // A database in memory has no write-ahead log, so a reader and the writer would lock
+            // each other out.
             Location::Memory => {
                 let only = self.sqlite_pool(1);
                 (only.clone(), only)
@@ -144,7 +146,7 @@ impl Connector {
 
     fn sqlite_pool(&self, connections: u32) -> AnyPool {
         self.pool(connections)
-            // A connection to a file is not lost while it is idle.
+            // A connection to a file does not break while it is idle.
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -171,8 +173,8 @@ async fn set_up(connection: &mut AnyConnection, settings: &'static str) -> sqlx:
     connection.execute(settings).await.map(drop)
 }
 
-/// A database in memory that all connections with the same options share. SQLite frees it with the
-/// last of them: <https://www.sqlite.org/inmemorydb.html>.
+/// A database in memory, shared by all connections with the same options. SQLite frees it when the
+/// last of them closes: <https://www.sqlite.org/inmemorydb.html>.
 fn memory_options() -> Result<AnyConnectOptions, String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -222,7 +224,7 @@ pub(super) struct Session<'d> {
     /// How long a statement may take before the connection counts as lost.
     statement_timeout: Duration,
     is_in_transaction: bool,
-    /// Whether the database has confirmed that nothing is left open.
+    /// Whether the database has confirmed that nothing is left open on the connection.
     is_clean: bool,
 }
 
@@ -241,7 +243,7 @@ impl<'d> Session<'d> {
         self.spans.dialect()
     }
 
-    /// Runs a statement with its input rows, and returns the rows that it answers.
+    /// Runs a statement with its input rows, and returns the rows of its result.
     pub(super) async fn fetch<R, I: Serialize>(
         &mut self,
         statement: &Statement,
@@ -284,7 +286,7 @@ impl Drop for Session<'_> {
     }
 }
 
-/// A transaction; one that is dropped is rolled back, by closing its connection.
+/// A transaction. Dropping it rolls it back, by closing its connection.
 pub(super) struct Transaction<'d>(Session<'d>);
 
 impl<'d> Transaction<'d> {
@@ -298,7 +300,7 @@ impl<'d> Transaction<'d> {
         Ok(Self(session))
     }
 
-    /// Ends the transaction: commits it when all went well, or else rolls it back.
+    /// Ends the transaction: commits it if `result` is `Ok`, and rolls it back otherwise.
     pub(super) async fn finish<T>(
         mut self,
         result: Result<T, StorageError>,
@@ -316,8 +318,8 @@ impl<'d> Transaction<'d> {
                 Err(error)
             }
             Err(error) => {
-                // The first error says more than that of the ROLLBACK. Without a COMMIT nothing is
-                // recorded, whatever becomes of the ROLLBACK.
+                // The first error says more than one of the ROLLBACK would. Without a COMMIT
+                // nothing is recorded, even if the ROLLBACK fails.
                 session.run(&ROLLBACK, NO_ROWS).await.ok();
                 Err(error)
             }
@@ -339,7 +341,7 @@ impl DerefMut for Transaction<'_> {
     }
 }
 
-/// Waits no longer than `timeout`: a server whose network is cut off never answers.
+/// Waits no longer than `timeout`, since a server whose network is cut off never answers.
 async fn within<T>(
     timeout: Duration,
     work: impl Future<Output = sqlx::Result<T>>,

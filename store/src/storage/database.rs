@@ -1,4 +1,4 @@
-//! The open database: it is migrated once, and then lends out connections and runs transactions.
+//! The open database: migrates the schema, lends connections and runs transactions.
 //!
 //! A transaction is a function of its input:
 //!
@@ -10,8 +10,8 @@
 //! database.transaction("potato", |transaction, name| Box::pin(rename(transaction, name))).await
 //! ```
 //!
-//! [`Database::transaction`] begins it, commits it or rolls it back, and tries again where that
-//! helps. No other code in the store does any of the three.
+//! [`Database::transaction`] begins it, commits it or rolls it back, and tries again if that may
+//! help. No other code of the store does this.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -37,25 +37,26 @@ use super::{
 };
 use crate::domain::CatalogueEntry;
 
-/// How long a statement may take, with the way of its answer, before its connection counts as lost.
+/// How long a statement may take, including the way of its answer, before its connection counts as
+/// lost.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a statement may take that reads whole tables.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// SQLite takes its write lock at once. Taking it at the first write instead could fail half way
-/// through the transaction, when another process wrote in between.
+/// Takes SQLite's write lock at once. Taken at the first write instead, it could fail half way
+/// through the transaction, because another process wrote in between.
 const BEGIN: Statement = Statement::each("BEGIN", BEGIN_IMMEDIATE, "BEGIN");
 const BEGIN_IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
-/// Everything is read as of one moment, while others go on writing.
+/// Reads everything as of one moment, while other connections go on writing.
 const BEGIN_SNAPSHOT: Statement =
     Statement::each("BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
 
-/// The schema, from its beginning to what this version of the store needs.
+/// All migrations of the schema, up to what this version of the store needs.
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Products that are there already are left alone.
+/// Leaves products that are in the table already as they are.
 const INSERT_PRODUCTS: Statement = reading_rows!(
     "INSERT products",
     "INSERT INTO products (id, name, price_cents, aisle, initial_stock, on_hand) \
@@ -67,11 +68,10 @@ const INSERT_PRODUCTS: Statement = reading_rows!(
     " WHERE true ON CONFLICT (id) DO NOTHING",
 );
 
-/// What is done in a transaction, and with which input.
+/// The work of a transaction: a function of the transaction and its input.
 ///
-/// It is written `|transaction, input| Box::pin(work(transaction, input))`. The input is handed
-/// over instead of captured, because the future borrows it for no longer than the transaction: an
-/// async closure that captures references is not `Send`.
+/// It is written `|transaction, input| Box::pin(work(transaction, input))`. The input is an
+/// argument and is not captured, because an async closure that captures references is not `Send`.
 pub(super) type Work<I, T> =
     for<'t> fn(&'t mut Transaction<'_>, &'t I) -> BoxFuture<'t, Result<T, StorageError>>;
 
@@ -108,14 +108,14 @@ impl Database {
         let failed = |error| StorageError::open(url, reason(&error));
         match connector.dialect() {
             Dialect::Sqlite => {
-                // One store at a time: another that opens the same new file waits here, and then
-                // finds the schema in place.
+                // A second store that opens the same new file waits here, and then finds the schema
+                // in place.
                 let transaction = connection.begin_with(BEGIN_IMMEDIATE).await;
                 let mut transaction = transaction.map_err(failed)?;
                 prepare(url, &mut transaction, connector.dialect(), catalogue).await?;
                 transaction.commit().await.map_err(failed)?;
             }
-            // Migrations take an advisory lock by themselves, and hold it between transactions.
+            // sqlx takes an advisory lock for the migrations, and holds it until all are done.
             Dialect::Postgres => {
                 prepare(url, &mut connection, connector.dialect(), catalogue).await?;
             }
@@ -162,9 +162,9 @@ impl Database {
     /// Runs `work` with its input in a transaction that may write: commits it if `work` succeeds,
     /// and otherwise rolls it back.
     ///
-    /// If the transaction was sacrificed to another one, or its connection was lost before the
-    /// COMMIT, `work` is run once more in a new transaction, and the current span has an event that
-    /// says so.
+    /// If the database aborted the transaction because of a conflict with another one, or its
+    /// connection was lost before the COMMIT, `work` is run once more in a new transaction, and an
+    /// event on the current span says so.
     pub(super) async fn transaction<I: Sync + ?Sized, T: Send>(
         &self,
         input: &I,
@@ -176,8 +176,8 @@ impl Database {
         done
     }
 
-    /// Runs `work` with its input in a transaction that reads everything as of one moment, however
-    /// long that takes.
+    /// Runs `work` with its input in a transaction that reads everything as of one moment. It may
+    /// take up to [`SNAPSHOT_TIMEOUT`].
     pub(super) async fn snapshot<I: Sync + ?Sized, T: Send>(
         &self,
         input: &I,
@@ -241,7 +241,7 @@ impl Database {
         last_commit.is_some_and(|committed| committed.elapsed() < time)
     }
 
-    /// Closes all connections, after what is under way on them.
+    /// Closes each connection as soon as the statement under way on it is done.
     pub(super) async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
@@ -254,7 +254,7 @@ impl Database {
     ) -> Result<Session<'_>, StorageError> {
         let cx = Context::current();
         let span = self.spans.acquire(&cx);
-        // Without a connection the database cannot be used, whatever the reason.
+        // Without a connection the database is unavailable, regardless of the reason.
         let connection = span.end(pool.acquire().await).map_err(StorageError::Unavailable)?;
         Ok(Session::new(connection, &self.spans, cx, statement_timeout))
     }

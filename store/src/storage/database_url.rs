@@ -1,4 +1,4 @@
-//! Where the database is, as a value that can be logged.
+//! The address of the database, as a value that can be logged: without its password.
 
 use std::{
     fmt,
@@ -10,20 +10,20 @@ use url::Url;
 
 /// The address of a database: `sqlite:PATH`, `sqlite::memory:` or `postgres://...`.
 ///
-/// Its `Display` and `Debug` leave out the password and all parameters. That is only safe if the
-/// address was taken apart where its author meant it to be. A password with a `/`, `?` or `#` in it
-/// that is not percent-encoded ends the host too early, and the rest of it would be taken for a
-/// port, a database or a parameter. Such an address still has its `@`, where none belongs, and is
-/// refused.
+/// Its `Display` and `Debug` leave out the password and all parameters. That is safe only if the
+/// parser finds the password where its author put it. In `postgres://ann:5/b@db/x` the password has
+/// a `/` that is not percent-encoded, so the parser takes `ann` for the host, `5` for its port and
+/// `b@db/x` for the database, which would be logged. Such an address has an `@` where none belongs.
+/// By that it is recognised, and refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(Location);
 
 /// Where a database is.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Location {
-    /// SQLite in the memory of this process, gone with it.
+    /// SQLite in the memory of this process. It is lost when the process ends.
     Memory,
-    /// SQLite in a file, which may not be there yet.
+    /// SQLite in a file, which may not exist yet.
     File(PathBuf),
     /// PostgreSQL.
     Server(Server),
@@ -32,14 +32,14 @@ pub(super) enum Location {
 /// The address of a PostgreSQL server.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Server {
-    /// The address, with those parameters that are understood.
+    /// The address, with only those parameters that sqlx knows.
     pub(super) url: Url,
-    /// The names of all other parameters, unless they may be part of a password.
+    /// The names of the other parameters, without those that may be part of a password.
     pub(super) ignored: Vec<String>,
 }
 
-/// The parameters that sqlx reads, as [`sqlx::postgres::PgConnectOptions`] lists them. It logs any
-/// other with its value, which may be a secret.
+/// The parameters that sqlx reads, as [`sqlx::postgres::PgConnectOptions`] lists them. sqlx logs
+/// all others with their values, which may be secrets, so it must not see them.
 const PARAMETERS: [&str; 19] = [
     "sslmode",
     "ssl-mode",
@@ -119,7 +119,8 @@ fn parse_server(mut url: Url) -> Result<Server, &'static str> {
     if unknown.is_empty() {
         return Ok(Server { url, ignored: Vec::new() });
     }
-    // A '&' that is not percent-encoded makes the end of a password look like a parameter.
+    // A password with a '&' that is not percent-encoded ends there, and the rest of it looks like
+    // the name of a parameter.
     let may_be_secret = known.iter().any(|(name, _)| name == "password");
     let name = |(name, _)| if may_be_secret { "(not shown)".to_owned() } else { name };
     let ignored = unknown.into_iter().map(name).collect();
@@ -139,8 +140,7 @@ fn parse_sqlite(path: &str) -> Result<Location, &'static str> {
     }
 }
 
-/// As much of a wrong address as surely holds no password: what is wrong may be that a password
-/// begins in an unexpected place.
+/// The part of a malformed address that certainly holds no password.
 fn shown(text: &str) -> String {
     match text.split_once("://") {
         Some((scheme, _)) => format!("{scheme}://..."),
@@ -164,7 +164,7 @@ impl fmt::Display for DatabaseUrl {
         if let Some(port) = url.port() {
             write!(f, ":{port}")?;
         }
-        // The query is left out: it may have a password, too.
+        // The query is left out, since it may have a password in it.
         f.write_str(url.path())
     }
 }
@@ -210,7 +210,7 @@ mod tests {
             ("mysql://ann:secret@db/x", "\"mysql://...\" is not"),
             ("postgres:ann:secret@db/x", "\"...\" is not"),
             ("postgres://ann:secret@db:port/x", "\"postgres://...\" is not"),
-            // As they fall apart at each of the characters: the first is all of them.
+            // Passwords with characters that must be percent-encoded: all of them, then each alone.
             ("postgres://ann:/7M+r?secret':d@Hz#@127.0.0.1:5432/x", "written %2F"),
             ("postgres://ann:/secret@db:5432/x", "written %2F"),
             ("postgres://ann:5/secret@db:5432/x", "written %2F"),
@@ -243,7 +243,7 @@ mod tests {
                 "postgres://db/x?port=5433&options%5Bgeqo%5D=off",
                 &["a", "b"],
             ),
-            // The end of the password, or not: who knows.
+            // `hunter2` may be the end of the password, so it is not shown.
             (
                 "postgres://db/x?password=one&hunter2=",
                 "postgres://db/x?password=one",

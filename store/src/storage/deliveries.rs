@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{Delivery, ProductId, StockLevel};
 
-/// Returns only the rows that were inserted, so a delivery that is repeated is counted once.
+/// Returns only the rows that were inserted, so that a repeated delivery is counted once.
 const INSERT_DELIVERIES: Statement = reading_rows!(
     "INSERT deliveries",
     "INSERT INTO deliveries (id, product_id, quantity, delivered_at_ms) \

@@ -1,4 +1,4 @@
-//! Why the database could not do what was asked, and whether asking again can help.
+//! Errors of the database: what they mean for the client, and whether a retry can help.
 //!
 //! # How an error is classified
 //!
@@ -7,29 +7,29 @@
 //!
 //! | what happened | PostgreSQL | SQLite | without a code |
 //! |---|---|---|---|
-//! | conflict: the transaction was sacrificed to another | 40001, 40P01 | BUSY, LOCKED, PROTOCOL | |
+//! | conflict: the transaction was aborted in favour of another | 40001, 40P01 | BUSY, LOCKED, PROTOCOL | |
 //! | disconnect: the server ended the connection | 08..., 57P01 to 57P03, 57P05, 25P03, 25P04 | | I/O |
 //! | short of resources: disk, memory, time, rights to write | 53..., 58030, 57014, 55P03, 25006 | NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN | timeout, full pool |
 //! | anything else: the statement itself is wrong | the rest | the rest | the rest |
 //!
-//! From that follow four things:
+//! The class of an error decides four things:
 //!
 //! - **The answer.** The first three are [`StorageError::Unavailable`], HTTP status 503: the same
 //!   order may succeed later. The last is [`StorageError::Refused`], status 500.
 //! - **A retry right now**, once, in a whole new transaction: after a conflict and a disconnect,
 //!   but not while resources are short, where it would only add to the load.
 //! - **An error during COMMIT** is [`StorageError::CommitUnknown`] unless the database says that
-//!   nothing is recorded. A server that is gone cannot say it. Neither can SQLite when the disk
-//!   failed: a commit that was half written to the log may be found whole when the log is read
-//!   again after a crash.
-//! - **The connection** is kept only after a COMMIT or ROLLBACK that succeeded, see the module
-//!   `connection`. The kind of error does not matter for that.
+//!   nothing is recorded. If the connection to the server is lost, nothing is said. If the disk
+//!   fails under SQLite, not even SQLite knows: the commit may be complete in the log, and be found
+//!   there when the log is read after a crash.
+//! - **The connection** is kept only after a COMMIT or ROLLBACK that succeeded, for any class of
+//!   error, see the module `connection`.
 
 use std::borrow::Cow;
 
 use super::DatabaseUrl;
 
-/// Why the database could not do what was asked.
+/// Why the database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The database at this address cannot be opened.
@@ -51,8 +51,9 @@ pub enum StorageError {
     /// The database does not answer, or has no connection to spare: HTTP status 503.
     #[error("the database is unavailable: {}", reason(.0))]
     Unavailable(#[source] sqlx::Error),
-    /// The connection was lost or the disk failed during a commit, so all of it or nothing is
-    /// recorded: HTTP status 503. An order's key finds out which.
+    /// The connection was lost or the disk failed during a commit, so the transaction may be
+    /// recorded or not: HTTP status 503. A client that repeats its order with the same key finds
+    /// out.
     #[error("the database failed during a commit: {}", reason(.0))]
     CommitUnknown(#[source] sqlx::Error),
     /// The database refused a statement: HTTP status 500.
@@ -85,8 +86,8 @@ impl StorageError {
         matches!(self, Self::Unavailable(_) | Self::CommitUnknown(_))
     }
 
-    /// Whether a new transaction may succeed right now: this one was sacrificed to another, or lost
-    /// its connection before its commit.
+    /// Whether a new transaction may succeed right now: this one was aborted in favour of another,
+    /// or lost its connection before its commit.
     pub(super) fn retry_helps(&self) -> bool {
         match self {
             Self::Unavailable(error) => match code(error) {
@@ -97,13 +98,13 @@ impl StorageError {
         }
     }
 
-    /// Whether the connection is gone, or does not answer any more.
+    /// Whether the connection is closed, or does not answer any more.
     pub(super) fn lost_connection(&self) -> bool {
         let (Self::Unavailable(error) | Self::CommitUnknown(error)) = self else { return false };
         code(error).is_none_or(|code| is_disconnect(&code))
     }
 
-    /// What this error means if it is the answer to a COMMIT.
+    /// The same error as the answer to a COMMIT.
     pub(super) fn during_commit(self) -> Self {
         match self {
             Self::Unavailable(error) if leaves_commit_unknown(&error) => Self::CommitUnknown(error),
@@ -132,7 +133,8 @@ impl From<sqlx::Error> for StorageError {
     }
 }
 
-/// The database's own message if it has one. sqlx's text adds a line of PostgreSQL's source to it.
+/// The database's own message if it has one. sqlx's text also has a line of PostgreSQL's source
+/// code.
 pub(super) fn reason(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
@@ -153,12 +155,12 @@ fn sqlite_kind(code: &str) -> Option<u8> {
     Some(code.to_le_bytes()[0])
 }
 
-/// Whether SQLite says that somebody else has the lock.
+/// Whether SQLite says that another connection has the lock.
 pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| is_conflict(&code) && sqlite_kind(&code).is_some())
 }
 
-/// Whether an error during COMMIT leaves open whether the transaction is recorded.
+/// Whether it is unknown after this error of a COMMIT if the transaction is recorded.
 fn leaves_commit_unknown(error: &sqlx::Error) -> bool {
     match code(error) {
         Some(code) => is_disconnect(&code) || matches!(sqlite_kind(&code), Some(10 | 11 | 13)),
@@ -166,8 +168,8 @@ fn leaves_commit_unknown(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The transaction was sacrificed to another one. PostgreSQL: serialization failure, deadlock;
-/// SQLite: BUSY, LOCKED, PROTOCOL. See
+/// The transaction was aborted in favour of another one. PostgreSQL: serialization failure,
+/// deadlock; SQLite: BUSY, LOCKED, PROTOCOL. See
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn is_conflict(code: &str) -> bool {
     matches!(code, "40001" | "40P01") || matches!(sqlite_kind(code), Some(5 | 6 | 15))
@@ -181,8 +183,8 @@ fn is_disconnect(code: &str) -> bool {
 }
 
 /// PostgreSQL: out of disk, memory or connections, I/O error, statement or lock timeout, read-only
-/// replica. SQLite: out of memory, read-only, I/O error, corrupt, disk full, cannot open. Corrupt is
-/// also what SQLite says when the operating system fails a read with EIO.
+/// replica. SQLite: out of memory, read-only, I/O error, corrupt, disk full, cannot open. Corrupt
+/// is also what SQLite says when the operating system fails a read with EIO.
 fn is_short_of_resources(code: &str) -> bool {
     match sqlite_kind(code) {
         Some(kind) => matches!(kind, 7 | 8 | 10 | 11 | 13 | 14),

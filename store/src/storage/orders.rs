@@ -1,7 +1,7 @@
-//! Records batches of orders, reads them again, and forgets their idempotency keys after a day.
+//! Records batches of orders, reads orders, and deletes idempotency keys after a day.
 //!
-//! Locks are always taken in the same order: first idempotency keys, then products, each sorted.
-//! So however many stores share one database, they cannot wait for each other in a circle.
+//! Locks are always taken in the same order: first idempotency keys, then products, each sorted. So
+//! stores that share one database cannot deadlock.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::domain::{IdempotencyKey, NewOrder, OrderId, ProductId};
 
-/// How often expired keys are deleted, at most.
+/// The shortest time between two deletions of expired keys.
 const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 
 /// A key that is not in the table yet has no row to lock, so PostgreSQL locks a hash of it.
@@ -95,8 +95,8 @@ const RECEIPTS: Statement = reading_rows!(
     ") ORDER BY orders.id, order_lines.line",
 );
 
-/// The limit keeps the sweep short, since sales wait for it. It allows for two thousand new keys a
-/// second.
+/// The limit keeps the sweep short, since sales wait for it. Every [`SWEEP_PERIOD`] it deletes as
+/// many keys as come at two thousand a second.
 const DELETE_EXPIRED: Statement = reading_rows!(
     "DELETE idempotency_keys",
     "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys \
@@ -105,7 +105,7 @@ const DELETE_EXPIRED: Statement = reading_rows!(
     ") ORDER BY expires_at_ms LIMIT 20000)",
 );
 
-/// Records the orders in one transaction, and says of each what became of it.
+/// Records the orders in one transaction, and returns the outcome of each.
 pub(super) async fn record(
     database: &Database,
     orders: &[NewOrder],
@@ -167,7 +167,7 @@ struct KeyUseRow {
     expires_at_ms: i64,
 }
 
-/// Locks the batch's keys, and reads the orders that those in the table were used for.
+/// Locks the keys of the batch, and reads for which orders they were used before.
 async fn used_keys(
     transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
@@ -196,7 +196,7 @@ async fn used_keys(
         .collect()
 }
 
-/// Locks the products of all orders that may be new, and reads their stock.
+/// Locks the products of all orders whose keys were not used before, and reads their stock.
 async fn lock_ordered_products(
     transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
@@ -209,7 +209,7 @@ async fn lock_ordered_products(
     lock_products(transaction, products).await
 }
 
-/// Writes the orders that are to be recorded, and takes what they sold from the stock.
+/// Writes the orders that are to be recorded, and subtracts what they sold from the stock.
 async fn write_sales(
     transaction: &mut Transaction<'_>,
     orders: &[NewOrder],
@@ -353,15 +353,15 @@ fn receipt(
     Ok((id, sale::receipt(id, lines, first.placed_at_ms)?))
 }
 
-/// When expired keys were last deleted, by the clock by which orders are placed.
+/// When expired keys were last deleted. The time is that of the orders, not that of the system.
 #[derive(Debug, Default)]
 pub(super) struct SweepSchedule {
     last_ms: AtomicI64,
 }
 
 impl SweepSchedule {
-    /// Whether it is time to sweep. The caller that gets `true` has to do it: the next period begins
-    /// with this call.
+    /// Whether it is time to sweep. A call that returns `true` begins the next period, so its
+    /// caller has to sweep.
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
         let now = milliseconds(now);
         let last = self.last_ms.load(Ordering::Relaxed);

@@ -58,7 +58,7 @@ pub(super) async fn catalogue(
 ) -> Result<Vec<(CatalogueProduct, u64)>, StorageError> {
     let mut session = database.reader().await?;
     let rows: Vec<ProductRow> = session.fetch(&CATALOGUE, NO_ROWS).await?;
-    // All products of an aisle share one copy of its name.
+    // All products of an aisle share one copy of the aisle's name.
     let mut aisles: HashMap<String, Arc<str>> = HashMap::new();
     rows.into_iter()
         .map(|row| {
@@ -85,7 +85,7 @@ pub(super) async fn stock(
     stock_in(&mut session, products).await
 }
 
-/// The pieces on hand, as this connection, or its transaction, sees them.
+/// The pieces on hand, as this connection sees them, in a transaction or not.
 pub(super) async fn stock_in(
     session: &mut Session<'_>,
     products: &[ProductId],

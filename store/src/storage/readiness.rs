@@ -12,7 +12,7 @@ use super::{
 /// A commit that is not older than this shows that the database can be written to.
 const RECENT: Duration = Duration::from_secs(1);
 
-/// Names every table and column that the store uses, so it fails when one is missing.
+/// Names every table and column that the store uses, so that it fails when one is missing.
 const READ_ALL_TABLES: Statement = Statement::same(
     "SELECT products orders order_lines deliveries idempotency_keys write_checks",
     "SELECT CAST(1 AS BIGINT) AS answer WHERE \
@@ -34,8 +34,8 @@ const WRITE: Statement = Statement::same(
 
 /// Reads from every table by a connection that reads, and writes by one that writes.
 ///
-/// A disk that is full, or fails, is only noticed by a COMMIT that has something to write. So a row
-/// is changed, unless a sale or a delivery was committed just now and shows as much.
+/// A full or failing disk is noticed only by a COMMIT that has something to write. So a row is
+/// changed, unless a sale or a delivery was committed within the last second, which shows as much.
 pub(super) async fn check(database: &Database) -> Result<(), StorageError> {
     database.reader().await?.run(&READ_ALL_TABLES, NO_ROWS).await?;
     if !database.has_committed_within(RECENT) {

@@ -1,7 +1,8 @@
-//! What becomes of a batch of orders: a pure decision about rows that were read and locked before.
+//! Decides which orders of a batch are sold: a pure function of rows that were read and locked
+//! before.
 //!
-//! Orders are served in the order they came in. One that is short of stock takes nothing, so
-//! those after it find what it left.
+//! Orders are served in the order in which they came. An order that is short of stock takes
+//! nothing, so the next one finds the same stock.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,12 +37,12 @@ pub(super) struct KeyUse {
     pub(super) order: OrderId,
 }
 
-/// What becomes of one order.
+/// The decision on one order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// It is to be recorded with this receipt.
     Record(Receipt),
-    /// It repeats this order.
+    /// It repeats this earlier order.
     Repeat(OrderId),
     /// There is too little of these products.
     Short(Vec<Shortfall>),
@@ -49,7 +50,7 @@ pub(super) enum Decision {
     KeyReused,
 }
 
-/// Decides on each order, and takes what is sold from the stock.
+/// Decides on each order, and subtracts what is sold from the stock.
 ///
 /// # Errors
 /// [`StorageError::Corrupt`] when a price or a total is too large to be an amount of money.
@@ -90,8 +91,8 @@ fn repeat(before: &KeyUse, fingerprint: &Fingerprint) -> Decision {
     }
 }
 
-/// The lines of an order for which there is too little; a product that is not sold at all has
-/// nothing available.
+/// The lines of an order for which there is too little stock. A product that the store does not
+/// sell has none.
 fn shortages(order: &NewOrder, products: &LockedProducts) -> Vec<Shortfall> {
     let lines = order.basket.lines().iter();
     let short = lines.map(|line| Shortfall {
@@ -105,7 +106,7 @@ fn shortages(order: &NewOrder, products: &LockedProducts) -> Vec<Shortfall> {
 fn sell(order: &NewOrder, products: &mut LockedProducts) -> Result<Receipt, StorageError> {
     let mut lines = Vec::with_capacity(order.basket.lines().len());
     for line in order.basket.lines() {
-        // An order for more than there is, or for a product that does not exist, is short.
+        // All products are there: an order for a product that the store does not sell is short.
         let Some(product) = products.get_mut(&line.product) else { continue };
         let quantity = line.quantity.get();
         product.on_hand = product.on_hand.saturating_sub(u64::from(quantity));

@@ -21,7 +21,7 @@ pub(super) const ACQUIRE: &str = "acquire connection";
 pub(super) struct SpanFactory {
     tracer: BoxedTracer,
     dialect: Dialect,
-    /// What all spans of the database have in common.
+    /// The attributes that all spans of the database have.
     attributes: Vec<KeyValue>,
 }
 
@@ -75,7 +75,8 @@ impl SpanFactory {
         self.start(cx, summary, SpanKind::Client, attributes)
     }
 
-    /// Starts the span of the wait for a connection, which is no call to the database.
+    /// Starts the span of the wait for a connection. It is INTERNAL, since it does not call the
+    /// database.
     pub(super) fn acquire(&self, cx: &Context) -> StatementSpan {
         self.start(cx, ACQUIRE, SpanKind::Internal, self.attributes.clone())
     }
@@ -92,7 +93,7 @@ impl SpanFactory {
     }
 }
 
-/// A span that has begun. One that is dropped ends without a status.
+/// A span that has begun. If it is dropped, it ends without a status.
 pub(super) struct StatementSpan(BoxedSpan);
 
 impl StatementSpan {
@@ -113,7 +114,7 @@ impl StatementSpan {
     }
 }
 
-/// `error.type` of an error without a code of the database.
+/// The `error.type` of an error that has no code of the database.
 fn client_error_type(error: &sqlx::Error) -> &'static str {
     match error {
         sqlx::Error::PoolTimedOut => "pool_timeout",
@@ -126,7 +127,7 @@ fn client_error_type(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// An attribute whose value is shared by all spans, so that it need not be copied.
+/// An attribute whose value is shared by all spans instead of copied.
 fn shared(key: &'static str, value: String) -> KeyValue {
     KeyValue::new(key, std::sync::Arc::<str>::from(value))
 }

@@ -1,9 +1,9 @@
-//! SQL as both databases understand it, and values as they keep them.
+//! SQL in both dialects, and values as the databases store them.
 //!
-//! A statement is written in each dialect where the two differ, and has a name for its span. Every
-//! statement takes at most one parameter: its input rows, as a JSON array. So one statement does the
-//! work for a whole batch, and its text is the same however many rows there are, which keeps it
-//! prepared and its span's attributes few.
+//! A statement has a text in each dialect, and a name for its span. Every statement takes at most
+//! one parameter: its input rows, as a JSON array. So one statement does the work for a whole
+//! batch, and its text is the same for any number of rows. Therefore it is prepared once, and its
+//! spans have few different texts.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,7 +26,8 @@ pub(super) enum Dialect {
 /// A statement in each dialect.
 #[derive(Debug)]
 pub(super) struct Statement {
-    /// What it does to which tables: its span's name and `db.query.summary`.
+    /// What it does to which tables, such as `INSERT orders`: the name of its span and its
+    /// `db.query.summary`.
     pub(super) summary: &'static str,
     /// The same for two or more rows at once, where every row is an operation of its own.
     pub(super) batch_summary: Option<&'static str>,
@@ -74,15 +75,18 @@ impl Statement {
     }
 }
 
-/// A statement that reads its input rows between two pieces of text, as the table `input` with the
-/// one column `value`.
+/// A statement that reads its input rows as the table `input` with the one column `value`:
 ///
-/// The function that turns JSON into rows is the one thing that the dialects call differently.
+/// ```ignore
+/// reading_rows!("DELETE orders", "DELETE FROM orders WHERE id IN (SELECT input.value->>'id' FROM ", input, ")")
+/// ```
+///
+/// The dialects differ only in the function that turns JSON into rows.
 macro_rules! reading_rows {
     ($summary:literal, $before:literal, input, $after:literal $(,)?) => {
         reading_rows!($summary, $before, input, $after, locking: "")
     };
-    // With a clause that PostgreSQL needs to lock rows; SQLite has one writer at a time anyway.
+    // With a clause by which PostgreSQL locks rows. SQLite has one writer at a time and needs none.
     ($summary:literal, $before:literal, input, $after:literal, locking: $locking:literal $(,)?) => {
         $crate::storage::sql::Statement::each(
             $summary,
@@ -156,9 +160,9 @@ pub(super) fn milliseconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A time as it is on the wire: RFC 3339, UTC, with milliseconds.
+/// A time as it goes over the wire: RFC 3339, UTC, with milliseconds.
 pub(super) fn rfc3339(milliseconds: i64) -> String {
-    // What the format cannot write, the store has not written either.
+    // The format cannot write later times. The store never writes them to the database either.
     let year_9999 = 253_402_300_799_999;
     let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0).min(year_9999));
     humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()

@@ -1,4 +1,4 @@
-//! However a transaction breaks off, the next one finds a connection in order.
+//! After a transaction that failed in any way, the next one gets a working connection.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ const TERMINATE: Statement =
     Statement::same("SELECT", "SELECT pg_terminate_backend(pg_backend_pid())::text");
 const SLEEP: Statement = Statement::same("SELECT", "SELECT pg_sleep(60)::text");
 
-/// The databases that these tests are run on, each empty and of its own, with what keeps them.
+/// A new, empty database that a test is run on, with the folder of its file.
 struct TestDatabase {
     database: Database,
     _folder: tempfile::TempDir,
@@ -60,7 +60,7 @@ impl TestDatabase {
         Self { database, _folder: folder }
     }
 
-    /// Marks the connection that writes, so that it can be told from one that replaces it.
+    /// Marks the connection that writes, so that a new one in its place can be recognised.
     async fn mark(&self) {
         self.database.on_the_writer("CREATE TEMPORARY TABLE mark (id BIGINT)").await;
     }
@@ -72,7 +72,7 @@ impl TestDatabase {
         connection.execute("SELECT id FROM mark").await.is_ok()
     }
 
-    /// Writes, which takes a connection in order and a database that nobody has locked.
+    /// Writes. This needs a working connection, and a database that is not locked.
     async fn write(&self) {
         readiness::write(&self.database).await.unwrap();
     }
@@ -86,8 +86,8 @@ impl Database {
         self.until_all_are_returned().await;
     }
 
-    /// A connection is returned, or closed, by a task of its own. Until that is done the pool for
-    /// PostgreSQL would open another, which would be lent out instead of the one that is meant.
+    /// Waits until all connections are back in the pool. A connection is returned, or closed, by a
+    /// task of its own; until then the pool for PostgreSQL might lend another one.
     async fn until_all_are_returned(&self) {
         while u32::try_from(self.writer.num_idle()).unwrap() < self.writer.size() {
             tokio::task::yield_now().await;
@@ -115,7 +115,7 @@ async fn a_statement_that_failed_is_rolled_back_and_its_connection_kept() {
     }
 }
 
-/// As SQLite does it after an error of the disk. PostgreSQL never does it.
+/// SQLite rolls back by itself after an error of the disk. PostgreSQL never does.
 #[tokio::test]
 async fn a_database_that_rolled_back_by_itself_costs_the_connection() {
     for test in [TestDatabase::memory().await, TestDatabase::file().await] {
@@ -159,7 +159,7 @@ async fn a_transaction_that_is_dropped_half_way_is_rolled_back() {
             done = transaction => panic!("{done:?}"),
             () = until_begun => {}
         }
-        // It would wait for the row, or for the only connection, if the transaction were open.
+        // If the transaction were still open, this would wait for its row, or for its connection.
         test.write().await;
         let mut connection = test.database.reader.acquire().await.unwrap();
         let row = connection.fetch_one("SELECT count FROM write_checks").await.unwrap();
@@ -167,14 +167,14 @@ async fn a_transaction_that_is_dropped_half_way_is_rolled_back() {
     }
 }
 
-/// Nobody may grow the file: every statement that needs a new page fails with SQLITE_FULL, in the
-/// middle of the batch. The limit belongs to the connection, and is gone with it.
+/// The file may not grow: every statement that needs a new page fails with SQLITE_FULL, in the
+/// middle of the batch. The limit belongs to the connection and ends with it.
 #[tokio::test]
 async fn a_full_disk_is_temporary_and_costs_nothing_but_the_connection() {
     for test in [TestDatabase::memory().await, TestDatabase::file().await] {
         let database = Arc::new(test.database);
         let storage = Storage { database: database.clone(), sweep: Arc::default() };
-        // As low as it gets, which is what there is already.
+        // SQLite raises this to the number of pages that the file has.
         let fill = || database.on_the_writer("PRAGMA max_page_count = 1");
         storage.record(&[order(1)]).await.unwrap();
 
@@ -194,7 +194,7 @@ async fn a_full_disk_is_temporary_and_costs_nothing_but_the_connection() {
         let error = storage.deliver(&many).await.unwrap_err();
         assert!(error.is_temporary(), "{error}");
 
-        // A statement that rolls back itself alone leaves the connection and so the limit in place.
+        // A statement that failed alone leaves the connection open, and with it the limit.
         database.writer.acquire().await.unwrap().close().await.unwrap();
         storage.deliver(&many).await.unwrap();
         storage.record(&[order(1)]).await.unwrap();
@@ -205,8 +205,8 @@ async fn a_full_disk_is_temporary_and_costs_nothing_but_the_connection() {
     }
 }
 
-/// Each of these would write, and the connection says that it may not. It belongs to that
-/// connection, and is gone with it.
+/// Each of these writes, and the connection refuses it. The setting belongs to the connection and
+/// ends with it.
 #[tokio::test]
 async fn orders_deliveries_sweeps_and_readiness_all_outlive_a_writer_that_cannot_write() {
     for test in [TestDatabase::memory().await, TestDatabase::file().await] {
@@ -232,7 +232,7 @@ async fn orders_deliveries_sweeps_and_readiness_all_outlive_a_writer_that_cannot
         assert_eq!(refused.to_string(), expected);
         orders::sweep(database, now).await.unwrap();
 
-        // A commit within the last second would do instead of writing.
+        // After a commit within the last second, the check would not write.
         *database.last_commit.lock().unwrap() = None;
         read_only().await;
         let refused = readiness::check(database).await.unwrap_err();
@@ -307,7 +307,7 @@ async fn a_transaction_that_the_server_ended_for_idling_is_not_mistaken_for_one_
     assert!(!test.is_marked().await);
 }
 
-/// Whether no connection to the database, but the one that asks, is in a transaction.
+/// Whether no other connection to the database is in a transaction.
 async fn none_is_in_a_transaction(test: &TestDatabase) -> bool {
     let mut connection = test.database.reader.acquire().await.unwrap();
     let count = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
