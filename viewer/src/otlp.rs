@@ -20,6 +20,7 @@ mod limits;
 mod message;
 mod protobuf;
 pub(crate) mod receiver;
+mod span;
 mod spans;
 
 pub(crate) use self::failure::Failure;

@@ -60,7 +60,7 @@ struct KeyValue<'n> {
 
 impl Message for KeyValue<'_> {
     fn fields(&self) -> &'static [Field] {
-        const { &[one(1, "key", "key"), one(2, "value", "value")] }
+        const { &[one(1, "key"), one(2, "value")] }
     }
 
     fn field<'a, S: Source<'a>>(
@@ -92,13 +92,13 @@ impl Message for AnyValue<'_> {
     fn fields(&self) -> &'static [Field] {
         const {
             &[
-                one(1, "stringValue", "string_value"),
-                one(2, "boolValue", "bool_value"),
-                one(3, "intValue", "int_value"),
-                one(4, "doubleValue", "double_value"),
-                one(5, "arrayValue", "array_value"),
-                one(6, "kvlistValue", "kvlist_value"),
-                one(7, "bytesValue", "bytes_value"),
+                one(1, "stringValue"),
+                one(2, "boolValue"),
+                one(3, "intValue"),
+                one(4, "doubleValue"),
+                one(5, "arrayValue"),
+                one(6, "kvlistValue"),
+                one(7, "bytesValue"),
             ]
         }
     }
@@ -148,7 +148,7 @@ struct ArrayValue<'n> {
 
 impl Message for ArrayValue<'_> {
     fn fields(&self) -> &'static [Field] {
-        const { &[list(1, "values", "values")] }
+        const { &[list(1, "values")] }
     }
 
     fn field<'a, S: Source<'a>>(
@@ -157,7 +157,7 @@ impl Message for ArrayValue<'_> {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
-        if number != 1 || reader.has_fault() {
+        if number != 1 {
             return value.skip(reader);
         }
         if !self.nesting.has_room(reader.values.len() - self.first) {
@@ -177,7 +177,7 @@ struct KeyValueList<'n> {
 
 impl Message for KeyValueList<'_> {
     fn fields(&self) -> &'static [Field] {
-        const { &[list(1, "values", "values")] }
+        const { &[list(1, "values")] }
     }
 
     fn field<'a, S: Source<'a>>(
@@ -186,7 +186,7 @@ impl Message for KeyValueList<'_> {
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
-        if number != 1 || reader.has_fault() {
+        if number != 1 {
             return value.skip(reader);
         }
         if !self.nesting.has_room(reader.attributes.len() - self.first) {

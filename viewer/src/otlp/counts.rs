@@ -4,25 +4,22 @@ use super::message::{Field, Message, Reader, Source, Stopped, list, one};
 
 /// The way from a request for metrics to its data points.
 pub(super) static DATA_POINTS: &[&[Field]] = &[
-    &[list(1, "resourceMetrics", "resource_metrics")],
-    &[list(2, "scopeMetrics", "scope_metrics")],
-    &[list(2, "metrics", "metrics")],
+    &[list(1, "resourceMetrics")],
+    &[list(2, "scopeMetrics")],
+    &[list(2, "metrics")],
     &[
-        one(5, "gauge", "gauge"),
-        one(7, "sum", "sum"),
-        one(9, "histogram", "histogram"),
-        one(10, "exponentialHistogram", "exponential_histogram"),
-        one(11, "summary", "summary"),
+        one(5, "gauge"),
+        one(7, "sum"),
+        one(9, "histogram"),
+        one(10, "exponentialHistogram"),
+        one(11, "summary"),
     ],
-    &[list(1, "dataPoints", "data_points")],
+    &[list(1, "dataPoints")],
 ];
 
 /// The way from a request for logs to its records.
-pub(super) static LOG_RECORDS: &[&[Field]] = &[
-    &[list(1, "resourceLogs", "resource_logs")],
-    &[list(2, "scopeLogs", "scope_logs")],
-    &[list(2, "logRecords", "log_records")],
-];
+pub(super) static LOG_RECORDS: &[&[Field]] =
+    &[&[list(1, "resourceLogs")], &[list(2, "scopeLogs")], &[list(2, "logRecords")]];
 
 /// Counts the messages at the end of a way through fields; of those themselves nothing is read.
 pub(super) struct Counted<'c> {

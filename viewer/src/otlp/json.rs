@@ -383,7 +383,7 @@ impl Visitor<'_> for Known {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|field| field.name == name || field.proto_name == name))
+        Ok(self.0.iter().find(|field| field.has_name(name)))
     }
 }
 
@@ -400,8 +400,13 @@ impl<'a, M: Message> FieldValue<'_, 'a, M> {
     }
 
     fn hand_over<D: Deserializer<'a>>(self, json: D, place: Place<'a>) -> Result<(), D::Error> {
-        let step = self.step(place);
-        self.message.field(self.field.number, Value { json, step }, self.reader).map_err(unwinding)
+        let value = Value { json, step: self.step(place) };
+        let read = if M::ALL_OR_NOTHING && self.reader.has_fault() {
+            value.skip(self.reader)
+        } else {
+            self.message.field(self.field.number, value, self.reader)
+        };
+        read.map_err(unwinding)
     }
 }
 

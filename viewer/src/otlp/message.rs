@@ -1,10 +1,14 @@
-//! Reads OTLP's messages once for both forms. A [`Message`] says which fields it has and takes them
-//! one after another; protobuf and JSON are each a [`Source`] of their values. So a request means
-//! the same in either form, and no tree of it is ever built.
+//! Reads OTLP's messages, from protobuf and from JSON by the same code. A [`Message`] says which
+//! fields it has and takes their values one after another, in the order in which they were sent;
+//! protobuf and JSON are each a [`Source`] of values. So a request means the same in both forms, and
+//! no tree of it is built first.
 //!
-//! A value that is not what its field wants does not end the reading: it is noted as a
-//! [fault](Reader::take_fault), with its path, and whoever reads the span around it leaves that
-//! span out.
+//! ```text
+//! body ─▶ protobuf or JSON ─ field 5, a Source ─▶ SpanFields::field ─ name() ─▶ SpanFields.name
+//! ```
+//!
+//! A value of the wrong type does not end the reading. It is noted as a
+//! [fault](Reader::note_fault), with its path, and the span that has it is rejected.
 
 use std::fmt::{self, Write};
 
@@ -20,23 +24,41 @@ pub(super) struct Field {
     pub(super) number: u32,
     /// Its name in JSON.
     pub(super) name: &'static str,
-    /// Its name in the `.proto` file, which JSON may use as well.
-    pub(super) proto_name: &'static str,
     pub(super) is_list: bool,
 }
 
 /// A field that occurs once.
-pub(super) const fn one(number: u32, name: &'static str, proto_name: &'static str) -> Field {
-    Field { number, name, proto_name, is_list: false }
+pub(super) const fn one(number: u32, name: &'static str) -> Field {
+    Field { number, name, is_list: false }
 }
 
 /// A field that occurs any number of times.
-pub(super) const fn list(number: u32, name: &'static str, proto_name: &'static str) -> Field {
-    Field { number, name, proto_name, is_list: true }
+pub(super) const fn list(number: u32, name: &'static str) -> Field {
+    Field { number, name, is_list: true }
+}
+
+impl Field {
+    /// Whether JSON may call the field `name`: as in camel case, `traceState`, or as in the `.proto`
+    /// file, `trace_state`.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.name == name || is_snake_case_of(name, self.name)
+    }
+}
+
+fn is_snake_case_of(snake: &str, camel: &str) -> bool {
+    let mut snake = snake.bytes();
+    camel.bytes().all(|byte| {
+        (!byte.is_ascii_uppercase() || snake.next() == Some(b'_'))
+            && snake.next() == Some(byte.to_ascii_lowercase())
+    }) && snake.next().is_none()
 }
 
 /// A message that is being read.
 pub(super) trait Message {
+    /// Whether one fault makes the whole message useless, as in a span: then the rest of it is
+    /// skipped. It is false for messages that hold several spans, of which the others are kept.
+    const ALL_OR_NOTHING: bool = true;
+
     /// The fields that are of interest; all others are skipped.
     fn fields(&self) -> &'static [Field];
 
@@ -91,6 +113,15 @@ pub(super) enum Id<const N: usize> {
 }
 
 impl<const N: usize> Id<N> {
+    /// The id, if there is one; a sentence about the field `name` when it has another length.
+    pub(super) fn checked(&self, name: &str) -> Result<Option<&[u8; N]>, String> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Valid(id) => Ok(Some(id)),
+            Self::Wrong(what) => Err(format!("{name} {what}")),
+        }
+    }
+
     /// The id in `bytes`.
     pub(super) fn of(bytes: &[u8]) -> Self {
         match bytes.try_into() {
@@ -115,8 +146,8 @@ pub(super) enum Place<'a> {
     /// None: it is the field as a whole.
     Only,
     At(usize),
-    /// In protobuf, where a list's elements may stand anywhere in the message: after as many as
-    /// there are in `before`. They are only counted when somebody wants to know.
+    /// In protobuf, where the elements of a list may stand anywhere in the message: after as many
+    /// as there are in `before`. They are counted only when a path is written.
     After {
         before: &'a [u8],
         count: fn(&[u8], u32) -> usize,
@@ -142,8 +173,8 @@ impl fmt::Display for Step<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stopped;
 
-/// What the reading of one request has with it: the way to the value that is being read, what was
-/// wrong so far, the memory that is left, and room for lists whose length is not known yet.
+/// The state of reading one request: the path to the value that is being read, the first fault, the
+/// memory taken so far, and the lists that are not complete yet.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     pub(super) names: &'a mut Names,
@@ -152,8 +183,8 @@ pub(super) struct Reader<'a> {
     taken: usize,
     path: Vec<Step<'a>>,
     fault: Option<String>,
-    /// Whether a fault is told already: the words of the others are of no use, and finding their
-    /// paths takes time.
+    /// Whether a fault has been told already. The sender is told one; finding the paths of the
+    /// others would take time for nothing.
     pub(super) is_told: bool,
     failure: Option<Failure>,
     /// Parts that the viewer's limits cut from what is being read.
@@ -241,8 +272,8 @@ impl<'a> Reader<'a> {
         self.failure.take().unwrap_or_else(|| Failure::Malformed(String::from("unreadable")))
     }
 
-    /// Notes that the value at `step` of the message that is being read is not as it should be. The
-    /// first such fault is the one that is told.
+    /// Notes a fault: that the value at `step` of the message that is being read is not what its
+    /// field wants. Only the first is kept.
     pub(super) fn note_fault(&mut self, step: Option<Step<'a>>, what: fmt::Arguments<'_>) {
         if self.fault.is_none() {
             let told = || format!("{}: {what}", self.path_to(step));
@@ -250,12 +281,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether something was wrong since this was last asked.
+    /// Whether there is a fault that has not been taken yet.
     pub(super) fn has_fault(&self) -> bool {
         self.fault.is_some()
     }
 
-    /// What was wrong since this was last asked.
+    /// The first fault since this was last called.
     pub(super) fn take_fault(&mut self) -> Option<String> {
         self.fault.take()
     }
@@ -282,5 +313,22 @@ impl<'a> Reader<'a> {
         let read = read(self)?;
         self.path.truncate(depth);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_has_a_name_in_camel_case_and_one_in_snake_case() {
+        let field = one(1, "timeUnixNano");
+
+        assert!(field.has_name("timeUnixNano") && field.has_name("time_unix_nano"));
+        for name in
+            ["", "time", "time_unix_nan", "time_unix_nano_", "timeUnix_nano", "timeunixnano"]
+        {
+            assert!(!field.has_name(name), "{name}");
+        }
     }
 }

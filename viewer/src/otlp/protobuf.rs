@@ -40,7 +40,9 @@ fn fields<'a, M: Message>(
                     number,
                     place: Place::After { before, count },
                 };
-                message.field(number, Value { content, step }, reader)?;
+                if !(M::ALL_OR_NOTHING && reader.has_fault()) {
+                    message.field(number, Value { content, step }, reader)?;
+                }
             }
             // What comes after it in this message cannot be told apart any more.
             Err(error) => {
