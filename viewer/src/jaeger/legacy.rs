@@ -6,8 +6,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::ser::SerializeSeq;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::legacy_json::{LegacyTrace, ShortId};
 use super::{adjusted, hold_largest, limit, operations_of, plain_text, service_names};
@@ -172,25 +171,9 @@ fn traces(
     is_raw: bool,
     errors: Option<Vec<EnvelopeError>>,
 ) -> Result<(), Failure> {
-    let traces = OneByOne { store, ids, is_raw };
-    answer.json(&Envelope { data: traces, total: 0, limit: 0, offset: 0, errors })
-}
-
-/// Traces that are adjusted and written one after the other.
-struct OneByOne<'a> {
-    store: &'a SharedStore,
-    ids: &'a [TraceId],
-    is_raw: bool,
-}
-
-impl Serialize for OneByOne<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        for trace in adjusted(self.store, self.ids, self.is_raw) {
-            list.serialize_element(&LegacyTrace(&trace))?;
-        }
-        list.end()
-    }
+    // They are adjusted and written one after the other.
+    let data = List(|| adjusted(store, ids, is_raw).map(LegacyTrace));
+    answer.json(&Envelope { data, total: 0, limit: 0, offset: 0, errors })
 }
 
 /// `GET /api/traces/{id}`.
@@ -201,8 +184,10 @@ pub(super) async fn trace(
 ) -> HttpResponse {
     let trace = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let ids = [trace_id::in_path(&id)?];
-        let moments = params.moment("start", 1_000).and(params.moment("end", 1_000));
-        let is_raw = moments.and(params.flag("raw"))?;
+        // The times are only checked: all of a trace is in memory, whenever it was.
+        params.moment("start", 1_000)?;
+        params.moment("end", 1_000)?;
+        let is_raw = params.flag("raw")?;
         if !hold_largest(answer, store, &ids)? {
             return Err(Failure::not_found(TRACE_NOT_FOUND));
         }

@@ -16,7 +16,7 @@ use crate::store::model::{
 };
 
 /// An element of `data`.
-pub(super) struct LegacyTrace<'a>(pub(super) &'a AdjustedTrace);
+pub(super) struct LegacyTrace(pub(super) AdjustedTrace);
 
 /// A trace id: 64 bits alone when the others are zero.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl fmt::Display for ShortId {
     }
 }
 
-impl Serialize for LegacyTrace<'_> {
+impl Serialize for LegacyTrace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Fields<L, M> {

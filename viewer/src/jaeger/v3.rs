@@ -1,7 +1,8 @@
 //! Jaeger's stable API: the same questions, answered in OTLP's JSON. Its definition:
 //! <https://github.com/jaegertracing/jaeger-idl/blob/main/swagger/api_v3/query_service.openapi.yaml>.
 //!
-//! Its parameters are in camel case or, as they were earlier, with underscores.
+//! Its parameters are in camel case or, as in earlier releases, in snake case: `query.serviceName`,
+//! `query.service_name`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +11,6 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::{Operation, adjusted, hold_largest, limit, operations_of, plain_text, service_names};
 use crate::answer::{Answer, Failure};
@@ -19,12 +18,24 @@ use crate::api::{State, answer_or};
 use crate::ingest::SharedStore;
 use crate::otlp_json;
 use crate::query::filter::{self, Filter, find};
-use crate::query::params::{DURATION, ParamError, Params, TRUTH, WHOLE_NUMBER};
+use crate::query::params::{ParamError, Params};
 use crate::query::tags::Tag;
-use crate::query::{duration, tags, trace_id};
+use crate::query::trace_id;
 use crate::render::{List, Text, is_default};
 use crate::store::model::{Name, TraceId};
 use crate::store::trace::Trace;
+
+/// The answer that `make` writes, with the parameters' names in camel case.
+async fn answer(
+    request: &HttpRequest,
+    state: &Data<State>,
+    make: impl FnOnce(&mut Answer, &Params, &SharedStore) -> Result<(), Failure> + Send + 'static,
+) -> HttpResponse {
+    let make = |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        make(answer, &params.in_camel_case(), store)
+    };
+    answer_or(error, request, state, make).await
+}
 
 /// A failure in this API's shape.
 fn error(failure: &Failure) -> HttpResponse {
@@ -51,7 +62,7 @@ pub(super) async fn services(request: HttpRequest, state: Data<State>) -> HttpRe
     let services = |answer: &mut Answer, _: &Params, store: &SharedStore| {
         answer.json(&Services { services: service_names(store) })
     };
-    answer_or(error, &request, &state, services).await
+    answer(&request, &state, services).await
 }
 
 /// `GET /api/v3/operations`.
@@ -62,11 +73,11 @@ pub(super) async fn operations(request: HttpRequest, state: Data<State>) -> Http
     }
     let operations = |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let service = params.get("service").unwrap_or_default();
-        let kind = params.get("spanKind").or_else(|| params.get("span_kind")).unwrap_or_default();
+        let kind = params.get("spanKind").unwrap_or_default();
         let operations = operations_of(answer, store, service, kind, "internal")?;
         answer.json(&Operations { operations })
     };
-    answer_or(error, &request, &state, operations).await
+    answer(&request, &state, operations).await
 }
 
 /// `GET /api/v3/traces`.
@@ -77,7 +88,7 @@ pub(super) async fn search(request: HttpRequest, state: Data<State>) -> HttpResp
         let found = search.find(answer, store)?;
         traces(answer, store, &found, is_raw)
     };
-    answer_or(error, &request, &state, search).await
+    answer(&request, &state, search).await
 }
 
 /// `GET /api/v3/traces/{id}`.
@@ -88,13 +99,13 @@ pub(super) async fn trace(
 ) -> HttpResponse {
     let trace = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let id = trace_id::in_path(&id)?;
-        // All of a trace is in memory: its times are checked, and not needed.
-        let is_raw = moment(params, ("startTime", "start_time"))
-            .and(moment(params, ("endTime", "end_time")))
-            .and(flag(params, ("rawTraces", "raw_traces")))?;
+        // The times are only checked: all of a trace is in memory, whenever it was.
+        params.timestamp("startTime")?;
+        params.timestamp("endTime")?;
+        let is_raw = params.flag("rawTraces")?;
         traces(answer, store, &[id], is_raw)
     };
-    answer_or(error, &request, &state, trace).await
+    answer(&request, &state, trace).await
 }
 
 /// Writes the traces of these ids, if any of them is held.
@@ -155,7 +166,7 @@ pub(super) async fn summaries(request: HttpRequest, state: Data<State>) -> HttpR
         };
         answer.json(&Summaries { summaries: List(summaries) })
     };
-    answer_or(error, &request, &state, summaries).await
+    answer(&request, &state, summaries).await
 }
 
 struct Summary(Arc<Trace>);
@@ -225,9 +236,14 @@ struct Search {
 
 impl Search {
     fn of(params: &Params) -> Result<Self, Failure> {
-        let depth = search_depth(params)?;
-        let is_raw = flag(params, ("query.rawTraces", "query.raw_traces"));
-        Ok(Self { filter: search_filter(params)?, is_raw: is_raw?, limit: limit(depth)? })
+        let depth = match params.integer("query.searchDepth")? {
+            Some(depth) => Some(depth),
+            // What earlier releases called it.
+            None => params.integer("query.numTraces")?,
+        };
+        let filter = search_filter(params)?;
+        let is_raw = params.flag("query.rawTraces")?;
+        Ok(Self { filter, is_raw, limit: limit(depth)? })
     }
 
     fn find(&self, answer: &mut Answer, store: &SharedStore) -> Result<Vec<TraceId>, Failure> {
@@ -236,77 +252,31 @@ impl Search {
     }
 }
 
-/// A parameter's two names.
-type Names = (&'static str, &'static str);
-
 fn search_filter(params: &Params) -> Result<Filter, ParamError> {
-    const TIMES_MISSING: &str = "query.startTimeMin and query.startTimeMax are required";
-    const MIN: Names = ("query.startTimeMin", "query.start_time_min");
-    const MAX: Names = ("query.startTimeMax", "query.start_time_max");
+    const MIN: &str = "query.startTimeMin";
+    const MAX: &str = "query.startTimeMax";
 
     if params.get("query.filter").is_some() {
         return Err(ParamError::other("query.filter is not supported: use the other parameters"));
     }
     // That one is missing comes before that the other makes no sense.
-    if name_of(params, MIN).is_none() || name_of(params, MAX).is_none() {
-        return Err(ParamError::other(TIMES_MISSING));
+    if params.get(MIN).is_none() || params.get(MAX).is_none() {
+        return Err(ParamError::other(format!("{MIN} and {MAX} are required")));
     }
-    let (earliest, latest) = (moment(params, MIN)?, moment(params, MAX)?);
+    let (earliest, latest) = (params.timestamp(MIN)?, params.timestamp(MAX)?);
     if earliest >= latest {
-        let message = "query.startTimeMin must be before query.startTimeMax";
-        return Err(ParamError::other(message));
+        return Err(ParamError::other(format!("{MIN} must be before {MAX}")));
     }
-    let text = |names| name_of(params, names).and_then(|name| params.get(name)).map(str::to_owned);
     Ok(Filter {
-        service: text(("query.serviceName", "query.service_name")),
-        operation: text(("query.operationName", "query.operation_name")),
+        service: params.get("query.serviceName").map(str::to_owned),
+        operation: params.get("query.operationName").map(str::to_owned),
         tags: attributes(params)?,
         start_min: earliest,
         start_max: latest,
-        duration_min: span_duration(params, ("query.durationMin", "query.duration_min"))?,
-        duration_max: span_duration(params, ("query.durationMax", "query.duration_max"))?,
+        duration_min: params.duration("query.durationMin")?,
+        duration_max: params.duration("query.durationMax")?,
         errors: false,
     })
-}
-
-/// The name under which a parameter came.
-fn name_of(params: &Params, (name, former): Names) -> Option<&'static str> {
-    [name, former].into_iter().find(|name| params.get(name).is_some())
-}
-
-fn read<T>(
-    params: &Params,
-    names: Names,
-    expected: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Result<Option<T>, ParamError> {
-    name_of(params, names).map_or(Ok(None), |name| params.read(name, expected, read))
-}
-
-fn moment(params: &Params, names: Names) -> Result<Option<u64>, ParamError> {
-    read(params, names, "a time such as 2026-01-31T12:00:00.5Z", |text| {
-        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        Some(u64::try_from(moment.unix_timestamp_nanos().max(0)).unwrap_or(u64::MAX))
-    })
-}
-
-fn span_duration(params: &Params, names: Names) -> Result<Option<u64>, ParamError> {
-    let nanoseconds = read(params, names, DURATION, duration::parse)?;
-    Ok(nanoseconds.and_then(|nanoseconds| u64::try_from(nanoseconds).ok()).filter(|&ns| ns > 0))
-}
-
-fn flag(params: &Params, names: Names) -> Result<bool, ParamError> {
-    Ok(read(params, names, TRUTH, tags::truth)?.unwrap_or_default())
-}
-
-fn search_depth(params: &Params) -> Result<Option<i64>, ParamError> {
-    let depth = ("query.searchDepth", "query.search_depth");
-    let names = if name_of(params, depth).is_some() {
-        depth
-    } else {
-        ("query.num_traces", "query.num_traces")
-    };
-    read(params, names, WHOLE_NUMBER, |text| text.parse().ok())
 }
 
 fn attributes(params: &Params) -> Result<Vec<Tag>, ParamError> {

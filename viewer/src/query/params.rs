@@ -4,17 +4,14 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::http::StatusCode;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::filter::Filter;
 use super::tags::{self, Tag};
 use super::{duration, trace_id};
 use crate::answer::Failure;
 use crate::store::model::TraceId;
-
-/// What a parameter should have been.
-pub(crate) const WHOLE_NUMBER: &str = "a whole number";
-pub(crate) const TRUTH: &str = "true or false";
-pub(crate) const DURATION: &str = "a duration such as 1.5s, 100ms or 1h2m";
 
 /// A query string's parameters, repeated ones included.
 #[derive(Clone, Debug, Default)]
@@ -65,8 +62,14 @@ impl Params {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The same parameters with their names in camel case: `start_time` is `startTime`.
+    pub(crate) fn in_camel_case(&self) -> Self {
+        let named = self.0.iter().map(|(name, value)| (in_camel_case(name), value.clone()));
+        Self(named.collect())
+    }
+
     /// What `read` makes of the value of that name, if there is one; `expected` says what it takes.
-    pub(crate) fn read<T>(
+    fn read<T>(
         &self,
         name: &str,
         expected: &str,
@@ -78,17 +81,18 @@ impl Params {
 
     /// The integer of that name.
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ParamError> {
-        self.read(name, WHOLE_NUMBER, |text| text.parse().ok())
+        self.read(name, "a whole number", |text| text.parse().ok())
     }
 
     /// The truth value of that name.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, ParamError> {
-        Ok(self.read(name, TRUTH, tags::truth)?.unwrap_or_default())
+        Ok(self.read(name, "true or false", tags::truth)?.unwrap_or_default())
     }
 
     /// The duration of that name, in nanoseconds, unless it is none at all.
     pub(crate) fn duration(&self, name: &str) -> Result<Option<u64>, ParamError> {
-        let nanoseconds = self.read(name, DURATION, duration::parse)?;
+        let expected = "a duration such as 1.5s, 100ms or 1h2m";
+        let nanoseconds = self.read(name, expected, duration::parse)?;
         Ok(nanoseconds.and_then(|nanoseconds| u64::try_from(nanoseconds).ok()).filter(|&ns| ns > 0))
     }
 
@@ -97,6 +101,14 @@ impl Params {
     pub(crate) fn moment(&self, name: &str, unit: u64) -> Result<Option<u64>, ParamError> {
         let units = self.integer(name)?;
         Ok(units.map(|units| u64::try_from(units).unwrap_or(0).saturating_mul(unit)))
+    }
+
+    /// The moment of that name in RFC 3339, in nanoseconds since the epoch.
+    pub(crate) fn timestamp(&self, name: &str) -> Result<Option<u64>, ParamError> {
+        self.read(name, "a time such as 2026-01-31T12:00:00.5Z", |text| {
+            let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+            Some(u64::try_from(moment.unix_timestamp_nanos().max(0)).unwrap_or(u64::MAX))
+        })
     }
 
     /// The trace ids of that name, each once.
@@ -172,6 +184,17 @@ impl Params {
         }
         Ok(tags)
     }
+}
+
+fn in_camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut camel = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
 }
 
 /// Nanoseconds since the epoch.

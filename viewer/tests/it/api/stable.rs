@@ -129,3 +129,20 @@ fn a_trace_is_summed_up() {
     let (_, none) = search(&shop, "trace-summaries", "query.serviceName=nobody");
     assert_eq!(none, json!({"summaries": []}));
 }
+
+#[test]
+fn parameters_in_snake_case_as_in_earlier_releases_mean_the_same() {
+    let shop = shop();
+    let times =
+        "query.start_time_min=2020-01-01T00:00:00Z&query.start_time_max=2100-01-01T00:00:00Z";
+    let search = |query: &str| shop.backend.get(&format!("/api/v3/traces?{times}&{query}"));
+    let service = format!("query.service_name={}", shop.store);
+
+    let (_, found) = search(&format!("{service}&query.operation_name=GET+/products"));
+    let (_, too_short) = search(&format!("{service}&query.duration_min=1h"));
+    let (status, _) = search(&format!("{service}&query.num_traces=0"));
+
+    assert_eq!(names(&found).len(), 3);
+    assert_eq!(names(&too_short), [""; 0]);
+    assert_eq!(status, 500);
+}
