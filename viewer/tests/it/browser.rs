@@ -1,9 +1,15 @@
-//! The page in a real browser: Chromium, headless, driven over WebDriver. Where chromedriver is not
-//! installed these tests say so and pass, except in CI.
+//! The page in real browsers, headless: each of these tests runs in Chromium, and [`in_firefox`] runs
+//! them all once more in Firefox. Where a browser is not installed they say so and pass, except in
+//! CI. A single one in Firefox:
+//!
+//! ```sh
+//! VIEWER_TEST_BROWSER=firefox cargo test -p viewer --test it browser::links
+//! ```
 
 mod driver;
 mod graph;
 mod hostile;
+mod in_firefox;
 mod keyboard;
 mod links;
 mod list;

@@ -126,7 +126,8 @@ pub(crate) fn eventually<T, E: std::fmt::Debug>(
     }
 }
 
-fn client() -> Client {
+/// A client that waits for an answer as long as a test does.
+pub(crate) fn client() -> Client {
     static PROVIDER: Once = Once::new();
     // The client wants a TLS stack, though nothing here speaks TLS.
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));

@@ -1,82 +1,125 @@
-//! A browser for one test: its chromedriver and its session, both gone when it is dropped, also by
-//! a panic. Its calls block, so that a test reads from top to bottom.
+//! A browser for one test: its process and its session, both gone when it is dropped, also by a
+//! panic. Its calls block, so that a test reads from top to bottom.
+//!
+//! What a test asks of a browser is in [`Browser`]; how Chromium and Firefox are asked, in the two
+//! modules.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::process::{Child, Command, Stdio};
+mod chromium;
+pub(super) mod firefox;
 
-use fantoccini::wd::WebDriverCompatibleCommand;
-use fantoccini::{Client, ClientBuilder, Locator};
-use http::Method;
-use hyper_util::client::legacy::connect::HttpConnector;
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
-use tokio::runtime::{Builder, Runtime};
-use url::{ParseError, Url};
+use url::Url;
 
+use self::chromium::Chromium;
+use self::firefox::Firefox;
 use crate::support::eventually;
 
-/// A headless Chromium.
-pub(super) struct Browser {
-    runtime: Runtime,
-    client: Client,
-    driver: Driver,
+/// The variable that says which browser the tests run in: `chromium`, which is the default, or
+/// `firefox`.
+pub(super) const BROWSER: &str = "VIEWER_TEST_BROWSER";
+
+/// The name under which WebDriver answers an element's id.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A headless browser with one page.
+pub(super) struct Browser(Box<dyn Session>);
+
+/// A session, in the words of a browser's own protocol.
+trait Session {
+    /// The answer to a command of WebDriver.
+    fn send(&self, command: &Command<'_>) -> Result<Json, String>;
+    /// Makes the system's setting for dark or light be this.
+    fn prefer(&self, scheme: &str);
+    /// Makes the page this large.
+    fn resize(&self, width: u32, height: u32);
+    /// The errors of the page's console so far.
+    fn complaints(&self) -> Vec<String>;
 }
 
-/// A chromedriver; it ends with its value.
-struct Driver(Child);
+/// The commands of WebDriver that the tests need.
+enum Command<'a> {
+    Go(&'a str),
+    Address,
+    Run(&'a str),
+    Find(&'a str),
+    Focused,
+    Click(&'a str),
+    Type(&'a str, &'a str),
+    Screenshot,
+}
+
+/// A key that writes no character, as WebDriver writes it.
+#[expect(dead_code, reason = "a test takes the key that it needs")]
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Key {
+    Tab,
+    Enter,
+    Escape,
+    End,
+    Home,
+    Left,
+    Up,
+    Right,
+    Down,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = match self {
+            Self::Tab => '\u{e004}',
+            Self::Enter => '\u{e007}',
+            Self::Escape => '\u{e00c}',
+            Self::End => '\u{e010}',
+            Self::Home => '\u{e011}',
+            Self::Left => '\u{e012}',
+            Self::Up => '\u{e013}',
+            Self::Right => '\u{e014}',
+            Self::Down => '\u{e015}',
+        };
+        write!(f, "{code}")
+    }
+}
 
 impl Browser {
-    /// A browser with a session; `None`, said plainly, where none is installed.
+    /// A browser with a session; `None`, said plainly, where it is not installed.
     ///
     /// # Panics
     ///
-    /// In CI, where a browser has to be.
-    #[expect(clippy::disallowed_methods, reason = "whether a skip is a failure is CI's setting")]
+    /// In CI, where both browsers have to be.
+    #[expect(clippy::disallowed_methods, reason = "which browser it is, is a setting")]
     pub(super) fn start() -> Option<Self> {
-        let browser = Self::start_installed();
-        if let Err(missing) = &browser {
-            let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!is_ci, "{missing}: in CI the browser tests must run");
-            // To standard error itself: libtest keeps what `eprintln!` says to itself.
-            writeln!(std::io::stderr(), "SKIPPED: {missing}").ok();
-        }
-        browser.ok()
-    }
-
-    fn start_installed() -> Result<Self, String> {
-        let (driver, port) = Driver::start()?;
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities());
-        let address = format!("http://127.0.0.1:{port}");
-        match runtime.block_on(builder.connect(&address)) {
-            Ok(client) => Ok(Self { runtime, client, driver }),
-            Err(error) if error.to_string().contains("cannot find Chrome binary") => {
-                Err("Chromium is not installed".into())
-            }
-            Err(error) => panic!("chromedriver gave no session: {error}"),
-        }
+        let session: Result<Box<dyn Session>, String> = match std::env::var(BROWSER).as_deref() {
+            Ok("firefox") => Firefox::start().map(|session| Box::new(session) as _),
+            Ok("chromium") | Err(_) => Chromium::start().map(|session| Box::new(session) as _),
+            Ok(other) => panic!("{BROWSER} is {other:?}: expected chromium or firefox"),
+        };
+        installed(session).map(Self)
     }
 
     pub(super) fn goto(&self, url: &str) {
-        self.runtime.block_on(self.client.goto(url)).expect("a page");
+        self.send(&Command::Go(url)).unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 
     /// Goes to a path of the page that is open.
     pub(super) fn goto_path(&self, path: &str) {
-        let url = self.runtime.block_on(self.client.current_url()).expect("an address");
-        self.goto(url.join(path).expect("a path").as_str());
+        self.goto(self.url().join(path).expect("a path").as_str());
     }
 
     /// The path and query of the page.
     pub(super) fn path(&self) -> String {
-        let url = self.runtime.block_on(self.client.current_url()).expect("an address");
+        let url = self.url();
         url.query().map_or_else(|| url.path().into(), |query| format!("{}?{query}", url.path()))
     }
 
-    /// What the script returns.
+    /// What the script returns; of a promise, what it becomes.
     pub(super) fn run(&self, script: &str) -> Json {
-        let ran = self.runtime.block_on(self.client.execute(script, vec![]));
-        ran.unwrap_or_else(|error| panic!("{script}: {error}"))
+        self.send(&Command::Run(script)).unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Waits until the script returns `wanted`.
@@ -106,122 +149,84 @@ impl Browser {
     /// Clicks the first element that the CSS selector finds, once it is there.
     pub(super) fn click(&self, css: &str) {
         eventually(css, || {
-            self.runtime
-                .block_on(async { self.client.find(Locator::Css(css)).await?.click().await })
+            let element = element(&self.send(&Command::Find(css))?);
+            self.send(&Command::Click(&element))
         });
     }
 
     /// Types into the element that has the focus.
     pub(super) fn press(&self, keys: impl ToString) {
         let keys = keys.to_string();
-        let typed = self
-            .runtime
-            .block_on(async { self.client.active_element().await?.send_keys(&keys).await });
-        typed.expect("an element that takes keys");
+        let focused = self.send(&Command::Focused).expect("an element with the focus");
+        let typed = self.send(&Command::Type(&element(&focused), &keys));
+        typed.unwrap_or_else(|error| panic!("{keys}: {error}"));
     }
 
     /// Makes the system's setting for dark or light be this.
-    pub(super) fn prefer(&self, scheme: &'static str) {
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        let params = json!({"features": features});
-        self.issue(
-            "goog/cdp/execute",
-            json!({"cmd": "Emulation.setEmulatedMedia", "params": params}),
+    pub(super) fn prefer(&self, scheme: &str) {
+        self.0.prefer(scheme);
+        self.expect(
+            &format!("return matchMedia('(prefers-color-scheme: {scheme})').matches"),
+            true,
         );
     }
 
-    /// Makes the window this wide.
+    /// Makes the page this large, in CSS pixels.
     pub(super) fn resize(&self, width: u32, height: u32) {
-        self.runtime.block_on(self.client.set_window_size(width, height)).expect("a size");
+        self.0.resize(width, height);
+        self.expect("return [innerWidth, innerHeight]", json!([width, height]));
     }
 
     /// What the browser has complained of: exceptions, what the Content-Security-Policy refused.
     pub(super) fn complaints(&self) -> Vec<String> {
-        let log = self.issue("se/log", json!({"type": "browser"}));
-        let entries = log.as_array().cloned().unwrap_or_default();
-        entries.iter().map(|entry| entry["message"].to_string()).collect()
+        self.0.complaints()
     }
 
-    fn issue(&self, path: &'static str, body: Json) -> Json {
-        let command = Vendor { path, body };
-        self.runtime.block_on(self.client.issue_cmd(command)).expect("an answer")
+    /// Writes what is in sight to a file, to be looked at.
+    pub(super) fn screenshot(&self, file: impl AsRef<Path>) -> Result<(), String> {
+        let image = self.send(&Command::Screenshot)?;
+        let bytes = STANDARD.decode(image.as_str().unwrap_or_default());
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        std::fs::write(file, bytes).map_err(|error| error.to_string())
+    }
+
+    fn url(&self) -> Url {
+        let address = self.send(&Command::Address).expect("an address");
+        address.as_str().and_then(|address| address.parse().ok()).expect("an address")
+    }
+
+    fn send(&self, command: &Command<'_>) -> Result<Json, String> {
+        self.0.send(command)
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // With its session the browser ends; its driver's end follows, whatever this says.
-        let closed = self.runtime.block_on(self.client.clone().close());
-        if let Err(error) = closed {
-            eprintln!("the browser did not close: {error}");
+        if std::thread::panicking() {
+            let thread = std::thread::current();
+            let test = thread.name().unwrap_or("test").replace("::", ".");
+            let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.png"));
+            match self.screenshot(&picture) {
+                Ok(()) => eprintln!("the page as it was: {}", picture.display()),
+                Err(error) => eprintln!("no picture of the page: {error}"),
+            }
         }
-        self.driver.stop();
     }
 }
 
-impl Driver {
-    /// Starts it on a free port, which it says on its standard output.
-    fn start() -> Result<(Self, u16), String> {
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => "chromedriver is not installed".to_owned(),
-            _ => panic!("chromedriver does not start: {error}"),
-        })?;
-        let output = child.stdout.take().expect("the output asked for");
-        let driver = Self(child);
-        let port = BufReader::new(output).lines().map_while(Result::ok).find_map(|line| {
-            line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok()
-        });
-        Ok((driver, port.expect("the port that chromedriver says")))
+/// What was to be found, unless it is not installed: then it is said, and in CI it is a failure.
+#[expect(clippy::disallowed_methods, reason = "whether a skip is a failure is CI's setting")]
+pub(super) fn installed<T>(found: Result<T, String>) -> Option<T> {
+    if let Err(missing) = &found {
+        let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!is_ci, "{missing}: in CI the browser tests must run");
+        // To standard error itself: libtest keeps what `eprintln!` says to itself.
+        writeln!(std::io::stderr(), "SKIPPED: {missing}").ok();
     }
-
-    fn stop(&mut self) {
-        // Either fails only if it has ended already.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
+    found.ok()
 }
 
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn capabilities() -> serde_json::Map<String, Json> {
-    let args = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--disable-sync",
-        "--disable-component-update",
-        "--window-size=1400,900",
-    ];
-    let capabilities = json!({
-        "goog:chromeOptions": {"args": args},
-        "goog:loggingPrefs": {"browser": "ALL"},
-    });
-    capabilities.as_object().cloned().unwrap_or_default()
-}
-
-/// A command that chromedriver has beyond WebDriver.
-#[derive(Debug)]
-struct Vendor {
-    path: &'static str,
-    body: Json,
-}
-
-impl WebDriverCompatibleCommand for Vendor {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
-        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
-    }
-
-    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        (Method::POST, Some(self.body.to_string()))
-    }
+/// The id of the element that was found.
+fn element(found: &Json) -> String {
+    found[ELEMENT].as_str().expect("an element").to_owned()
 }

@@ -86,7 +86,7 @@ fn whatever_a_stranger_sends_stays_text() {
     assert_only_text(&browser, "a span");
     browser.press("j");
     browser.press("j");
-    browser.press(fantoccini::key::Key::Enter);
+    browser.press(super::driver::Key::Enter);
     browser.expect("return document.querySelector('.details .link-entry') !== null", true);
     assert_only_text(&browser, "a link");
     browser.press("v");

@@ -1,6 +1,6 @@
 //! Everything without a mouse.
 
-use fantoccini::key::Key;
+use super::driver::Key;
 
 use super::open_shop;
 

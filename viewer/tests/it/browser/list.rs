@@ -1,6 +1,6 @@
 //! The list: search by tag and by duration, and a tail that never moves what is being read.
 
-use fantoccini::key::Key;
+use super::driver::Key;
 
 use super::{open_page, open_shop};
 use crate::support::spans::{Trace, error, of_service, request, text};

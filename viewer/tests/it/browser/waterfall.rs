@@ -115,7 +115,7 @@ fn of_two_thousand_spans_only_those_in_sight_are_in_the_document() {
     let drawn = "return document.querySelectorAll('.line').length";
     let is_few = || browser.run(drawn).as_u64().is_some_and(|lines| (10..150).contains(&lines));
     assert!(is_few(), "{}", browser.run(drawn));
-    browser.press(fantoccini::key::Key::End);
+    browser.press(super::driver::Key::End);
     browser.expect("return document.activeElement.getAttribute('aria-rowindex')", "2000");
     browser.expect(
         "return document.activeElement.querySelector('.span-name').textContent",
