@@ -46,6 +46,8 @@ function divider(panes) {
     panes.dispatchEvent(new Event('resized'));
   };
   const width = () => node.parentElement.getBoundingClientRect().width;
+  // How wide the names are is known once they are laid out.
+  requestAnimationFrame(() => node.isConnected && node.setAttribute('aria-valuenow', String(Math.round(width()))));
   node.addEventListener('pointerdown', (event) => {
     node.setPointerCapture(event.pointerId);
     event.preventDefault();

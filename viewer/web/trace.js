@@ -427,7 +427,9 @@ function toolbar(page) {
 }
 
 function button(label, title, run) {
-  return el('button', { type: 'button', title, 'aria-label': title.replace(/ \(.\)$/, ''), onclick: run }, label);
+  // A sign is no name; words are, and then they are what a reader says to press it.
+  const name = /\p{L}/u.test(label) ? null : title.replace(/ \(.\)$/, '');
+  return el('button', { type: 'button', title, 'aria-label': name, onclick: run }, label);
 }
 
 // A trace as indented text: for an issue, a chat, a test.

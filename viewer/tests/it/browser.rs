@@ -6,6 +6,7 @@
 //! VIEWER_TEST_BROWSER=firefox cargo test -p viewer --test it browser::links
 //! ```
 
+mod accessibility;
 mod driver;
 mod graph;
 mod hostile;

@@ -1,0 +1,53 @@
+//! What axe-core, the checker of Deque, finds on each page against WCAG 2 AA: nothing serious.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::driver::installed;
+use super::open_shop;
+
+/// Where `npm ci` in the page's folder puts it.
+const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/node_modules/axe-core/axe.min.js");
+
+/// What is serious or worse, a line for each element.
+const FOUND: &str = "
+    return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations
+        .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+        .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}: ${node.failureSummary.replace(/\\s+/g, ' ')}`))
+        .join('\\n'));";
+
+fn axe() -> Option<String> {
+    let missing = "axe-core is not installed (npm --prefix viewer/web ci)";
+    installed(std::fs::read_to_string(Path::new(AXE)).map_err(|_| missing.into()))
+}
+
+#[test]
+fn axe_finds_nothing_serious_on_any_page() {
+    let Some(axe) = axe() else { return };
+    let Some((_backend, browser, shop)) = open_shop() else { return };
+    let trip = format!("/trace/{}", shop.trip.hex());
+    let pages = [
+        ("/".into(), ".rows .row"),
+        ("/?service=nobody".into(), ".blank h2"),
+        (format!("{trip}?span=0000000000000015"), ".details h2"),
+        (format!("{trip}?view=lanes"), ".lane"),
+        ("/graph".into(), ".graph .node"),
+        ("/trace/00000000000000000000000000000001".into(), "[role=alert] h1"),
+    ];
+    let mut all_found = String::new();
+    for (path, drawn) in &pages {
+        browser.goto_path(path);
+        browser.expect(&format!("return document.querySelector('{drawn}') !== null"), true);
+        // It runs as the browser's own script, which the Content-Security-Policy does not bind.
+        browser.run(&format!("{axe}; window.axe = axe;"));
+        for (scheme, width) in [("light", 1400), ("dark", 1400), ("dark", 400), ("light", 400)] {
+            browser.prefer(scheme);
+            browser.resize(width, 800);
+            let found = browser.run(FOUND);
+            for line in found.as_str().into_iter().flat_map(str::lines) {
+                writeln!(all_found, "{path}, {scheme}, {width}: {line}").expect("a string");
+            }
+        }
+    }
+    assert_eq!(all_found, "");
+}
