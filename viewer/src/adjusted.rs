@@ -32,7 +32,11 @@ pub(crate) struct AdjustedSpan {
     pub(crate) end: u64,
     /// Nanoseconds by which the span's clock seems to be behind its parent's.
     skew: i64,
-    has_duplicate_id: bool,
+    /// The same, but only where it shows: at a span of another resource than its parent's that does
+    /// not lie within it. Jaeger's skew goes on to the spans below, and takes two spans without an
+    /// address for two hosts.
+    pub(crate) clock_delta: i64,
+    pub(crate) has_duplicate_id: bool,
     has_lost_parent: bool,
     /// Whether Jaeger's remarks are wanted.
     is_remarked: bool,
@@ -43,10 +47,12 @@ impl AdjustedTrace {
     /// the list of spans that it may keep from a trace that has grown meanwhile; in bytes.
     pub(crate) const SPAN_BYTES: usize = 192;
 
-    /// The spans for the viewer's own page: as they came, but with unique ids.
+    /// The spans for the viewer's own page: as they came, but with unique ids, and with what does
+    /// not add up found.
     pub(crate) fn for_page(trace: Arc<Trace>) -> Self {
         let mut adjusted = Self::new(trace);
         adjusted.separate_shared_ids();
+        adjusted.find_skew();
         adjusted
     }
 
@@ -124,7 +130,7 @@ impl AdjustedTrace {
                 Entry::Vacant(free) => drop(free.insert(place)),
             }
         }
-        let mut waiting: Vec<(usize, i64)> = Vec::new();
+        let mut waiting: Vec<(usize, i64, i64)> = Vec::new();
         let mut children: Vec<(u32, u32)> = Vec::new();
         for (place, span) in (0_u32..).zip(&mut self.spans) {
             if span.has_duplicate_id {
@@ -134,18 +140,19 @@ impl AdjustedTrace {
                 Some(Some(&parent)) => children.push((parent, place)),
                 Some(None) => {
                     span.has_lost_parent = true;
-                    waiting.push((place as usize, 0));
+                    waiting.push((place as usize, 0, 0));
                 }
-                None => waiting.push((place as usize, 0)),
+                None => waiting.push((place as usize, 0, 0)),
             }
         }
         children.sort_unstable();
         let mut is_done = vec![false; self.spans.len()];
-        while let Some((place, skew)) = waiting.pop() {
+        while let Some((place, skew, clock_delta)) = waiting.pop() {
             if std::mem::replace(&mut is_done[place], true) {
                 continue;
             }
             self.spans[place].skew = skew;
+            self.spans[place].clock_delta = clock_delta;
             let parent = &self.spans[place];
             let first = children.partition_point(|&(of, _)| (of as usize) < place);
             let of_parent = children[first..].iter().take_while(|&&(of, _)| of as usize == place);
@@ -153,7 +160,10 @@ impl AdjustedTrace {
                 let child_span = &self.spans[child as usize];
                 let has_same_clock = child_span.is_on_host_of(parent);
                 let skew = if has_same_clock { skew } else { delta(child_span, parent) };
-                waiting.push((child as usize, skew));
+                let is_of_one_process =
+                    Arc::ptr_eq(&child_span.span.resource, &parent.span.resource);
+                let shows = !has_same_clock && !is_of_one_process;
+                waiting.push((child as usize, skew, if shows { skew } else { 0 }));
             }
         }
     }
@@ -167,6 +177,7 @@ impl AdjustedSpan {
             parent: span.parent,
             end: span.end,
             skew: 0,
+            clock_delta: 0,
             has_duplicate_id: false,
             has_lost_parent: false,
             is_remarked: false,
@@ -254,7 +265,8 @@ fn host(resource: &Resource) -> Cow<'_, str> {
 /// By how many nanoseconds the child would have to move to lie within its parent.
 fn delta(child: &AdjustedSpan, parent: &AdjustedSpan) -> i64 {
     let (child_start, parent_start) = (i128::from(child.span.start), i128::from(parent.span.start));
-    let (child_end, parent_end) = (i128::from(child.end), i128::from(parent.end));
+    let end = |span: &AdjustedSpan| i128::from(span.end.max(span.span.start));
+    let (child_end, parent_end) = (end(child), end(parent));
     let (child_time, parent_time) = (child_end - child_start, parent_end - parent_start);
     let delta = if child_time > parent_time {
         (parent_start - child_start).max(0)

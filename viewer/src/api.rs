@@ -165,15 +165,30 @@ fn warnings(adjusted: &AdjustedTrace) -> Vec<String> {
     let backwards = trace.spans.iter().filter(|span| span.end < span.start).count();
     let is_cut = |span: &&Arc<Span>| span.extra.as_ref().is_some_and(|extra| extra.cut > 0);
     let cut = trace.spans.iter().filter(is_cut).count();
+    let skewed = adjusted.spans.iter().filter(|span| span.clock_delta != 0).count();
+    let duplicates = adjusted.spans.iter().filter(|span| span.has_duplicate_id).count();
     [
-        (orphans, "have a parent that is not held"),
-        (backwards, "end before they start"),
-        (cut, "were cut by the viewer's limits"),
-        (trace.overflow, "came when the trace was full and are not held"),
+        (orphans, "has a parent that is not held", "have a parent that is not held"),
+        (backwards, "ends before it starts", "end before they start"),
+        (
+            skewed,
+            "does not lie within its parent on another host: a clock that differs, or nobody waited",
+            "do not lie within their parents on other hosts: clocks that differ, or nobody waited",
+        ),
+        (duplicates, "has the id of another", "have ids of others"),
+        (cut, "was cut by the viewer's limits", "were cut by the viewer's limits"),
+        (
+            trace.overflow,
+            "came when the trace was full and is not held",
+            "came when the trace was full and are not held",
+        ),
     ]
     .into_iter()
-    .filter(|(spans, _)| *spans > 0)
-    .map(|(spans, what)| format!("{spans} spans {what}"))
+    .filter(|(spans, ..)| *spans > 0)
+    .map(|(spans, one, many)| match spans {
+        1 => format!("1 span {one}"),
+        _ => format!("{spans} spans {many}"),
+    })
     .collect()
 }
 

@@ -6,9 +6,12 @@
 //! more, which readers of OTLP ignore as they must:
 //!
 //! - of a link, `traceHeld`, and as `target` the span that it points to, when that is held:
-//!   `{"name":"…","serviceName":"…","startTimeUnixNano":"…","endTimeUnixNano":"…"}`;
+//!   `{"name":"…","serviceName":"…","startTimeUnixNano":"…","endTimeUnixNano":"…"}`, with those of
+//!   its `attributes` that say how its message came and how many messages it serves;
 //! - of a span, `linkedFrom`, the same of those that link to it, `linkedFromCount`, how many there
-//!   are, and `cut`, how many of its parts the viewer's limits shortened or left out.
+//!   are, `cut`, how many of its parts the viewer's limits shortened or left out,
+//!   `hasDuplicateId`, `invalidLinkCount`, and `clockDeltaNano`, by how much its host's clock seems
+//!   to be behind that of its parent's (see [`AdjustedSpan::clock_delta`]).
 
 use std::sync::Arc;
 
@@ -23,6 +26,9 @@ use crate::store::model::{Attribute, Event, Link, Span, SpanId, TraceId, Value};
 
 /// The attribute in which Jaeger hands on its remarks on a span.
 const REMARKS: &str = "@jaeger@warnings";
+/// What the page wants to know of a span at the other end of a link: whether anybody waits for it,
+/// and whether it is a batch.
+const TOLD_ELSEWHERE: [&str; 2] = ["actix.message.kind", "actix.batch.message_count"];
 
 /// The elements of `resourceSpans` for a trace, grouped as its spans came. With `linked`, the store
 /// that knows the other ends of links, they have what only the page gets.
@@ -160,6 +166,12 @@ struct SpanFields<'a, A, E, L, B> {
     linked_from_count: usize,
     #[serde(skip_serializing_if = "is_default")]
     cut: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    has_duplicate_id: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    invalid_link_count: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    clock_delta_nano: Text<i64>,
 }
 
 #[derive(Serialize)]
@@ -200,6 +212,9 @@ impl Serialize for OneSpan<'_> {
             linked_from: sources.map(|sources| List(move || sources.iter().map(Source::of))),
             linked_from_count: ends.map_or(0, |ends| ends.sources_in_all),
             cut: ends.and(extra).map_or(0, |extra| extra.cut),
+            has_duplicate_id: ends.is_some() && self.adjusted.has_duplicate_id,
+            invalid_link_count: ends.and(extra).map_or(0, |extra| extra.invalid_links),
+            clock_delta_nano: Text(ends.map_or(0, |_| self.adjusted.clock_delta)),
         }
         .serialize(serializer)
     }
@@ -244,11 +259,33 @@ struct Elsewhere<'a> {
     service_name: &'a str,
     start_time_unix_nano: Text<u64>,
     end_time_unix_nano: Text<u64>,
+    #[serde(skip_serializing_if = "ToldElsewhere::is_empty")]
+    attributes: ToldElsewhere<'a>,
+}
+
+/// Those of a span's attributes that are told at the other end of a link.
+struct ToldElsewhere<'a>(&'a [Attribute]);
+
+impl ToldElsewhere<'_> {
+    fn told(&self) -> impl Iterator<Item = &Attribute> {
+        self.0.iter().filter(|attribute| TOLD_ELSEWHERE.contains(&&*attribute.key))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.told().next().is_none()
+    }
+}
+
+impl Serialize for ToldElsewhere<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.told().map(KeyValue::of))
+    }
 }
 
 impl<'a> Elsewhere<'a> {
     fn of(span: &'a Span) -> Self {
         Self {
+            attributes: ToldElsewhere(&span.attributes),
             name: &span.name,
             service_name: span.service(),
             start_time_unix_nano: Text(span.start),

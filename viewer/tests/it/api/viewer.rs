@@ -80,6 +80,71 @@ fn an_order_shows_its_batch() {
 }
 
 #[test]
+fn a_link_tells_how_its_message_came_and_how_many_it_serves() {
+    let backend = Backend::viewer();
+    let (order, batch) = (Trace::new(), Trace::new());
+    let mut record = order.span(1, 0, "ask Ledger Record", 0..900);
+    record.attributes = vec![text("actix.message.kind", "ask"), text("secret", "of its own")];
+    let mut process = batch.span(7, 0, "process Ledger batch", 100..800);
+    process.attributes = vec![attribute("actix.batch.message_count", Value::IntValue(3))];
+    process.links = vec![order.link(1)];
+    backend.send(&request([of_service("store", vec![record, process])]));
+    backend.stats_when_stored(2);
+
+    let (order, batch) = (detail(&backend, order), detail(&backend, batch));
+
+    assert_eq!(
+        [
+            &spans_of(&batch)[0]["links"][0]["target"]["attributes"],
+            &spans_of(&order)[0]["linkedFrom"][0]["target"]["attributes"],
+        ],
+        [
+            &json!([{"key": "actix.message.kind", "value": {"stringValue": "ask"}}]),
+            &json!([{"key": "actix.batch.message_count", "value": {"intValue": "3"}}]),
+        ]
+    );
+}
+
+#[test]
+fn what_does_not_add_up_is_remarked() {
+    let backend = Backend::viewer();
+    let trace = Trace::new();
+    let client = trace.span(1, 0, "GET", 1_000..3_000);
+    let told = trace.span(5, 1, "tell Clerk Note", 2_500..9_000);
+    // On another host, whose clock is 1.5 ms behind; what it does itself has the same clock.
+    let served = trace.span(2, 1, "GET /", 0..1_000);
+    let within = trace.span(3, 2, "welcome", 200..300);
+    let mut backwards = trace.span(4, 1, "backwards", 1_500..1_500);
+    backwards.end_time_unix_nano -= 100_000;
+    let shoppers = of_service("shopper", vec![client, told]);
+    let stores = of_service("store", vec![served, within]);
+    backend.send(&request([shoppers, stores, of_service("clerk", vec![backwards])]));
+    backend.stats_when_stored(5);
+
+    let detail = detail(&backend, trace);
+
+    let spans =
+        spans_of(&detail).into_iter().map(|span| json!([span["name"], span["clockDeltaNano"]]));
+    assert_eq!(
+        spans.collect::<Vec<_>>(),
+        [
+            json!(["GET /", "1500000"]),
+            json!(["welcome", null]),
+            json!(["GET", null]),
+            json!(["backwards", null]),
+            json!(["tell Clerk Note", null]),
+        ]
+    );
+    assert_eq!(
+        detail["warnings"],
+        json!([
+            "1 span ends before it starts",
+            "1 span does not lie within its parent on another host: a clock that differs, or nobody waited",
+        ])
+    );
+}
+
+#[test]
 fn a_trace_is_told_in_full() {
     let backend = Backend::viewer();
     let trace = Trace::new();
@@ -102,7 +167,7 @@ fn a_trace_is_told_in_full() {
             "start_us": trace.start_us, "duration_ns": 5_000_000,
             "span_count": 3, "error_count": 1, "root_name": "root", "root_service": "b",
             "resourceSpans": null,
-            "warnings": ["1 spans have a parent that is not held"],
+            "warnings": ["1 span has a parent that is not held"],
         })
     );
     let resources: Vec<_> = list(&groups).map(|group| group["resource"].clone()).collect();

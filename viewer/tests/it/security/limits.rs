@@ -150,7 +150,7 @@ fn an_oversized_span_is_cut_and_the_cuts_are_counted() {
     assert_eq!([length("attributes"), length("events"), length("links")], [256, 512, 512]);
     assert_eq!(span["name"].as_str().map(str::len), Some(1_024));
     assert_eq!(span["attributes"][0]["value"]["stringValue"].as_str().map(str::len), Some(16_384));
-    assert_eq!(detail["warnings"], json!(["1 spans were cut by the viewer's limits"]));
+    assert_eq!(detail["warnings"], json!(["1 span was cut by the viewer's limits"]));
 }
 
 #[test]
