@@ -1,10 +1,14 @@
 // Everything about one span, beside the chart.
 
-import { attributeValue, count, duration, plural } from './format.js';
+import { fetchTrace } from './api.js';
+import { attributeValue, count, duration, percent, plural, shortId } from './format.js';
 import { announce, el, icon, replace, searchPath, series, tagText, tracePath } from './lib.js';
-import { selfTime } from './model.js';
+import { isException, linksOf, modelOf, readTrace, remarksOf, selfTime } from './model.js';
 
-/** Draws the panel of `span`. `host`: `{ model, carried, close(), show(span), fit(span) }`. */
+/**
+ * Draws the panel of `span`. `host`: `{ model, carried, steps, closing, close(), show(span), fit(span)
+ * }`; `steps` is the critical path by span id, `closing` says when the panel shows another span.
+ */
 export function drawDetails(panel, span, host) {
   const isCarried = ({ key }) => host.carried.has(key);
   panel.setAttribute('aria-label', `Details of ${span.name}`);
@@ -18,7 +22,9 @@ export function drawDetails(panel, span, host) {
         icon('⚠', 'error'),
         ` ${[span.error_type, span.status_message].filter(Boolean).join(': ') || 'The span failed'}`,
       ),
+    ...remarksOf(span).map((remark) => el('p', { class: 'notice remark-text' }, icon('△', 'remark'), ` ${remark}`)),
     facts(span, host),
+    ...batches(span, host),
     section(
       'Attributes',
       attributes(
@@ -85,6 +91,7 @@ function head(span, host) {
 }
 
 function facts(span, host) {
+  const onPath = (host.steps.get(span.id) ?? []).reduce((sum, { from, to }) => sum + to - from, 0);
   const rows = [
     ['Start', duration(span.start_ns)],
     ['Duration', duration(span.duration_ns)],
@@ -94,6 +101,12 @@ function facts(span, host) {
       duration(span.wait_ns),
       'Before the span: from the sending of the message to its handling',
     ],
+    onPath && [
+      'On the critical path',
+      `${duration(onPath)} (${percent(onPath, host.model.duration_ns)})`,
+      'Of the time that the trace took, its own and that of its wait',
+    ],
+    span.batch_size !== null && ['Serves', plural(span.batch_size, 'message')],
     ['Kind', span.kind],
     ['Status', span.status],
     span.actor && ['Actor', span.instance ? `${span.actor} ${span.instance}` : span.actor],
@@ -168,10 +181,11 @@ function attributes(list, span) {
 function drawEvent(event, span) {
   return el(
     'div',
-    { class: 'event' },
+    { class: `event${isException(event) ? ' exception' : ''}` },
     el(
       'p',
       {},
+      isException(event) && icon('⚠', 'error'),
       el('span', { class: 'event-name' }, event.name || '(no name)'),
       ' ',
       el(
@@ -184,6 +198,71 @@ function drawEvent(event, span) {
     event.dropped_attributes > 0 &&
       el('p', { class: 'soft' }, `${plural(event.dropped_attributes, 'attribute')} dropped by the sender`),
   );
+}
+
+// The batch that served a message: what it took, and who else was in it.
+
+/** A section for each batch that the span is linked with; the others in it come from its own trace. */
+function batches(span, host) {
+  const found = linksOf(span).filter(({ batch_size: size, span_held: held }) => held && size !== null);
+  return found.slice(0, MOST_BATCHES).map((link) => {
+    const others = el(
+      'div',
+      { class: 'batch-others', role: 'status' },
+      el('p', { class: 'soft' }, 'Looking for them…'),
+    );
+    if (link.batch_size > 1) listOthers(others, link, span, host);
+    else others.replaceChildren();
+    return el(
+      'section',
+      { class: 'batch-section' },
+      el('h3', {}, link.batch_size > 1 ? `One of ${count(link.batch_size)} in a batch` : 'In a batch of its own'),
+      drawLink(link, '→', host, true),
+      others,
+    );
+  });
+}
+
+const MOST_BATCHES = 4;
+
+async function listOthers(place, link, span, host) {
+  const isHere = link.trace_id === host.model.trace_id;
+  try {
+    const model = isHere ? host.model : modelOf(readTrace(await fetchTrace(link.trace_id, host.closing)));
+    const batch = model.byId.get(link.span_id);
+    const others = (batch ? linksOf(batch) : []).filter(
+      ({ trace_id, span_id }) => !(trace_id === host.model.trace_id && span_id === span.id),
+    );
+    const missing = link.batch_size - 1 - others.length;
+    replace(
+      place,
+      el('p', {}, `The other ${plural(link.batch_size - 1, 'message')}:`),
+      el(
+        'ul',
+        { class: 'others' },
+        others.map((other) => el('li', {}, drawOther(other, host))),
+      ),
+      missing > 0 && el('p', { class: 'soft' }, `${plural(missing, 'message')} without a link`),
+    );
+  } catch (error) {
+    if (error.name !== 'AbortError') replace(place, el('p', { class: 'soft' }, error.message));
+  }
+}
+
+function drawOther(other, host) {
+  const isHere = other.trace_id === host.model.trace_id;
+  return [
+    el(
+      'a',
+      { href: tracePath(other.trace_id, other.span_id), onclick: (event) => here(event, other, host, isHere) },
+      other.name ?? `span ${other.span_id}`,
+    ),
+    el(
+      'span',
+      { class: 'soft num' },
+      ` ${other.held ? duration(other.duration_ns) : 'not held'}, trace ${shortId(other.trace_id)}`,
+    ),
+  ];
 }
 
 function drawLink(link, way, host, isHeld) {
@@ -208,6 +287,8 @@ function drawLink(link, way, host, isHeld) {
         { href: tracePath(link.trace_id, link.span_id), onclick: (event) => here(event, link, host, isHere) },
         link.name ?? `span ${link.span_id}`,
       ),
+      typeof link.duration_ns === 'number' && el('span', { class: 'soft num' }, ` ${duration(link.duration_ns)}`),
+      link.batch_size > 1 && el('span', { class: 'instance' }, plural(link.batch_size, 'message')),
     ),
     el('p', { class: 'soft mono' }, isHere ? 'in this trace' : `trace ${link.trace_id}`, isHeld ? '' : ', not held'),
     ...attributes(link.attributes ?? []),

@@ -5,7 +5,7 @@
 import { duration, plural } from './format.js';
 import { el, perFrame, series, setStyle, srOnly, svg } from './lib.js';
 import { linkCount } from './model.js';
-import { place } from './timeline.js';
+import { marks, place } from './timeline.js';
 
 const ROW = 22;
 const PAD = 5;
@@ -75,7 +75,8 @@ export class Lanes {
       this.inner.append(lane.node);
     }
     setStyle(this.arrows, { height: `${top}px` });
-    this.inner.append(this.arrows);
+    // Before the lanes, so that bars lie over the arrows that pass them.
+    this.inner.prepend(this.arrows);
   }
 
   update() {
@@ -124,7 +125,9 @@ export class Lanes {
       srOnly(`, ${duration(span.duration_ns)}${span.isError ? ', error' : ''}`),
     );
     this.bars.set(span.id, node);
-    return [...parts, node];
+    const marked = marks(span, scale, this.host.stepsOf(span));
+    for (const mark of marked) setStyle(mark, { '--top': top });
+    return [...parts, node, ...marked];
   }
 
   drawArrows() {

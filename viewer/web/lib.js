@@ -87,10 +87,15 @@ export function series(service) {
   return ((hash ^ (hash >>> 16)) >>> 0) % SERIES;
 }
 
-/** The address of a trace, and of a span in it. */
-export function tracePath(traceId, spanId) {
+/**
+ * The address of a trace, of a span in it, and of what is behind the `?` besides: nothing that is
+ * empty.
+ */
+export function tracePath(traceId, spanId, more = {}) {
   const path = `/trace/${encodeURIComponent(traceId)}`;
-  return spanId ? `${path}?span=${encodeURIComponent(spanId)}` : path;
+  const params = Object.entries({ span: spanId, ...more }).filter(([, value]) => value);
+  const query = params.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
+  return query ? `${path}?${query}` : path;
 }
 
 /** The address of a search. */

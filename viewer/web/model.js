@@ -1,6 +1,8 @@
 // A trace as the views need it: read from OTLP's JSON, its spans as a tree, each knowing its actor,
 // its place and its text.
 
+import { duration, plural } from './format.js';
+
 /**
  * Makes the model from the API's answer. Spans without a held parent are roots. Where parents go
  * round in a circle (strangers send such things), the circle is cut and one of it is a root.
@@ -75,17 +77,59 @@ function servicesOf(spans) {
 
 /** Time in the span in which none of its children ran. */
 export function selfTime(span) {
+  span.self_ns ??= span.duration_ns - covered(span);
+  return span.self_ns;
+}
+
+function covered(span) {
   const parts = span.children
     .map((child) => [Math.max(span.start_ns, child.start_ns), Math.min(span.end_ns, child.end_ns)])
     .filter(([from, to]) => to > from)
     .sort((a, b) => a[0] - b[0]);
-  let [covered, reached] = [0, -Infinity];
+  let [sum, reached] = [0, -Infinity];
   for (const [from, to] of parts) {
-    covered += Math.max(0, to - Math.max(from, reached));
+    sum += Math.max(0, to - Math.max(from, reached));
     reached = Math.max(reached, to);
   }
-  return span.duration_ns - covered;
+  return sum;
 }
+
+/** Spans in tree order: each before its children, siblings by their start. */
+export function depthFirst(roots) {
+  const spans = [];
+  const stack = [...roots].reverse();
+  while (stack.length) {
+    const span = stack.pop();
+    spans.push(span);
+    for (let i = span.children.length - 1; i >= 0; i -= 1) stack.push(span.children[i]);
+  }
+  return spans;
+}
+
+/** The span that stands for the trace: its root or, while that has not come, what starts first. */
+export function topOf(model) {
+  return model.roots.find(({ parentId }) => !parentId) ?? model.roots[0] ?? null;
+}
+
+/** What of a span does not add up, in words; the times are shown as they were sent. */
+export function remarksOf(span) {
+  const remarks = [];
+  if (span.ends_early_ns) remarks.push(`It ends ${duration(span.ends_early_ns)} before it starts.`);
+  if (span.clock_delta_ns) {
+    const way = span.clock_delta_ns > 0 ? 'behind' : 'ahead of';
+    remarks.push(
+      `It does not lie within its parent on another host: its clock seems ${duration(Math.abs(span.clock_delta_ns))} ` +
+        `${way} its parent's, or its parent did not wait for it.`,
+    );
+  }
+  if (span.parentId && !span.parent) remarks.push(`Its parent ${span.parentId} is not held.`);
+  if (span.has_duplicate_id) remarks.push('Another span of the trace has the same id.');
+  if (span.invalid_links) remarks.push(`${plural(span.invalid_links, 'link')} without a valid id left out.`);
+  return remarks;
+}
+
+/** Whether an event is an exception, by the semantic conventions' name for it. */
+export const isException = ({ name }) => name === 'exception';
 
 /** Everything of a span that a search in the trace looks at, in lower case. */
 export function searchText(span) {
@@ -179,6 +223,11 @@ function readSpan(span, traceStart) {
     error_type: text('error.type'),
     actor: text('actix.actor.name'),
     wait_ns: readWait(attributes),
+    message_kind: text('actix.message.kind'),
+    batch_size: readBatchSize(attributes),
+    clock_delta_ns: Number(span.clockDeltaNano ?? 0),
+    has_duplicate_id: Boolean(span.hasDuplicateId),
+    invalid_links: span.invalidLinkCount ?? 0,
     attributes,
     events: (span.events ?? []).map((event) => readEvent(event, traceStart)),
     links: (span.links ?? []).map((link) => readLink(link, traceStart)),
@@ -195,7 +244,12 @@ function readSpan(span, traceStart) {
 /** Start and duration; a span that ends before it starts has none. */
 function readTimes({ startTimeUnixNano = '0', endTimeUnixNano = '0' }, traceStart) {
   const [start, end] = [BigInt(startTimeUnixNano), BigInt(endTimeUnixNano)];
-  return { start_ns: number(start - traceStart), duration_ns: end > start ? number(end - start) : 0 };
+  const early = end < start ? number(start - end) : 0;
+  return {
+    start_ns: number(start - traceStart),
+    duration_ns: end > start ? number(end - start) : 0,
+    ends_early_ns: early,
+  };
 }
 
 function readEvent(event, traceStart) {
@@ -210,10 +264,23 @@ function readEvent(event, traceStart) {
 /** A link in either direction, with what is known of the span at its other end. */
 function readLink({ traceId, spanId, target, traceHeld, attributes }, traceStart) {
   const known = target
-    ? { name: target.name, service: target.serviceName, ...readTimes(target, traceStart) }
-    : { name: null, service: null, start_ns: null, duration_ns: null };
+    ? { name: target.name, service: target.serviceName, ...readTimes(target, traceStart), ...readTold(target) }
+    : { name: null, service: null, start_ns: null, duration_ns: null, message_kind: null, batch_size: null };
   const held = { trace_held: Boolean(traceHeld), span_held: Boolean(target) };
   return { trace_id: traceId, span_id: spanId, ...known, ...held, attributes: readAttributes(attributes) };
+}
+
+/** What is told of the span at the other end of a link besides its name and time. */
+function readTold(target) {
+  const attributes = readAttributes(target.attributes);
+  const kind = attributes.find(({ key }) => key === 'actix.message.kind')?.value;
+  return { message_kind: kind ?? null, batch_size: readBatchSize(attributes) };
+}
+
+/** How many messages a span serves, if it is a batch. */
+function readBatchSize(attributes) {
+  const found = attributes.find(({ key, type }) => key === 'actix.batch.message_count' && type === 'int');
+  return found && found.value >= 0 ? Number(found.value) : null;
 }
 
 /** How long a message waited in its actor's mailbox: the attribute says it in seconds. */
@@ -262,15 +329,33 @@ function number(big) {
   return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(big)));
 }
 
-/** Links of a span in both directions. `direction`: `to` what it links to, `from` what links to it. */
+/**
+ * Links of a span. `direction`: `to` what it links to, `from` what links to it, `both` where each
+ * links to the other: that is one link to its reader.
+ */
 export function linksOf(span) {
+  if (!span.links.length && !span.backlinks.length) return [];
+  const key = ({ trace_id, span_id }) => `${trace_id}/${span_id}`;
+  const back = new Set(span.backlinks.map(key));
+  const out = new Set(span.links.map(key));
+  const direction = (link) => (back.has(key(link)) ? 'both' : 'to');
   return [
-    ...span.links.map((link) => ({ ...link, direction: 'to', held: link.span_held })),
-    ...span.backlinks.map((link) => ({ ...link, direction: 'from', held: true })),
+    ...span.links.map((link) => ({ ...link, direction: direction(link), held: link.span_held })),
+    ...span.backlinks.filter((link) => !out.has(key(link))).map((link) => ({ ...link, direction: 'from', held: true })),
   ];
 }
 
 /** How many links `linksOf` gives. */
 export function linkCount(span) {
-  return span.links.length + span.backlinks.length;
+  if (!span.backlinks.length) return span.links.length;
+  return linksOf(span).length;
+}
+
+// Messages of these kinds have no reply, so their sender does not wait for them.
+const UNANSWERED = new Set(['tell', 'notify', 'delayed', 'interval', 'stream']);
+
+/** Whether a parent waits for its child, as far as the two tell. */
+export function isWaitedFor(span) {
+  if (span.parent?.kind === 'producer' && span.kind === 'consumer') return false;
+  return !UNANSWERED.has(span.message_kind);
 }

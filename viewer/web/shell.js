@@ -8,17 +8,22 @@ import { el } from './lib.js';
 
 /**
  * Starts routing. `routes`: `[pattern, open]`, where `open(root, match, params)` draws a view into
- * `root` and returns how to close it. Returns `go(path, { replace })`.
+ * `root` and returns how to close it, or `{ close(), moved(params) }`: `moved` is asked first when only
+ * what is behind the path's `?` has changed, and says whether the view has taken it. Returns
+ * `go(path, { replace })`.
  */
 export function startRouter(root, routes) {
-  let close = () => {};
+  let view = { close: () => {} };
 
   const show = () => {
-    close();
-    root.replaceChildren();
     const { pathname, search } = location;
+    const params = new URLSearchParams(search);
+    if (view.path === pathname && view.moved?.(params)) return;
+    view.close();
+    root.replaceChildren();
     const [pattern, open] = routes.find(([candidate]) => candidate.test(pathname));
-    close = open(root, pattern.exec(pathname), new URLSearchParams(search)) ?? (() => {});
+    const opened = open(root, pattern.exec(pathname), params) ?? (() => {});
+    view = { path: pathname, ...(typeof opened === 'function' ? { close: opened } : opened) };
   };
 
   const go = (path, { replace = false } = {}) => {

@@ -1,7 +1,8 @@
 // Time on screen: the axis over the chart, the whole trace in a strip, a span's bar.
 
-import { duration } from './format.js';
+import { duration, plural } from './format.js';
 import { el, perFrame, series, setStyle } from './lib.js';
+import { depthFirst, isException } from './model.js';
 
 // The time axis over the chart, its grid lines, and the divider between names and times.
 
@@ -10,7 +11,7 @@ const NARROWEST = 120;
 
 /**
  * `node` goes above the chart, `lines` behind it; `draw()` after a zoom or a resize; `call(what)`
- * names what the lines are.
+ * names what the lines are; `width()` of the times, in pixels.
  */
 export function timeAxis(scale, panes) {
   const ticks = el('div', { class: 'ticks' });
@@ -19,16 +20,16 @@ export function timeAxis(scale, panes) {
   const name = el('span', {});
   const node = el('div', { class: 'axis' }, el('div', { class: 'axis-name' }, name, divider(panes)), ticks);
   const draw = () => {
-    const marks = scale.ticks(Math.floor(ticks.clientWidth / LABEL_PX)).filter(({ at }) => at < 0.97);
+    const times = scale.ticks(Math.floor(ticks.clientWidth / LABEL_PX)).filter(({ at }) => at < 0.97);
     ticks.replaceChildren(
-      ...marks.map(({ at, label }) => el('span', { class: 'tick num', style: { left: `${100 * at}%` } }, label)),
+      ...times.map(({ at, label }) => el('span', { class: 'tick num', style: { left: `${100 * at}%` } }, label)),
     );
-    rules.replaceChildren(...marks.map(({ at }) => el('span', { class: 'gridline', style: { left: `${100 * at}%` } })));
+    rules.replaceChildren(...times.map(({ at }) => el('span', { class: 'gridline', style: { left: `${100 * at}%` } })));
   };
   const call = (what) => {
     name.textContent = what;
   };
-  return { node, lines, draw, call };
+  return { node, lines, draw, call, width: () => ticks.clientWidth };
 }
 
 function divider(panes) {
@@ -156,17 +157,6 @@ function paintSpans(canvas, probe, model) {
   });
 }
 
-function depthFirst(roots) {
-  const spans = [];
-  const stack = [...roots].reverse();
-  while (stack.length) {
-    const span = stack.pop();
-    spans.push(span);
-    for (let i = span.children.length - 1; i >= 0; i -= 1) stack.push(span.children[i]);
-  }
-  return spans;
-}
-
 function colorOf(probe, service) {
   probe.dataset.series = series(service);
   return getComputedStyle(probe).color;
@@ -181,7 +171,7 @@ export function place(scale, from, to) {
   const left = scale.at(from);
   const right = scale.at(to);
   if (right < 0 || left > 1) return null;
-  const [start, end] = [Math.max(-0.01, left), Math.min(1.01, right)];
+  const [start, end] = [Math.max(0, left), Math.min(1.004, right)];
   return { left: pct(start), width: pct(end - start) };
 }
 
@@ -199,19 +189,69 @@ export function bar(span, scale) {
   return parts;
 }
 
-/** The duration beside the bar, on the side that has room. */
-export function barLabel(span, scale) {
-  const label = el('span', { class: 'bar-label num' }, duration(span.duration_ns));
+/** Where events lie closer than this share of the window, one mark stands for them. */
+const MARK_APART = 0.004;
+
+/**
+ * The marks of a span's events, exceptions told apart, and what is on the critical path of the span
+ * (`steps`, if any). The details say all that the marks say.
+ */
+export function marks(span, scale, steps) {
+  return [...pathMarks(steps ?? [], scale), ...eventMarks(span, scale)];
+}
+
+function pathMarks(steps, scale) {
+  const parts = [];
+  for (const { kind, from, to, shift } of steps) {
+    const box = kind === 'after' ? null : place(scale, from - shift, to - shift);
+    if (box) parts.push(el('span', { class: `on-path ${kind}`, style: box }));
+  }
+  return parts;
+}
+
+/** Events that lie on one another on screen, as `{ at, events }`. */
+export function gatherEvents(events, scale) {
+  const groups = [];
+  const inSight = events.map((event) => [scale.at(event.at_ns), event]).filter(([at]) => at >= 0 && at <= 1);
+  for (const [at, event] of inSight.sort(([a], [b]) => a - b)) {
+    const last = groups[groups.length - 1];
+    if (last && at - last.at < MARK_APART) last.events.push(event);
+    else groups.push({ at, events: [event] });
+  }
+  return groups;
+}
+
+function eventMarks(span, scale) {
+  return gatherEvents(span.events, scale).map(({ at, events }) => {
+    const words = events.map((event) => `${event.name || '(no name)'} at ${duration(event.at_ns)}`);
+    return el('span', {
+      class: `event-mark${events.some(isException) ? ' exception' : ''}`,
+      style: { left: pct(at) },
+      title: words.slice(0, 8).join('\n') + (words.length > 8 ? `\nand ${words.length - 8} more` : ''),
+    });
+  });
+}
+
+/** Width of words in the size of labels, about, with the room around them. */
+export const labelWidth = (words) => 6.2 * words.length + 14;
+
+/** The duration beside the bar, on the side that has room; `width` of the chart in pixels. */
+export function barLabel(span, scale, width) {
+  const words = duration(span.duration_ns);
+  const label = el('span', { class: 'bar-label num' }, words);
   const [left, right] = [scale.at(span.sent_ns), scale.at(span.end_ns)];
-  if (right < 0.86 && right > -0.01) setStyle(label, { left: pct(Math.max(0, right)) });
-  else if (left > 0.14 && left < 1.01) setStyle(label, { right: pct(1 - Math.min(1, left)) });
-  else if (right >= 0 && left <= 1) label.classList.add('inside');
-  else return null;
+  if (right < 0 || left > 1) return null;
+  const need = labelWidth(words);
+  // Beyond the times there is a margin of 16 pixels.
+  if ((1 - right) * width + 16 >= need) setStyle(label, { left: pct(Math.max(0, right)) });
+  else if (left * width >= need) setStyle(label, { right: pct(1 - Math.min(1, left)) });
+  else label.classList.add('inside');
   return label;
 }
 
 /** What a bar shows, in words. */
 export function barWords(span) {
   const waited = span.wait_ns ? `, after ${duration(span.wait_ns)} in the mailbox` : '';
-  return `${duration(span.duration_ns)} from ${duration(span.start_ns)}${waited}`;
+  const events = span.events.length ? `, ${plural(span.events.length, 'event')}` : '';
+  return `${duration(span.duration_ns)} from ${duration(span.start_ns)}${waited}${events}`;
 }

@@ -1,17 +1,34 @@
-// One trace: loading it, and its page with head, tools, chart (tree or lanes) and the details of the
+// One trace: loading it, and its page with head, tools, one of its views and the details of the
 // selected span.
 
 import { ApiError, fetchTrace } from './api.js';
+import { bySpan, criticalPath } from './critical-path.js';
 import { drawDetails } from './details.js';
+import { exportDialog, savePicture } from './export.js';
+import { Flame } from './flame.js';
 import { count, dateTime, duration, plural } from './format.js';
 import { Lanes } from './lanes.js';
 import { announce, el, icon, perFrame, series, setStyle, tracePath } from './lib.js';
 import { lastList } from './list.js';
 import { carriedKeys, linksOf, modelOf, readTrace, searchText } from './model.js';
+import { PathList } from './path-list.js';
 import { Scale } from './scale.js';
-import { openDialog, setKeys } from './shell.js';
+import { setKeys } from './shell.js';
+import { Statistics } from './statistics.js';
+import { SpanTable } from './table.js';
 import { minimap, timeAxis } from './timeline.js';
 import { Folding, Waterfall } from './waterfall.js';
+
+/** The views: the name in the address, the label, what draws it, and what its lines are if it has times. */
+const VIEWS = [
+  ['timeline', 'Timeline', Waterfall, 'Span'],
+  ['lanes', 'Actor lanes', Lanes, 'Actor'],
+  ['flame', 'Flame graph', Flame],
+  ['table', 'Spans', SpanTable],
+  ['statistics', 'Statistics', Statistics],
+  ['critical', 'Critical path', PathList],
+];
+const viewNamed = (name) => VIEWS.find(([known]) => known === name) ?? VIEWS[0];
 
 const LATE_MS = [1500, 3000, 6000, 12000];
 const YOUNG_US = 60e6;
@@ -29,7 +46,7 @@ export function traceView(root, { match, params, go }) {
       const trace = await fetchTrace(id, closing.signal);
       root.replaceChildren();
       page?.close();
-      page = new TracePage(root, modelOf(readTrace(trace)), { go, span: params.get('span'), mode: params.get('view') });
+      page = new TracePage(root, modelOf(readTrace(trace)), { go, ...asked(params) });
       if (Date.now() * 1000 - trace.start_us < YOUNG_US) watch(trace.span_count, 0);
     } catch (error) {
       if (error.name === 'AbortError') return;
@@ -49,20 +66,32 @@ export function traceView(root, { match, params, go }) {
   };
 
   const reload = (trace) => {
-    const { selected, mode } = page;
+    const { selected, mode, text } = page;
     page.close();
     root.replaceChildren();
-    page = new TracePage(root, modelOf(readTrace(trace)), { go, span: selected?.id, mode });
+    page = new TracePage(root, modelOf(readTrace(trace)), { go, span: selected?.id, mode, text });
     watch(trace.span_count, 0);
   };
 
   document.title = `Trace ${id.slice(0, 8)}`;
   load();
-  return () => {
-    closing.abort();
-    clearTimeout(timer);
-    page?.close();
+  return {
+    close: () => {
+      closing.abort();
+      clearTimeout(timer);
+      page?.close();
+    },
+    moved: (now) => {
+      params = now;
+      page?.moved(asked(now));
+      return true;
+    },
   };
+}
+
+/** What an address asks for: a span, a view, and what to find (in Jaeger's name for it). */
+function asked(params) {
+  return { span: params.get('span'), mode: viewNamed(params.get('view'))[0], text: params.get('uiFind') ?? '' };
 }
 
 function decode(text) {
@@ -92,8 +121,12 @@ function failure(error, id, retry) {
 
 /** Draws a trace and answers to its reader. */
 class TracePage {
-  constructor(root, model, { go, span, mode }) {
-    Object.assign(this, { root, model, go, selected: null, matches: null, mode: mode === 'lanes' ? 'lanes' : 'tree' });
+  constructor(root, model, { go, span, mode, text }) {
+    Object.assign(this, { root, model, go, mode, text, selected: null, matches: null, isPathShown: true });
+    // What the views keep while another one is on screen: order of rows, service, group of spans.
+    Object.assign(this, { sorted: {}, service: '', only: null });
+    this.steps = criticalPath(model);
+    this.onPath = bySpan(this.steps);
     this.carried = carriedKeys(model);
     this.folding = new Folding(model);
     const zoomed = perFrame(() => this.zoomed());
@@ -110,7 +143,9 @@ class TracePage {
     this.chart.addEventListener('resized', zoomed);
     this.chart.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
     setKeys(traceKeys(this));
-    this.setMode(this.mode);
+    this.tools.search.value = text;
+    this.mark();
+    this.draw();
     this.open(span);
     document.title = `${model.root_name}, ${duration(model.duration_ns)}`;
   }
@@ -119,6 +154,25 @@ class TracePage {
     const span = this.model.byId.get(spanId);
     if (span) this.show(span);
     else this.view.focus(this.model.roots[0]?.id);
+  }
+
+  /** The address has changed, by the browser's back or by a link to this trace. */
+  moved({ span, mode, text }) {
+    if (text !== this.text) {
+      this.text = text;
+      this.tools.search.value = text;
+      this.mark();
+    }
+    if (mode !== this.mode) {
+      this.mode = mode;
+      this.draw();
+    }
+    const wanted = this.model.byId.get(span) ?? null;
+    if (wanted) this.show(wanted);
+    else {
+      this.select(null);
+      this.view.focus(this.view.focused?.key);
+    }
   }
 
   close() {
@@ -169,32 +223,77 @@ class TracePage {
     );
   }
 
+  /** Another view, as a step that the browser's back undoes. */
   setMode(mode) {
+    if (mode === this.mode) return;
+    const { selected, view } = this;
+    const span = selected ?? view.focused?.span;
     this.mode = mode;
+    history.pushState({}, '', this.address());
+    this.draw();
+    this.view.focus(span?.id);
+  }
+
+  /** The spans of a group, as a table. */
+  showOnly(label, spans) {
+    this.only = { label, spans: new Set(spans.map(({ id }) => id)) };
+    this.setMode('table');
+  }
+
+  get isTimed() {
+    return Boolean(viewNamed(this.mode)[3]);
+  }
+
+  draw() {
+    const [, , View, lines] = viewNamed(this.mode);
     this.view?.close();
-    this.view = mode === 'lanes' ? new Lanes(this) : new Waterfall(this);
-    this.chart.replaceChildren(this.axis.node, el('div', { class: 'plot' }, this.axis.lines, this.view.node));
-    this.chart.dataset.mode = mode;
-    this.axis.call(mode === 'lanes' ? 'Actor' : 'Span');
+    this.view = new View(this);
+    this.chart.dataset.mode = this.mode;
+    this.map.node.hidden = !lines;
+    if (lines) {
+      this.chart.replaceChildren(this.axis.node, el('div', { class: 'plot' }, this.axis.lines, this.view.node));
+      this.axis.call(lines);
+    } else this.chart.replaceChildren(this.view.node);
     this.drawAround();
     this.view.update();
   }
 
-  zoomed() {
-    this.drawAround();
-    this.view.refresh();
+  address() {
+    const { mode, model, selected, text } = this;
+    return tracePath(model.trace_id, selected?.id, { view: mode === VIEWS[0][0] ? '' : mode, uiFind: text });
   }
 
-  /** What stands around the chart and depends on the stretch of time or on the mode. */
+  zoomed() {
+    if (this.isTimed) {
+      this.drawAround();
+      this.view.refresh();
+    } else this.view.update();
+  }
+
+  /** What stands around the chart and depends on the stretch of time or on the view. */
   drawAround() {
     setStyle(this.chart, { '--gutter': `${this.view.node.offsetWidth - this.view.node.clientWidth}px` });
-    this.axis.draw();
-    this.map.draw();
+    if (this.isTimed) {
+      this.axis.draw();
+      this.map.draw();
+    }
     this.tools.draw();
   }
 
+  /** A span's steps on the critical path, while they are to be shown. */
+  stepsOf(span) {
+    return this.isPathShown ? this.onPath.get(span.id) : null;
+  }
+
+  togglePath() {
+    this.isPathShown = !this.isPathShown;
+    this.tools.draw();
+    this.view.refresh();
+    announce(this.isPathShown ? 'Critical path shown' : 'Critical path hidden');
+  }
+
   wheel(event) {
-    if (!event.ctrlKey && !event.shiftKey) return;
+    if (!this.isTimed || (!event.ctrlKey && !event.shiftKey)) return;
     event.preventDefault();
     const plot = this.axis.node.querySelector('.ticks').getBoundingClientRect();
     const share = Math.max(0, Math.min(1, (event.clientX - plot.left) / plot.width));
@@ -208,12 +307,9 @@ class TracePage {
     this.selected = span;
     this.panel.hidden = !span;
     if (span) drawDetails(this.panel, span, this.detailsHost());
+    else this.closing?.abort();
     this.panel.scrollTop = 0;
-    history.replaceState(
-      {},
-      '',
-      `${tracePath(this.model.trace_id, span?.id)}${this.mode === 'lanes' ? `${span ? '&' : '?'}view=lanes` : ''}`,
-    );
+    history.replaceState({}, '', this.address());
     this.view.refresh();
     if (this.covered()) this.view.focus(span.id);
   }
@@ -234,8 +330,12 @@ class TracePage {
   }
 
   detailsHost() {
+    this.closing?.abort();
+    this.closing = new AbortController();
     return {
       model: this.model,
+      steps: this.onPath,
+      closing: this.closing.signal,
       carried: this.carried,
       close: () => this.closeDetails(),
       show: (span) => this.show(span),
@@ -256,8 +356,9 @@ class TracePage {
     else this.go(tracePath(link.trace_id, link.span_id));
   }
 
-  /** Enter: the details of a span, the other end of a link. */
+  /** Enter: the details of a span, the other end of a link, or what the view makes of it. */
   activate() {
+    if (this.view.activate) return this.view.activate();
     const line = this.view.focused;
     if (!line) return;
     if (line.link) this.follow(line.link);
@@ -272,14 +373,21 @@ class TracePage {
     else announce('No link here');
   }
 
-  /** Marks the spans that say `text`. */
+  /** Finds what the reader types. */
   find(text) {
-    const wanted = text.trim().toLowerCase();
+    this.text = text.trim();
+    history.replaceState({}, '', this.address());
+    this.mark();
+    this.tools.draw();
+    this.view.refresh();
+  }
+
+  /** Marks the spans that say what is to be found. */
+  mark() {
+    const wanted = this.text.toLowerCase();
     this.matches = wanted
       ? new Set(this.model.spans.filter((span) => searchText(span).includes(wanted)).map(({ id }) => id))
       : null;
-    this.tools.draw();
-    this.view.refresh();
   }
 
   /** Goes to the next or previous match. */
@@ -298,7 +406,19 @@ class TracePage {
   }
 
   export() {
-    exportDialog(this.model);
+    exportDialog(this);
+  }
+
+  savePicture() {
+    savePicture(this);
+  }
+
+  /** The whole trace, or as much as the focused span or box takes. */
+  fit(isWhole) {
+    if (this.view.fit) return this.view.fit(isWhole);
+    if (isWhole) return this.scale.whole();
+    const span = this.view.focused?.span;
+    return span && this.scale.fit(span);
   }
 }
 
@@ -311,16 +431,24 @@ function traceKeys(page) {
   const move = (step) => () => page.view.move(step);
   const inChart = (run) => () => (page.chart.contains(document.activeElement) ? run() : false);
   return [
-    { keys: ['j', 'ArrowDown'], does: 'next line; in lanes: next lane', run: move(1) },
-    { keys: ['k', 'ArrowUp'], does: 'previous line; in lanes: previous lane', run: move(-1) },
+    {
+      keys: ['j', 'ArrowDown'],
+      does: 'next line; in lanes: next lane; in the flame graph: the widest below',
+      run: move(1),
+    },
+    {
+      keys: ['k', 'ArrowUp'],
+      does: 'previous line; in lanes: previous lane; in the flame graph: above',
+      run: move(-1),
+    },
     {
       keys: ['ArrowRight'],
-      does: 'open, or to the first child; in lanes: later',
+      does: 'open, or to the first child; in lanes and the flame graph: the next beside it',
       run: inChart(() => page.view.sideways(1)),
     },
     {
       keys: ['ArrowLeft'],
-      does: 'close, or to the parent; in lanes: earlier',
+      does: 'close, or to the parent; in lanes and the flame graph: the one before it',
       run: inChart(() => page.view.sideways(-1)),
     },
     { keys: ['PageDown'], run: move(20) },
@@ -330,36 +458,42 @@ function traceKeys(page) {
     { keys: ['Enter'], does: 'details of the span; follow a link', run: inChart(() => page.activate()) },
     { keys: ['l'], does: 'follow the first link, in either direction', run: () => page.followFirst() },
     { keys: ['o'], does: 'show or hide the linked spans', run: () => focused() && page.view.links?.(focused()) },
+    ...VIEWS.map(([name, label], i) => ({
+      keys: [`${i + 1}`],
+      does: label.toLowerCase(),
+      run: () => page.setMode(name),
+    })),
     {
       keys: ['v'],
-      does: 'tree or lanes',
-      run: () => {
-        page.setMode(page.mode === 'tree' ? 'lanes' : 'tree');
-        page.view.focus(page.selected?.id ?? page.view.focused?.span.id);
-      },
+      does: 'the next view',
+      run: () => page.setMode(VIEWS[(VIEWS.findIndex(([name]) => name === page.mode) + 1) % VIEWS.length][0]),
     },
+    { keys: ['c'], does: 'show or hide the critical path on the bars', run: () => page.togglePath() },
     { keys: ['/'], does: 'find in the trace (Enter: next match)', run: () => page.tools.search.focus() },
     { keys: ['n'], does: 'next match', run: () => page.nextMatch(1) },
     { keys: ['N'], does: 'previous match', run: () => page.nextMatch(-1) },
     { keys: ['+', '='], does: 'zoom in', run: () => scale.zoom(0.6) },
     { keys: ['-'], does: 'zoom out', run: () => scale.zoom(1.6) },
-    { keys: ['z'], does: 'zoom to the span', run: () => focused() && scale.fit(focused()) },
-    { keys: ['0'], does: 'the whole trace', run: () => scale.whole() },
+    { keys: ['z'], does: 'zoom to the span', run: () => page.fit(false) },
+    { keys: ['0'], does: 'the whole trace', run: () => page.fit(true) },
     { keys: ['['], does: 'earlier', run: () => scale.pan(-0.2) },
     { keys: [']'], does: 'later', run: () => scale.pan(0.2) },
     { keys: ['x'], does: 'collapse or expand all', run: () => page.foldAll() },
-    { keys: ['e'], does: 'the trace as text', run: () => page.export() },
+    { keys: ['e'], does: 'export: text, picture, JSON', run: () => page.export() },
+    { keys: ['p'], does: 'save a picture of the timeline (SVG)', run: () => page.savePicture() },
     { keys: ['Escape'], inFields: true, does: 'close the details; back to the traces', run: () => escape(page) },
   ];
 }
 
 function escape(page) {
-  if (document.activeElement === page.tools.search) return page.view.focus(page.view.focused?.key);
+  if (document.activeElement === page.tools.search) {
+    return page.view.focus(page.selected?.id ?? page.view.focused?.span.id);
+  }
   if (page.selected) return page.closeDetails();
   return page.go(lastList());
 }
 
-// The tools over a trace: tree or lanes, search in the trace, zoom, folding, text.
+// The tools over a trace: its views, search in the trace, zoom, folding, export.
 
 /** `node`, and `draw()` for when the page's state has changed. */
 function toolbar(page) {
@@ -379,11 +513,12 @@ function toolbar(page) {
     search.focus();
   });
   const modes = Object.fromEntries(
-    [
-      ['tree', 'Tree'],
-      ['lanes', 'Actor lanes'],
-    ].map(([mode, label]) => [mode, el('button', { type: 'button', onclick: () => page.setMode(mode) }, label)]),
+    VIEWS.map(([name, label], i) => [
+      name,
+      el('button', { type: 'button', title: `${label} (${i + 1})`, onclick: () => page.setMode(name) }, label),
+    ]),
   );
+  const path = button('Critical path', 'Show the critical path on the bars (c)', () => page.togglePath());
   const whole = button('Whole trace', 'Show the whole trace (0)', () => page.scale.whole());
   const fold = button('Collapse all', 'Collapse or expand all (x)', () => {
     page.foldAll();
@@ -393,35 +528,47 @@ function toolbar(page) {
   const draw = () => {
     for (const [mode, node] of Object.entries(modes)) node.setAttribute('aria-pressed', String(page.mode === mode));
     found.textContent = page.matches ? `${count(page.matches.size)} of ${count(page.model.spans.length)}` : '';
+    path.setAttribute('aria-pressed', String(page.isPathShown));
+    for (const part of timed) part.hidden = !page.isTimed;
     whole.disabled = page.scale.isWhole;
     fold.textContent = page.folding.closed.size ? 'Expand all' : 'Collapse all';
-    fold.hidden = page.mode !== 'tree';
-    window.textContent = page.scale.isWhole ? '' : `${duration(page.scale.start)} to ${duration(page.scale.end)}`;
+    fold.hidden = page.mode !== 'timeline';
+    window.textContent =
+      page.scale.isWhole || !page.isTimed ? '' : `${duration(page.scale.start)} to ${duration(page.scale.end)}`;
   };
+  const zoom = el(
+    'div',
+    { class: 'segmented', role: 'group', 'aria-label': 'Zoom' },
+    button('−', 'Zoom out (-)', () => page.scale.zoom(1.6)),
+    button('+', 'Zoom in (+)', () => page.scale.zoom(0.6)),
+    whole,
+  );
+  const key = el(
+    'span',
+    { class: 'key' },
+    el('span', { class: 'hatch-key' }),
+    'mailbox wait',
+    el('span', { class: 'path-key own' }),
+    'critical path',
+    el('span', { class: 'event-key' }),
+    'event',
+    el('span', { class: 'key-error' }, icon('⚠', 'error'), ' error'),
+    el('span', {}, '⇄ links'),
+  );
+  const timed = [zoom, window, key, path];
   const node = el(
     'div',
     { class: 'tools', role: 'toolbar', 'aria-label': 'Trace' },
-    el('div', { class: 'segmented', role: 'group', 'aria-label': 'View' }, Object.values(modes)),
+    el('div', { class: 'segmented views', role: 'group', 'aria-label': 'View' }, Object.values(modes)),
     search,
     found,
-    el(
-      'div',
-      { class: 'segmented', role: 'group', 'aria-label': 'Zoom' },
-      button('−', 'Zoom out (-)', () => page.scale.zoom(1.6)),
-      button('+', 'Zoom in (+)', () => page.scale.zoom(0.6)),
-      whole,
-    ),
+    zoom,
     window,
-    el(
-      'span',
-      { class: 'key' },
-      el('span', { class: 'hatch-key' }),
-      'mailbox wait',
-      el('span', { class: 'key-error' }, icon('⚠', 'error'), ' error'),
-      el('span', {}, '⇄ links'),
-    ),
+    path,
     fold,
-    button('Text', 'The trace as text (e)', () => page.export()),
+    button('Picture', 'Save a picture of the timeline (p)', () => page.savePicture()),
+    button('Export', 'Export the trace: text, picture, JSON (e)', () => page.export()),
+    key,
   );
   return { node, draw, search };
 }
@@ -430,79 +577,4 @@ function button(label, title, run) {
   // A sign is no name; words are, and then they are what a reader says to press it.
   const name = /\p{L}/u.test(label) ? null : title.replace(/ \(.\)$/, '');
   return el('button', { type: 'button', title, 'aria-label': name, onclick: run }, label);
-}
-
-// A trace as indented text: for an issue, a chat, a test.
-
-/** The tree as text, a line a span and a line a link. */
-export function asText(model) {
-  const width = Math.max(...model.services.map(({ name }) => name.length), 7);
-  const lines = [
-    `${model.root_name}  trace ${model.trace_id}  ${dateTime(model.start_us)}  ${duration(model.duration_ns)}`,
-  ];
-  const stack = model.roots.map((span) => [span, 0]).reverse();
-  while (stack.length) {
-    const [span, level] = stack.pop();
-    const indent = '  '.repeat(level);
-    lines.push(`${span.service.padEnd(width)}  ${indent}${words(span)}`);
-    for (const link of linksOf(span)) {
-      const way = link.direction === 'to' ? '->' : '<-';
-      const target = `${link.name ?? 'not held'}  trace ${link.trace_id} span ${link.span_id}`;
-      lines.push(`${' '.repeat(width)}  ${indent}  ${way} ${target}`);
-    }
-    for (let i = span.children.length - 1; i >= 0; i -= 1) stack.push([span.children[i], level + 1]);
-  }
-  return `${lines.join('\n')}\n`;
-}
-
-function words(span) {
-  return [
-    span.name,
-    span.instance && `(${span.instance})`,
-    span.kind.toUpperCase(),
-    duration(span.duration_ns),
-    span.wait_ns && `wait ${duration(span.wait_ns)}`,
-    span.isError && `ERROR ${[span.error_type, span.status_message].filter(Boolean).join(': ')}`,
-  ]
-    .filter(Boolean)
-    .join('  ');
-}
-
-/** Shows the text, to copy or to save. */
-function exportDialog(model) {
-  const text = asText(model);
-  const area = el('textarea', {
-    class: 'export',
-    readonly: true,
-    'aria-label': 'The trace as text',
-    spellcheck: 'false',
-  });
-  area.value = text;
-  const copy = async () => {
-    area.select();
-    await navigator.clipboard?.writeText(text);
-    announce('Copied');
-  };
-  const save = () => {
-    const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
-    el('a', { href: url, download: `trace-${model.trace_id}.txt` }).click();
-    URL.revokeObjectURL(url);
-  };
-  openDialog(
-    'The trace as text',
-    area,
-    el(
-      'p',
-      { class: 'actions' },
-      el('button', { type: 'button', class: 'primary', onclick: copy }, 'Copy'),
-      ' ',
-      el('button', { type: 'button', onclick: save }, 'Save'),
-      ' ',
-      el(
-        'a',
-        { href: `/api/traces/${encodeURIComponent(model.trace_id)}`, target: '_blank', rel: 'noopener' },
-        'JSON (Jaeger)',
-      ),
-    ),
-  );
 }

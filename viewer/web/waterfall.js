@@ -4,15 +4,18 @@
 
 import { duration, plural, shortId } from './format.js';
 import { el, icon, perFrame, series, setStyle, srOnly, svg, tracePath } from './lib.js';
-import { linkCount, linksOf } from './model.js';
-import { bar, barLabel, barWords, place } from './timeline.js';
+import { linkCount, linksOf, remarksOf } from './model.js';
+import { bar, barLabel, barWords, labelWidth, marks, place } from './timeline.js';
 
 /** Height of a line in CSS pixels; the same in trace.css. */
 const LINE = 26;
 const WHOLE = 400;
 const AHEAD = 20;
 
-/** The treegrid. `host`: `{ model, scale, folding, select(span), follow(link), matches }`. */
+/**
+ * The treegrid. `host`: `{ model, scale, folding, select(span), follow(link), matches, stepsOf(span),
+ * axis }`.
+ */
 export class Waterfall {
   constructor(host) {
     this.host = host;
@@ -85,7 +88,7 @@ export class Waterfall {
       let entry = this.drawn.get(i);
       if (!entry) {
         entry = { node: el('div', { class: 'line', role: 'row' }), stale: true };
-        setStyle(entry.node, { transform: `translateY(${i * LINE}px)` });
+        setStyle(entry.node, { top: `${i * LINE}px` });
         this.drawn.set(i, entry);
         fresh.append(entry.node);
       }
@@ -122,6 +125,7 @@ export class Waterfall {
   drawSpan(node, { span }) {
     const { folding, selected, matches, scale } = this.host;
     const match = matches && (matches.has(span.id) ? 'match' : 'dim');
+    const remarks = remarksOf(span);
     node.className = ['line span', span.isError && 'has-error', match].filter(Boolean).join(' ');
     node.dataset.span = span.id;
     node.setAttribute('aria-selected', String(selected === span));
@@ -141,6 +145,8 @@ export class Waterfall {
         ' ',
         el('span', { class: 'span-name' }, span.name || '(no name)'),
         span.instance && el('span', { class: 'instance' }, ` ${span.instance}`),
+        span.batch_size > 1 && el('span', { class: 'instance batch' }, plural(span.batch_size, 'message')),
+        remarks.length > 0 && el('span', { class: 'remark', title: remarks.join('\n') }, '△', srOnly('remark')),
         span.isError &&
           el(
             'span',
@@ -151,12 +157,19 @@ export class Waterfall {
           ),
         linkCount(span) > 0 && this.linkBadge(span),
       ),
-      el('div', { class: 'time', role: 'gridcell' }, srOnly(barWords(span)), ...bar(span, scale), this.label(span)),
+      el(
+        'div',
+        { class: 'time', role: 'gridcell' },
+        srOnly(barWords(span)),
+        ...bar(span, scale),
+        ...marks(span, scale, this.host.stepsOf(span)),
+        this.label(span),
+      ),
     );
   }
 
   label(span) {
-    const label = barLabel(span, this.host.scale);
+    const label = barLabel(span, this.host.scale, this.host.axis.width());
     label?.setAttribute('aria-hidden', 'true');
     return label;
   }
@@ -306,7 +319,7 @@ export class Folding {
 // that is known, and a way to go there. `drawArrows` joins the two.
 
 /** Draws the line. */
-function drawLink(node, { span, link }, { model, scale }) {
+function drawLink(node, { span, link }, { model, scale, axis }) {
   node.className = `line link ${link.direction}`;
   node.dataset.link = `${link.trace_id}/${link.span_id}`;
   const target = times(link, model);
@@ -317,12 +330,7 @@ function drawLink(node, { span, link }, { model, scale }) {
       'div',
       { class: 'name', role: 'gridcell' },
       el('span', { class: 'fold leaf' }),
-      el(
-        'span',
-        { class: 'way' },
-        icon(link.direction === 'to' ? '→' : '←', 'way-icon'),
-        link.direction === 'to' ? ' links to' : ' linked from',
-      ),
+      el('span', { class: 'way' }, icon(WAYS[link.direction][0], 'way-icon'), ` ${WAYS[link.direction][1]}`),
       link.service && el('span', { class: 'swatch', 'data-series': series(link.service) }),
       link.service && el('span', { class: 'span-service' }, link.service),
       ' ',
@@ -331,23 +339,37 @@ function drawLink(node, { span, link }, { model, scale }) {
         { href: tracePath(link.trace_id, link.span_id), tabindex: -1, class: 'link-name' },
         link.name ?? `span ${link.span_id}`,
       ),
+      link.batch_size > 1 && el('span', { class: 'instance batch' }, plural(link.batch_size, 'message')),
     ),
     el(
       'div',
       { class: 'time', role: 'gridcell' },
       ghost && el('span', { class: 'ghost', style: ghost, 'data-series': series(link.service ?? '') }),
-      el('span', { class: 'link-where', style: wordsAt(span, seen, scale) }, whereOf(span, link, target, model)),
+      drawWhere(span, link, target, { model, scale, width: axis.width() }),
     ),
   );
 }
 
-/** The words stand after the linked span's bar, or before it, wherever there is room. */
-function wordsAt(span, seen, scale) {
-  if (!seen) return { left: `calc(${(100 * Math.min(0.7, clamp(scale.at(span.start_ns)))).toFixed(3)}% + 30px)` };
-  const [start, end] = [clamp(scale.at(seen.start_ns)), clamp(scale.at(seen.end_ns))];
-  if (start === 0 && end === 1) return { left: '40%' };
-  if (end < 0.7 || start < 0.35) return { left: `calc(${(100 * Math.min(0.7, end)).toFixed(3)}% + 8px)` };
-  return { right: `calc(${(100 * (1 - start)).toFixed(3)}% + 8px)` };
+const WAYS = { to: ['→', 'links to'], from: ['←', 'linked from'], both: ['⇄', 'linked with'] };
+
+/** Where and when the linked span was: in as many words as there is room for. */
+function drawWhere(span, link, target, { model, scale, width }) {
+  const seen = inSight(target, scale);
+  const [whole, ...shorter] = whereOf(span, link, target, model);
+  const spots = [whole, ...shorter].map((words) => [words, wordsAt(span, seen, scale, width, labelWidth(words))]);
+  const [words, style] = spots.find(([, spot]) => spot) ?? [shorter[shorter.length - 1] ?? whole, { left: '0' }];
+  return el('span', { class: 'link-where', style, title: whole }, words);
+}
+
+/** After the linked span's bar or before it, where there is room for words so wide; or else null. */
+function wordsAt(span, seen, scale, width, need) {
+  const own = clamp(scale.at(span.start_ns));
+  const [start, end] = seen ? [clamp(scale.at(seen.start_ns)), clamp(scale.at(seen.end_ns))] : [own, own];
+  const gap = seen ? 8 : 30;
+  if ((1 - end) * width + 16 >= need + gap) return { left: `calc(${(100 * end).toFixed(3)}% + ${gap}px)` };
+  if (start * width >= need + gap) return { right: `calc(${(100 * (1 - start)).toFixed(3)}% + ${gap}px)` };
+  // In the middle of a bar that is wider than they are.
+  return (end - start) * width > need ? { left: `calc(${(100 * start).toFixed(3)}% + 8px)` } : null;
 }
 
 /** Where an arrow ends on this line, as a share of the window; null when that time is not in it. */
@@ -368,12 +390,16 @@ function inSight(target, scale) {
   return target && scale.at(target.end_ns) >= 0 && scale.at(target.start_ns) <= 1 ? target : null;
 }
 
+/** The words, and shorter ones for less room. */
 function whereOf(span, link, target, model) {
-  const trace = link.trace_id === model.trace_id ? 'in this trace' : `in trace ${shortId(link.trace_id)}`;
-  if (!link.held) return `${trace}, not held`;
-  if (!target) return trace;
+  const isHere = link.trace_id === model.trace_id;
+  const trace = isHere ? 'in this trace' : `in trace ${shortId(link.trace_id)}`;
+  if (!link.held) return [`${trace}, not held`, 'not held'];
+  if (!target) return [trace, shortId(link.trace_id)];
   const before = span.start_ns - target.start_ns;
-  return `${duration(target.duration_ns)}, ${duration(Math.abs(before))} ${before > 0 ? 'before' : 'after'}, ${trace}`;
+  const took = duration(target.duration_ns);
+  const since = `${duration(Math.abs(before))} ${before > 0 ? 'before' : 'after'}`;
+  return [`${took}, ${since}, ${trace}`, `${took}, ${since}`, took];
 }
 
 const clamp = (share) => Math.max(0, Math.min(1, share));
@@ -407,7 +433,7 @@ function arrow(waterfall, i, width, top) {
   const y = (index.get(span.id) + 0.5) * LINE - top + 7;
   const farY = (i + 0.5) * LINE - top;
   const anchor = anchorOf(link, host);
-  const d = route({ x, y }, { x: anchor === null ? x + 18 : anchor * width, y: farY }, link.direction === 'to');
+  const d = route({ x, y }, { x: anchor === null ? x + 18 : anchor * width, y: farY }, link.direction !== 'from');
   return svg('path', { class: `arrow ${link.direction}`, d, 'marker-end': 'url(#head)' });
 }
 
