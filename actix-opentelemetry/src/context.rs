@@ -1,5 +1,5 @@
-//! The execution context of a traced actor: what `actix::Context` is, with every way of running
-//! code later made to carry the OpenTelemetry context.
+//! The execution context of a traced actor. It does what `actix::Context` does, and every way of
+//! running code later (`spawn`, `notify_later`, `add_stream`, ...) carries the OpenTelemetry context.
 
 use std::time::Duration;
 
@@ -16,33 +16,34 @@ use opentelemetry::Context;
 use crate::actor::{CarriesContext, TracedActor, sealed};
 use crate::life::Started;
 use crate::origin::current;
+use crate::reply::ReplyContext;
 use crate::scoped::{Scoped, Settle};
 use crate::stream::{MessageItems, StreamItems};
 use crate::timer;
 
-/// actix's own default, which it does not export.
+/// actix's default, which actix does not export.
 pub(crate) const DEFAULT_MAILBOX_CAPACITY: usize = 16;
 
 /// The context of a [`TracedActor`], in the place of [`actix::Context`].
 ///
-/// Messages, timers, streams and spawned futures run in the OpenTelemetry context of whatever sent,
-/// set or spawned them. Everything else is as in actix.
+/// Messages, timers, streams and spawned futures run in the OpenTelemetry context of the code that
+/// sent, set or spawned them. Everything else is as in actix.
 pub struct TracedContext<A: TracedActor<Context = Self>> {
     parts: ContextParts<A>,
     mailbox: Option<Mailbox<A>>,
-    /// While a reply is being sent: the message it answers, for the future that actix makes of it.
+    /// Set while actix turns a reply into a future: the message that this future answers.
     offered_reply: Option<Box<dyn Settle>>,
-    /// In which context the actor was told to stop, for the supervisor's link.
+    /// The context in which the actor was told to stop, to which the span of a restart is linked.
     stopped_in: Option<Context>,
 }
 
 impl<A: TracedActor<Context = Self>> TracedContext<A> {
-    /// Makes a context that no actor runs in yet; its address can be had already.
+    /// Makes a context in which no actor runs yet. It has an address already.
     pub fn new() -> Self {
         Self::with_mailbox(Mailbox::default())
     }
 
-    /// Makes a context around the receiving end of an address that exists already.
+    /// Makes a context for an address that exists already, from its receiving end.
     pub fn with_receiver(rx: AddressReceiver<A>) -> Self {
         Self::with_mailbox(Mailbox::new(rx))
     }
@@ -63,7 +64,7 @@ impl<A: TracedActor<Context = Self>> TracedContext<A> {
         addr
     }
 
-    /// Starts the actor whose address is held elsewhere.
+    /// Starts the actor without making an address, for a caller that has one.
     pub(crate) fn spawn_actor(self, actor: A) {
         drop(actix_rt::spawn(Started::new::<A>(self.into_future(actor))));
     }
@@ -79,36 +80,18 @@ impl<A: TracedActor<Context = Self>> TracedContext<A> {
         self.parts.curr_handle()
     }
 
-    /// Sets how many messages the mailbox holds (16 unless set, 0 for no bound); every sender has
-    /// room for one more.
+    /// Sets how many messages the mailbox holds: 16 unless set, and 0 for no bound. Each clone of an
+    /// address has room for one message more.
     pub fn set_mailbox_capacity(&mut self, capacity: usize) {
         self.parts.set_mailbox_capacity(capacity);
     }
 
-    /// Whether any address of this actor is left.
+    /// Whether this actor can still be reached: whether any of its addresses is left.
     pub fn connected(&self) -> bool {
         self.parts.connected()
     }
 
-    /// Spawns a future that has its context already.
-    pub(crate) fn spawn_answer<F>(&mut self, future: F) -> SpawnHandle
-    where
-        F: ActorFuture<A, Output = ()> + 'static,
-    {
-        self.parts.spawn(future)
-    }
-
-    /// Says which message the next future that is spawned or waited for will answer.
-    pub(crate) fn offer_reply(&mut self, reply: Box<dyn Settle>) {
-        self.offered_reply = Some(reply);
-    }
-
-    /// Takes the offer back, if no future has taken it.
-    pub(crate) fn withdraw_reply(&mut self) -> Option<Box<dyn Settle>> {
-        self.offered_reply.take()
-    }
-
-    /// In which context the actor was told to stop, once.
+    /// Takes the context in which the actor was told to stop.
     pub(crate) fn take_stopped_in(&mut self) -> Option<Context> {
         self.stopped_in.take()
     }
@@ -137,6 +120,23 @@ impl<A: TracedActor<Context = Self>> CarriesContext for TracedContext<A> {}
 impl<A: TracedActor<Context = Self>> AsyncContextParts<A> for TracedContext<A> {
     fn parts(&mut self) -> &mut ContextParts<A> {
         &mut self.parts
+    }
+}
+
+impl<A: TracedActor<Context = Self>> ReplyContext<A> for TracedContext<A> {
+    fn spawn_answer<F>(&mut self, future: F) -> SpawnHandle
+    where
+        F: ActorFuture<A, Output = ()> + 'static,
+    {
+        self.parts.spawn(future)
+    }
+
+    fn offer_reply(&mut self, reply: Box<dyn Settle>) {
+        self.offered_reply = Some(reply);
+    }
+
+    fn withdraw_reply(&mut self) -> Option<Box<dyn Settle>> {
+        self.offered_reply.take()
     }
 }
 

@@ -1,8 +1,13 @@
-//! Finding out when a message has been answered, and with what.
+//! Finds out when a message has been answered and with what, so that its span can end.
 //!
-//! actix hands a handler's return value to [`MessageResponse::handle`], which knows how to send it
-//! and tells no one when. So the common reply types are recognised by their type and sent here;
-//! any other gets a reply channel of this crate's own, whose answer is looked at and passed on.
+//! actix gives a handler's return value to [`MessageResponse::handle`], which sends the reply but
+//! does not tell when. So [`respond`] looks at the type of the value:
+//!
+//! - a reply that is there already (`u32`, `MessageResult`): the span ends, then actix sends it;
+//! - a future (`ResponseFuture`, `ResponseActFuture`): it is polled here, as an [`Answer`], and the
+//!   span ends when it is ready;
+//! - any other type: actix sends the reply into a channel of this crate's own, a [`Forward`], which
+//!   ends the span and passes the reply on.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -12,39 +17,92 @@ use std::task::{Poll, ready};
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{
-    ActorFuture, ActorResponse, AtomicResponse, Handler, Message, MessageResult, ResponseActFuture,
-    ResponseFuture,
+    Actor, ActorFuture, ActorResponse, AsyncContext, AtomicResponse, Handler, Message,
+    MessageResult, ResponseActFuture, ResponseFuture, SpawnHandle,
 };
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::TracedActor;
-use crate::context::TracedContext;
 use crate::life::count_panic;
+use crate::operation::{self, Kind};
+use crate::origin::Arrival;
 use crate::outcome::{Outcome, panic_message};
 use crate::scoped::Settle;
 use crate::span::MessageSpan;
 
+/// What a reply needs of the context that its actor runs in, which is
+/// [`TracedContext`](crate::TracedContext).
+///
+/// It is a trait so that this file, and the timers and streams that reply through it, do not import
+/// that context, which imports them.
+pub(crate) trait ReplyContext<A>: AsyncContext<A>
+where
+    A: Actor<Context = Self>,
+{
+    /// Spawns a future that carries the message's context already, so that none is added to it.
+    fn spawn_answer<F>(&mut self, future: F) -> SpawnHandle
+    where
+        F: ActorFuture<A, Output = ()> + 'static;
+
+    /// Says that the next future that is spawned or waited for is the answer to this message.
+    fn offer_reply(&mut self, reply: Box<dyn Settle>);
+
+    /// Takes back what was offered, if no future was spawned or waited for since.
+    fn withdraw_reply(&mut self) -> Option<Box<dyn Settle>>;
+}
+
+/// Handles a message that did not come through the mailbox (from a timer or a stream), in its
+/// sender's context. There is no sender that waits for a reply.
+pub(crate) fn deliver<A, M>(
+    actor: &mut A,
+    ctx: &mut A::Context,
+    message: M,
+    span: &mut MessageSpan,
+    kind: Kind,
+    arrive: impl FnOnce() -> Arrival,
+) where
+    A: TracedActor + Handler<M>,
+    A::Context: ReplyContext<A>,
+    M: Message + 'static,
+{
+    let operation = || operation::of_message::<A, M>(kind);
+    let cx = span.start(actor, kind, operation, arrive);
+    span.run(
+        cx,
+        ctx,
+        |ctx| actor.handle(message, ctx),
+        |response, span, ctx| respond::<A, M>(response, span, ctx, None),
+    );
+}
+
+/// Ends the span of code that gives no reply, such as a timer's closure.
+pub(crate) fn end<C>((): (), span: &mut MessageSpan, _: &mut C) {
+    span.end(Outcome::Success);
+}
+
 /// Sends a handler's return value, and ends the message's span, if it has one, when the reply is
-/// ready. The message's context is current.
+/// ready. It is called with the message's context current.
 pub(crate) fn respond<A, M>(
     response: A::Result,
     span: &mut MessageSpan,
-    ctx: &mut TracedContext<A>,
+    ctx: &mut A::Context,
     tx: Option<OneshotSender<M::Result>>,
 ) where
-    A: TracedActor<Context = TracedContext<A>> + Handler<M>,
+    A: TracedActor + Handler<M>,
+    A::Context: ReplyContext<A>,
     M: Message + 'static,
 {
     let response = match downcast::<_, ResponseFuture<M::Result>>(response) {
         Ok(future) => {
-            // actix would spawn it past the context; the handle is of no use to anyone.
+            // actix spawns such a future on the arbiter and not in `ctx`, too.
             drop(actix_rt::spawn(Answer::<A, M, _>::new(future, span.take(), tx)));
             return;
         }
         Err(response) => response,
     };
-    // With nothing to record, it is enough that `ctx.spawn` and `ctx.wait` carry the context.
+    // Nothing is to be recorded. actix may send the reply, since `ctx.spawn` and `ctx.wait`, through
+    // which it runs a future, carry the context.
     if !span.is_open() {
         return response.handle(ctx, tx);
     }
@@ -63,7 +121,7 @@ pub(crate) fn respond<A, M>(
     }
 }
 
-/// The value of a reply that is there already.
+/// The value of a reply that is there already; `None` for a future or a type that is not known.
 pub(crate) fn peek<A, M>(response: &A::Result) -> Option<&M::Result>
 where
     A: Handler<M>,
@@ -75,7 +133,7 @@ where
         .or_else(|| response.downcast_ref::<MessageResult<M>>().map(|result| &result.0))
 }
 
-/// Moves a value into the type that it turns out to have.
+/// Turns a value of type `T` into a `U`, if `T` and `U` are the same type.
 fn downcast<T: 'static, U: 'static>(value: T) -> Result<U, T> {
     let mut slot = Some(value);
     if let Some(found) = (&mut slot as &mut dyn Any).downcast_mut::<Option<U>>()
@@ -86,7 +144,7 @@ fn downcast<T: 'static, U: 'static>(value: T) -> Result<U, T> {
     Err(slot.expect("the value is taken out only as the other type"))
 }
 
-/// Sends a reply to whoever waits for it.
+/// Sends a reply to the sender of the message, if it waits for one.
 pub(crate) fn send<R>(tx: Option<OneshotSender<R>>, reply: R) {
     if let Some(tx) = tx {
         // A sender that has stopped waiting gets no reply, as in actix.
@@ -122,7 +180,7 @@ impl<A: TracedActor, M: Message> Future for Answer<A, M, ResponseFuture<M::Resul
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<()> {
-        // Polled past the actor, whose own future counts all other panics.
+        // The actor's future, which counts all other panics, does not poll this one.
         count_panic::<A, _>(|| self.poll_with(|future| future.poll(task)))
     }
 }
@@ -149,7 +207,8 @@ impl<A, M: Message, F> Drop for Answer<A, M, F> {
     }
 }
 
-/// A reply channel of this crate's own, between the handler's and the sender's.
+/// A reply channel between the handler and the sender: `rx` gets the reply from actix, `tx` passes it
+/// on.
 struct Forward<A, R> {
     span: MessageSpan,
     rx: oneshot::Receiver<R>,
@@ -160,10 +219,11 @@ struct Forward<A, R> {
 fn forward<A, M>(
     response: A::Result,
     span: MessageSpan,
-    ctx: &mut TracedContext<A>,
+    ctx: &mut A::Context,
     tx: Option<OneshotSender<M::Result>>,
 ) where
-    A: TracedActor<Context = TracedContext<A>> + Handler<M>,
+    A: TracedActor + Handler<M>,
+    A::Context: ReplyContext<A>,
     M: Message + 'static,
 {
     let (inner, rx) = oneshot::channel();
@@ -180,14 +240,14 @@ fn forward<A, M>(
     }
     ctx.offer_reply(reply);
     response.handle(ctx, Some(inner));
-    // Still there if the response was a value after all.
+    // No future took the offer: the response was a value, and its reply is in the channel.
     if let Some(reply) = ctx.withdraw_reply() {
         reply.settle();
     }
 }
 
-/// Whether the response is of a type that, if it takes time, is one future given to `ctx.spawn` or
-/// `ctx.wait`, whose end is the reply. A type that is not known may spawn anything.
+/// Whether the type of the response is known to be either a value, or one future that actix gives to
+/// `ctx.spawn` or `ctx.wait` and whose end is the reply. A type that is not known may spawn anything.
 fn is_one_actor_future<A, M>(response: &A::Result) -> bool
 where
     A: TracedActor + Handler<M>,

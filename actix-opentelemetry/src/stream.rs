@@ -1,4 +1,5 @@
-//! Streams that an actor listens to: each item is a message of its own.
+//! Streams that an actor listens to (`ctx.add_stream`, `ctx.add_message_stream`). Each item is
+//! handled as a message of its own, in the context in which the stream was added.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,13 +9,12 @@ use futures_util::Stream;
 use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
-use crate::context::TracedContext;
 use crate::operation::{self, Kind};
 use crate::origin::Arrival;
+use crate::reply::{ReplyContext, deliver, end};
 use crate::span::MessageSpan;
-use crate::timer::{deliver, end};
 
-/// How many items actix handles before it lets others run.
+/// How many items are handled before other futures may run, as in actix.
 const ITEMS_AT_ONCE: usize = 16;
 
 pin_project! {
@@ -47,7 +47,8 @@ impl<S> StreamItems<S> {
 
 impl<A, S> ActorFuture<A> for StreamItems<S>
 where
-    A: TracedActor<Context = TracedContext<A>> + StreamHandler<S::Item>,
+    A: TracedActor + StreamHandler<S::Item>,
+    A::Context: AsyncContext<A>,
     S: Stream + 'static,
 {
     type Output = ();
@@ -55,7 +56,7 @@ where
     fn poll(
         self: Pin<&mut Self>,
         actor: &mut A,
-        ctx: &mut TracedContext<A>,
+        ctx: &mut A::Context,
         task: &mut Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();
@@ -111,7 +112,8 @@ impl<S> MessageItems<S> {
 
 impl<A, S> ActorFuture<A> for MessageItems<S>
 where
-    A: TracedActor<Context = TracedContext<A>> + Handler<S::Item>,
+    A: TracedActor + Handler<S::Item>,
+    A::Context: ReplyContext<A>,
     S: Stream + 'static,
     S::Item: Message,
 {
@@ -120,7 +122,7 @@ where
     fn poll(
         self: Pin<&mut Self>,
         actor: &mut A,
-        ctx: &mut TracedContext<A>,
+        ctx: &mut A::Context,
         task: &mut Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();

@@ -1,7 +1,8 @@
-//! Messages and closures that an actor sends to itself: at once, later, or again and again.
+//! Messages and closures that an actor sends to itself: at once (`ctx.notify`), later
+//! (`ctx.notify_later`, `ctx.run_later`), or again and again (`ctx.run_interval`).
 //!
-//! actix's own versions go through `ctx.spawn`, which would put every firing of a timer under
-//! whoever set it; these make each firing a message of its own.
+//! actix's own versions go through `ctx.spawn`, by which all firings of a timer would belong to the
+//! span that set it. The futures here treat each firing as a message of its own.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -15,17 +16,16 @@ use pin_project_lite::pin_project;
 
 use crate::actor::TracedActor;
 use crate::attribute::error_type;
-use crate::context::TracedContext;
 use crate::life::is_dying;
 use crate::lost;
 use crate::measure;
 use crate::operation::{self, Kind, Operation};
 use crate::origin::{Arrival, Sent};
 use crate::outcome::Outcome;
-use crate::reply::respond;
+use crate::reply::{ReplyContext, deliver, end};
 use crate::span::MessageSpan;
 
-/// A message from `ctx.notify`, on its way.
+/// A message from `ctx.notify` that has not been handled yet.
 pub(crate) struct Notified<A: TracedActor + Handler<M>, M: Message + 'static> {
     message: Option<M>,
     span: MessageSpan,
@@ -47,7 +47,8 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Unpin for Notified<A, M>
 
 impl<A, M> ActorFuture<A> for Notified<A, M>
 where
-    A: TracedActor<Context = TracedContext<A>> + Handler<M>,
+    A: TracedActor + Handler<M>,
+    A::Context: ReplyContext<A>,
     M: Message + 'static,
 {
     type Output = ();
@@ -55,7 +56,7 @@ where
     fn poll(
         mut self: Pin<&mut Self>,
         actor: &mut A,
-        ctx: &mut TracedContext<A>,
+        ctx: &mut A::Context,
         _: &mut Context<'_>,
     ) -> Poll<()> {
         if let Some(message) = self.message.take() {
@@ -78,7 +79,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Notified<A, M> 
 }
 
 pin_project! {
-    /// A message from `ctx.notify_later`, waiting for its time.
+    /// A message from `ctx.notify_later` that waits for its time.
     pub(crate) struct Delayed<A, M>
     where
         A: TracedActor,
@@ -118,7 +119,8 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Delayed<A, M> {
 
 impl<A, M> ActorFuture<A> for Delayed<A, M>
 where
-    A: TracedActor<Context = TracedContext<A>> + Handler<M>,
+    A: TracedActor + Handler<M>,
+    A::Context: ReplyContext<A>,
     M: Message + 'static,
 {
     type Output = ();
@@ -126,7 +128,7 @@ where
     fn poll(
         self: Pin<&mut Self>,
         actor: &mut A,
-        ctx: &mut TracedContext<A>,
+        ctx: &mut A::Context,
         task: &mut Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();
@@ -140,7 +142,7 @@ where
 }
 
 pin_project! {
-    /// A closure from `ctx.run_later`, waiting for its time.
+    /// A closure from `ctx.run_later` that waits for its time.
     pub(crate) struct Later<A, F>
     where
         A: TracedActor,
@@ -175,15 +177,15 @@ impl<A: TracedActor, F: 'static> Later<A, F> {
 
 impl<A, F> ActorFuture<A> for Later<A, F>
 where
-    A: TracedActor<Context = TracedContext<A>>,
-    F: FnOnce(&mut A, &mut TracedContext<A>) + 'static,
+    A: TracedActor,
+    F: FnOnce(&mut A, &mut A::Context) + 'static,
 {
     type Output = ();
 
     fn poll(
         self: Pin<&mut Self>,
         actor: &mut A,
-        ctx: &mut TracedContext<A>,
+        ctx: &mut A::Context,
         task: &mut Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();
@@ -198,8 +200,8 @@ where
     }
 }
 
-/// Drops what was to happen later in the context of whoever set it, and counts it if it is the
-/// actor that goes away.
+/// Drops a message or a closure whose time has not come, in the context of the code that set the
+/// timer. It counts as dropped if the actor is going away, and not if the timer was cancelled.
 fn drop_pending<T>(
     pending: &mut Option<T>,
     span: &MessageSpan,
@@ -221,15 +223,15 @@ pub(crate) fn every<A, F>(
     task: F,
 ) -> impl ActorFuture<A, Output = ()> + 'static
 where
-    A: TracedActor<Context = TracedContext<A>>,
-    F: FnMut(&mut A, &mut TracedContext<A>) + 'static,
+    A: TracedActor,
+    F: FnMut(&mut A, &mut A::Context) + 'static,
 {
     let operation = || operation::of_closure::<A, F>(Kind::Interval);
     let setter = MessageSpan::sent::<A>(Kind::Interval, operation);
     let mut task = Repeated { task: Some(task), setter };
     let mut due = start;
-    let tick = move |actor: &mut A, ctx: &mut TracedContext<A>| {
-        // The whole of it, so that it is dropped as a whole.
+    let tick = move |actor: &mut A, ctx: &mut A::Context| {
+        // Names `task` as a whole, so that the closure holds it as a whole and drops it as a whole.
         let Repeated { task, setter } = &mut task;
         let Some(task) = task else { return };
         let late = || Arrival::late(due.elapsed());
@@ -241,7 +243,7 @@ where
     IntervalFunc::new_at(start, interval, tick).finish()
 }
 
-/// What runs at each tick; dropped in the context of whoever set it.
+/// The closure that runs at each tick. It is dropped in the context of the code that set the interval.
 struct Repeated<F> {
     task: Option<F>,
     setter: MessageSpan,
@@ -252,32 +254,4 @@ impl<F> Drop for Repeated<F> {
         let Self { task, setter } = self;
         setter.within(|| *task = None);
     }
-}
-
-/// Handles a message that did not come by the mailbox, in its sender's context: nobody waits for
-/// its reply.
-pub(crate) fn deliver<A, M>(
-    actor: &mut A,
-    ctx: &mut TracedContext<A>,
-    message: M,
-    span: &mut MessageSpan,
-    kind: Kind,
-    arrive: impl FnOnce() -> Arrival,
-) where
-    A: TracedActor<Context = TracedContext<A>> + Handler<M>,
-    M: Message + 'static,
-{
-    let operation = || operation::of_message::<A, M>(kind);
-    let cx = span.start(actor, kind, operation, arrive);
-    span.run(
-        cx,
-        ctx,
-        |ctx| actor.handle(message, ctx),
-        |response, span, ctx| respond::<A, M>(response, span, ctx, None),
-    );
-}
-
-/// Ends the span of code that gives no reply.
-pub(crate) fn end<C>((): (), span: &mut MessageSpan, _: &mut C) {
-    span.end(Outcome::Success);
 }
