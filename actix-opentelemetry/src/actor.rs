@@ -1,4 +1,4 @@
-//! What an actor says about itself.
+//! [`TracedActor`], by which an actor says how its messages are traced.
 
 use std::borrow::Cow;
 
@@ -34,20 +34,20 @@ use crate::policy::{
     note = "add `impl TracedActor for {Self} {{ const NAME: &'static str = \"...\"; }}`"
 )]
 pub trait TracedActor: Actor<Context: CarriesContext> {
-    /// The actor's name in span names and in `actix.actor.name`. Few different values: the
-    /// instance belongs in [`attributes`](Self::attributes).
+    /// The actor's name in span names and in `actix.actor.name`. It names the type of the actor; what
+    /// tells one instance from another belongs in [`attributes`](Self::attributes).
     const NAME: &'static str;
 
     /// How many tells (`do_send`, `try_send`, `notify`) in a row, with no ask between them, stay
     /// in one trace before the next becomes a root with a link. Raise it for a pipeline with more
-    /// stages than this; lower it for an actor that tells itself to go on for ever; `u32::MAX`
-    /// never cuts.
+    /// stages than this; lower it for an actor that keeps itself going by messages to itself. With
+    /// `u32::MAX` a trace is never cut.
     const HOP_LIMIT: u32 = DEFAULT_HOP_LIMIT;
 
     /// How many rows of tells, with asks between them, stay in one trace before the next tell becomes
     /// a root with a link. Workers that pull their work make such a chain without an end: each ask
     /// for work is under the work before, and each piece of work under the ask. An ask itself is
-    /// always under whoever asks. `u32::MAX` never cuts.
+    /// always a child of the asking span. With `u32::MAX` a trace is never cut.
     const ROUND_LIMIT: u32 = DEFAULT_ROUND_LIMIT;
 
     /// Whether timers and stream items are traces of their own.
@@ -56,14 +56,14 @@ pub trait TracedActor: Actor<Context: CarriesContext> {
     /// What a message from outside any trace becomes.
     const ROOT: RootPolicy = RootPolicy::Carry;
 
-    /// Between what the actor's batches ([`BatchLinks`](crate::BatchLinks)) are linked.
+    /// Which way the links of the actor's batches ([`BatchLinks`](crate::BatchLinks)) point.
     const BATCHES: BatchPolicy = BatchPolicy::BothWays;
 
     /// In which context the actor starts and restarts.
     const START: StartPolicy = StartPolicy::Outside;
 
-    /// What tells this instance from the others of its type, set on the spans of all its messages.
-    /// Called only for messages that are recorded.
+    /// Attributes that tell this instance from the others of its type, such as the name of the aisle.
+    /// They are set on the spans of all its messages. Called only for messages that are recorded.
     fn attributes(&self) -> impl IntoIterator<Item = KeyValue> {
         []
     }
@@ -71,8 +71,8 @@ pub trait TracedActor: Actor<Context: CarriesContext> {
     /// Whether a reply is a failure: `Some` sets the span's status to Error and is its
     /// `error.type`, which should be one of a few fixed words.
     ///
-    /// Called only for messages that are recorded. Without it every reply is a success, `Err` too,
-    /// because a type alone does not say which errors are an actor's failure and which an answer.
+    /// Called only for messages that are recorded. By default every reply is a success, even `Err`:
+    /// the type alone does not say whether an error is a failure of the actor or a normal answer.
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
         let _ = reply;
         None
@@ -91,6 +91,6 @@ pub trait TracedActor: Actor<Context: CarriesContext> {
 pub trait CarriesContext: sealed::Sealed {}
 
 pub(crate) mod sealed {
-    /// The contexts are this crate's own.
+    /// Keeps other crates from implementing [`CarriesContext`](super::CarriesContext).
     pub trait Sealed {}
 }

@@ -1,4 +1,5 @@
-//! Sending a message so that a failure to deliver it is seen in the sender's trace.
+//! Asking and telling an actor so that a message that is not delivered or not answered shows in the
+//! sender's trace.
 
 use std::pin::Pin;
 use std::task::{Poll, ready};
@@ -19,12 +20,12 @@ use crate::measure;
 use crate::operation::{self, Kind, Operation};
 use crate::origin::{current, within};
 
-/// Asks an actor: `addr.send(message)`, with the context and the failures of the caller.
+/// Asks an actor: `addr.send(message)`, and if no reply comes, the caller's span says why.
 ///
-/// The context is the one that is current at this call, whenever the future is polled and whatever
-/// context it is polled in, also when the mailbox is full and the message enters it later. If no
-/// reply comes, the reason is on the caller's span: an event `actix.ask.failed` with `error.type`.
-/// Whether the caller has failed too is for the caller to say: see [`fail_caller`](Asking::fail_caller).
+/// The message carries the context that is current at this call, even if the future is polled later
+/// and in another context, as when the mailbox is full and the message has to wait for room. The reason
+/// why no reply came is an event `actix.ask.failed` with `error.type` on the caller's span. The caller
+/// decides whether it has failed too: see [`fail_caller`](Asking::fail_caller).
 ///
 /// ```no_run
 /// # use actix::prelude::*;
@@ -54,32 +55,32 @@ where
     M::Result: Send,
 {
     let (request, is_sent) = observe_packing(|| addr.send(message));
-    let room = match is_sent {
-        true => Room::Found,
-        false if addr.connected() => Room::Awaited,
-        false => Room::Gone,
+    let delivery = match is_sent {
+        true => Delivery::InMailbox,
+        false if addr.connected() => Delivery::WaitsForRoom,
+        false => Delivery::Closed,
     };
-    Asking::new(request, room, || operation::of_message::<A, M>(Kind::Ask))
+    Asking::new(request, delivery, || operation::of_message::<A, M>(Kind::Ask))
 }
 
-/// Asks whoever a [`Recipient`] stands for: [`ask`](ask()) where the actor's type is not known.
+/// Asks a [`Recipient`]: as [`ask`](ask()), where the actor's type is not known.
 ///
-/// Where the caller's span says that no reply came, it names the message but not the actor.
+/// If no reply comes, the event on the caller's span names the message but not the actor.
 pub fn ask_recipient<M>(recipient: &Recipient<M>, message: M) -> AskRecipient<M>
 where
     M: Message + Send + 'static,
     M::Result: Send,
 {
     let (request, is_sent) = observe_packing(|| recipient.send(message));
-    let room = match is_sent {
-        true => Room::Found,
-        false if recipient.connected() => Room::Unknown,
-        false => Room::Gone,
+    let delivery = match is_sent {
+        true => Delivery::InMailbox,
+        false if recipient.connected() => Delivery::Unknown,
+        false => Delivery::Closed,
     };
-    Asking::new(request, room, || operation::of_recipient::<M>(Kind::Ask))
+    Asking::new(request, delivery, || operation::of_recipient::<M>(Kind::Ask))
 }
 
-/// Tells an actor: `addr.try_send(message)`, with a failure on the caller's span, as an event
+/// Tells an actor: `addr.try_send(message)`, and if it fails, the caller's span has an event
 /// `actix.tell.failed`.
 ///
 /// # Errors
@@ -96,7 +97,7 @@ where
     addr.try_send(message).inspect_err(|error| not_told(error, name))
 }
 
-/// Tells whoever a [`Recipient`] stands for: [`tell`] where the actor's type is not known.
+/// Tells a [`Recipient`]: as [`tell`], where the actor's type is not known.
 ///
 /// # Errors
 ///
@@ -126,7 +127,7 @@ fn not_told<M>(error: &SendError<M>, name: fn() -> &'static Operation) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AskError {
-    /// The mailbox had no room, and the caller had asked to be told with
+    /// The mailbox had no room, and the caller did not want to wait:
     /// [`fail_when_full`](Asking::fail_when_full). The message was not sent.
     #[error("the actor's mailbox is full")]
     Full,
@@ -139,8 +140,8 @@ pub enum AskError {
     Timeout,
 }
 
-/// For code that is written against actix's own error: a mailbox without room is a message that was
-/// not delivered in time.
+/// For code that is written against actix's own error, which has no word for a full mailbox: it becomes
+/// a timeout.
 impl From<AskError> for MailboxError {
     fn from(error: AskError) -> Self {
         match error {
@@ -156,18 +157,19 @@ pub type Ask<A, M> = Asking<Request<A, M>>;
 /// The future of an [`ask_recipient`].
 pub type AskRecipient<M> = Asking<RecipientRequest<M>>;
 
-/// Whether the message has found room in the mailbox.
+/// How far the message has come on its way into the mailbox.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Room {
-    Found,
-    /// Not yet: actix looks for it at each poll.
-    Awaited,
-    /// It may have, in the mailbox of an actor that is not traced; or not yet.
+enum Delivery {
+    /// It is in the mailbox.
+    InMailbox,
+    /// The mailbox is full. actix looks for room at each poll.
+    WaitsForRoom,
+    /// Either of the two: only the mailbox of a traced actor tells.
     Unknown,
-    /// Not, and the caller does not want to wait.
-    Demanded,
-    /// The mailbox was closed, as the request itself will say.
-    Gone,
+    /// The mailbox is full, and the caller does not want to wait.
+    FailsWhenFull,
+    /// The mailbox is closed, as the request itself will say.
+    Closed,
 }
 
 pin_project! {
@@ -178,7 +180,7 @@ pin_project! {
         request: R,
         cx: Context,
         log: LogSpan,
-        room: Room,
+        delivery: Delivery,
         #[pin]
         timeout: Option<Sleep>,
         fails_caller: bool,
@@ -195,24 +197,25 @@ where
 {
     /// Gives up at once when the mailbox is full, instead of waiting for room.
     ///
-    /// What "full" is belongs to actix: each clone of an `Addr` has room for one message more than
-    /// the mailbox's capacity, so share one `Addr` between the senders that are to be limited.
+    /// actix decides when a mailbox is full: each clone of an `Addr` has room for one message more than
+    /// the mailbox's capacity. So share one `Addr` between the senders that are to be limited.
     pub fn fail_when_full(mut self) -> Self {
-        if let Room::Awaited = self.room {
-            self.room = Room::Demanded;
+        if let Delivery::WaitsForRoom = self.delivery {
+            self.delivery = Delivery::FailsWhenFull;
         }
         self
     }
 }
 
 impl<R> Asking<R> {
-    fn new(request: R, room: Room, name: fn() -> &'static Operation) -> Self {
-        // What has been sent has its span already.
-        let log = if room == Room::Found { LogSpan::default() } else { LogSpan::current() };
-        Self { request, cx: current(), log, room, timeout: None, fails_caller: false, name }
+    fn new(request: R, delivery: Delivery, name: fn() -> &'static Operation) -> Self {
+        // A message in the mailbox has its `tracing` span already.
+        let log =
+            if delivery == Delivery::InMailbox { LogSpan::default() } else { LogSpan::current() };
+        Self { request, cx: current(), log, delivery, timeout: None, fails_caller: false, name }
     }
 
-    /// Waits for the reply no longer than this, from now.
+    /// Waits for the reply no longer than this, counted from now.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(sleep(limit));
         self
@@ -220,10 +223,10 @@ impl<R> Asking<R> {
 
     /// Sets the status of the caller's span to Error if no reply comes.
     ///
-    /// For a caller that does not go on without the reply. One that tries again, or answers from
-    /// elsewhere, has not failed, and the
-    /// [specification](https://opentelemetry.io/docs/specs/semconv/general/recording-errors/) would
-    /// not have its span say so.
+    /// Use it for a caller that cannot go on without the reply. A caller that tries again, or gets its
+    /// answer elsewhere, has not failed, and by the
+    /// [specification](https://opentelemetry.io/docs/specs/semconv/general/recording-errors/) its span
+    /// must not say so.
     pub fn fail_caller(mut self) -> Self {
         self.fails_caller = true;
         self
@@ -238,27 +241,28 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let reply = match *this.room {
-            Room::Found | Room::Gone => this.request.poll(task),
-            // The message is packed at the poll that finds room, in the context of the call.
-            Room::Awaited | Room::Unknown => {
+        let reply = match *this.delivery {
+            Delivery::InMailbox | Delivery::Closed => this.request.poll(task),
+            // The poll that finds room packs the message, which captures the current context: it has
+            // to be that of the call.
+            Delivery::WaitsForRoom | Delivery::Unknown => {
                 let poll = || {
                     let _entered = this.log.enter();
                     within(this.cx, || this.request.poll(task))
                 };
                 let (reply, is_sent) = observe_packing(poll);
                 if is_sent {
-                    *this.room = Room::Found;
+                    *this.delivery = Delivery::InMailbox;
                 }
                 reply
             }
-            Room::Demanded => Poll::Pending,
+            Delivery::FailsWhenFull => Poll::Pending,
         };
         let error = match reply {
             Poll::Ready(Ok(reply)) => return Poll::Ready(Ok(reply)),
             Poll::Ready(Err(MailboxError::Closed)) => AskError::Closed,
             Poll::Ready(Err(MailboxError::Timeout)) => AskError::Timeout,
-            Poll::Pending if *this.room == Room::Demanded => AskError::Full,
+            Poll::Pending if *this.delivery == Delivery::FailsWhenFull => AskError::Full,
             Poll::Pending => match this.timeout.as_pin_mut() {
                 Some(timeout) => {
                     ready!(timeout.poll(task));
@@ -267,7 +271,7 @@ where
                 None => return Poll::Pending,
             },
         };
-        failed(error, *this.room, *this.name);
+        failed(error, *this.delivery, *this.name);
         record_failure(this.cx, *this.name, error.error_type(), *this.fails_caller);
         Poll::Ready(Err(error))
     }
@@ -284,13 +288,13 @@ impl AskError {
 }
 
 #[cold]
-fn failed(error: AskError, room: Room, name: fn() -> &'static Operation) {
+fn failed(error: AskError, delivery: Delivery, name: fn() -> &'static Operation) {
     if !measure::is_enabled() {
         return;
     }
     measure::ask_failed(name(), error.error_type());
-    // One that has entered the mailbox is counted where it is dropped.
-    if !matches!(room, Room::Found | Room::Unknown) {
+    // A message that has entered the mailbox is counted where it is dropped.
+    if !matches!(delivery, Delivery::InMailbox | Delivery::Unknown) {
         measure::dropped(name(), error.error_type());
     }
 }

@@ -7,8 +7,8 @@
 /// The actor's name, [`TracedActor::NAME`](crate::TracedActor::NAME): `Aisle`.
 pub const ACTOR_NAME: &str = "actix.actor.name";
 
-/// The message's type with its path, so that two of one name are told apart:
-/// `store::actors::aisle::Reserve`. Span names have it without. A timer's closure has none.
+/// The message's type with its path, such as `store::actors::aisle::Reserve`, so that two types of one
+/// name are told apart. Span names have it without the path. A timer's closure has no message type.
 pub const MESSAGE_TYPE: &str = "actix.message.type";
 
 /// How the message came: `ask`, `tell`, `notify`, `delayed`, `interval` or `stream`.
@@ -31,25 +31,25 @@ pub const CODE_FUNCTION_NAME: &str = "code.function.name";
 /// [`error.type`](https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/).
 pub const ERROR_TYPE: &str = "error.type";
 
-/// Why a message never reached its handler, on the metric `actix.message.dropped`: what stopped the
-/// actor ([`error_type::UNDELIVERED`]), or made it pass the message over
-/// ([`error_type::ABANDONED`]), or kept the message from entering the mailbox
-/// ([`error_type::MAILBOX_CLOSED`], [`error_type::MAILBOX_FULL`], [`error_type::TIMEOUT`]).
+/// Why a message never reached its handler, on the metric `actix.message.dropped`: the actor stopped
+/// ([`error_type::UNDELIVERED`]), the sender had stopped waiting ([`error_type::ABANDONED`]), or the
+/// message did not enter the mailbox ([`error_type::MAILBOX_CLOSED`], [`error_type::MAILBOX_FULL`],
+/// [`error_type::TIMEOUT`]).
 pub const DROP_REASON: &str = "actix.message.drop_reason";
 
 /// The values of [`ERROR_TYPE`] that this crate itself sets.
 pub mod error_type {
-    /// The handler, or the future that it answered with, panicked.
+    /// The handler or the future of its reply panicked.
     pub const PANIC: &str = "panic";
 
     /// The reply will never come: its future was dropped, or the sender of an ask had stopped
     /// waiting before the message was handled.
     pub const ABANDONED: &str = "abandoned";
 
-    /// The handler threw the reply channel away.
+    /// The handler dropped the reply channel without a reply.
     pub const NO_REPLY: &str = "no_reply";
 
-    /// The actor went away with the message still in its mailbox.
+    /// The actor stopped with the message still in its mailbox.
     pub const UNDELIVERED: &str = "undelivered";
 
     /// No reply in the time given to [`ask`](crate::ask()).

@@ -1,4 +1,5 @@
-//! One piece of work that serves many messages: a span of its own, linked to each of theirs.
+//! One piece of work that serves many messages, such as a database transaction for all orders that
+//! wait: it has a span of its own, which is linked to the span of each message.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -80,18 +81,18 @@ pub struct BatchLinks {
 }
 
 impl BatchLinks {
-    /// A batch of no messages yet.
+    /// A batch that has no messages yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the message that is being handled: call it in the handler.
+    /// Adds the message that is being handled. Call it in the handler.
     pub fn add_current(&mut self) {
         self.add(&current());
     }
 
-    /// Adds the message that was handled in this context, for an actor that decides later which
-    /// messages make a batch and keeps `Context::current()` beside each until then.
+    /// Adds the message that was handled in this context. It is for an actor that decides later which
+    /// messages make a batch, and keeps `Context::current()` beside each message until then.
     pub fn add(&mut self, cx: &Context) {
         self.keep_common_baggage(cx);
         self.message_count += 1;
@@ -110,19 +111,20 @@ impl BatchLinks {
         self.message_count == 0
     }
 
-    /// The work, in its span: `process {Actor} batch`, from now until the future is done.
+    /// Runs the work in a span `process {Actor} batch`, which lasts from now until the future is done.
     ///
-    /// The span is current in the future. Its failure is what the actor's
-    /// [`classify`](TracedActor::classify) makes of the future's output, a panic, or `abandoned` if
-    /// the future is dropped. Context values are those of the caller of this method; of the
-    /// baggage, what all the messages have in common. If no message is recorded there is no span
-    /// (unless the actor's policy is [`RootPolicy::Start`]).
+    /// The span is current in the future. It fails if the actor's [`classify`](TracedActor::classify)
+    /// says so of the future's output, if the future panics, and as `abandoned` if it is dropped. The
+    /// context values are those of the caller of this method; the baggage has the entries that all
+    /// messages have in common. If none of the messages is recorded there is no span, unless the
+    /// actor's policy is [`RootPolicy::Start`].
     pub fn process<A: TracedActor, F>(self, work: F) -> Batch<A, F>
     where
         F: Future,
         F::Output: 'static,
     {
-        // It logs as whatever polls it, which is nobody's request.
+        // It logs in a span of its own, which is made at the first poll: the work belongs to no single
+        // request.
         Batch {
             work: Some(work),
             span: self.start::<A>().with_log(LogSpan::later()),
@@ -130,7 +132,7 @@ impl BatchLinks {
         }
     }
 
-    /// The same for work that blocks, in a sync actor.
+    /// Does the same as [`process`](Self::process) for work that blocks, in a sync actor.
     pub fn process_blocking<A: TracedActor, R: 'static>(self, work: impl FnOnce() -> R) -> R {
         let mut span = self.start::<A>().with_log(LogSpan::current());
         let output = span.enter(work);
@@ -138,8 +140,9 @@ impl BatchLinks {
         output
     }
 
-    /// Several messages seldom agree on what cannot be compared, but an entry that all of them
-    /// carry is true of the batch.
+    /// Keeps the entries that this message's baggage has too, with the same value: an entry that all
+    /// messages carry is true of the batch. Context values cannot be compared, so those of the messages
+    /// are not kept.
     fn keep_common_baggage(&mut self, cx: &Context) {
         let baggage = cx.baggage();
         if self.message_count == 0 {
@@ -178,7 +181,7 @@ impl BatchLinks {
         if A::BATCHES == BatchPolicy::BothWays && batch.is_open() && is_recorded(batch.cx()) {
             let span = batch.cx().span();
             for cx in &recorded {
-                // One that has ended takes no link any more, and has no need of it.
+                // A span that has ended ignores the link.
                 cx.span().add_link(span.span_context().clone(), Vec::new());
             }
         }

@@ -1,8 +1,9 @@
-//! A message in the mailbox, with the context of whoever sent it.
+//! A message in the mailbox, with the context of its sender.
 //!
-//! [`ToEnvelope::pack`] runs on the sender's side for every way of sending (`Addr`, `Recipient`,
-//! their weak forms), so that is where the context is captured; the proxy's `handle` runs in the
-//! receiver.
+//! This is where the context is handed over. actix calls [`ToEnvelope::pack`] on the sender's side
+//! for every way of sending (`Addr`, `Recipient` and their weak forms), so the context is captured
+//! there. It calls [`EnvelopeProxy::handle`] in the receiver, where the context is made current and the
+//! message's span is started.
 
 use std::cell::Cell;
 
@@ -20,7 +21,7 @@ use crate::reply::respond;
 use crate::span::MessageSpan;
 
 thread_local! {
-    /// Whether a message was packed on this thread since the flag was last cleared: how
+    /// Whether a message was packed on this thread since the flag was last cleared. By this
     /// [`ask`](crate::ask()) learns that a mailbox had room.
     static PACKED: Cell<bool> = const { Cell::new(false) };
 }
@@ -32,14 +33,14 @@ pub(crate) fn observe_packing<R>(send: impl FnOnce() -> R) -> (R, bool) {
     (result, PACKED.get())
 }
 
-/// A message on its way to an actor whose context is traced.
+/// A message on its way to a traced actor.
 pub(crate) struct Parcel<A: TracedActor + Handler<M>, M: Message + 'static> {
     message: Option<M>,
     tx: Option<OneshotSender<M::Result>>,
-    /// The sender's context, until the message's span is started in it.
+    /// Holds the sender's context until the message's span is started in it.
     span: MessageSpan,
     sent: Sent,
-    /// Counts it among the messages that wait, until it is taken out.
+    /// Counts this message among those in the mailbox until it is handled.
     place: Option<measure::Place<A>>,
 }
 
@@ -58,8 +59,8 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
         if self.tx.is_some() { Kind::Ask } else { Kind::Tell }
     }
 
-    /// Handles the message in its span; `respond` sends the reply. If nobody waits for it any
-    /// more, as in actix, the message is not handled.
+    /// Handles the message in its span; `respond` sends the reply. As in actix, the message of an ask
+    /// is not handled if its sender has stopped waiting.
     pub(crate) fn handle_with(
         &mut self,
         actor: &mut A,
@@ -93,7 +94,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
         let kind = self.kind();
         let operation = || operation::of_message::<A, M>(kind);
         self.span.lose::<A>(self.sent, operation, kind, outcome);
-        // Its destructor belongs to whoever sent it.
+        // The destructor of the message runs in the sender's context.
         let Self { message, span, .. } = self;
         span.within(|| *message = None);
     }

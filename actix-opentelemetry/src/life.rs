@@ -1,4 +1,4 @@
-//! An actor's life: its start, its panics, and its end.
+//! An actor's life: in which context it starts, when it panics, and when it ends.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -13,7 +13,7 @@ use crate::measure::{self, Live};
 use crate::origin::{attach, current};
 use crate::policy::StartPolicy;
 
-/// The context in which an actor that is started now starts.
+/// The context in which an `A` starts if it is started now.
 pub(crate) fn starter<A: TracedActor>() -> Context {
     match A::START {
         StartPolicy::Outside => Context::new(),
@@ -24,9 +24,9 @@ pub(crate) fn starter<A: TracedActor>() -> Context {
 /// An actor's future, whose first poll (the one that calls `Actor::started`) runs in the context
 /// that the actor starts in. Everything polled later has a context of its own.
 pub(crate) struct Started<F> {
-    /// There until this is dropped.
+    /// `None` only while this is being dropped.
     pub(crate) future: Option<F>,
-    /// Taken by the poll that starts the actor.
+    /// The context for the poll that starts the actor, which takes it.
     pub(crate) starter: Option<Context>,
     _live: Live,
 }
@@ -56,12 +56,13 @@ thread_local! {
     static IS_DYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether an actor is going away just now, and what it has set for later with it: unlike a timer
-/// that is dropped because it was cancelled.
+/// Whether an actor is being dropped on this thread right now. By this a timer that is dropped with
+/// its actor is told from one that was cancelled.
 pub(crate) fn is_dying() -> bool {
     IS_DYING.get()
 }
 
+/// Runs code that drops an actor, with [`is_dying`] true.
 pub(crate) fn dying<R>(code: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
@@ -79,7 +80,7 @@ impl<F> Drop for Started<F> {
     }
 }
 
-/// Runs code of an actor; counts a panic of it, which goes on.
+/// Runs code of an actor. A panic in it is counted and then goes on.
 pub(crate) fn count_panic<A: TracedActor, R>(code: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
         measure::panicked(A::NAME);

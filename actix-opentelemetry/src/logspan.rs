@@ -1,14 +1,16 @@
-//! The `tracing` span in which a message is handled, so that what its handler logs carries the
-//! fields of whoever sent it: feature `tracing`. Without it, each of these is nothing.
+//! The `tracing` span in which a message is handled, so that the log lines of its handler carry the
+//! fields of the sender's span. It exists with the feature `tracing`; without it, the functions here
+//! do nothing.
 //!
 //! The span is called `actor` and names the actor and the message. It is a child of the span that is
-//! current where the message is sent, and is made there, because `tracing` has no other way to a
+//! current where the message is sent. It is made there, because `tracing` has no other way to a
 //! span's fields than the span itself; so the sender's span stays open until the message is handled.
-//! Entering the sender's own span instead would have its end and its busy time include the
-//! receiver's, and a log line would name the wrong actor.
+//! The sender's own span is not entered instead: its end and its busy time would include those of the
+//! receiver, and a log line would name the wrong actor.
 //!
-//! It is for logs alone. A layer that turns `tracing` spans into OpenTelemetry's would have each
-//! message twice; so the span is made where telemetry is suppressed, and the layer sees that.
+//! The span is for logs alone. A layer that turns `tracing` spans into OpenTelemetry spans would make
+//! a second span of each message. To prevent that, the span is made with telemetry suppressed, which
+//! such a layer respects.
 
 #[cfg(feature = "tracing")]
 pub(crate) use enabled::*;
@@ -31,7 +33,8 @@ mod enabled {
     /// The span in which a message's code logs.
     #[derive(Debug, Clone)]
     pub(crate) enum LogSpan {
-        /// Made when the message is handled: one that belongs to nobody's trace, such as a timer's.
+        /// To be made when the message is handled. For a message that belongs to no sender's trace,
+        /// such as a timer's.
         Later,
         Made(Span),
     }
@@ -43,7 +46,7 @@ mod enabled {
     }
 
     impl LogSpan {
-        /// The span of a message that is sent or set now, in this context.
+        /// The span of a message that is sent now, or of a timer that is set now, in this context.
         pub(crate) fn of<A: TracedActor>(
             cx: &Context,
             kind: Kind,
@@ -58,17 +61,17 @@ mod enabled {
             }
         }
 
-        /// The span that is current now, for work that goes on in it.
+        /// The span that is current now.
         pub(crate) fn current() -> Self {
             if is_ending() { Self::default() } else { Self::Made(Span::current()) }
         }
 
-        /// One that is made when what it is for begins.
+        /// A span that [`begin`](Self::begin) makes.
         pub(crate) fn later() -> Self {
             Self::Later
         }
 
-        /// The message is handled now.
+        /// Makes the span if it is still to be made: the message is handled now.
         pub(crate) fn begin(&mut self, operation: impl FnOnce() -> &'static Operation) {
             if let Self::Later = self {
                 *self = match LevelFilter::current() {
@@ -78,8 +81,8 @@ mod enabled {
             }
         }
 
-        /// Makes it current. The context is to be made current after it, since a layer that knows
-        /// both makes a context current with each span.
+        /// Makes the span current. Make the OpenTelemetry context current after it: a layer that knows
+        /// both makes a context of its own current with each span.
         pub(crate) fn enter(&self) -> Option<Entered<'_>> {
             match self {
                 Self::Made(span) if !span.is_none() => Some(span.enter()),
@@ -100,7 +103,7 @@ mod enabled {
                 actix.message.kind = kind,
             )
         };
-        // Filtered out: then at least the sender's.
+        // If the span is filtered out, log lines at least carry the sender's fields.
         if span.is_disabled() { Span::current() } else { span }
     }
 }
@@ -112,13 +115,14 @@ mod disabled {
     use crate::actor::TracedActor;
     use crate::operation::{Kind, Operation};
 
-    // With a field, so that callers write what the other one needs: `default()` and `clone()`.
+    // It has a field so that callers have to write `default()` and `clone()`, which the version with
+    // `tracing` needs.
     #[derive(Debug, Clone, Default)]
     pub(crate) struct LogSpan(());
 
     impl LogSpan {
         #[inline]
-        #[expect(clippy::extra_unused_type_parameters, reason = "the other one needs it")]
+        #[expect(clippy::extra_unused_type_parameters, reason = "used with the feature `tracing`")]
         pub(crate) fn of<A: TracedActor>(
             _: &Context,
             _: Kind,

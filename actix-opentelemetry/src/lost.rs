@@ -1,5 +1,7 @@
-//! Messages from outside any trace, and who sent them: what is worst about a lost context is that
-//! nothing shows it, because what should hang below is simply not there.
+//! Tells which code sends messages outside any trace, for actors whose policy is
+//! [`RootPolicy::Warn`].
+//!
+//! A lost context is hard to see in the traces themselves: the spans that should be there are missing.
 
 use std::backtrace::Backtrace;
 
@@ -10,10 +12,10 @@ use crate::operation::{self, Kind, Operation};
 use crate::origin::TraceState;
 use crate::policy::RootPolicy;
 
-/// Looks whether a message that is being sent has lost its context, if the actor wants to be told;
-/// the first of each type is logged.
+/// Logs that a message is sent outside any trace, if the actor wants to be told: once for each type
+/// of message.
 ///
-/// Called on the sender's side, where the stack says who the sender is.
+/// Called on the sender's side, where the stack shows the sender.
 #[inline]
 pub(crate) fn look<A: TracedActor, M: 'static>(cx: &Context, kind: Kind) {
     if A::ROOT == RootPolicy::Warn && TraceState::of(cx) == TraceState::Outside {
@@ -49,14 +51,14 @@ fn log(text: &str) {
     tracing::warn!(target: "actix_opentelemetry", "{text}");
 }
 
-/// The actor asked to be told, and there is no other way.
+/// Without `tracing` there is only standard error.
 #[cfg(not(feature = "tracing"))]
 fn log(text: &str) {
     eprintln!("actix-opentelemetry: {text}");
 }
 
-/// The function that sent the message: on the stack, the first that is neither this crate's nor
-/// actix's nor of what they are made of.
+/// The function that sent the message: the first one on the stack that belongs neither to this crate
+/// nor to actix nor to the libraries below them.
 fn sender(stack: &str) -> Option<String> {
     const LIBRARIES: [&str; 9] = [
         "actix_opentelemetry::",
@@ -69,7 +71,7 @@ fn sender(stack: &str) -> Option<String> {
         "opentelemetry::",
         "__rust",
     ];
-    // Inlined functions are named without their path, so the places count too.
+    // An inlined function is named without its path, so the file that it is in is looked at too.
     let mut own_folder = None;
     let mut lines = stack.lines().map(str::trim).peekable();
     while let Some(line) = lines.next() {
@@ -83,7 +85,7 @@ fn sender(stack: &str) -> Option<String> {
         if own_folder.is_none() && place.is_some_and(|place| place.contains("lost.rs:")) {
             own_folder = folder;
         }
-        // `<actix::Addr<A>>::send` is actix's as `actix::spawn` is.
+        // `<actix::Addr<A>>::send` belongs to actix, as `actix::spawn` does.
         let path = function.trim_start_matches(['<', '&']);
         let is_of_library = LIBRARIES.iter().any(|library| path.starts_with(library))
             || place.is_some_and(|at| at.contains("/.cargo/") || at.starts_with("/rustc/"))

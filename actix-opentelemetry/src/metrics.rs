@@ -1,5 +1,5 @@
-//! What messages cost and how they fail, as OpenTelemetry metrics: feature `metrics`, which is on by
-//! default.
+//! Metrics of messages and actors: how long they take, how many wait, how they fail. Feature
+//! `metrics`, on by default.
 //!
 //! Nothing is measured until [`set_meter`] is called; call it before the actors start. From then on
 //! every message of every traced actor is measured, whether its trace is sampled or not:
@@ -124,7 +124,7 @@ impl Instruments {
     }
 }
 
-/// The instruments that are read when they are exported. The meter keeps them for ever.
+/// Makes the instruments that are read when metrics are exported. The meter keeps them.
 fn observe(meter: &Meter) {
     meter
         .i64_observable_up_down_counter("actix.actor.live")
@@ -159,7 +159,7 @@ fn observe(meter: &Meter) {
         .build();
 }
 
-/// Which message it is, with room for one attribute more.
+/// The attributes of a message, with room for one more.
 fn labels(operation: &'static Operation) -> Vec<KeyValue> {
     let mut labels = Vec::with_capacity(4);
     if !operation.actor.is_empty() {
@@ -186,7 +186,9 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Boxed, because most systems measure nothing and what holds it is moved often.
+    /// Starts measuring, if there is a meter. The result is boxed because it is part of a
+    /// [`MessageSpan`](crate::span::MessageSpan), which is moved often and in most systems measures
+    /// nothing.
     pub(crate) fn start(
         operation: &'static Operation,
         wait: Option<Duration>,
@@ -211,22 +213,23 @@ impl Stopwatch {
     }
 }
 
-/// A message that is being handled, in the list of those that are, until it is dropped.
+/// An entry of the list of messages that are being handled. It is removed when this is dropped.
 #[derive(Debug)]
 struct Active {
     list: &'static Mutex<ActiveList>,
     place: usize,
 }
 
-/// Messages that are being handled. Places that became free are used again, so that the list is
-/// as long as there ever were messages at once.
+/// The messages that are being handled. Places that became free are used again, so the list grows
+/// only to the largest number of messages that were ever handled at once.
 #[derive(Debug, Default)]
 struct ActiveList {
     places: Vec<Option<(&'static Operation, Instant)>>,
     free: Vec<usize>,
 }
 
-/// Several lists, so that threads seldom wait for one another: each thread uses one of them.
+/// There are several lists, and each thread uses one of them, so that threads seldom wait for one
+/// another.
 const LIST_COUNT: usize = 16;
 
 static LISTS: [Mutex<ActiveList>; LIST_COUNT] =
@@ -273,11 +276,11 @@ impl Drop for Active {
     }
 }
 
-/// The messages of each operation that is being handled, or once was: how many there are, and
-/// since when the oldest is handled.
+/// Calls `each` for every operation that is or was handled, with how many of its messages are being
+/// handled now and since when the oldest of them is.
 fn for_each_active(mut each: impl FnMut(&'static Operation, i64, Option<Instant>)) {
     type Seen = HashMap<*const (), (&'static Operation, i64, Option<Instant>)>;
-    // One that is handled no more is still told, so that an exporter hears of the zero.
+    // An operation without messages is told too, so that its series goes back to zero.
     static SEEN: Mutex<Option<Vec<&'static Operation>>> = Mutex::new(None);
     let key = |operation: &'static Operation| std::ptr::from_ref(operation).cast::<()>();
 
@@ -300,7 +303,7 @@ fn for_each_active(mut each: impl FnMut(&'static Operation, i64, Option<Instant>
     }
 }
 
-/// An actor that lives, until it is dropped.
+/// Counts an actor as live until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Live(&'static str);
 
@@ -325,7 +328,7 @@ fn for_each_live_actor(mut each: impl FnMut(&'static str, i64)) {
     }
 }
 
-/// A message's place in the mailbox of an `A`.
+/// Counts a message in the mailbox of an `A` until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place<A: TracedActor>(PhantomData<fn(A)>);
 
@@ -344,7 +347,7 @@ impl<A: TracedActor> Drop for Place<A> {
     }
 }
 
-/// A message that no handler gets.
+/// Counts a message that no handler gets.
 pub(crate) fn dropped(operation: &'static Operation, reason: &'static str) {
     if let Some(instruments) = instruments() {
         let mut labels = labels(operation);
@@ -353,14 +356,14 @@ pub(crate) fn dropped(operation: &'static Operation, reason: &'static str) {
     }
 }
 
-/// A message that was sent outside any trace.
+/// Counts a message that was sent outside any trace.
 pub(crate) fn without_context(operation: &'static Operation) {
     if let Some(instruments) = instruments() {
         instruments.without_context.add(1, &labels(operation));
     }
 }
 
-/// An ask that got no reply, as whoever asked sees it.
+/// Counts an ask that got no reply, as its sender sees it.
 pub(crate) fn ask_failed(operation: &'static Operation, error_type: &'static str) {
     if let Some(instruments) = instruments() {
         let mut labels = labels(operation);

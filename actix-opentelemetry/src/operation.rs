@@ -1,9 +1,13 @@
-//! The names of a span, made once for each actor and message type.
+//! The names that the spans of an actor and a message type have, made once for each pair.
 //!
-//! A span name needs `format!`, which has no place on the hot path; and a `static` cannot depend
-//! on a type parameter. So the names live for ever in one table, and each thread keeps its own
-//! index of it, which is read without a lock, and in front of that the pairs that it met last,
-//! which are found without a hash lookup: that is a tenth of what tracing an ask may cost.
+//! A span name needs `format!`, which is too slow to be called for each message, and a `static` cannot
+//! depend on a type parameter. So the names are made once and never freed. They are looked up in three
+//! steps:
+//!
+//! 1. the pairs that this thread met last, without even a hash lookup. The hash lookup alone would be
+//!    a tenth of what tracing an ask may cost;
+//! 2. an index of each thread's own, without a lock;
+//! 3. one table for all threads.
 
 use std::any::{TypeId, type_name};
 use std::cell::{Cell, RefCell};
@@ -47,26 +51,26 @@ impl Kind {
         }
     }
 
-    /// Whether it is sent by someone, and not set by the actor for later.
+    /// Whether it is sent, as opposed to a timer or a stream that the actor registers.
     pub(crate) const fn is_sent(self) -> bool {
         !self.is_registered()
     }
 
-    /// Whether it comes of something that was registered before, as timers and streams are.
+    /// Whether it comes from a timer or a stream that was registered before.
     pub(crate) const fn is_registered(self) -> bool {
         matches!(self, Self::Delayed | Self::Interval | Self::Stream)
     }
 }
 
-/// Everything about a span that depends on types alone.
+/// What is known about a span from the types of its actor and message alone.
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) kind: Kind,
-    /// Empty where the actor is not known.
+    /// The actor's name; empty where the actor is not known.
     pub(crate) actor: &'static str,
-    /// With its path; none for a timer, which runs a closure and not a message.
+    /// The message's type with its path. A timer has none: it runs a closure.
     pub(crate) message: Option<&'static str>,
-    /// Without its path; of a timer and other work of the actor's own, what kind it is.
+    /// The message's type without its path. For work without a message, such as a timer's, its kind.
     pub(crate) short_message: &'static str,
     pub(crate) span_name: &'static str,
     pub(crate) function: &'static str,
@@ -74,19 +78,19 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    /// Whether it was selected to have no spans.
+    /// Whether it was selected to have no spans: see [`Selection`](crate::Selection).
     #[inline]
     pub(crate) fn is_off(&self) -> bool {
         self.selected.is_off(self.actor, &[self.short_message, self.message.unwrap_or_default()])
     }
 }
 
-/// What a message of type `M` to an `A` is called.
+/// The operation of a message of type `M` to an `A`.
 pub(crate) fn of_message<A: TracedActor, M: 'static>(kind: Kind) -> &'static Operation {
     slots::<A, M>().operations[kind as usize].get_or_init(|| named::<A, M>(kind, "Handler"))
 }
 
-/// What a message of type `M` to whoever a `Recipient` stands for is called: the actor is not known.
+/// The operation of a message of type `M` to a `Recipient`, of which the actor is not known.
 pub(crate) fn of_recipient<M: Message + Send + 'static>(kind: Kind) -> &'static Operation
 where
     M::Result: Send,
@@ -106,22 +110,22 @@ where
     })
 }
 
-/// What an item of type `I` of a stream that an `A` listens to is called.
+/// The operation of an item of type `I` in a stream that an `A` listens to.
 pub(crate) fn of_item<A: TracedActor, I: 'static>() -> &'static Operation {
-    // Apart from messages of the same type, which another trait handles.
+    // Tells it from a message of the same type, which another trait handles.
     struct Item<I>(PhantomData<I>);
     let kind = Kind::Stream;
     slots::<A, Item<I>>().operations[kind as usize]
         .get_or_init(|| named::<A, I>(kind, "StreamHandler"))
 }
 
-/// What a supervised restart of an `A` is called.
+/// The operation of a supervised restart of an `A`.
 pub(crate) fn of_restart<A: TracedActor>() -> &'static Operation {
     struct Restart;
     of_own_work::<A, Restart>(Kind::Restart, || format!("restart {}", A::NAME))
 }
 
-/// What a batch of messages to an `A` is called.
+/// The operation of a batch of messages to an `A`.
 pub(crate) fn of_batch<A: TracedActor>() -> &'static Operation {
     struct Batch;
     of_own_work::<A, Batch>(Kind::Batch, || format!("process {} batch", A::NAME))
@@ -156,7 +160,7 @@ fn named<A: TracedActor, M: 'static>(kind: Kind, handler: &str) -> Operation {
     }
 }
 
-/// What a timer of an `A` that runs the closure `F` is called.
+/// The operation of a timer of an `A` that runs the closure `F`.
 pub(crate) fn of_closure<A: TracedActor, F: 'static>(kind: Kind) -> &'static Operation {
     slots::<A, F>().operations[kind as usize].get_or_init(|| Operation {
         kind,
@@ -169,12 +173,12 @@ pub(crate) fn of_closure<A: TracedActor, F: 'static>(kind: Kind) -> &'static Ope
     })
 }
 
-/// Whether this is asked for the first time of this pair: see [`lost`](crate::lost).
+/// Whether this is the first call for this pair of types. [`lost`](crate::lost) logs only then.
 pub(crate) fn is_first_lost<A: TracedActor, M: 'static>() -> bool {
     !slots::<A, M>().is_known_lost.swap(true, Ordering::Relaxed)
 }
 
-/// The names of one pair of types, each made when it is first needed.
+/// The operations of one pair of types, one for each kind, each made when it is first needed.
 #[derive(Default)]
 struct Slots {
     operations: [OnceLock<Operation>; Kind::COUNT],
@@ -188,12 +192,13 @@ static TABLE: Mutex<Option<Table>> = Mutex::new(None);
 thread_local! {
     static INDEX: RefCell<Table> = RefCell::default();
 
-    /// The pairs that this thread met last, each at a place that its key decides.
+    /// The pairs that this thread met last. The key of a pair decides its place.
     static RECENT: [Cell<Option<(TypeId, &'static Slots)>>; RECENT_COUNT] =
         const { [const { Cell::new(None) }; RECENT_COUNT] };
 }
 
-/// Few actor systems have more pairs on one thread; two that share a place take turns in it.
+/// More pairs than most actor systems have on one thread. Two pairs with the same place replace each
+/// other.
 const RECENT_COUNT: usize = 64;
 
 fn slots<A: 'static, M: 'static>() -> &'static Slots {
@@ -210,7 +215,7 @@ fn slots<A: 'static, M: 'static>() -> &'static Slots {
 }
 
 fn indexed_slots(key: TypeId) -> &'static Slots {
-    // The index is gone while a thread's locals are being dropped, which may end spans too.
+    // While a thread ends its locals are dropped, which may end spans after the index is gone.
     INDEX
         .try_with(|index| *index.borrow_mut().entry(key).or_insert_with(|| shared_slots(key)))
         .unwrap_or_else(|_| shared_slots(key))
@@ -225,7 +230,7 @@ fn leak(name: String) -> &'static str {
     Box::leak(name.into_boxed_str())
 }
 
-/// Takes the module paths out of a type's name: `a::Box<b::C>` is `Box<C>`.
+/// Takes the module paths out of a type's name: `a::Box<b::C>` becomes `Box<C>`.
 fn short_name(full: &str) -> String {
     let mut short = String::with_capacity(full.len());
     let mut segment = 0;
@@ -245,7 +250,7 @@ fn short_name(full: &str) -> String {
     short
 }
 
-/// A `TypeId` is a hash already.
+/// A hasher that returns what it is given, because a `TypeId` is a hash already.
 #[derive(Default)]
 struct TypeIdHasher(u64);
 

@@ -1,4 +1,4 @@
-//! What is known of a message's sender: when it sent, and what its context is.
+//! What is known about the sending of a message: when it was sent, and in which context.
 
 use std::cell::Cell;
 use std::panic::catch_unwind;
@@ -14,45 +14,46 @@ use crate::policy::RootPolicy;
 
 /// When a message was sent, captured on the sender's side.
 ///
-/// The clock is read only when something will be recorded: it is a large part of a message's cost.
-/// It is the one that spans are timed by, so that the wait ends where the span begins.
+/// The clock is read only when something will be recorded, because that is a large part of a message's
+/// cost. It is the clock that spans are timed by, so that the wait ends where the span begins.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sent(Option<SystemTime>);
 
 /// When a message came to be handled, and how long it had waited until then.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Arrival {
-    /// Left to the SDK when nothing was timed.
+    /// `None` lets the SDK take the time.
     pub(crate) time: Option<SystemTime>,
+    /// `None` if the time of sending was not taken.
     pub(crate) wait: Option<Duration>,
 }
 
 impl Arrival {
-    /// A timer's, which is as late as this.
+    /// The arrival of a timer that fired so late.
     pub(crate) fn late(by: Duration) -> Self {
         Self { time: None, wait: Some(by) }
     }
 }
 
 impl Sent {
-    /// A message to an `A` is sent now, in this context.
+    /// Takes the time for a message to an `A` that is sent now, in this context.
     pub(crate) fn now<A: TracedActor>(cx: &Context) -> Self {
         Self(is_timed::<A>(cx).then(SystemTime::now))
     }
 
-    /// The message arrives now.
+    /// Takes the time for a message that arrives now.
     pub(crate) fn arrive(self) -> Arrival {
         let Some(sent) = self.0 else { return Arrival::default() };
         let now = SystemTime::now();
-        // A clock that was set back makes it no wait.
+        // If the clock was set back in between, the wait counts as zero.
         Arrival { time: Some(now), wait: Some(now.duration_since(sent).unwrap_or_default()) }
     }
 }
 
 /// The current context.
 ///
-/// A thread that is ending has none any more, and asking OpenTelemetry for it there would panic: a
-/// message that a thread-local's destructor sends is sent outside any trace.
+/// A thread that is ending has none any more, and asking OpenTelemetry for it would panic. So a message
+/// that is sent by the destructor of a thread-local is sent outside any trace.
 #[inline]
 pub(crate) fn current() -> Context {
     if is_ending() { Context::new() } else { Context::current() }
@@ -88,13 +89,14 @@ enum Thread {
 }
 
 thread_local! {
-    /// Without a destructor, so that it can be read at any time, and at once.
+    /// Has no destructor, so it can be read even while the thread ends.
     static THREAD: Cell<Thread> = const { Cell::new(Thread::Unknown) };
 
-    /// Goes before the current context does: a thread drops its locals in the opposite order of
-    /// their making, and this is made after that.
+    /// Its destructor marks the thread as ending. A thread drops its locals in the opposite order of
+    /// their making, and this one is made after the current context; so the mark is there before the
+    /// context is gone.
     static WITNESS: Witness = {
-        // Made as late as in a destructor, it may find the current context gone.
+        // If the first look is in a destructor itself, the current context may be gone already.
         let is_in_time = catch_unwind(|| Context::map_current(|_| ())).is_ok();
         THREAD.set(if is_in_time { Thread::Running } else { Thread::Ending });
         Witness
@@ -121,16 +123,16 @@ fn is_timed<A: TracedActor>(cx: &Context) -> bool {
     is_recorded(cx) || measure::is_enabled() || A::ROOT == RootPolicy::Start
 }
 
-/// What a context is to tracing.
+/// What tracing does in a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TraceState {
-    /// In no trace.
+    /// The context is in no trace.
     Outside,
-    /// In a trace that is recorded.
+    /// It is in a trace that is recorded.
     Recorded,
-    /// In a trace that the sampler refused.
+    /// It is in a trace that the sampler refused.
     Refused,
-    /// Nothing is to be recorded: what runs here is telemetry itself.
+    /// Nothing is to be recorded, because the code that runs here is telemetry itself.
     Suppressed,
 }
 
@@ -153,16 +155,16 @@ impl TraceState {
     }
 }
 
-/// Whether what happens in this context is being recorded.
+/// Whether this context is in a trace that is recorded.
 pub(crate) fn is_recorded(cx: &Context) -> bool {
     TraceState::of(cx) == TraceState::Recorded
 }
 
-/// A context without a span but with this one's baggage: what the root of a linked trace is built
-/// against.
+/// A context with the baggage of this one and without its span, as the parent for the root of a new
+/// trace.
 ///
-/// A span cannot be taken out of a context, and putting an invalid one in its place would make
-/// parent-based samplers drop the root.
+/// It is made anew because a span cannot be taken out of a context, and an invalid span in its place
+/// would make parent-based samplers drop the root.
 pub(crate) fn rootless(cx: &Context) -> Context {
     let baggage = cx.baggage();
     if baggage.is_empty() {

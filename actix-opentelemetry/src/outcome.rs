@@ -1,4 +1,4 @@
-//! How a message can end, and what its span says of it.
+//! How a message can end, and what its span then says.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -9,17 +9,21 @@ use crate::attribute::error_type;
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Success,
-    /// The classifier's word for a reply that is a failure.
+    /// The reply is a failure, with the `error.type` that the actor's classifier gave it.
     Failure(Cow<'static, str>),
-    /// The panic's message.
+    /// The handler or its future panicked, with this message.
     Panic(String),
+    /// The future of the reply was dropped, or the sender had stopped waiting.
     Abandoned,
+    /// The reply channel was dropped.
     NoReply,
+    /// The actor stopped before it handled the message.
     Undelivered,
 }
 
 impl Outcome {
-    /// The `error.type`; empty for a success.
+    /// The `error.type` that this crate has for it. It is empty for a success, and for a failure, whose
+    /// word is the classifier's.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Success | Self::Failure(_) => "",
@@ -30,7 +34,7 @@ impl Outcome {
         }
     }
 
-    /// The `error.type` and the description of the status; nothing for a success.
+    /// The `error.type` and the description of the span's status; `None` for a success.
     pub(crate) fn into_error(self) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
         let own_word = self.as_str();
         match self {
@@ -44,7 +48,7 @@ impl Outcome {
     }
 }
 
-/// What a panic said, when it was said with words.
+/// The message of a panic; empty if its payload is not text.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     match payload.downcast_ref::<&'static str>() {
         Some(message) => (*message).to_owned(),

@@ -1,8 +1,8 @@
-//! Services: actors that are found by their type, and started when first asked for.
+//! Services: actors that are found by their type, and started when they are first asked for.
 //!
 //! [`actix::SystemService`] and [`actix::ArbiterService`] are bound to actix's own context; these
-//! are their traced counterparts. A service belongs to no request, so it starts outside any trace,
-//! whoever asks for it first.
+//! are their traced counterparts. A service belongs to no request, so it always starts outside any
+//! trace, even if a request is the first to ask for it.
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -76,8 +76,8 @@ pub trait TracedSystemService:
         addr
     }
 
-    /// Makes an actor that is running already the current system's service, for one that is not
-    /// made by `Default`. What was there before goes on running, unregistered.
+    /// Registers a running actor as the current system's service, for a service that is not made by
+    /// `Default`. A service that was registered before goes on running, but is not found any more.
     ///
     /// # Panics
     ///
@@ -135,7 +135,7 @@ thread_local! {
     static ARBITER_SERVICES: RefCell<HashMap<TypeId, Box<dyn Any>>> = RefCell::default();
 }
 
-/// A registered service, unless it has stopped for good.
+/// The address of a registered service, unless the service has stopped for good.
 fn running<A: TracedActor>(registered: Option<&dyn Any>) -> Option<Addr<A>> {
     registered?.downcast_ref::<Addr<A>>().filter(|addr| addr.connected()).cloned()
 }

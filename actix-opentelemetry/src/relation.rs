@@ -1,5 +1,5 @@
-//! What the span of a message is to the span of its sender: its child, or the root of a trace of
-//! its own, with a link back or without; or that there is no span.
+//! How the span of a message relates to the span of its sender. It is its child, or the root of a
+//! trace of its own with or without a link back, or there is no span.
 
 use std::time::SystemTime;
 
@@ -14,41 +14,52 @@ use crate::policy::{RootPolicy, TimerPolicy};
 use crate::selection;
 use crate::tracer;
 
-/// What the span of a message is to the span of its sender.
+/// How the span of a message relates to the span of its sender.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Relation {
-    /// There is no span: only the context is carried, with this count of tells.
+    /// There is no span. Only the context is carried, with this count of tells.
     Carried { hops: Hops },
-    /// There is no span, because the sender was outside any trace. Tells are counted there only for
-    /// the sake of `tracing` spans.
+    /// There is no span, because the sender was outside any trace. Tells are counted here only to cut
+    /// chains of `tracing` spans.
     Outside { hops: Option<Hops> },
-    /// There is no span: nothing is to be recorded here.
+    /// There is no span, because telemetry is suppressed here.
     Suppressed,
-    /// A child, and how many tells led here.
+    /// A child of the sender's span, and how many tells led here.
     Child { hops: Hops },
-    /// A root with a link to the sender.
+    /// A root with a link to the sender's span.
     LinkedRoot,
-    /// A root without a link: the sender's trace was refused, so that the link would lead nowhere.
+    /// A root without a link: the sampler refused the sender's trace, so a link would lead nowhere.
     FreshRoot,
-    /// A root, of a message from outside any trace.
+    /// The root for a message from outside any trace.
     Root,
 }
 
-/// How many tells led here. A context value, so that it goes wherever the context goes, through
-/// futures and threads that this crate knows nothing of.
+/// How many tells led here.
+///
+/// It is a context value, so it goes wherever the context goes, also through futures and threads that
+/// this crate does not know of. For example, with a hop limit of 2:
+///
+/// ```text
+/// request → tell A   in_a_row 1, rounds 1   child
+///         → tell B   in_a_row 2, rounds 1   child
+///         → ask C    in_a_row 0, rounds 1   child: an ask ends the row
+///         → tell D   in_a_row 1, rounds 2   child
+///         → tell E   in_a_row 2, rounds 2   child
+///         → tell F   the limit is reached: a root with a link, and the count begins anew
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Hops {
-    /// Since the last ask or root.
+    /// Tells since the last ask or root.
     in_a_row: u32,
-    /// Rows of them since the root, with asks between.
+    /// Rows of tells since the root, with asks between them.
     rounds: u32,
-    /// Whether the next message begins a trace of its own: a message that would have begun one was
-    /// selected to have no span.
+    /// Whether the next message begins a trace of its own, because the message that would have begun
+    /// it was selected to have no span.
     is_cut: bool,
 }
 
 impl Relation {
-    /// The relation that the actor's policies ask for.
+    /// The relation that the policies of `A` ask for, for a message sent in the context `cx`.
     pub(crate) fn of<A: TracedActor>(cx: &Context, kind: Kind) -> Self {
         let is_recorded = match TraceState::of(cx) {
             TraceState::Outside if A::ROOT == RootPolicy::Start => return Self::Root,
@@ -68,8 +79,8 @@ impl Relation {
         }
     }
 
-    /// The same without a span: what the message causes is under the sender, unless it would have
-    /// begun a trace of its own.
+    /// The same for a message that was selected to have no span. The messages that it causes are under
+    /// the sender's span; or, if it would have begun a trace, the next message begins that trace.
     pub(crate) fn without_span(self) -> Self {
         let cut = Hops { is_cut: true, ..Hops::default() };
         match self {
@@ -110,16 +121,16 @@ impl Relation {
         }
     }
 
-    /// The context of the message: the sender's, with the span on top.
+    /// The context of the message: the sender's context with the message's span in it.
     pub(crate) fn attach_to(self, cx: &Context, span: BoxedSpan) -> Context {
-        // Most messages are asks, and a context that never held a count needs no zero.
+        // Most messages are asks, which leave the count as it is. Then no value has to be set.
         match self.changed_hops(cx) {
             Some(hops) => cx.with_value(hops).with_span(span),
             None => cx.with_span(span),
         }
     }
 
-    /// The context of a message without a span, if it is not the sender's own.
+    /// The context of a message without a span, if it differs from the sender's.
     pub(crate) fn carry(self, cx: &Context) -> Option<Context> {
         self.changed_hops(cx).map(|hops| cx.with_value(hops))
     }
@@ -140,7 +151,7 @@ impl Hops {
         cx.get::<Self>().copied().unwrap_or_default()
     }
 
-    /// The count at the next message; nothing if it begins a trace of its own.
+    /// The count at the next message; `None` if that message begins a trace of its own.
     fn next<A: TracedActor>(self, kind: Kind) -> Option<Self> {
         if kind.is_registered() && A::TIMERS == TimerPolicy::LinkedRoot {
             return None;
@@ -161,12 +172,13 @@ impl Hops {
 
 #[cfg(not(feature = "tracing"))]
 #[inline]
-#[expect(clippy::extra_unused_type_parameters, reason = "the other one needs it")]
+#[expect(clippy::extra_unused_type_parameters, reason = "used with the feature `tracing`")]
 fn hops_outside<A: TracedActor>(_: &Context, _: Kind) -> Option<Hops> {
     None
 }
 
-/// Each `tracing` span keeps those above it open, so chains of tells are cut there too.
+/// Outside a trace tells are counted for the sake of `tracing` spans: each of them keeps the spans
+/// above it open, so a chain of tells without an end has to be cut.
 #[cfg(feature = "tracing")]
 fn hops_outside<A: TracedActor>(cx: &Context, kind: Kind) -> Option<Hops> {
     use tracing::level_filters::LevelFilter;

@@ -1,4 +1,5 @@
-//! A future of an actor that carries a context: what `ctx.spawn` and `ctx.wait` run.
+//! The future that `ctx.spawn` and `ctx.wait` run: the one that they were given, in the context in
+//! which they were called.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -17,8 +18,8 @@ use crate::outcome::panic_message;
 pin_project! {
     /// Makes a context current at each poll of the future, and when the future is dropped.
     ///
-    /// If the future is the answer to a message (actix sends the answers of `AtomicResponse` and
-    /// its like through `ctx.spawn` and `ctx.wait`), its end settles that message.
+    /// The future may be the answer to a message: actix sends the answers of `AtomicResponse` and
+    /// similar types through `ctx.spawn` and `ctx.wait`. Then its end settles that message.
     pub(crate) struct Scoped<F> {
         #[pin]
         future: Option<F>,
@@ -79,15 +80,15 @@ impl<A: Actor, F: ActorFuture<A, Output = ()>> ActorFuture<A> for Scoped<F> {
 
 /// The reply of a message, settled when the future that answers it has run.
 pub(crate) trait Settle {
-    /// The future has ended: the reply is there, or will never come, or comes by another way.
+    /// The future has ended. The reply is there, or will never come, or comes later by another way.
     fn settle(self: Box<Self>);
 
     /// The future panicked.
     fn panicked(self: Box<Self>, message: String);
 }
 
-/// A panic ends the message that the future answers. Spawned work answers none, so there it is an
-/// event on the span of whoever spawned it, if that is still open.
+/// Reports that the future panicked. If the future answers a message, the panic ends that message.
+/// Otherwise it is an event on the span that spawned the future, if that span is still open.
 fn report_panic(cx: &Context, reply: Option<Box<dyn Settle>>, message: String) {
     match reply {
         Some(reply) => reply.panicked(message),

@@ -7,16 +7,19 @@ use std::sync::{PoisonError, RwLock};
 
 /// Which actors and messages have spans.
 ///
-/// A message without a span carries its context all the same, and what it causes is kept: under
-/// whoever sent it, or, of a timer and of a message that would have begun a trace, in traces of its
-/// own. (A sampler that drops a span by its name drops all that is below it too.) Metrics count it as
-/// before.
+/// A message without a span carries its context all the same. The spans that it causes are kept: they
+/// are under the sender's span; or, for a timer and a message that would have begun a trace, in traces
+/// of their own. (A sampler that drops a span by its name would drop all spans below it too.) Metrics
+/// count the message as before.
 ///
-/// As a string, such as an environment variable's, a selection is a list of `PATTERN=on` and
-/// `PATTERN=off` with commas between them. A pattern is an actor's
-/// [`NAME`](crate::TracedActor::NAME), or that and a message: the type's name, with its path or
-/// without; of a timer's closure `delayed` or `interval`; and `batch` and `restart` for those spans.
-/// `*` is any actor. Where several patterns fit, the last one decides; without one, there is a span.
+/// As a string, such as the value of an environment variable, a selection is a list of `PATTERN=on`
+/// and `PATTERN=off` with commas between them. A pattern is `Actor` or `Actor::Message`:
+///
+/// - `Actor` is an actor's [`NAME`](crate::TracedActor::NAME), or `*` for any actor;
+/// - `Message` is the name of the message's type, with its path or without; `delayed` or `interval`
+///   for the closures of timers; `batch` or `restart` for these spans.
+///
+/// Where several patterns fit, the last one decides. Where none fits, there is a span.
 ///
 /// ```
 /// use actix_opentelemetry::{Selection, set_selection};
@@ -46,12 +49,12 @@ impl Selection {
         Self { rules: Vec::new() }
     }
 
-    /// With spans for what fits the pattern.
+    /// Adds a rule: messages that fit the pattern have spans.
     pub fn on(self, pattern: &str) -> Self {
         self.with(pattern, true)
     }
 
-    /// Without spans for what fits the pattern.
+    /// Adds a rule: messages that fit the pattern have no spans.
     pub fn off(self, pattern: &str) -> Self {
         self.with(pattern, false)
     }
@@ -98,7 +101,7 @@ impl FromStr for Selection {
     }
 }
 
-/// What is between commas, but for those within a type's own brackets.
+/// The parts between commas, except for commas within the brackets of a type: `Pair<A, B>=on`.
 fn entries(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_i32;
     text.split(move |letter| {
@@ -125,7 +128,7 @@ impl fmt::Display for Selection {
     }
 }
 
-/// An entry of a [`Selection`] that is none.
+/// Why a text is not a [`Selection`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error(
@@ -138,8 +141,8 @@ pub struct SelectionError {
 
 static SELECTION: RwLock<Selection> = RwLock::new(Selection::new());
 
-/// Counts the selections; zero while there has been none. Each kind of message knows of which one its
-/// answer is, so that nothing is looked up while the selection stays as it is.
+/// Counts the calls of [`set_selection`]. Each [`Selected`] keeps its answer with the number of the
+/// selection that it is from, so that nothing is looked up while the selection stays the same.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// Chooses which messages have spans from now on, in the whole process. It may be called again at any
@@ -148,7 +151,7 @@ pub fn set_selection(selection: Selection) {
     let mut current = SELECTION.write().unwrap_or_else(PoisonError::into_inner);
     *current = selection;
     let next = GENERATION.load(Ordering::Relaxed).wrapping_add(1);
-    // The last bit of an answer is the answer itself.
+    // One bit is left out: a kept answer is the number, shifted, with the answer in the last bit.
     GENERATION.store((next & (u32::MAX >> 1)).max(1), Ordering::Release);
 }
 
@@ -158,7 +161,7 @@ pub(crate) fn is_in_use() -> bool {
     GENERATION.load(Ordering::Relaxed) != 0
 }
 
-/// What is known of the selection about one kind of message.
+/// The selection's answer for one operation, kept until the selection changes.
 #[derive(Debug, Default)]
 pub(crate) struct Selected(AtomicU32);
 

@@ -1,4 +1,4 @@
-//! The span of one message, from its handler's start until its reply is ready.
+//! The span of one message, from the start of its handler until its reply is ready.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -20,37 +20,40 @@ use crate::policy::Reply;
 use crate::relation::Relation;
 use crate::tracer;
 
-/// The context in which a message is handled, and its span if there is one.
+/// The context in which a message is handled, and the message's span if it has one.
 ///
-/// Dropped before its end, it ends as [`Outcome::Abandoned`]: no span stays open.
+/// It is made on the sender's side, with the sender's context ([`sent`](Self::sent)). In the receiver
+/// the span is started ([`start`](Self::start)), the handler runs in it ([`run`](Self::run)), and it
+/// ends with the reply ([`end_with`](Self::end_with)). If it is dropped before that, it ends as
+/// [`Outcome::Abandoned`], so that no span stays open.
 #[derive(Debug, Default)]
 pub(crate) struct MessageSpan {
     cx: Context,
-    /// Whether the context's span is this message's own, and has not ended.
+    /// Whether the span in the context is this message's own and has not ended.
     has_span: bool,
-    /// Whether the span says already that the message failed.
+    /// Whether the span already says that the message failed.
     has_failed: bool,
     stopwatch: Option<Box<Stopwatch>>,
     log: LogSpan,
 }
 
 impl MessageSpan {
-    /// No span, only the context.
+    /// A message without a span, in this context.
     pub(crate) fn carry(cx: Context) -> Self {
         Self::logged(cx, LogSpan::default())
     }
 
-    /// No span, only the context, and the span to log in.
+    /// A message without a span, in this context, that logs in this `tracing` span.
     pub(crate) fn logged(cx: Context, log: LogSpan) -> Self {
         Self { cx, has_span: false, has_failed: false, stopwatch: None, log }
     }
 
-    /// The same once more, for what comes again and again of one that was set once.
+    /// Another message in the same context: an interval or a stream is set once and fires many times.
     pub(crate) fn again(&self) -> Self {
         Self::logged(self.cx.clone(), self.log.clone())
     }
 
-    /// What is sent now as a message of this kind.
+    /// A message that is sent now, in the current context.
     pub(crate) fn sent<A: TracedActor>(
         kind: Kind,
         operation: impl FnOnce() -> &'static Operation,
@@ -60,8 +63,8 @@ impl MessageSpan {
         Self::logged(cx, log)
     }
 
-    /// Starts the span of a message that has reached its actor, if there is to be one. Returns the
-    /// context to [`run`](Self::run) it in.
+    /// Starts the span of a message that has reached its actor, if it has one. Returns the context to
+    /// [`run`](Self::run) the handler in.
     pub(crate) fn start<A: TracedActor>(
         &mut self,
         actor: &A,
@@ -94,8 +97,8 @@ impl MessageSpan {
         cx
     }
 
-    /// The actor panicked where it was asked for attributes: that is on the span, and nothing else
-    /// comes of it.
+    /// Records that the actor panicked in [`TracedActor::attributes`]. The message is handled all the
+    /// same.
     #[cold]
     fn fail<A: TracedActor>(&mut self, message: String) {
         measure::panicked(A::NAME);
@@ -125,12 +128,12 @@ impl MessageSpan {
                 }
             }
         }
-        // Cloned here and not where it is made current, which would have to wait for it.
+        // Cloned here, a while before it is made current, which would otherwise wait for the clone.
         self.cx.clone()
     }
 
-    /// Records that the message in this context never reached its handler. It needs no actor,
-    /// which may be gone.
+    /// Records that the message never reached its handler. The actor, which may be gone, is not
+    /// needed.
     pub(crate) fn lose<A: TracedActor>(
         &self,
         sent: Sent,
@@ -150,23 +153,23 @@ impl MessageSpan {
         let arrival = sent.arrive();
         let attributes = || operation_attributes(operation, arrival.wait, 0);
         let mut span = Self::carry(self.cx.clone());
-        // It begins where it ends: all of its time is its wait.
+        // The span begins and ends now. The time before is in the attribute for the wait.
         drop(span.record(relation, operation.span_name, arrival, attributes));
         span.end(outcome);
     }
 
-    /// Says what it is that logs from now on, if it begins only now.
+    /// Makes the `tracing` span to log in, if it is to be made only now.
     pub(crate) fn begin_log(&mut self, operation: &'static Operation) {
         self.log.begin(|| operation);
     }
 
-    /// The same, with this span to log in.
+    /// Sets the `tracing` span to log in.
     pub(crate) fn with_log(mut self, log: LogSpan) -> Self {
         self.log = log;
         self
     }
 
-    /// A root with links and a name of its own: a batch, a restart.
+    /// A root with these links, for work that is no message: a batch or a restart.
     pub(crate) fn linked_root(
         cx: &Context,
         operation: &'static Operation,
@@ -202,11 +205,11 @@ impl MessageSpan {
         self.has_span || self.stopwatch.is_some()
     }
 
-    /// Handles the message in the context that [`start`](Self::start) gave, and responds in it too.
-    /// A panic ends the span and goes on.
+    /// Runs the handler and sends its reply in the context that [`start`](Self::start) returned. A panic
+    /// ends the span and goes on.
     ///
-    /// The span is handed to the response where it is, because most replies end it there and then;
-    /// one that comes later takes it along. When nothing is to be recorded it is empty.
+    /// `respond` gets a reference to the span, because most replies end it at once. A reply that comes
+    /// later [takes](Self::take) the span along.
     pub(crate) fn run<C, R>(
         &mut self,
         cx: Context,
@@ -227,7 +230,7 @@ impl MessageSpan {
         }
     }
 
-    /// Takes the span out, for a reply that comes later in the current context.
+    /// Takes the span out, for a reply that comes later. Called in the message's context.
     pub(crate) fn take(&mut self) -> Self {
         if self.is_open() {
             std::mem::take(self)
@@ -236,7 +239,8 @@ impl MessageSpan {
         }
     }
 
-    /// Runs a later piece of the message's code in its context. A panic ends the span and goes on.
+    /// Runs more of the message's code in its context, such as a poll of its future. A panic ends the
+    /// span and goes on.
     pub(crate) fn enter<R>(&mut self, code: impl FnOnce() -> R) -> R {
         let log = self.log.clone();
         let _entered = log.enter();
@@ -247,7 +251,7 @@ impl MessageSpan {
         catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| self.panicked(payload))
     }
 
-    /// Drops what belongs to the message in its context.
+    /// Runs code in the message's context that is no part of handling it, such as dropping the message.
     pub(crate) fn within<R>(&self, code: impl FnOnce() -> R) -> R {
         let _entered = self.log.enter();
         let _guard = attach(self.cx.clone());
@@ -259,7 +263,7 @@ impl MessageSpan {
         resume_unwind(payload)
     }
 
-    /// Ends the span as the actor's classifier judges the reply.
+    /// Ends the span with the reply, which the actor's classifier says is a success or a failure.
     pub(crate) fn end_with<A: TracedActor, R: 'static>(&mut self, reply: &R) {
         if self.is_open() {
             match catch_unwind(AssertUnwindSafe(|| A::classify(Reply::new(reply)))) {
@@ -273,7 +277,7 @@ impl MessageSpan {
         }
     }
 
-    /// Ends the span, if there is one that has not ended.
+    /// Ends the span, if there is one and it has not ended.
     pub(crate) fn end(&mut self, outcome: Outcome) {
         if self.is_open() {
             self.close(outcome.into_error());
@@ -310,7 +314,8 @@ impl Drop for MessageSpan {
     }
 }
 
-/// What is known of a message, and what the actor adds; and what it said if it panicked there.
+/// The attributes of a message, with those that the actor adds. If the actor panics there, `panic` gets
+/// the message of the panic.
 fn attributes_with_own<A: TracedActor>(
     operation: &'static Operation,
     wait: Option<Duration>,
@@ -318,7 +323,8 @@ fn attributes_with_own<A: TracedActor>(
     panic: &Cell<Option<String>>,
 ) -> Vec<KeyValue> {
     let caught = |payload: Box<dyn Any + Send>| panic.set(Some(panic_message(&*payload)));
-    // Apart, and with nothing else in them, so that of an actor that adds nothing nothing is left.
+    // Two separate calls with nothing else in them, so that the compiler removes both for an actor
+    // that adds no attributes.
     let own = catch_unwind(AssertUnwindSafe(|| actor.attributes().into_iter()));
     let own = own.map_err(caught).ok();
     let more = own.as_ref().map_or(0, |own| own.size_hint().0);
@@ -330,7 +336,7 @@ fn attributes_with_own<A: TracedActor>(
     attributes
 }
 
-/// What is known of a message, with room for so many attributes more.
+/// The attributes that this crate knows of a message, with room for `more`.
 #[inline]
 fn operation_attributes(
     operation: &'static Operation,

@@ -1,14 +1,15 @@
-//! Work spawned past the actor, with the context that `actix::spawn` would lose.
+//! Spawning a future on the arbiter with the current context, which `actix::spawn` would lose.
 
 use actix_rt::task::JoinHandle;
 use opentelemetry::trace::FutureExt;
 
-/// Spawns a future on the current arbiter, in the current context: [`actix_rt::spawn`] (which is
-/// `actix::spawn`) with the trace, the baggage and the values of whoever spawns; and with the
-/// feature `tracing`, in the current `tracing` span.
+/// Spawns a future on the current arbiter, in the current context.
 ///
-/// It makes no span: what the future does (asks, HTTP requests, spans of its own) is recorded under
-/// the span that is current now.
+/// It is [`actix_rt::spawn`] (which is `actix::spawn`) with the trace, the baggage and the context
+/// values of the caller, and with the feature `tracing` in the current `tracing` span.
+///
+/// It makes no span. What the future does (asks, HTTP requests, spans of its own) is recorded under the
+/// span that is current now.
 ///
 /// # Panics
 ///

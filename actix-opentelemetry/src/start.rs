@@ -1,4 +1,4 @@
-//! How a traced actor is started.
+//! Starting a traced actor: the counterparts of `Actor::start` and `Supervisor::start`.
 
 use actix::dev::channel::channel;
 use actix::{Addr, Supervised};
@@ -10,11 +10,12 @@ use crate::life::starter;
 use crate::origin::{attach, within};
 use crate::supervisor::TracedSupervisor;
 
-/// The traced counterparts of [`actix::Actor::start`] and its kin, which are bound to actix's own
-/// context.
+/// Starts traced actors, as [`actix::Actor::start`] and similar functions start others. Those are
+/// bound to actix's own context.
 ///
-/// An actor starts outside any trace, whoever starts it: in [`actix::Actor::started`], and in the
-/// closures given here, the current context is empty, unless [`TracedActor::START`] says otherwise.
+/// An actor starts outside any trace, even if a request starts it. In [`actix::Actor::started`], and
+/// in the closures given here, the current context is empty, unless [`TracedActor::START`] says
+/// otherwise.
 pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
     /// Starts the actor on the current arbiter; the counterpart of [`actix::Actor::start`].
     fn start_traced(self) -> Addr<Self> {
@@ -76,7 +77,7 @@ pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
             let _guard = attach(starter);
             let mut ctx = TracedContext::with_receiver(rx);
             let actor = make(&mut ctx);
-            // The address outlives this one: the caller holds it.
+            // The caller holds an address too, so the actor stays reachable.
             drop(TracedSupervisor::spawn(ctx, actor));
         });
         Addr::new(tx)

@@ -1,4 +1,4 @@
-//! Restarting an actor that has stopped.
+//! Restarts an actor that has stopped, in a span that is linked to the message that stopped it.
 
 use std::pin::Pin;
 use std::task::{Poll, ready};
@@ -36,8 +36,8 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A
         addr
     }
 
-    /// Restarts the actor in a span linked to whatever stopped it; false if nobody can reach it
-    /// any more.
+    /// Restarts the actor in a span that is linked to the one that stopped it. Returns false if no
+    /// address of the actor is left, so that it cannot be reached any more.
     fn restart(&mut self) -> bool {
         let Some(future) = &mut self.actor.future else { return false };
         if !future.ctx().connected() {
@@ -69,7 +69,8 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> Future for TracedS
     }
 }
 
-/// A restart begins a trace of its own, in the context that the actor lives in.
+/// The span of a restart: the root of a trace of its own, with the baggage and the values of the
+/// context that the actor starts in.
 fn restart_span<A: TracedActor>(stopped_in: &Context, restarts: i64) -> MessageSpan {
     let life = match A::START {
         StartPolicy::Outside => Context::new(),

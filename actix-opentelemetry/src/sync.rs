@@ -1,7 +1,7 @@
-//! Sync actors: threads of their own, for work that blocks.
+//! Sync actors, which run on threads of their own, for work that blocks.
 //!
-//! [`actix::SyncArbiter`] is bound to `actix::SyncContext`, whose messages nothing can be added
-//! to, so this is its traced counterpart.
+//! [`actix::SyncArbiter`] is bound to `actix::SyncContext`, to whose messages nothing can be added.
+//! This is its traced counterpart.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ where
         .expect("the operating system has a thread to give")
 }
 
-/// The same with threads of one's own making (names, stack sizes).
+/// Does the same as [`start_traced`], with threads that `builder` describes (names, stack sizes).
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ where
 {
     let factory: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(factory);
     let (queue, messages) = unbounded();
-    // No bound here: the queue behind it is what the threads take from.
+    // The mailbox needs no bound of its own: a task moves its messages to the threads' queue at once.
     let (tx, rx) = channel(0);
     for _ in 0..threads {
         let worker = Worker { factory: Arc::clone(&factory), messages: messages.clone() };
@@ -140,8 +140,8 @@ where
     }
 }
 
-/// Sends a handler's return value; one of a type that is not known through a channel of this
-/// crate's own, whose answer is looked at and passed on.
+/// Sends a handler's return value, and ends the message's span. A value of a type that is not known
+/// goes through a channel of this crate's own, as in `reply.rs`.
 fn respond<A, M>(
     response: A::Result,
     span: &mut MessageSpan,
@@ -168,7 +168,7 @@ fn respond<A, M>(
             send(tx, reply);
         }
         Err(TryRecvError::Closed) => span.end(Outcome::NoReply),
-        // Sent later, from another thread: this one has no runtime to wait on.
+        // The reply will be sent later, from another thread. This thread has no runtime to wait for it.
         Err(TryRecvError::Empty) => {
             System::current().arbiter().spawn(async move {
                 match rx.await {
@@ -183,7 +183,7 @@ fn respond<A, M>(
     }
 }
 
-/// Passes messages from the mailbox, which one task reads, to the queue, which many threads read.
+/// Passes messages from the mailbox, which one task reads, to the queue, which all threads read.
 struct Dispatcher<A: Actor> {
     mailbox: AddressReceiver<A>,
     queue: Sender<Envelope<A>>,
@@ -195,7 +195,7 @@ impl<A: Actor> Future for Dispatcher<A> {
     fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<()> {
         while let Poll::Ready(Some(message)) = Pin::new(&mut self.mailbox).poll_next(task) {
             if self.queue.send(message).is_err() {
-                // Every thread has panicked: dropping the mailbox closes the address.
+                // All threads have panicked. Ending drops the mailbox, which closes the address.
                 return Poll::Ready(());
             }
         }
@@ -203,7 +203,7 @@ impl<A: Actor> Future for Dispatcher<A> {
     }
 }
 
-/// One thread and its actor.
+/// One of the threads, with its actor.
 struct Worker<A: Actor> {
     factory: Arc<dyn Fn() -> A + Send + Sync>,
     messages: Receiver<Envelope<A>>,
@@ -234,7 +234,7 @@ impl<A: TracedActor<Context = TracedSyncContext<A>>> Worker<A> {
     }
 }
 
-/// A sync actor cannot refuse to stop, as in actix.
+/// Ends an actor. As in actix, a sync actor cannot refuse to stop.
 fn end<A: TracedActor<Context = TracedSyncContext<A>>>(
     actor: &mut A,
     ctx: &mut TracedSyncContext<A>,

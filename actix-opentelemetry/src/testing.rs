@@ -1,8 +1,8 @@
 //! Assert whole traces in your tests: feature `testing`, which brings in the SDK.
 //!
 //! A test that asserts the whole tree of a trace sees every span that is missing, surplus or in
-//! the wrong place; one that looks for "a span called so" sees none of these. It needs nothing else
-//! of this crate: whatever makes OpenTelemetry spans can be tested with it.
+//! the wrong place. A test that looks for one span by its name sees none of these. The module needs
+//! nothing else of this crate, so it can test any code that makes OpenTelemetry spans.
 //!
 //! [`TestTrace`] gives each test a trace of its own in one provider that all of them share, so they
 //! run in parallel; [`SpanTree`] prints it:
@@ -33,10 +33,10 @@
 //! ask Aisle Reserve INTERNAL ERROR OutOfStock {aisle=produce} (retry) -> delayed Restocker
 //! ```
 //!
-//! A trace is printed with all traces that began with a link to it, which is what an actor does for
-//! timers, long chains and batches. What is in neither (an orphan, a trace that a lost context began)
-//! is found in [`Recorder::all_spans`]: every span that has ended in the whole process. A test that
-//! looks at these filters them by what is its own, such as an actor of its own:
+//! A trace is printed with all traces that began with a link to it, because an actor begins such traces
+//! for timers, long chains and batches. A span that is in none of them, such as one whose context was
+//! lost, is found in [`Recorder::all_spans`], which has every span that has ended in the whole process.
+//! Other tests may run at the same time, so filter these by a name that only this test uses:
 //!
 //! ```
 //! use actix_opentelemetry::testing::{SpanTree, recorder};

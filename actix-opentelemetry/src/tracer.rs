@@ -1,8 +1,8 @@
-//! This crate's tracer, kept for each thread.
+//! This crate's tracer, which each thread keeps.
 //!
-//! Asking the global provider for a tracer takes a lock and several allocations, so it is done
-//! once a thread, at the first span. A tracer that turns out to make no spans (no provider was set
-//! yet, or the provider has been shut down) is thrown away, so that one set later is found.
+//! Asking the global provider for a tracer takes a lock and several allocations, so each thread does
+//! it once, at its first span. A tracer that makes no spans, because no provider was set yet or the
+//! provider has been shut down, is thrown away, so that a provider that is set later is found.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,9 +15,9 @@ thread_local! {
     static TRACER: RefCell<Option<Rc<BoxedTracer>>> = const { RefCell::new(None) };
 }
 
-/// Starts a span, or finds that there is no provider to start one with.
+/// Starts a span; `None` if there is no provider to start it with.
 ///
-/// The builder is made a second time when the kept tracer belongs to a provider that is gone.
+/// `builder` is called a second time if the kept tracer belongs to a provider that has been shut down.
 pub(crate) fn start(builder: impl Fn() -> SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
     let (tracer, is_fresh) = kept();
     let span = tracer.build_with_context(builder(), parent);
@@ -34,7 +34,8 @@ fn start_anew(builder: SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
     is_new(&span, parent).then_some(span)
 }
 
-/// A tracer without a provider answers with no span, or with the parent's.
+/// Whether the tracer made a span. A tracer without a provider returns an invalid span, or the
+/// parent's.
 fn is_new(span: &BoxedSpan, parent: &Context) -> bool {
     let made = span.span_context();
     made.is_valid() && made.span_id() != parent.span().span_context().span_id()
@@ -47,7 +48,7 @@ fn kept() -> (Rc<BoxedTracer>, bool) {
             Some(tracer) => (Rc::clone(tracer), false),
             empty => (Rc::clone(empty.insert(Rc::new(make()))), true),
         })
-        // The thread is ending and its locals are gone.
+        // The thread is ending, and its locals are gone.
         .unwrap_or_else(|_| (Rc::new(make()), true))
 }
 

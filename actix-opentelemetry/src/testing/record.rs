@@ -1,4 +1,4 @@
-//! A span that has ended, as plain text: what a tree is printed from.
+//! A span that has ended, as plain text. Trees are printed from these.
 
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
@@ -8,8 +8,8 @@ use opentelemetry_sdk::trace::SpanData;
 
 /// A span that has ended.
 ///
-/// Plain strings, so that spans from anywhere (decoded OTLP, a query API) can be compared with
-/// those of the SDK.
+/// Its fields are plain strings, so that spans from anywhere (decoded OTLP, a query API) can be
+/// compared with those of the SDK.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct SpanRecord {
@@ -43,17 +43,18 @@ pub struct SpanRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SpanStatus {
-    /// Nothing was said.
+    /// No status was set.
     #[default]
     Unset,
-    /// Said to be a success.
+    /// A success.
     Ok,
     /// A failure, with its description.
     Error(String),
 }
 
 impl SpanRecord {
-    /// What the SDK hands to an exporter, with the name of the service from the resource.
+    /// Makes a record of a span as the SDK hands it to exporters. The service's name comes from the
+    /// resource.
     pub fn from_sdk(span: &SpanData, service: &str) -> Self {
         let nanos = |time: std::time::SystemTime| {
             let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

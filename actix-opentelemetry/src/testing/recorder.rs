@@ -1,4 +1,4 @@
-//! Keeps the spans of a process, trace by trace.
+//! Keeps the spans of a process, trace by trace, for tests to look at.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::record::SpanRecord;
 
-/// A span processor that keeps every span for tests to look at. Clones share what they keep.
+/// A span processor that keeps every span. Clones share their spans.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
     shared: Arc<Shared>,
@@ -50,20 +50,21 @@ struct Shared {
 struct Trace {
     ended: Vec<SpanRecord>,
     open: usize,
-    /// The traces of spans that started with a link to this one. A link added later, such as one
-    /// from a message's span to the batch that serves it, says nothing about where its trace began.
+    /// The traces of spans that started with a link to this one. Links that were added later do not
+    /// count: such a link, for example from a message's span to the batch that serves it, does not say
+    /// that the trace began there.
     linked_from: HashSet<TraceId>,
 }
 
 impl Recorder {
-    /// The spans that have ended of a trace and of all the traces that began with a link to it,
+    /// The spans that have ended in a trace and in all the traces that began with a link to it,
     /// directly or through others.
     pub fn spans(&self, trace_id: TraceId) -> Vec<SpanRecord> {
         self.family(trace_id).0
     }
 
-    /// Every span that has ended, in all traces: also those whose parent was never recorded here,
-    /// and traces that nothing links to.
+    /// Every span that has ended, in all traces. It includes spans whose parent was never recorded
+    /// here, and traces to which there is no link.
     pub fn all_spans(&self) -> Vec<SpanRecord> {
         self.traces().values().flat_map(|trace| trace.ended.iter().cloned()).collect()
     }
@@ -73,8 +74,8 @@ impl Recorder {
         self.traces().values().map(|trace| trace.open).sum()
     }
 
-    /// Waits until so many spans have ended, of a trace and the traces that began with a link to it,
-    /// and none is open; or until the deadline. The spans, and whether they are all there.
+    /// Waits until `count` spans have ended in a trace and the traces that began with a link to it, and
+    /// none is open, but no longer than `deadline`. Returns the spans, and whether they are all there.
     pub async fn wait_for(
         &self,
         trace_id: TraceId,
@@ -85,7 +86,7 @@ impl Recorder {
             loop {
                 let changed = self.shared.changed.notified();
                 tokio::pin!(changed);
-                // Registered before looking, so that no change in between is missed.
+                // Registers before looking, so that no change in between is missed.
                 changed.as_mut().enable();
                 let (spans, open) = self.family(trace_id);
                 if spans.len() >= count && open == 0 {

@@ -9,10 +9,10 @@ use super::record::SpanRecord;
 use super::recorder::{Recorder, recorder};
 use super::tree::SpanTree;
 
-/// Far more than any test needs: it is reached only by one that fails.
+/// Far more than any test needs, so that only a test that fails reaches it.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A trace of a test's own: a root span, and whatever the test makes under it.
+/// A trace of a test's own: a root span, and the spans that the test makes under it.
 ///
 /// A test looks only at its own trace and the traces that link to it, so tests can run in parallel
 /// on one provider.
@@ -45,14 +45,14 @@ impl TestTrace {
         work.with_context(self.cx.clone()).await
     }
 
-    /// Runs a piece of the test that does not wait in the trace.
+    /// Runs a piece of the test that is not async in the trace.
     pub fn run_now<R>(&self, work: impl FnOnce() -> R) -> R {
         let _guard = self.cx.clone().attach();
         work()
     }
 
-    /// Ends the root span and waits until so many spans have ended (the root and those of linked
-    /// traces included) and none is open.
+    /// Ends the root span and waits until `count` spans have ended and none is open. The root counts,
+    /// and so do the spans of traces that began with a link to this one.
     ///
     /// # Panics
     ///
@@ -69,7 +69,7 @@ impl TestTrace {
         spans
     }
 
-    /// The [spans](Self::spans) as text, with no attributes but `error.type`.
+    /// The [spans](Self::spans) as text, without attributes other than `error.type`.
     ///
     /// # Panics
     ///

@@ -8,9 +8,9 @@ use crate::attribute;
 
 /// Spans as indented text, each under its parent.
 ///
-/// The same spans give the same text, whatever their ids and in whatever order they come: siblings
-/// are in the order of their text, unless [`in_start_order`](Self::in_start_order) is asked for.
-/// All the spans' traces are printed, one after the other.
+/// The text does not depend on the ids of the spans or on their order: siblings are sorted by their
+/// text, unless [`in_start_order`](Self::in_start_order) is asked for. Several traces are printed one
+/// after the other.
 #[derive(Debug, Clone)]
 pub struct SpanTree<'a> {
     spans: Vec<&'a SpanRecord>,
@@ -21,7 +21,7 @@ pub struct SpanTree<'a> {
 }
 
 impl<'a> SpanTree<'a> {
-    /// A tree of these spans, printed with no attributes but `error.type`.
+    /// A tree of these spans, printed without attributes other than `error.type`.
     pub fn new(spans: impl IntoIterator<Item = &'a SpanRecord>) -> Self {
         Self {
             spans: spans.into_iter().collect(),
@@ -32,7 +32,7 @@ impl<'a> SpanTree<'a> {
         }
     }
 
-    /// Prints these attributes too, of the spans that have them.
+    /// Prints these attributes too, for the spans that have them.
     pub fn attributes<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.attributes.extend(keys.into_iter().map(Into::into));
         self
@@ -50,8 +50,8 @@ impl<'a> SpanTree<'a> {
         self
     }
 
-    /// Prints siblings in the order in which they started. Only for spans that follow one another:
-    /// the order of concurrent ones differs from run to run.
+    /// Prints siblings in the order in which they started. Use it only for spans that follow one
+    /// another: the order of concurrent ones differs from run to run.
     pub fn in_start_order(mut self) -> Self {
         self.in_start_order = true;
         self
@@ -59,7 +59,7 @@ impl<'a> SpanTree<'a> {
 
     /// The text: one line a span, two spaces a level, a newline at the end of each line.
     ///
-    /// From the hundredth level on a line begins with the number of its level instead of more spaces.
+    /// From the hundredth level on, a line begins with the number of its level instead of more spaces.
     pub fn render(&self) -> String {
         let spans = self.without_repetitions();
         let places: HashMap<_, _> =
@@ -73,7 +73,7 @@ impl<'a> SpanTree<'a> {
                 None => roots.push(at),
             }
         }
-        // Every span after the one that it is under, and how deep it is.
+        // The spans with their depth, each after its parent.
         let mut order: Vec<_> = roots.iter().map(|root| (*root, 0)).collect();
         let mut next = 0;
         while let Some((at, depth)) = order.get(next).copied() {
@@ -93,7 +93,7 @@ impl<'a> SpanTree<'a> {
                 one.map(|at| &lines[at]).cmp(other.map(|at| &lines[at]))
             })
         };
-        // From below, so that a subtree is in its order by the time that it is compared.
+        // The deepest first, so that a subtree is sorted before it is compared with others.
         for (at, _) in order.iter().rev() {
             let mut siblings = std::mem::take(&mut children[*at]);
             siblings.sort_by(|one, other| by_text(one, other, &children));
@@ -107,14 +107,14 @@ impl<'a> SpanTree<'a> {
             .collect()
     }
 
-    /// Records from elsewhere may hold a span twice.
+    /// The spans without those that occur twice, as records from a backend may.
     fn without_repetitions(&self) -> Vec<&'a SpanRecord> {
         let mut seen = HashSet::new();
         self.spans.iter().copied().filter(|span| seen.insert(id(span))).collect()
     }
 }
 
-/// A span and all that is below it, in the order in which they are printed.
+/// A span and all spans below it, in the order in which they are printed.
 fn subtree(root: usize, children: &[Vec<usize>]) -> impl Iterator<Item = usize> {
     let mut stack = vec![root];
     std::iter::from_fn(move || {
@@ -136,7 +136,7 @@ fn id(span: &SpanRecord) -> Id<'_> {
     (&span.trace_id, &span.span_id)
 }
 
-/// More levels than a person reads, and than a line should have spaces for.
+/// The deepest level that is shown by indentation. Beyond it a line would be mostly spaces.
 const MAX_INDENTED: usize = 100;
 
 struct Printer<'a> {
@@ -146,7 +146,7 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    /// With its indentation and the newline at its end: lines are compared as they are printed.
+    /// The line of a span, with its indentation and the newline at its end, as it is printed.
     fn line(&self, span: &SpanRecord, depth: usize) -> String {
         let mut line = match depth {
             0..MAX_INDENTED => "  ".repeat(depth),
@@ -309,7 +309,7 @@ a INTERNAL
     }
 
     #[test]
-    fn a_span_that_is_its_own_ancestor_does_not_go_on_for_ever() {
+    fn spans_that_are_each_others_parents_end_the_printing() {
         let spans = [span("1", Some("2"), "a"), span("2", Some("1"), "b")];
         assert_eq!(SpanTree::new(&spans).render(), "");
     }
