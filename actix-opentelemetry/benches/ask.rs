@@ -1,19 +1,19 @@
-//! What a traced ask costs, beside a plain one and beside the span that it makes.
+//! What a traced ask costs, compared with a plain ask and with the span that it makes.
 //!
-//! The aims: outside a trace, or in one that is not sampled, at most 0.1 µs more than a plain ask;
-//! sampled, no more than a plain ask and one span of the SDK plus 0.1 µs. At the end the benchmark
-//! prints how far off they are, as computed from one more round of each, interleaved, because on a
-//! noisy machine figures taken a minute apart do not compare.
+//! The aims are: outside a trace, or in one that is not sampled, at most 0.1 µs more than a plain ask;
+//! in a sampled trace, no more than a plain ask and one span of the SDK plus 0.1 µs. At the end the
+//! benchmark prints how far off they are. It measures each case once more for that, in interleaved
+//! rounds: on a noisy machine figures that are taken a minute apart cannot be compared.
 //!
-//! A caller that is in a trace makes its context current at each poll, whomever it asks; so for the
-//! cases in a trace the plain ask to compare with is one made there too.
+//! A caller in a trace makes its context current at each poll, also when it asks a plain actor. So the
+//! cases in a trace are compared with a plain ask that is made in a trace too.
 //!
 //! With `--features tracing` another comparison follows, in which a `tracing` subscriber keeps spans: a
 //! traced ask then has a `tracing` span too.
 //!
-//! A plain ask and one span are measured as one thing: a plain actor whose handler makes the span
-//! by hand. Beside it stands the sum of the two measured apart, which is less than anyone can have:
-//! alone in its loop, a span has the caches to itself.
+//! A plain ask and one span are measured together, by a plain actor whose handler makes the span by
+//! hand. The sum of the two measured apart is printed too, but no implementation can reach it: alone in
+//! its loop, a span has the caches to itself.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -49,7 +49,8 @@ impl Handler<Ping> for Plain {
     }
 }
 
-/// Makes the span that `Traced` gets, as far as it can: its sender's context has to be given to it.
+/// Makes by hand the span that `Traced` gets. The sender's context is given to it, since a plain message
+/// does not carry it.
 struct ByHand {
     tracer: BoxedTracer,
     sender: Context,
@@ -88,7 +89,7 @@ impl Handler<Ping> for Traced {
     }
 }
 
-/// One thing to be measured: how long so many of it take.
+/// A case to be measured: its name, and how long so many runs of it take.
 type Case<'a> = (&'static str, Box<dyn FnMut(u64) -> Duration + 'a>);
 
 fn main() {
@@ -144,7 +145,7 @@ fn cases<'a>(system: &'a SystemRunner, sampled: &'a Context) -> Vec<Case<'a>> {
     ]
 }
 
-/// Asks one after the other, in a context if there is one.
+/// Makes asks one after the other, in a context if there is one.
 fn asks<'a, A>(
     system: &'a SystemRunner,
     addr: &Addr<A>,
@@ -171,7 +172,7 @@ where
     }
 }
 
-/// A span with four attributes, as anyone would make it.
+/// A span with four attributes, made by hand.
 fn span<T: Tracer>(tracer: &T, parent: &Context) -> T::Span {
     let builder =
         SpanBuilder::from_name("ask Traced Ping").with_kind(SpanKind::Internal).with_attributes([
@@ -183,7 +184,7 @@ fn span<T: Tracer>(tracer: &T, parent: &Context) -> T::Span {
     tracer.build_with_context(builder, parent)
 }
 
-/// The least time of each case in nanoseconds: the smallest of many interleaved rounds is the one that
+/// The least time of each case in nanoseconds. The fastest of many interleaved rounds is the one that
 /// was disturbed least.
 fn least_times(cases: &mut [Case<'_>]) -> Vec<f64> {
     const COUNT: u64 = 20_000;

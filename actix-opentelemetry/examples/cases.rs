@@ -1,4 +1,4 @@
-//! Every case that is recorded, in one small store, and the tree that it leaves.
+//! Every case that is recorded, in one small store, and the tree of spans that it leaves.
 //!
 //! ```text
 //! cargo run -p actix-opentelemetry --features testing --example cases
@@ -21,12 +21,12 @@ use opentelemetry::trace::Tracer;
 use opentelemetry::{KeyValue, global};
 use tokio::sync::oneshot;
 
-/// Asked for stock; asks all its aisles at once.
+/// Answers what is in stock by asking all its aisles at once.
 struct Inventory {
     aisles: Vec<Addr<Aisle>>,
 }
 
-/// Owns some stock, and says which aisle it is.
+/// Holds some stock. Its spans say which aisle it is.
 struct Aisle {
     name: &'static str,
     left: u32,
@@ -39,7 +39,8 @@ struct Ledger {
     orders: BatchLinks,
 }
 
-/// Has deliveries come later, by the hour and by the belt; starts again when it stops.
+/// Orders deliveries, which come after a delay, at an interval and in a stream. It is supervised, so it
+/// starts again when it stops.
 struct Restocker;
 
 /// Bakes on a thread of its own.
@@ -214,7 +215,7 @@ impl Handler<Low> for Restocker {
     type Result = ();
 
     fn handle(&mut self, _: Low, ctx: &mut Self::Context) {
-        // Its first tick is now; its second would be in an hour.
+        // The first tick is now, the second would be in an hour.
         ctx.run_interval_at(Instant::now(), Duration::from_secs(3600), |_, _| {});
         ctx.add_stream(stream::iter([Crate, Crate]));
         ctx.notify_later(Delivery, Duration::from_millis(1));
@@ -244,9 +245,10 @@ impl Handler<Bake> for Oven {
     }
 }
 
-/// One visit: everything that can happen, in order.
+/// One visit to the store: each case once, in order.
 ///
-/// The restocker is still waiting for its delivery then, and restarts only while it has an address.
+/// Returns the restocker's address. The restocker is still waiting for its delivery, and restarts only
+/// while it has an address.
 async fn visit() -> Result<Addr<Restocker>, AskError> {
     let aisle = |name, left| Aisle { name, left }.start_traced();
     let (dairy, produce) = (aisle("dairy", 3), aisle("produce", 10));
@@ -263,7 +265,7 @@ async fn visit() -> Result<Addr<Restocker>, AskError> {
     orders.await.0?;
     ask(&oven, Bake).await?;
     ask(&restocker, Low).await?;
-    // What goes wrong is on the spans, and on that of the caller.
+    // What goes wrong shows on the spans of the messages and on the caller's.
     ask(&dairy, Collapse).await.ok();
     Ok(restocker)
 }

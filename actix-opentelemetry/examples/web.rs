@@ -1,5 +1,5 @@
-//! A web application: a span for each request, made by a middleware; actors below it; and below them
-//! the request that an actor sends to another service.
+//! A web application in one trace: a middleware makes the span of a request, the spans of actors are
+//! below it, and below these is the request that an actor sends to another service.
 //!
 //! ```text
 //! cargo run -p actix-opentelemetry --features testing --example web
@@ -51,7 +51,8 @@ async fn order(checkout: web::Data<Addr<Checkout>>) -> actix_web::Result<String>
 
 /// Runs the application, sends it one request, and returns the reply and the tree of its trace.
 pub(crate) async fn run() -> (String, String) {
-    // Before the actors start. With a backend: the SDK's provider and an exporter.
+    // Sets the provider, before the actors start. With a backend this is the SDK's provider with an
+    // exporter.
     let trace = TestTrace::start("a customer");
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let address = listener.local_addr().expect("the port that was bound");

@@ -2,8 +2,8 @@
 //! client says for the actor. (`actix-web-actors` is deprecated, and its `WebsocketContext` carries no
 //! context.)
 //!
-//! Each thing that the client says is a trace of its own, with a link to the request that opened the
-//! connection: a connection may stay open for days, and its request has long been answered.
+//! Each message of the client is a trace of its own, with a link to the request that opened the
+//! connection. A connection may stay open for days, while its request was answered long ago.
 //!
 //! ```text
 //! cargo run -p actix-opentelemetry --features testing --example websocket
@@ -60,7 +60,7 @@ impl Actor for Connection {
 impl TracedActor for Connection {
     const NAME: &'static str = "Connection";
 
-    // It lives for the request that opened it, so that the stream is linked to that.
+    // It starts in the context of the request that opened it, so that the stream is linked to that.
     const START: StartPolicy = StartPolicy::Inherit;
 }
 
@@ -89,7 +89,7 @@ async fn chat(
     let (response, session, frames) = actix_ws::handle(&request, body)?;
     let said = frames.filter_map(async |frame| match frame {
         Ok(Frame::Text(text)) => Some(Said(text.to_string())),
-        // Pings, for one, are for whoever needs them.
+        // This example has no use for other frames, such as pings.
         _ => None,
     });
     Connection::create_traced(|ctx| {

@@ -1,7 +1,7 @@
-//! The metrics, as an exporter gets them. A binary of its own: once there is a meter, every actor
-//! of the process is measured. Each test has actors of its own and looks only at their series.
+//! The metrics as an exporter gets them. This is a binary of its own because a meter measures all
+//! actors of the process. Each test has actors of its own and looks only at their series.
 
-// The SDK 0.32 is there without metrics.
+// The crate's SDK 0.32 is built without metrics.
 #![cfg(not(feature = "opentelemetry_0_32"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -142,7 +142,7 @@ impl Handler<Close> for Till {
     }
 }
 
-/// A till that is not supervised, so that what is behind a [`Close`] is lost.
+/// A till that is not supervised, so that messages behind a [`Close`] are lost.
 struct LastTill;
 
 impl Actor for LastTill {
@@ -161,7 +161,7 @@ impl Handler<Close> for LastTill {
     }
 }
 
-/// The one meter of the process, and what it exports.
+/// The one meter of the process, and the metrics that it exports.
 struct Meter {
     provider: SdkMeterProvider,
     exporter: Exporter,
@@ -179,9 +179,9 @@ fn meter() -> &'static Meter {
     &METER
 }
 
-/// The series of these actors, one a line, without those of the instruments named.
+/// The series of these actors, one a line, without those of the instruments in `without`.
 fn series(actors: &[&str], without: &[&str]) -> String {
-    // One test at a time: each looks at an export of its own.
+    // One test at a time, so that each looks at an export of its own.
     static EXPORT: Mutex<()> = Mutex::new(());
     let _export = EXPORT.lock().unwrap_or_else(PoisonError::into_inner);
     meter().exporter.0.lock().unwrap().clear();
@@ -220,7 +220,7 @@ async fn every_message_is_measured_whether_it_is_traced_or_not() {
     while last.connected() {
         actix_rt::task::yield_now().await;
     }
-    // One that is still waiting in its mailbox.
+    // This message is still waiting in its mailbox.
     till.do_send(Close);
 
     let expected = "\
@@ -245,7 +245,7 @@ actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.me
     assert_eq!(series(&["Till", "LastTill"], &without), expected);
 }
 
-/// Fails in every way there is.
+/// Fails in every way.
 struct Trouble;
 
 #[derive(Message)]
@@ -289,7 +289,7 @@ impl Handler<Fail> for Trouble {
     }
 }
 
-/// Cannot even start.
+/// Panics in `started`.
 struct Stillborn;
 
 impl Actor for Stillborn {
@@ -319,7 +319,7 @@ async fn ended<A: Actor>(addr: &Addr<A>) {
 #[actix::test]
 async fn failures_are_counted_though_nothing_is_traced() {
     meter();
-    // Each of these panics kills its actor, but for the one past it.
+    // Each of these panics ends its actor, except for the one in a future on the arbiter.
     for failure in [Failure::InHandler, Failure::InSpawned, Failure::InTimer] {
         let trouble = Trouble.start_traced();
         trouble.do_send(Fail(failure));
@@ -334,8 +334,8 @@ async fn failures_are_counted_though_nothing_is_traced() {
     let stuck = ask(&trouble, Fail(Failure::Stuck)).timeout(Duration::from_millis(1));
     assert_eq!(stuck.await, Err(AskError::Timeout));
     trouble.do_send(Fail(Failure::Stuck));
-    // The first fills the mailbox, which is not emptied before something is awaited; the second
-    // finds no room. The first is given up, and not handled.
+    // The first message fills the mailbox, which is not emptied before something is awaited, and the
+    // second finds no room. The first is given up, and so not handled.
     let given_up = ask(&trouble, Fail(Failure::Stuck));
     let refused = ask(&trouble, Fail(Failure::Stuck)).fail_when_full();
     assert_eq!(refused.await, Err(AskError::Full));
@@ -344,7 +344,7 @@ async fn failures_are_counted_though_nothing_is_traced() {
     assert_eq!(ask(&stillborn, Fail(Failure::Stuck)).await, Err(AskError::Closed));
     ended(&stillborn).await;
     assert_eq!(ask(&stillborn, Fail(Failure::Stuck)).await, Err(AskError::Closed));
-    // Handled by now.
+    // All have been handled by now.
     assert_eq!(ask(&trouble, Fail(Failure::InReply)).await, Err(AskError::Closed));
 
     let expected = "\
@@ -381,7 +381,7 @@ mod b {
     pub(crate) struct Do;
 }
 
-/// Does two things of one name, and sets a timer.
+/// Handles two messages of the same short name, and sets a timer.
 struct Doer;
 
 impl Actor for Doer {
@@ -424,7 +424,7 @@ actix.message.duration [s] actix.actor.name=Doer actix.message.kind=delayed = 1"
     assert_eq!(series(&["Doer"], &without), expected);
 }
 
-/// Sets timers, and goes away.
+/// Sets timers, and stops.
 struct Sleeper;
 
 impl Actor for Sleeper {
@@ -478,14 +478,14 @@ async fn timers_that_die_with_their_actor_are_counted() {
         "actix.message.without",
     ];
     let dropped = series(&["Sleeper"], &others);
-    // Of two actors each; not the one that was cancelled, and no interval.
+    // Those of two actors each, without the one that was cancelled and without intervals.
     let expected = "\
 actix.message.dropped [{message}] actix.actor.name=Sleeper actix.message.drop_reason=undelivered actix.message.kind=delayed = 2
 actix.message.dropped [{message}] actix.actor.name=Sleeper actix.message.drop_reason=undelivered actix.message.kind=delayed actix.message.type=b::Do = 2";
     assert_eq!(dropped, expected);
 }
 
-/// Lets messages pass, and one that is an entry point.
+/// Two actors: one that carries messages from outside any trace, and one that is an entry point.
 struct Courier;
 struct Gate;
 
@@ -548,7 +548,8 @@ async fn messages_that_lost_their_context_are_counted() {
         actix_rt::task::yield_now().await;
     }
 
-    // Neither one in a trace that is not sampled, nor a timer, nor one to an entry point.
+    // A message in a trace that is not sampled does not count, nor does a timer or a message to an
+    // entry point.
     let expected = "\
 actix.message.without_context [{message}] actix.actor.name=Courier actix.message.kind=ask actix.message.type=a::Do = 2
 actix.message.without_context [{message}] actix.actor.name=Courier actix.message.kind=notify actix.message.type=b::Do = 2";

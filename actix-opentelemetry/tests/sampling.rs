@@ -1,5 +1,5 @@
-//! What a sampler decides, of actors that go on by themselves. A binary of its own: its provider
-//! does not sample everything.
+//! How actors that keep themselves going (by timers, notifications, tells) are sampled. This is a binary
+//! of its own because its provider does not sample everything.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,8 +22,8 @@ use actix_opentelemetry::testing::{Recorder, SpanTree};
 use actix_opentelemetry::{RootPolicy, TracedActor, TracedContext, TracedStart};
 use tokio::sync::oneshot;
 
-/// Of the roots of each name, keeps every second one (the second, the fourth, ...); of those with
-/// "Ratio" in their name, a tenth.
+/// Keeps every second root of each name (the second, the fourth, ...), and a tenth of the roots with
+/// "Ratio" in their name.
 #[derive(Debug, Clone, Default)]
 struct Roots(Arc<Mutex<HashMap<String, u64>>>);
 
@@ -52,7 +52,7 @@ impl ShouldSample for Roots {
     }
 }
 
-/// The same ids in every run: splitmix64.
+/// Makes the same ids in every run, by splitmix64.
 #[derive(Debug, Default)]
 struct Ids(AtomicU64);
 
@@ -97,7 +97,7 @@ fn trees(actor: &str) -> String {
     SpanTree::new(&spans).render()
 }
 
-/// What a request brings: its decision, and its baggage.
+/// The context of a request, with the sampler's decision and with baggage.
 fn request(flags: TraceFlags) -> Context {
     Context::new()
         .with_remote_span_context(SpanContext::new(
@@ -110,12 +110,12 @@ fn request(flags: TraceFlags) -> Context {
         .with_baggage([KeyValue::new("user.id", "42")])
 }
 
-/// How it goes on, how often, and whom it tells when it is done.
+/// How an actor keeps itself going, how often, and whom it tells when it is done.
 struct Loop {
     left: u32,
     next: Next,
     done: Option<oneshot::Sender<()>>,
-    /// What baggage there was at any time.
+    /// The baggage that was seen at any time.
     baggage: Vec<String>,
 }
 
@@ -195,7 +195,7 @@ impl<const NAME: usize> Handler<Baggage> for Looping<NAME> {
     }
 }
 
-/// Starts the actor in this context, and waits until it has gone on so often.
+/// Starts the actor in this context, and waits until it has run so often.
 async fn run<const NAME: usize>(cx: Context, next: Next, left: u32) -> Addr<Looping<NAME>> {
     recorder();
     let (tx, done) = oneshot::channel();
@@ -210,7 +210,7 @@ async fn run<const NAME: usize>(cx: Context, next: Next, left: u32) -> Addr<Loop
 #[actix::test]
 async fn a_timer_that_sets_itself_again_is_traced_as_often_as_the_sampler_says() {
     run::<0>(Context::new(), Next::Later, 199).await;
-    // No two ticks in a row are kept, so that none links to the one before.
+    // No two ticks in a row are kept, so none has a link to the one before.
     assert_eq!(trees("Later"), "delayed Later INTERNAL\n".repeat(199 / 2));
 }
 
@@ -226,21 +226,21 @@ async fn an_interval_is_traced_as_often_as_the_sampler_says() {
 }
 
 #[actix::test]
-async fn a_loop_of_notifications_is_cut_also_where_it_is_not_sampled() {
+async fn a_loop_of_notifications_is_cut_in_an_unsampled_trace_too() {
     let addr = run::<2>(Context::new(), Next::Notify, 1001).await;
     addr.send(Baggage).await.unwrap();
     assert_cut_into_samples("Notify", "notify Notify Again");
 }
 
 #[actix::test]
-async fn a_loop_of_tells_is_cut_also_where_it_is_not_sampled() {
+async fn a_loop_of_tells_is_cut_in_an_unsampled_trace_too() {
     let addr = run::<7>(Context::new(), Next::Tell, 1001).await;
     addr.send(Baggage).await.unwrap();
     assert_cut_into_samples("Tell", "tell Tell Again");
 }
 
-/// 1001 messages are 58 traces of 17 (a root and sixteen hops), and fifteen of a last one: of
-/// which every second is kept.
+/// 1001 messages are 58 traces of 17 messages (a root and sixteen hops) and one of fifteen. Every second
+/// trace is kept.
 fn assert_cut_into_samples(actor: &str, name: &str) {
     let trace: String =
         (0..17).map(|depth| format!("{}{name} INTERNAL\n", "  ".repeat(depth))).collect();
@@ -251,7 +251,7 @@ fn assert_cut_into_samples(actor: &str, name: &str) {
 }
 
 #[actix::test]
-async fn an_actor_started_in_a_request_is_sampled_by_itself_and_has_nothing_of_the_request() {
+async fn an_actor_started_in_a_request_is_sampled_apart_from_it_and_has_none_of_its_baggage() {
     let lazy = run::<3>(request(TraceFlags::NOT_SAMPLED), Next::Later, 58).await;
     let eager = run::<4>(request(TraceFlags::SAMPLED), Next::Later, 58).await;
 

@@ -1,4 +1,5 @@
-//! Spans chosen at run time. A binary of its own with one test: the selection is the process's.
+//! Spans chosen at run time. This is a binary of its own with one test, because the selection belongs to
+//! the whole process.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +15,7 @@ use actix_opentelemetry::{
 };
 use tokio::sync::oneshot;
 
-/// Asks its aisle for everything.
+/// Asks its aisle for each order.
 struct Checkout {
     aisle: Addr<Aisle>,
 }
@@ -122,7 +123,7 @@ async fn order(spans: usize) -> String {
     trace.tree(spans).await
 }
 
-/// The spans of a tick of the restocker, with whatever had been recorded of the ledger's before.
+/// The spans of a tick of the restocker, with those of the ledger that were recorded before.
 async fn tick() -> String {
     let before = recorder().all_spans();
     let (tx, ticked) = oneshot::channel();
@@ -135,7 +136,7 @@ async fn tick() -> String {
 }
 
 #[actix::test]
-async fn spans_are_chosen_while_actors_run_and_what_is_below_them_is_kept() {
+async fn spans_are_chosen_while_actors_run_and_the_spans_below_them_are_kept() {
     let whole = "test INTERNAL
   ask Checkout PlaceOrder INTERNAL
     ask Aisle Reserve INTERNAL
@@ -158,10 +159,10 @@ async fn spans_are_chosen_while_actors_run_and_what_is_below_them_is_kept() {
       ask Ledger Read INTERNAL
 "
     );
-    // What a tick causes begins traces of its own, as the tick would have.
+    // The messages that a tick causes begin traces of their own, as the tick would have.
     assert_eq!(tick().await, "ask Ledger Read INTERNAL\nask Ledger Read INTERNAL\n");
 
-    // The last that fits decides; types can be given with their path; a timer is `delayed`.
+    // The last rule that fits decides; types can be given with their path; a timer is `delayed`.
     set_selection("*=off,*::selection::Read=on,Restocker::delayed=on".parse().unwrap());
     assert_eq!(order(2).await, "test INTERNAL\n  ask Ledger Read INTERNAL\n");
     assert_eq!(tick().await, tick_whole);

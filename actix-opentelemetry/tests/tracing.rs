@@ -1,5 +1,6 @@
-//! The sender's `tracing` span around what a handler logs, and what a layer that makes OpenTelemetry
-//! spans of `tracing` spans makes of that. Each test has a subscriber of its own, on its own thread.
+//! The feature `tracing`: log lines of a handler carry the fields of the sender's span, and this works
+//! together with a layer that makes OpenTelemetry spans of `tracing` spans. Each test has a subscriber
+//! of its own, on its own thread.
 
 // tracing-opentelemetry 0.34 is for OpenTelemetry 0.33.
 #![cfg(not(feature = "opentelemetry_0_32"))]
@@ -25,7 +26,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
-/// What was logged.
+/// The lines that were logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -56,7 +57,7 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// Plain lines on this thread, and OpenTelemetry spans of `tracing` spans if so asked.
+/// Logs plain lines on this thread, and on request makes OpenTelemetry spans of `tracing` spans.
 fn subscribe(with_opentelemetry: bool) -> (Log, DefaultGuard) {
     recorder();
     let log = Log::default();
@@ -117,7 +118,7 @@ impl Handler<PlaceOrder> for Checkout {
             aisle.do_send(Reserve);
             info!("placed");
         };
-        // A span of its own that names it, as an application may have.
+        // A span of the handler's own, as an application may have.
         Box::pin(work.instrument(info_span!("placing", who = "Checkout")))
     }
 }
@@ -186,7 +187,7 @@ async fn a_handlers_log_carries_the_fields_of_the_request() {
     .instrument(info_span!("request", user = 1))
     .await;
 
-    // What is spawned goes on in an order of its own.
+    // Spawned work logs in an order of its own.
     let lines = log.take();
     let mut lines: Vec<_> = lines.lines().collect();
     lines[2..].sort_unstable();
@@ -230,7 +231,7 @@ async fn a_log_line_names_the_actor_that_wrote_it_last() {
 }
 
 #[actix::test]
-async fn where_the_actors_span_is_filtered_out_there_is_the_senders() {
+async fn where_the_actors_span_is_filtered_out_lines_carry_the_senders() {
     recorder();
     let log = Log::default();
     let lines = tracing_subscriber::fmt::layer()
@@ -249,7 +250,7 @@ async fn where_the_actors_span_is_filtered_out_there_is_the_senders() {
 }
 
 #[actix::test]
-async fn a_timer_is_in_nobodys_request() {
+async fn a_timer_logs_outside_the_request_that_set_it() {
     let (log, _guard) = subscribe(false);
     let aisle = Aisle.start_traced();
 
@@ -268,7 +269,7 @@ actor{actix.actor.name=\"Aisle\" actix.message.type=\"Reserve\" actix.message.ki
     );
 }
 
-/// Whose timers belong to what sets them.
+/// An actor whose timers are children of the spans that set them.
 struct Retry;
 
 impl Actor for Retry {
@@ -289,7 +290,7 @@ impl Handler<Tick> for Retry {
 }
 
 #[actix::test]
-async fn a_timer_that_is_a_child_logs_in_what_set_it() {
+async fn a_timer_that_is_a_child_logs_in_the_request_that_set_it() {
     let (log, _guard) = subscribe(false);
     let retry = Retry.start_traced();
 
@@ -309,7 +310,7 @@ async fn a_timer_that_is_a_child_logs_in_what_set_it() {
     );
 }
 
-/// Notifies itself for ever, or nearly.
+/// Notifies itself many times in a row.
 struct Loop {
     left: u32,
 }
@@ -345,7 +346,7 @@ async fn the_spans_of_a_chain_do_not_grow_without_end() {
     assert_eq!(lines.matches("request{").count(), 17);
 }
 
-/// Serves what waits together.
+/// Serves all waiting messages in one batch.
 #[derive(Default)]
 struct Ledger {
     links: BatchLinks,
@@ -372,7 +373,7 @@ impl Handler<PlaceOrder> for Ledger {
 }
 
 #[actix::test]
-async fn a_batch_is_in_nobodys_request() {
+async fn a_batch_logs_outside_the_requests_that_it_serves() {
     let (log, _guard) = subscribe(false);
     let ledger = Ledger::default().start_traced();
 
@@ -417,7 +418,7 @@ async fn with_tracing_opentelemetry_there_is_one_tree_of_both_and_no_message_twi
     );
 }
 
-/// Wants to be told of lost contexts.
+/// An actor whose policy is to warn of lost contexts.
 struct Watchful;
 
 impl Actor for Watchful {

@@ -1,4 +1,4 @@
-//! The examples of web applications, run as they stand.
+//! Runs the examples of web applications and asserts their traces.
 
 // The middleware is for OpenTelemetry 0.33.
 #![cfg(not(feature = "opentelemetry_0_32"))]
@@ -29,7 +29,7 @@ async fn a_request_goes_through_the_middleware_an_actor_and_another_service_in_o
 }
 
 #[actix_web::test]
-async fn what_a_websocket_says_is_linked_to_the_request_that_opened_it() {
+async fn messages_of_a_websocket_are_linked_to_the_request_that_opened_it() {
     let (answers, tree) = websocket::run().await;
 
     assert_eq!(answers, ["1: hello", "2: anyone?"]);

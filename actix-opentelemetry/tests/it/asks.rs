@@ -16,7 +16,7 @@ use futures_util::poll;
 
 use crate::fixture::{Tenant, mark, messages, tenant, traced_actors, unsampled};
 
-/// Asks every aisle, at once.
+/// Asks all aisles at once.
 struct Inventory {
     aisles: Vec<Addr<Aisle>>,
 }
@@ -82,7 +82,7 @@ impl Handler<Where> for Aisle {
 const AISLES: [&str; 3] = ["bakery", "dairy", "produce"];
 
 #[actix::test]
-async fn concurrent_asks_are_siblings_under_whoever_asks() {
+async fn concurrent_asks_are_siblings_under_the_asking_span() {
     let aisles = AISLES.map(|name| Aisle { name }.start_traced()).to_vec();
     let inventory = Inventory { aisles }.start_traced();
     let trace = TestTrace::start("test");
@@ -184,7 +184,7 @@ async fn an_ask_across_arbiters_stays_in_its_trace() {
 }
 
 #[actix::test]
-async fn an_ask_belongs_to_where_it_was_made_and_not_to_where_it_is_polled() {
+async fn an_ask_is_in_the_trace_in_which_it_was_made_and_not_in_which_it_is_polled() {
     let aisle = Aisle { name: "dairy" }.start_traced();
     let (asking, polling) = (TestTrace::start("asking"), TestTrace::start("polling"));
 
@@ -209,8 +209,8 @@ async fn an_ask_of_a_full_mailbox_keeps_its_context_until_there_is_room() {
     });
     let trace = TestTrace::start("test");
 
-    // The first fills the mailbox, which cannot be emptied before something is awaited; the second
-    // finds no room and enters it at its first poll, outside the trace.
+    // The first message fills the mailbox, which is not emptied before something is awaited. The
+    // second finds no room; it enters the mailbox at its first poll, outside the trace.
     let asks = trace.run_now(|| [ask(&aisle, List), ask(&aisle, List)]);
 
     assert_eq!(join_all(asks).await, [Ok(10), Ok(10)]);

@@ -1,4 +1,4 @@
-//! Batches: many messages, one piece of work, a link to each.
+//! Batches: one piece of work for many messages, with a link to each.
 
 use actix::prelude::*;
 use actix_opentelemetry::opentelemetry::Context;
@@ -133,7 +133,7 @@ test INTERNAL
 }
 
 #[actix::test]
-async fn a_batch_of_messages_that_nobody_records_is_not_recorded() {
+async fn a_batch_of_messages_that_are_not_recorded_is_not_recorded() {
     let ledger = Ledger::default().start_traced();
     let outside = ledger.send(Record);
     let refused = async { ledger.send(Record).await }.with_context(unsampled());
@@ -199,7 +199,7 @@ test INTERNAL -> process Ledger batch
     );
 }
 
-/// Links one way only.
+/// An actor whose batches are linked one way only.
 struct Archive;
 
 impl Actor for Archive {

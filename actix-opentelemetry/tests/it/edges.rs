@@ -1,5 +1,5 @@
-//! What happens at the edges: where an actor's own code panics though nobody asked it to do
-//! anything, where things are dropped, and on threads that are ending.
+//! Edge cases: an actor that panics in `attributes` or `classify`, things that are dropped before their
+//! time, the turns of an actor's life, and threads that are ending.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use futures_util::stream;
 
 use crate::fixture::{Cleanup, mark, messages, traced_actors};
 
-/// Panics where it is asked about itself, if it has stumbled.
+/// Panics in `attributes` once it has stumbled, and in `classify` if the reply says so.
 struct Clumsy {
     has_stumbled: bool,
 }
@@ -67,7 +67,7 @@ impl Handler<Judge> for Clumsy {
 }
 
 #[actix::test]
-async fn a_panic_where_an_actor_describes_itself_is_on_the_span_and_nothing_else() {
+async fn a_panic_in_attributes_or_classify_is_on_the_span_and_the_message_is_handled() {
     let clumsy = Clumsy { has_stumbled: false }.start_traced();
     let trace = TestTrace::start("test");
 
@@ -76,7 +76,7 @@ async fn a_panic_where_an_actor_describes_itself_is_on_the_span_and_nothing_else
             (
                 ask(&clumsy, Describe).await,
                 ask(&clumsy, Judge).await,
-                // It still lives.
+                // The actor still lives.
                 ask(&clumsy, Greet).await,
             )
         })
@@ -97,7 +97,7 @@ async fn a_panic_where_an_actor_describes_itself_is_on_the_span_and_nothing_else
     );
 }
 
-/// Sets much for later, and goes.
+/// Sets timers and adds streams, and then stops.
 struct Leaver;
 
 traced_actors!(Leaver);
@@ -149,7 +149,7 @@ impl Handler<Leave> for Leaver {
 }
 
 #[actix::test]
-async fn what_was_set_for_later_is_dropped_in_the_context_of_whoever_set_it() {
+async fn timers_and_streams_are_dropped_in_the_context_in_which_they_were_set() {
     let leaver = Leaver.start_traced();
     let trace = TestTrace::start("test");
 
@@ -168,7 +168,7 @@ async fn what_was_set_for_later_is_dropped_in_the_context_of_whoever_set_it() {
     );
 }
 
-/// Leaves a mark at each turn of its life.
+/// Makes a span in `started`, `stopping` and `stopped`.
 struct Mayfly;
 
 impl Actor for Mayfly {
@@ -201,7 +201,7 @@ impl Handler<Leave> for Mayfly {
 }
 
 #[actix::test]
-async fn the_turns_of_an_actors_life_are_in_nobodys_trace() {
+async fn started_stopping_and_stopped_are_outside_any_trace() {
     let trace = TestTrace::start("test");
 
     let mayfly = trace.run(async { Mayfly.start_traced() }).await;
@@ -250,8 +250,8 @@ async fn a_message_from_a_thread_that_is_ending_is_delivered() {
         ctx.set_mailbox_capacity(0);
         Counter(0)
     });
-    // A thread drops its locals in some order: the current context before the farewell, after it,
-    // or without it having been there at all.
+    // A thread drops its locals in the opposite order of their making. So the current context is
+    // dropped before the farewell in some of the threads, after it in others, or was never made.
     type Prepare = fn(&Addr<Counter>);
     let prepare: [Prepare; 4] = [
         |_| (),
@@ -276,8 +276,8 @@ async fn a_message_from_a_thread_that_is_ending_is_delivered() {
         }
     }
 
-    // Two of each farewell are handled, the asks that nobody waits for are not; and of the sixteen
-    // pairs half have one message more before the farewell, and half one after.
+    // Of each farewell two messages are handled, and the asks are not, since their sender has stopped
+    // waiting. Of the sixteen pairs half have one more message before the farewell, half one after it.
     let told = 16 * 2 + 8 + 8;
     assert_eq!(counter.send(Add).await, Ok(told + 1), "no later ask hangs");
     assert_eq!(ask(&counter, Add).await, Ok(told + 2));

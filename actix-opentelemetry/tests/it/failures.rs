@@ -133,7 +133,7 @@ impl Handler<Ping> for Shelf {
     fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
 }
 
-/// Throws the channel away.
+/// A reply that drops the reply channel.
 struct NoReply;
 
 impl MessageResponse<Shelf, Silent> for NoReply {
@@ -310,7 +310,7 @@ fn a_reply_that_the_end_of_the_system_cuts_off_is_abandoned() {
         let shelf = Shelf.start_traced();
         trace.run_now(|| shelf.do_send(WaitInFuture));
         shelf.send(Ping).await.unwrap();
-        // The future is spawned by now, and polled by the next turn.
+        // The future has been spawned; the next turn of the runtime polls it.
         yield_now().await;
     });
     System::new().block_on(async {
@@ -325,7 +325,7 @@ fn a_reply_that_the_end_of_the_system_cuts_off_is_abandoned() {
 }
 
 #[actix::test]
-async fn an_ask_that_nobody_waits_for_any_more_is_not_handled() {
+async fn an_ask_whose_sender_has_stopped_waiting_is_not_handled() {
     let shelf = Shelf.start_traced();
     let trace = TestTrace::start("test");
 
@@ -340,7 +340,7 @@ async fn an_ask_that_nobody_waits_for_any_more_is_not_handled() {
 }
 
 #[actix::test]
-async fn a_handler_that_throws_the_channel_away_gives_no_reply() {
+async fn a_handler_that_drops_the_reply_channel_gives_no_reply() {
     let shelf = Shelf.start_traced();
     let trace = TestTrace::start("test");
 

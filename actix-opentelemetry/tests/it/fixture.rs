@@ -1,4 +1,4 @@
-//! What the tests share: an actor in three lines, and marks in a trace.
+//! Shared by the tests: an actor in three lines, and marks in a trace.
 
 use actix_opentelemetry::opentelemetry::trace::Tracer;
 use actix_opentelemetry::opentelemetry::trace::{
@@ -6,7 +6,7 @@ use actix_opentelemetry::opentelemetry::trace::{
 };
 use actix_opentelemetry::opentelemetry::{Context, global};
 
-/// Makes structs actors with the name of their type, and all policies as they are.
+/// Makes structs traced actors that are named after their types and have the default policies.
 macro_rules! traced_actors {
     ($($actor:ident),+ $(,)?) => {$(
         impl actix::Actor for $actor {
@@ -33,12 +33,12 @@ macro_rules! messages {
 
 pub(crate) use {messages, traced_actors};
 
-/// Makes a span under whatever is current: how a test sees in which context its code ran.
+/// Makes a span under the current one. It shows a test in which context its code ran.
 pub(crate) fn mark(name: &'static str) {
     global::tracer("test").in_span(name, |_| ());
 }
 
-/// Makes a span "clean up" when it is dropped: how a test sees in which context that is.
+/// Makes a span "clean up" when it is dropped. It shows a test in which context that happens.
 pub(crate) struct Cleanup;
 
 impl Drop for Cleanup {
@@ -47,7 +47,7 @@ impl Drop for Cleanup {
     }
 }
 
-/// A context value of the user's own.
+/// A context value, such as an application has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tenant(pub(crate) u32);
 

@@ -1,4 +1,4 @@
-//! What is recorded in every case, as whole trees. One binary for all the tests, to link once.
+//! What is recorded in every case, asserted as whole trees. All are in one binary, which is linked once.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

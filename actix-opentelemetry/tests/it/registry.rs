@@ -18,7 +18,7 @@ impl Actor for Clock {
     type Context = TracedContext<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        mark("not in the trace of whoever asked first");
+        mark("outside the trace of the first request");
     }
 }
 

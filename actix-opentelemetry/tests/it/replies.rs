@@ -1,5 +1,5 @@
-//! Every type of reply: the span ends when the reply is ready, and the context is current wherever
-//! the handler's code runs.
+//! Every type of reply. The span ends when the reply is ready, and the context is current in all code of
+//! the handler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ async fn a_reply_that_is_ready_ends_the_span_before_it_is_sent() {
             let trace = TestTrace::start("test");
             let reply = trace.run(async { till.send($message).await }).await.unwrap();
             assert_eq!(reply, $reply);
-            // The reply is here, so the span must have ended: nothing is waited for.
+            // The span must have ended by the time that the reply is here, so this does not wait.
             assert_eq!(trace.tree(0).await, format!(
                 "test INTERNAL\n  ask Till {} INTERNAL\n    work INTERNAL\n",
                 stringify!($message)
@@ -168,7 +168,7 @@ impl Handler<ResponseLater> for Till {
     type Result = Response<u32>;
 
     fn handle(&mut self, _: ResponseLater, _: &mut Self::Context) -> Self::Result {
-        // `Response::fut` is spawned by actix past the context, so it brings its own.
+        // actix spawns the future of `Response::fut` without the context, so it carries its own.
         use actix_opentelemetry::opentelemetry::trace::FutureExt;
         Response::fut(slow(7).with_current_context())
     }
@@ -191,7 +191,7 @@ async fn a_response_fut_that_brings_its_context_is_whole() {
     );
 }
 
-/// A user's own response, which keeps the channel and answers from another task.
+/// A response type of an application, which keeps the channel and answers from another task.
 struct Later;
 
 impl MessageResponse<Till, Deferred> for Later {
@@ -212,7 +212,7 @@ impl Handler<Deferred> for Till {
     }
 }
 
-/// A user's own response, which spawns something endless before it answers.
+/// A response type of an application, which spawns an endless future before it answers.
 struct SpawnsThenAnswers;
 
 impl MessageResponse<Till, SpawnsFirst> for SpawnsThenAnswers {
@@ -234,7 +234,7 @@ impl Handler<SpawnsFirst> for Till {
 }
 
 #[actix::test]
-async fn a_response_of_the_users_own_ends_the_span_when_it_answers() {
+async fn an_applications_own_response_type_ends_the_span_when_it_answers() {
     let till = Till.start_traced();
 
     macro_rules! check {
@@ -252,7 +252,7 @@ async fn a_response_of_the_users_own_ends_the_span_when_it_answers() {
 }
 
 #[actix::test]
-async fn a_tell_is_open_until_the_reply_that_nobody_waits_for_is_ready() {
+async fn the_span_of_a_tell_is_open_until_its_reply_is_ready() {
     let till = Till.start_traced();
     let trace = TestTrace::start("test");
 
@@ -356,7 +356,7 @@ impl Handler<Chores> for Till {
 }
 
 #[actix::test]
-async fn spawned_work_is_under_whoever_spawned_it() {
+async fn spawned_work_is_under_the_span_that_spawned_it() {
     let till = Till.start_traced();
     let trace = TestTrace::start("test");
 

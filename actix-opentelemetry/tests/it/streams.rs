@@ -1,4 +1,4 @@
-//! Streams: each item is a trace of its own, linked to whoever added the stream.
+//! Streams: each item is a trace of its own, linked to the span that added the stream.
 
 use actix::prelude::*;
 use actix_opentelemetry::TracedStart;

@@ -68,7 +68,7 @@ impl Handler<Count> for Phoenix {
 }
 
 #[actix::test]
-async fn a_restart_is_a_trace_of_its_own_linked_to_what_stopped_the_actor() {
+async fn a_restart_is_a_trace_of_its_own_linked_to_the_message_that_stopped_the_actor() {
     let phoenix = Phoenix::supervise_traced(|_| Phoenix { starts: Arc::default() });
     assert_eq!(phoenix.send(Count).await, Ok(1));
     let trace = TestTrace::start("test");
@@ -117,7 +117,7 @@ test INTERNAL
 }
 
 #[actix::test]
-async fn a_supervised_actor_that_nobody_can_reach_ends() {
+async fn a_supervised_actor_without_addresses_ends() {
     let starts = Arc::new(AtomicU32::new(0));
     let phoenix = Phoenix::supervise_traced({
         let starts = Arc::clone(&starts);
@@ -136,7 +136,7 @@ async fn a_supervised_actor_that_nobody_can_reach_ends() {
 }
 
 #[actix::test]
-async fn an_actor_starts_and_restarts_in_nobodys_context() {
+async fn an_actor_starts_and_restarts_in_an_empty_context() {
     let arbiter = Arbiter::new();
     let trace = TestTrace::start("test");
     let cx = trace.cx().with_value(Tenant(7)).with_baggage([KeyValue::new("user.id", "42")]);
@@ -153,7 +153,7 @@ async fn an_actor_starts_and_restarts_in_nobodys_context() {
         for mortal in here.iter().chain([&there, &supervised, &far]) {
             mortal.send(Die).await.unwrap();
         }
-        // They have been restarted by the time that they answer again.
+        // An actor that answers again has been restarted.
         assert!(supervised.send(Live).await.is_ok() && far.send(Live).await.is_ok());
     }
     .with_context(cx)
@@ -177,7 +177,7 @@ test INTERNAL
     arbiter.stop();
 }
 
-/// What an actor sees of the context in which it starts.
+/// Keeps what an actor finds in the context in which it starts.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Life {
     tenant: Option<Tenant>,
@@ -248,7 +248,7 @@ impl Handler<Redo> for Step {
 }
 
 #[actix::test]
-async fn an_actor_can_start_in_the_context_of_whoever_starts_it() {
+async fn an_actor_can_start_in_the_context_of_its_starter() {
     let arbiter = Arbiter::new();
     let trace = TestTrace::start("test");
 
@@ -279,7 +279,7 @@ test INTERNAL
     arbiter.stop();
 }
 
-/// An actor in which each of two needs the address of the other.
+/// One of two actors, each of which needs the address of the other.
 struct Twin(Addr<Twin>);
 
 traced_actors!(Twin);

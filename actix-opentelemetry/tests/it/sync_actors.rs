@@ -1,4 +1,4 @@
-//! Actors on threads of their own.
+//! Sync actors, which run on threads of their own.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
@@ -72,7 +72,7 @@ impl Handler<Toast> for Oven {
     }
 }
 
-/// Answers not at all.
+/// A reply that drops the reply channel.
 struct Nowhere;
 
 impl MessageResponse<Oven, Mute> for Nowhere {
@@ -112,7 +112,7 @@ fn oven(threads: usize) -> Addr<Oven> {
 
 #[actix::test]
 async fn messages_to_several_threads_stay_in_their_trace() {
-    // The barrier lets neither thread bake before both have a message.
+    // By the barrier neither thread bakes before both have a message.
     let baker = Baker(oven(2)).start_traced();
     let trace = TestTrace::start("test");
 
@@ -155,14 +155,14 @@ async fn every_reply_of_a_sync_actor_ends_its_span() {
 }
 
 #[actix::test]
-async fn a_panic_and_what_it_leaves_in_the_queue_are_in_their_trace() {
+async fn a_panic_and_the_messages_that_it_leaves_in_the_queue_are_in_their_trace() {
     let oven = oven(1);
     let trace = TestTrace::start("test");
 
     let (burn, behind) = trace.run_now(|| (oven.send(Burn), oven.send(Bake)));
 
     assert_eq!(burn.await, Err(MailboxError::Closed));
-    // The mailbox closes when something is sent to it that no thread is left to take.
+    // The mailbox closes at the first message for which no thread is left.
     oven.do_send(Burn);
     assert_eq!(behind.await, Err(MailboxError::Closed));
     assert_eq!(

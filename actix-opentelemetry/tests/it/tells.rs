@@ -1,4 +1,4 @@
-//! Tells: `do_send`, `try_send`, `notify`, and where a chain of them is cut.
+//! Tells (`do_send`, `try_send`, `notify`), and where a chain of them is cut.
 
 use actix::prelude::*;
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
@@ -54,7 +54,7 @@ impl Handler<Slip> for Clerk {
 }
 
 #[actix::test]
-async fn every_way_of_telling_is_a_child_of_whoever_tells() {
+async fn every_way_of_telling_is_a_child_of_the_telling_span() {
     let clerk = Clerk.start_traced();
     let recipient: Recipient<Note> = clerk.clone().recipient();
     let trace = TestTrace::start("test");
@@ -148,7 +148,7 @@ async fn a_tell_to_an_actor_that_has_gone_is_an_event_of_the_teller() {
 /// Passes a message on to itself.
 struct Relay<const HOP_LIMIT: u32>;
 
-/// How often to pass it on, and at which pass to ask instead of telling.
+/// Passes itself on so many times, and at one of them asks instead of telling.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Pass {
@@ -239,13 +239,13 @@ async fn by_default_a_chain_is_cut_after_sixteen_tells() {
     assert_eq!(cut[0].parent, None);
 }
 
-/// Hands out work; its workers pull.
+/// Hands out work to workers that ask for it.
 struct Queue {
     left: u32,
     workers: Recipient<Work>,
 }
 
-/// Pulls the next piece of work whenever one is done.
+/// Asks for the next piece of work when one is done.
 struct Worker<const ROUND_LIMIT: u32> {
     queue: Option<Addr<Queue>>,
 }
@@ -344,7 +344,8 @@ async fn by_default_a_thousand_pulls_are_many_traces() {
     for span in &spans {
         *traces.entry(&span.trace_id).or_default() += 1;
     }
-    // The first holds sixteen rounds; the others a tell and sixteen more.
+    // The first trace has sixteen rounds; each of the others has the tell that began it and sixteen
+    // more.
     assert_eq!(traces.len(), 1 + (1000 - 16_usize).div_ceil(17));
     assert!(traces.values().all(|count| *count <= 1 + 1 + 1 + 2 * 16), "{traces:?}");
 }

@@ -1,4 +1,4 @@
-//! Timers: each firing is a trace of its own, linked to whoever set the timer.
+//! Timers: each firing is a trace of its own, linked to the span that set the timer.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ async fn each_tick_of_an_interval_is_a_trace_of_its_own_with_a_link() {
             let trace = TestTrace::start("test");
             trace.run(async { restocker.send($message).await }).await.unwrap();
             let spans = trace.spans(8).await;
-            // An interval that is behind ticks on in the poll in which it is cancelled.
+            // An interval that is late may tick again in the poll in which it is cancelled.
             let ticks = spans.iter().filter(|span| span.name == "interval Restocker").count();
             assert!(ticks >= 3);
             let tick = "interval Restocker INTERNAL -> ask Restocker MESSAGE\n  look INTERNAL\n";
@@ -154,7 +154,7 @@ async fn each_tick_of_an_interval_is_a_trace_of_its_own_with_a_link() {
     check!(Tick, TickAt);
 }
 
-/// An actor whose timers are steps of what set them.
+/// An actor whose timers are steps of the work that sets them.
 struct Retry;
 
 impl Actor for Retry {
@@ -236,7 +236,7 @@ async fn a_timer_set_outside_any_trace_starts_one_if_the_actor_is_an_entry_point
 }
 
 #[actix::test]
-async fn a_timer_set_where_nothing_is_sampled_asks_the_sampler_anew() {
+async fn a_timer_set_in_an_unsampled_trace_asks_the_sampler_anew() {
     let restocker = Restocker { ticks: 0 }.start_traced();
     let (tx, first) = oneshot::channel();
     async { restocker.send(Watch(tx)).await }.with_context(unsampled()).await.unwrap();

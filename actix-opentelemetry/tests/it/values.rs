@@ -1,4 +1,4 @@
-//! Baggage and the user's own context values travel in every case, links included.
+//! Baggage and an application's context values are carried in every case, also across links.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::fixture::{Tenant, messages, tenant};
 
-/// Reports what it finds in the context, in each case that there is.
+/// Reports the values that it finds in the context, in each case.
 struct Courier {
     report: mpsc::UnboundedSender<(&'static str, Option<Tenant>, String)>,
 }
@@ -72,7 +72,7 @@ impl Handler<Told> for Courier {
 
     fn handle(&mut self, _: Told, ctx: &mut Self::Context) {
         self.report("tell");
-        // The second hop: beyond the limit, so a trace of its own.
+        // The second hop is beyond the limit, so it is a trace of its own.
         ctx.notify(Notified);
     }
 }
@@ -93,7 +93,7 @@ impl Handler<Go> for Courier {
         ctx.address().do_send(Told);
         ctx.notify_later(Delayed, Duration::ZERO);
         ctx.run_later(Duration::ZERO, |actor, _| actor.report("later"));
-        // Once now, and not again before the test is over.
+        // It ticks now, and not again before the test is over.
         ctx.run_interval_at(Instant::now(), Duration::from_secs(3600), |actor, _| {
             actor.report("interval");
         });
@@ -147,7 +147,7 @@ fn loaded(cx: &Context) -> Context {
 fn expected() -> Vec<(&'static str, Option<Tenant>, String)> {
     CASES
         .map(|case| match case {
-            // An actor lives in nobody's context.
+            // An actor starts in an empty context.
             "restart" => (case, None, String::new()),
             _ => (case, Some(Tenant(7)), "fragile".to_owned()),
         })

@@ -1,5 +1,6 @@
-//! The stress test, small enough for every run of the tests. A binary of its own: it counts the
-//! whole process's memory and spans. `cargo run --release --example stress` is the large one.
+//! The stress test, small enough for every run of the tests. This is a binary of its own because it
+//! counts the memory and the spans of the whole process.
+//! `cargo run --release -p actix-opentelemetry --example stress` is the large one.
 
 mod scenario;
 

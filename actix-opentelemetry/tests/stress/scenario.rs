@@ -26,7 +26,7 @@ const ACTORS: usize = 200;
 const CHAIN: u64 = 50;
 /// Chains under way at once.
 const CONCURRENT: usize = 64;
-/// The attribute in which a message's handler writes whose child its span has to be.
+/// The attribute in which a message's handler writes which span has to be the parent of its own.
 const SENT_BY: &str = "sent.by";
 
 static STARTED: AtomicU64 = AtomicU64::new(0);
@@ -34,23 +34,23 @@ static ENDED: AtomicU64 = AtomicU64::new(0);
 static CHECKED: AtomicU64 = AtomicU64::new(0);
 static FOREIGN: AtomicU64 = AtomicU64::new(0);
 
-/// What a run found.
+/// The findings of a run.
 #[derive(Debug)]
 pub(crate) struct Report {
     messages: u64,
     elapsed: Duration,
     /// Spans of messages that were checked.
     checked: u64,
-    /// Spans whose parent is not the span of whoever sent the message.
+    /// Spans whose parent is not the sender's span.
     foreign: u64,
     /// Spans that have started and not ended.
     open: u64,
-    /// By how much more memory is in use than before.
+    /// How many bytes more are in use than before the run.
     leaked_bytes: i64,
 }
 
 impl Report {
-    /// Whether everything is as it must be.
+    /// Whether the run found no fault.
     pub(crate) fn is_clean(&self) -> bool {
         // Some buffers of the runtime and of thread locals grow to fit; a leak of one span in a
         // hundred messages would be far more than this.
@@ -74,7 +74,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs so many messages, after a smaller run that makes everything that is made once.
+/// Runs so many messages, after a smaller run that makes all things that are made only once.
 pub(crate) fn run(messages: u64) -> Report {
     global::set_tracer_provider(SdkTracerProvider::builder().with_span_processor(Check).build());
     send(20_000);
@@ -111,7 +111,7 @@ fn send(messages: u64) {
             actor.send(Meet(actors.clone())).await.expect("the actor has just started");
         }
         run_chains(&actors, messages / CHAIN).await;
-        // Actors that know one another would keep one another alive.
+        // Actors that hold one another's addresses would keep one another alive.
         for actor in &actors {
             actor.send(Meet(Vec::new())).await.expect("nothing stops the actor");
         }
@@ -153,12 +153,12 @@ impl Actor for Stage {
 
 impl TracedActor for Stage {
     const NAME: &'static str = "Stage";
-    // Cut chains would be children of nobody, and nothing to check.
+    // No chain is cut: the span after a cut has no parent to check.
     const HOP_LIMIT: u32 = u32::MAX;
     const ROUND_LIMIT: u32 = u32::MAX;
 }
 
-/// Says who the other actors are.
+/// Gives an actor the addresses of the others.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Meet(Vec<Addr<Stage>>);
@@ -191,7 +191,7 @@ impl Handler<Hop> for Stage {
         });
         let Some(left) = hop.left.checked_sub(1) else {
             return Box::pin(async move {
-                // The receiver counts what it gets, and may have stopped waiting.
+                // The other end counts the chains that are done, and may have stopped waiting.
                 hop.done.send(()).ok();
             });
         };
@@ -216,7 +216,7 @@ fn current_span() -> SpanId {
     Context::map_current(|cx| cx.span().span_context().span_id())
 }
 
-/// Marsaglia's generator: the same chains in every run.
+/// Marsaglia's random number generator, which makes the same chains in every run.
 fn xorshift(mut state: u64) -> u64 {
     state = state.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     state ^= state << 13;
@@ -224,7 +224,7 @@ fn xorshift(mut state: u64) -> u64 {
     state ^ state << 17
 }
 
-/// Compares each span's parent with the sender that its handler was told of.
+/// Compares each span's parent with the sender's span, which its handler was told of.
 #[derive(Debug)]
 struct Check;
 
