@@ -1,11 +1,11 @@
-//! What can keep telemetry from starting.
+//! The errors that keep telemetry from starting.
 
 use std::borrow::Cow;
 
-/// Why [`Telemetry::init`](super::Telemetry::init) refused to start.
+/// Why [`Telemetry::init`](crate::Telemetry::init) refused to start.
 ///
-/// A process whose tracing is set up wrongly stops at once and says what to change: a variable
-/// that is silently ignored is found only when the traces are needed.
+/// A process whose telemetry is set up wrongly stops at once and says what to change. A variable that
+/// is silently ignored would be noticed only when the traces are needed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TelemetryError {
@@ -19,12 +19,14 @@ pub enum TelemetryError {
         /// What it may hold.
         expected: Cow<'static, str>,
     },
-    /// A variable holds what cannot be gone on without, however lenient one is: it names a
-    /// certificate or a key that cannot be used, or is read by others too.
+    /// A variable names a certificate, a key or a Jaeger agent that cannot be used. This is an error
+    /// even with [`LENIENT`](crate::config::LENIENT) set: without the certificate the connection
+    /// would be less secure than asked for, and opentelemetry-jaeger reads the agent's variables
+    /// itself.
     #[error("{variable}={value:?} is not valid: expected {expected}")]
     Unusable {
         /// The environment variable.
-        variable: &'static str,
+        variable: String,
         /// What it holds.
         value: String,
         /// What it may hold, or what is wrong with the file that it names.
@@ -50,7 +52,7 @@ pub enum TelemetryError {
 }
 
 impl TelemetryError {
-    /// An exporter could not be built because of `error`, told with all its causes.
+    /// An exporter could not be built because of `error`. The reason names all its causes.
     pub(super) fn exporter(exporter: &'static str, error: &dyn std::error::Error) -> Self {
         let causes = std::iter::successors(Some(error), |error| error.source());
         let reason = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");

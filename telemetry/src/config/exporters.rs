@@ -1,15 +1,15 @@
-//! Where spans and metrics go: the lists of exporters, and what Zipkin and Jaeger need to know.
+//! Where spans and metrics go: the lists of exporters, and how Zipkin and Jaeger are reached. How an
+//! OTLP receiver is reached is in `otlp`.
 //!
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exporter-selection>
 
 use super::otlp::OtlpConfig;
-use super::variables::{Repeated, Variables, http_url, proxy};
-use crate::TelemetryError;
+use super::variables::{Repeated, Variables, timeout};
 use http::Uri;
 use opentelemetry_sdk::metrics::Temporality;
 use std::time::Duration;
 
-/// Where spans go, with what that exporter needs to know.
+/// An exporter of spans, and how it reaches its receiver.
 #[derive(Clone, Debug)]
 pub enum SpanExporterConfig {
     /// `console`: text on stdout.
@@ -22,7 +22,7 @@ pub enum SpanExporterConfig {
     Jaeger(JaegerConfig),
 }
 
-/// Where metrics go.
+/// An exporter of metrics, and how it reaches its receiver.
 #[derive(Clone, Debug)]
 pub enum MetricExporterConfig {
     /// `console`: text on stdout.
@@ -41,8 +41,8 @@ pub enum MetricExporterConfig {
 pub struct ZipkinConfig {
     /// `OTEL_EXPORTER_ZIPKIN_ENDPOINT`.
     pub endpoint: Uri,
-    /// `OTEL_EXPORTER_ZIPKIN_TIMEOUT`: how long one attempt to send a batch may take; for ever when
-    /// `None`.
+    /// `OTEL_EXPORTER_ZIPKIN_TIMEOUT`: how long one attempt to send a batch may take. `None` means
+    /// without limit.
     pub timeout: Option<Duration>,
     /// The variable that names a proxy for the endpoint, if there is one.
     pub proxy: Option<&'static str>,
@@ -60,133 +60,118 @@ pub enum JaegerConfig {
     },
     /// A collector, which takes binary Thrift over HTTP.
     Collector {
-        /// `OTEL_EXPORTER_JAEGER_ENDPOINT`: when set, spans go there and not to an agent.
+        /// `OTEL_EXPORTER_JAEGER_ENDPOINT`: if it is set, spans go there and not to an agent.
         endpoint: Uri,
         /// `OTEL_EXPORTER_JAEGER_USER` and `OTEL_EXPORTER_JAEGER_PASSWORD`.
         credentials: Option<(String, String)>,
-        /// `OTEL_EXPORTER_JAEGER_TIMEOUT`: how long one attempt to send a batch may take; for ever
-        /// when `None`.
+        /// `OTEL_EXPORTER_JAEGER_TIMEOUT`: how long one attempt to send a batch may take. `None`
+        /// means without limit.
         timeout: Option<Duration>,
         /// The variable that names a proxy for the endpoint, if there is one.
         proxy: Option<&'static str>,
     },
 }
 
-const URL: &str = "a URL that starts with http:// or https://";
+/// How long one attempt to send a batch may take by default.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads `OTEL_TRACES_EXPORTER` and what the exporters in it need.
-pub(super) fn of_spans(vars: &Variables<'_>) -> Result<Vec<SpanExporterConfig>, TelemetryError> {
-    const NAME: &str = "OTEL_TRACES_EXPORTER";
-    let allowed = if cfg!(feature = "jaeger") {
+/// Reads `OTEL_TRACES_EXPORTER`, and how the exporters in it reach their receivers.
+pub(super) fn of_spans(vars: &Variables<'_>) -> Vec<SpanExporterConfig> {
+    type ReadExporter = fn(&Variables<'_>) -> SpanExporterConfig;
+    let console: ReadExporter = |_| SpanExporterConfig::Console;
+    let otlp: ReadExporter = |vars| SpanExporterConfig::Otlp(OtlpConfig::traces(vars));
+    let zipkin: ReadExporter = |vars| SpanExporterConfig::Zipkin(zipkin(vars));
+    let jaeger: ReadExporter = |vars| SpanExporterConfig::Jaeger(jaeger(vars));
+    let mut choices = vec![("console", console), ("otlp", otlp), ("zipkin", zipkin)];
+    let expected = if cfg!(feature = "jaeger") {
+        choices.push(("jaeger", jaeger));
         "a comma-separated list of console, otlp, zipkin, jaeger; or none"
     } else {
         "a comma-separated list of console, otlp, zipkin; or none \
          (this program was built without the feature jaeger)"
     };
-    let mut choices = vec![
-        ("console", Exporter::Console),
-        ("otlp", Exporter::Otlp),
-        ("zipkin", Exporter::Zipkin),
-    ];
-    if cfg!(feature = "jaeger") {
-        choices.push(("jaeger", Exporter::Jaeger));
-    }
-    vars.list(NAME, &choices, allowed, Repeated::IsRefused)?
-        .unwrap_or_else(|| vec![Exporter::Console, Exporter::Otlp])
+    vars.list("OTEL_TRACES_EXPORTER", &choices, expected, Repeated::IsRefused)
+        .unwrap_or_else(|| vec![console, otlp])
         .into_iter()
-        .map(|exporter| match exporter {
-            Exporter::Console => Ok(SpanExporterConfig::Console),
-            Exporter::Otlp => OtlpConfig::traces(vars).map(SpanExporterConfig::Otlp),
-            Exporter::Zipkin => zipkin(vars).map(SpanExporterConfig::Zipkin),
-            Exporter::Jaeger => jaeger(vars).map(SpanExporterConfig::Jaeger),
-        })
+        .map(|read| read(vars))
         .collect()
 }
 
-/// The exporters that a list may name.
-#[derive(Clone, Copy)]
-enum Exporter {
-    Console,
-    Otlp,
-    Zipkin,
-    Jaeger,
-}
-
-/// Reads `OTEL_METRICS_EXPORTER`. The default differs from the specification's: it is `none`,
-/// because the programs here are about traces and a backend of traces refuses metrics.
-pub(super) fn of_metrics(
-    vars: &Variables<'_>,
-) -> Result<Vec<MetricExporterConfig>, TelemetryError> {
-    const NAME: &str = "OTEL_METRICS_EXPORTER";
-    let allowed = "a comma-separated list of console, otlp; or none";
-    let choices = [("console", false), ("otlp", true)];
-    vars.list(NAME, &choices, allowed, Repeated::IsRefused)?
+/// Reads `OTEL_METRICS_EXPORTER`, and how the exporters in it reach their receivers.
+///
+/// The default is `none` and not `otlp`, which the specification has: a backend that takes only
+/// traces, such as Jaeger, would refuse the metrics.
+pub(super) fn of_metrics(vars: &Variables<'_>) -> Vec<MetricExporterConfig> {
+    type ReadExporter = fn(&Variables<'_>) -> MetricExporterConfig;
+    let console: ReadExporter = |_| MetricExporterConfig::Console;
+    let otlp: ReadExporter = |vars| MetricExporterConfig::Otlp {
+        receiver: Box::new(OtlpConfig::metrics(vars)),
+        temporality: temporality(vars),
+    };
+    let choices = [("console", console), ("otlp", otlp)];
+    let expected = "a comma-separated list of console, otlp; or none";
+    vars.list("OTEL_METRICS_EXPORTER", &choices, expected, Repeated::IsRefused)
         .unwrap_or_default()
         .into_iter()
-        .map(|is_otlp| {
-            if !is_otlp {
-                return Ok(MetricExporterConfig::Console);
-            }
-            Ok(MetricExporterConfig::Otlp {
-                receiver: Box::new(OtlpConfig::metrics(vars)?),
-                temporality: temporality(vars)?,
-            })
-        })
+        .map(|read| read(vars))
         .collect()
 }
 
-fn temporality(vars: &Variables<'_>) -> Result<Temporality, TelemetryError> {
+fn temporality(vars: &Variables<'_>) -> Temporality {
     let choices = [
         ("cumulative", Temporality::Cumulative),
         ("delta", Temporality::Delta),
         ("lowmemory", Temporality::LowMemory),
     ];
-    let chosen = vars.choice("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &choices)?;
-    Ok(chosen.unwrap_or(Temporality::Cumulative))
+    vars.choice("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &choices)
+        .unwrap_or(Temporality::Cumulative)
 }
 
-fn zipkin(vars: &Variables<'_>) -> Result<ZipkinConfig, TelemetryError> {
-    const NAME: &str = "OTEL_EXPORTER_ZIPKIN_ENDPOINT";
-    let endpoint =
-        vars.text(NAME).unwrap_or_else(|| "http://localhost:9411/api/v2/spans".to_owned());
-    let endpoint = http_url(&endpoint).ok_or_else(|| vars.invalid(NAME, URL))?;
-    Ok(ZipkinConfig {
-        proxy: proxy(vars, &endpoint),
+fn zipkin(vars: &Variables<'_>) -> ZipkinConfig {
+    let endpoint = vars
+        .url("OTEL_EXPORTER_ZIPKIN_ENDPOINT", str::to_owned)
+        .unwrap_or_else(|| Uri::from_static("http://localhost:9411/api/v2/spans"));
+    ZipkinConfig {
+        proxy: vars.proxy(&endpoint),
         endpoint,
-        timeout: vars.timeout("OTEL_EXPORTER_ZIPKIN_TIMEOUT", 10_000)?,
-    })
+        timeout: timeout(vars.millis("OTEL_EXPORTER_ZIPKIN_TIMEOUT"), TIMEOUT),
+    }
 }
 
-fn jaeger(vars: &Variables<'_>) -> Result<JaegerConfig, TelemetryError> {
-    const ENDPOINT: &str = "OTEL_EXPORTER_JAEGER_ENDPOINT";
+fn jaeger(vars: &Variables<'_>) -> JaegerConfig {
+    let user = || vars.text("OTEL_EXPORTER_JAEGER_USER");
+    let password = || vars.text("OTEL_EXPORTER_JAEGER_PASSWORD");
+    match vars.url("OTEL_EXPORTER_JAEGER_ENDPOINT", str::to_owned) {
+        Some(endpoint) => JaegerConfig::Collector {
+            proxy: vars.proxy(&endpoint),
+            endpoint,
+            credentials: user().zip(password()),
+            timeout: timeout(vars.millis("OTEL_EXPORTER_JAEGER_TIMEOUT"), TIMEOUT),
+        },
+        None => jaeger_agent(vars),
+    }
+}
+
+/// Reads where a Jaeger agent is.
+///
+/// A wrong value is refused always and not ignored: opentelemetry-jaeger reads these two variables
+/// itself, even when it is given an address, and takes an empty one for a value.
+fn jaeger_agent(vars: &Variables<'_>) -> JaegerConfig {
     const HOST: &str = "OTEL_EXPORTER_JAEGER_AGENT_HOST";
     const PORT: &str = "OTEL_EXPORTER_JAEGER_AGENT_PORT";
-    if let Some(endpoint) = vars.text(ENDPOINT) {
-        let user = vars.text("OTEL_EXPORTER_JAEGER_USER");
-        let password = vars.text("OTEL_EXPORTER_JAEGER_PASSWORD");
-        let endpoint = http_url(&endpoint).ok_or_else(|| vars.invalid(ENDPOINT, URL))?;
-        return Ok(JaegerConfig::Collector {
-            proxy: proxy(vars, &endpoint),
-            endpoint,
-            credentials: user.zip(password),
-            timeout: vars.timeout("OTEL_EXPORTER_JAEGER_TIMEOUT", 10_000)?,
-        });
-    }
-    // opentelemetry-jaeger reads these two by itself, whatever it is told, and takes an empty one for
-    // a value. So they cannot be passed over.
     for name in [HOST, PORT] {
-        if vars.is_empty(name) {
-            let expected = "a value, or the variable not set at all".to_owned();
-            return Err(vars.unusable(name, expected));
+        if vars.is_blank(name) {
+            vars.refuse_always(name, "a value, or the variable not set at all".to_owned());
         }
     }
     let port = match vars.text(PORT).map(|text| text.parse()) {
         None => 6831,
         Some(Ok(port @ 1..)) => port,
-        Some(_) => return Err(vars.unusable(PORT, "a port, 1 to 65535".to_owned())),
+        Some(_) => {
+            vars.refuse_always(PORT, "a port, 1 to 65535".to_owned());
+            6831
+        }
     };
-    Ok(JaegerConfig::Agent {
-        host: vars.text(HOST).unwrap_or_else(|| "localhost".to_owned()),
-        port,
-    })
+    let host = vars.text(HOST).unwrap_or_else(|| "localhost".to_owned());
+    JaegerConfig::Agent { host, port }
 }

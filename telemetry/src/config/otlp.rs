@@ -1,9 +1,11 @@
-//! `OTEL_EXPORTER_OTLP_*`: the general variables, and the ones of a signal that go before them.
+//! How an OTLP receiver is reached: the variables `OTEL_EXPORTER_OTLP_*`.
+//!
+//! Most of them come in two forms, and a signal's own goes before the general one: for traces,
+//! `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` before `OTEL_EXPORTER_OTLP_TIMEOUT`.
 //!
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
-use super::variables::{Variables, http_url, proxy};
-use crate::TelemetryError;
+use super::variables::{Variables, timeout};
 use crate::tls::{self, Credentials};
 use http::Uri;
 use std::fmt;
@@ -18,17 +20,17 @@ pub struct OtlpConfig {
     pub endpoint: Uri,
     /// `..._HEADERS`.
     pub headers: Vec<(String, String)>,
-    /// `..._TIMEOUT`: how long one attempt to send a batch may take; for ever when `None`.
+    /// `..._TIMEOUT`: how long one attempt to send a batch may take. `None` means without limit.
     pub timeout: Option<Duration>,
     /// `..._COMPRESSION`: whether bodies are compressed with gzip.
     pub gzip: bool,
-    /// What is in the file that `..._CERTIFICATE` names: authorities to trust in place
-    /// of the system's, as PEM.
+    /// The content of the file that `..._CERTIFICATE` names: the authorities to trust in place of the
+    /// system's, as PEM.
     pub authorities: Option<Vec<u8>>,
-    /// What is in the files that `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` name: who this
-    /// client is, as PEM.
+    /// The content of the files that `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` name, with which
+    /// this client proves who it is.
     pub identity: Option<Identity>,
-    /// The variable that names a proxy for the endpoint, if there is one; gRPC uses none.
+    /// The variable that names a proxy for the endpoint, if there is one. gRPC uses no proxy.
     pub proxy: Option<&'static str>,
 }
 
@@ -59,58 +61,57 @@ pub enum Protocol {
     Grpc,
 }
 
-/// A signal's own variable, and the general one that holds when it is not set.
-type Names = [&'static str; 2];
-
-/// The variables of one signal.
+/// What differs between the signals.
 struct Signal {
+    /// As it stands in the names of variables.
+    name: &'static str,
+    /// The path of the receiver over HTTP.
     path: &'static str,
-    certificate: Names,
-    client_certificate: Names,
-    client_key: Names,
-    compression: Names,
-    endpoint: Names,
-    headers: Names,
-    insecure: Names,
-    protocol: Names,
-    timeout: Names,
+    /// The endpoint over HTTP when no variable sets it.
+    http_endpoint: &'static str,
 }
 
-macro_rules! names {
-    ($signal:literal, $what:literal) => {
-        [concat!("OTEL_EXPORTER_OTLP_", $signal, "_", $what), concat!("OTEL_EXPORTER_OTLP_", $what)]
-    };
+const TRACES: Signal =
+    Signal { name: "TRACES", path: "/v1/traces", http_endpoint: "http://localhost:4318/v1/traces" };
+
+const METRICS: Signal = Signal {
+    name: "METRICS",
+    path: "/v1/metrics",
+    http_endpoint: "http://localhost:4318/v1/metrics",
+};
+
+/// The endpoint over gRPC when no variable sets it.
+const GRPC_ENDPOINT: &str = "http://localhost:4317";
+
+impl Signal {
+    /// The variable of this signal alone, such as `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT`.
+    fn own(&self, what: &str) -> String {
+        format!("OTEL_EXPORTER_OTLP_{}_{what}", self.name)
+    }
+
+    /// What `read` makes of this signal's own variable, or else of the general one.
+    fn first<T>(&self, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        read(&self.own(what)).or_else(|| read(&general(what)))
+    }
 }
 
-macro_rules! signal {
-    ($signal:literal, $path:literal) => {
-        Signal {
-            path: $path,
-            certificate: names!($signal, "CERTIFICATE"),
-            client_certificate: names!($signal, "CLIENT_CERTIFICATE"),
-            client_key: names!($signal, "CLIENT_KEY"),
-            compression: names!($signal, "COMPRESSION"),
-            endpoint: names!($signal, "ENDPOINT"),
-            headers: names!($signal, "HEADERS"),
-            insecure: names!($signal, "INSECURE"),
-            protocol: names!($signal, "PROTOCOL"),
-            timeout: names!($signal, "TIMEOUT"),
-        }
-    };
+/// The variable of all signals, such as `OTEL_EXPORTER_OTLP_TIMEOUT`.
+fn general(what: &str) -> String {
+    format!("OTEL_EXPORTER_OTLP_{what}")
 }
 
 impl OtlpConfig {
-    /// Where and how spans are sent.
-    pub(super) fn traces(vars: &Variables<'_>) -> Result<Self, TelemetryError> {
-        Self::read(vars, &signal!("TRACES", "/v1/traces"))
+    /// Reads how spans are sent.
+    pub(super) fn traces(vars: &Variables<'_>) -> Self {
+        Self::read(vars, &TRACES)
     }
 
-    /// Where and how metrics are sent.
-    pub(super) fn metrics(vars: &Variables<'_>) -> Result<Self, TelemetryError> {
-        Self::read(vars, &signal!("METRICS", "/v1/metrics"))
+    /// Reads how metrics are sent.
+    pub(super) fn metrics(vars: &Variables<'_>) -> Self {
+        Self::read(vars, &METRICS)
     }
 
-    /// Whom the exporter trusts, and who it is.
+    /// The certificates of the connection.
     pub(crate) fn credentials(&self) -> Credentials<'_> {
         Credentials {
             authorities: self.authorities.as_deref(),
@@ -118,111 +119,88 @@ impl OtlpConfig {
         }
     }
 
-    fn read(vars: &Variables<'_>, signal: &Signal) -> Result<Self, TelemetryError> {
-        let protocol = protocol(vars, signal.protocol)?;
-        let [of_signal, general] = signal.timeout;
-        let timeout = if vars.text(of_signal).is_some() { of_signal } else { general };
-        let endpoint = endpoint(vars, signal, protocol)?;
-        Ok(OtlpConfig {
+    fn read(vars: &Variables<'_>, signal: &Signal) -> Self {
+        let protocols = [
+            ("grpc", Protocol::Grpc),
+            ("http/protobuf", Protocol::HttpProtobuf),
+            ("http/json", Protocol::HttpJson),
+        ];
+        let protocol = signal.first("PROTOCOL", |name| vars.choice(name, &protocols));
+        let protocol = protocol.unwrap_or(Protocol::HttpProtobuf);
+        let endpoint = match protocol {
+            Protocol::Grpc => grpc_endpoint(vars, signal),
+            Protocol::HttpProtobuf | Protocol::HttpJson => http_endpoint(vars, signal),
+        };
+        let compressions = [("gzip", true), ("none", false)];
+        let gzip = signal.first("COMPRESSION", |name| vars.choice(name, &compressions));
+        let millis = signal.first("TIMEOUT", |name| vars.millis(name));
+        OtlpConfig {
             protocol,
-            proxy: proxy(vars, &endpoint).filter(|_| protocol != Protocol::Grpc),
+            proxy: vars.proxy(&endpoint).filter(|_| protocol != Protocol::Grpc),
             endpoint,
-            headers: headers(vars, signal.headers)?,
-            timeout: vars.timeout(timeout, 10_000)?,
-            gzip: gzip(vars, signal.compression)?,
-            authorities: authorities(vars, signal.certificate)?,
-            identity: identity(vars, signal)?,
-        })
-    }
-}
-
-/// The first of `names` that is set, with its value.
-fn first_set(vars: &Variables<'_>, names: Names) -> Option<(&'static str, String)> {
-    names.into_iter().find_map(|name| Some((name, vars.text(name)?)))
-}
-
-fn protocol(vars: &Variables<'_>, names: Names) -> Result<Protocol, TelemetryError> {
-    let choices = [
-        ("grpc", Protocol::Grpc),
-        ("http/protobuf", Protocol::HttpProtobuf),
-        ("http/json", Protocol::HttpJson),
-    ];
-    let chosen = first_set(vars, names).map(|(name, _)| vars.choice(name, &choices)).transpose()?;
-    Ok(chosen.flatten().unwrap_or(Protocol::HttpProtobuf))
-}
-
-fn gzip(vars: &Variables<'_>, names: Names) -> Result<bool, TelemetryError> {
-    let choices = [("gzip", true), ("none", false)];
-    let chosen = first_set(vars, names).map(|(name, _)| vars.choice(name, &choices)).transpose()?;
-    Ok(chosen.flatten().unwrap_or(false))
-}
-
-fn endpoint(
-    vars: &Variables<'_>,
-    signal: &Signal,
-    protocol: Protocol,
-) -> Result<Uri, TelemetryError> {
-    let [of_signal, general] = signal.endpoint;
-    let (name, mut text) = first_set(vars, signal.endpoint).unwrap_or_else(|| {
-        let port = if protocol == Protocol::Grpc { 4317 } else { 4318 };
-        (general, format!("http://localhost:{port}"))
-    });
-    if protocol == Protocol::Grpc {
-        // Only here may the scheme be missing: then the connection is secure unless told otherwise.
-        let insecure = insecure(vars, signal.insecure)?;
-        if !text.contains("://") {
-            text = format!("{}://{text}", if insecure { "http" } else { "https" });
+            headers: signal.first("HEADERS", |name| headers(vars, name)).unwrap_or_default(),
+            timeout: timeout(millis, Duration::from_secs(10)),
+            gzip: gzip.unwrap_or(false),
+            authorities: signal
+                .first("CERTIFICATE", |name| vars.pem_file(name, tls::check_authorities)),
+            identity: identity(vars, signal),
         }
-    } else if name != of_signal {
-        // The general endpoint is a base for every signal; a signal's own is used as it is.
-        text = format!("{}{}", text.trim_end_matches('/'), signal.path);
     }
-    http_url(&text).ok_or_else(|| vars.invalid(name, "a URL that starts with http:// or https://"))
 }
 
-fn insecure(vars: &Variables<'_>, names: Names) -> Result<bool, TelemetryError> {
-    first_set(vars, names).map_or(Ok(false), |(name, _)| vars.boolean(name))
+/// The endpoint over HTTP. The general variable is a base, to which each signal adds its path; a
+/// signal's own is used as it is.
+fn http_endpoint(vars: &Variables<'_>, signal: &Signal) -> Uri {
+    let with_path = |base: &str| format!("{}{}", base.trim_end_matches('/'), signal.path);
+    vars.url(&signal.own("ENDPOINT"), str::to_owned)
+        .or_else(|| vars.url(&general("ENDPOINT"), with_path))
+        .unwrap_or_else(|| Uri::from_static(signal.http_endpoint))
 }
 
-fn headers(vars: &Variables<'_>, names: Names) -> Result<Vec<(String, String)>, TelemetryError> {
-    let Some((name, _)) = first_set(vars, names) else { return Ok(Vec::new()) };
+/// The endpoint over gRPC, which has no path. Only here may the scheme be missing; then the connection
+/// is secure unless the variable `..._INSECURE` says otherwise.
+fn grpc_endpoint(vars: &Variables<'_>, signal: &Signal) -> Uri {
+    let is_insecure = signal.first("INSECURE", |name| vars.boolean(name)).unwrap_or(false);
+    let scheme = if is_insecure { "http" } else { "https" };
+    let with_scheme = |text: &str| match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("{scheme}://{text}"),
+    };
+    signal
+        .first("ENDPOINT", |name| vars.url(name, with_scheme))
+        .unwrap_or_else(|| Uri::from_static(GRPC_ENDPOINT))
+}
+
+fn headers(vars: &Variables<'_>, name: &str) -> Option<Vec<(String, String)>> {
     let headers = vars.pairs(name)?;
-    let valid = headers.iter().all(|(key, value)| {
+    let are_valid = headers.iter().all(|(key, value)| {
         http::HeaderName::try_from(key).is_ok() && http::HeaderValue::try_from(value).is_ok()
     });
-    if valid { Ok(headers) } else { Err(vars.invalid(name, "valid HTTP header names and values")) }
-}
-
-fn authorities(vars: &Variables<'_>, names: Names) -> Result<Option<Vec<u8>>, TelemetryError> {
-    Ok(pem(vars, names, tls::check_authorities)?.map(|(_, pem)| pem))
-}
-
-fn identity(vars: &Variables<'_>, signal: &Signal) -> Result<Option<Identity>, TelemetryError> {
-    let certificate = pem(vars, signal.client_certificate, tls::check_certificate)?;
-    let key = pem(vars, signal.client_key, |key| {
-        tls::check_key(certificate.as_ref().map(|(_, pem)| &pem[..]), key)
-    })?;
-    match (certificate, key) {
-        (Some((_, certificate)), Some((_, key))) => Ok(Some(Identity { certificate, key })),
-        (None, None) => Ok(None),
-        (None, Some((name, _))) => {
-            Err(vars.unusable(name, "the client's certificate to be set, too".to_owned()))
-        }
-        (Some((name, _)), None) => {
-            Err(vars.unusable(name, "the client's key to be set, too".to_owned()))
-        }
+    if !are_valid {
+        vars.refuse(name, "valid HTTP header names and values");
+        return None;
     }
+    Some(headers)
 }
 
-/// What is in the file that the first of `names` names, if `check` accepts it.
-fn pem(
-    vars: &Variables<'_>,
-    names: Names,
-    check: impl FnOnce(&[u8]) -> Result<(), String>,
-) -> Result<Option<(&'static str, Vec<u8>)>, TelemetryError> {
-    let Some((name, path)) = first_set(vars, names) else { return Ok(None) };
-    let pem = std::fs::read(path)
-        .map_err(|error| vars.unusable(name, format!("a file as PEM, but: {error}")))?;
-    check(&pem).map_err(|expected| vars.unusable(name, expected))?;
-    Ok(Some((name, pem)))
+/// Reads the client's certificate and its key. Each is of use only with the other.
+fn identity(vars: &Variables<'_>, signal: &Signal) -> Option<Identity> {
+    let file = |what, check: &dyn Fn(&[u8]) -> Result<(), String>| {
+        signal.first(what, |name| Some((vars.pem_file(name, check)?, name.to_owned())))
+    };
+    let certificate = file("CLIENT_CERTIFICATE", &tls::check_certificate);
+    let pem = certificate.as_ref().map(|(pem, _)| &pem[..]);
+    let key = file("CLIENT_KEY", &|key| tls::check_key(pem, key));
+    match (certificate, key) {
+        (Some((certificate, _)), Some((key, _))) => Some(Identity { certificate, key }),
+        (Some((_, name)), None) => {
+            vars.refuse_always(&name, "the client's key to be set, too".to_owned());
+            None
+        }
+        (None, Some((_, name))) => {
+            vars.refuse_always(&name, "the client's certificate to be set, too".to_owned());
+            None
+        }
+        (None, None) => None,
+    }
 }

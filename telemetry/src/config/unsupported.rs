@@ -1,10 +1,9 @@
-//! Variables of the specification that do nothing here: named at the start, and not passed over in
-//! silence.
+//! Variables of the specification that do nothing here. One warning at the start names those that are
+//! set, and those that cannot be ignored are refused.
 
 use super::variables::Variables;
-use crate::TelemetryError;
 
-/// What does nothing, and why; with the values that ask for nothing else than what is done anyway.
+/// A variable, the values that ask for what is done anyway, and why all others do nothing.
 const UNSUPPORTED: &[(&str, &[&str], &str)] = &[
     ("OTEL_LOGS_EXPORTER", &["none"], "logs are not exported, and go to stderr"),
     ("OTEL_LOG_LEVEL", &[], "RUST_LOG says what is logged"),
@@ -40,18 +39,17 @@ const UNSUPPORTED: &[(&str, &[&str], &str)] = &[
 
 const LOGS: &str = "logs are not exported";
 
-/// Refuses what says that the other variables do not count.
-pub(super) fn refuse(vars: &Variables<'_>) -> Result<(), TelemetryError> {
+/// Refuses a configuration file: by the specification no other variable would count beside it.
+pub(super) fn refuse(vars: &Variables<'_>) {
     for name in ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"] {
         if vars.text(name).is_some() {
-            let expected = "it not to be set: files of configuration are not supported";
-            return Err(vars.invalid(name, expected));
+            vars.refuse(name, "it not to be set: files of configuration are not supported");
         }
     }
-    Ok(())
 }
 
-/// Warns of all that is set and does nothing, at once. Values may be secret and are not shown.
+/// Adds one warning that names all variables that are set and do nothing. It does not show their
+/// values, which may be secret.
 pub(super) fn warn(vars: &Variables<'_>) {
     let set: Vec<_> = UNSUPPORTED
         .iter()

@@ -1,277 +1,305 @@
-//! Reading one variable as a value of some type, or refusing it by name.
+//! Reads single variables as typed values, and keeps what was wrong with them.
+//!
+//! A reader never fails: a value that is malformed is kept as a problem, and the variable then counts
+//! as unset. So the code that reads a configuration names each variable once, beside its default,
+//! and [`Variables::finish`] decides at the end whether the problems are errors or warnings:
+//!
+//! ```text
+//! OTEL_BSP_MAX_QUEUE_SIZE=many
+//!     vars.size("OTEL_BSP_MAX_QUEUE_SIZE").unwrap_or(2_048)   2048, and one problem
+//!     vars.finish()                                           an error that names the variable,
+//!                                                             or with LENIENT a warning
+//! ```
 
-use crate::TelemetryError;
+use crate::error::TelemetryError;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Set to `1`, `true`, `yes` or `on`, it makes telemetry warn about values that it would refuse,
-/// and go on without them, as the specification says: for clusters that set `OTEL_` variables for
-/// everybody. Certificates and keys that cannot be used are refused all the same.
+/// Set to `1`, `true`, `yes` or `on`, it makes telemetry warn about values that it would refuse and
+/// go on without them, as the specification says. It is for clusters that set `OTEL_` variables for
+/// all their programs. Certificates and keys that cannot be used are refused all the same.
 pub const LENIENT: &str = "GROCERY_OTEL_LENIENT";
 
-/// A source of variables.
+/// The largest queue and the largest batch, in spans. The queues are allocated at the start, so that a
+/// larger number, which can only be a slip, would abort the process.
+const MAX_SIZE: usize = 10_000_000;
+
+/// The longest duration: a day.
+const MAX_MILLIS: u64 = 86_400_000;
+
+/// A source of variables, and the problems with those that have been read.
 pub(super) struct Variables<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    is_lenient: bool,
-    /// Variables whose values are wrong: they count as unset.
-    ignored: BTreeSet<String>,
-    /// What is to be said at the start, each once.
+    lookup: &'a dyn Fn(&str) -> Option<OsString>,
+    problems: RefCell<Vec<Problem>>,
+    /// Warnings about variables that are right, but do nothing.
     warnings: RefCell<Vec<String>>,
 }
 
-impl<'a> Variables<'a> {
-    /// Variables as `lookup` finds them.
-    ///
-    /// # Errors
-    /// When [`LENIENT`] says neither yes nor no.
-    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Result<Self, TelemetryError> {
-        let mut vars = Variables {
-            lookup,
-            is_lenient: false,
-            ignored: BTreeSet::new(),
-            warnings: RefCell::default(),
-        };
-        if let Some(text) = vars.text(LENIENT) {
-            let expected = "1, true, yes or on; or 0, false, no or off";
-            vars.is_lenient =
-                shared::env::boolean(&text).map_err(|_| vars.invalid(LENIENT, expected))?;
-        }
-        Ok(vars)
-    }
-
-    /// Whether wrong values are to be ignored with a warning.
-    pub(super) fn is_lenient(&self) -> bool {
-        self.is_lenient
-    }
-
-    /// Counts `variable` as unset from now on, because of `error`.
-    pub(super) fn ignore(&mut self, variable: String, error: &TelemetryError) {
-        self.warn(format!("{error}; it is ignored"));
-        self.ignored.insert(variable);
-    }
-
-    /// Has `warning` said at the start.
-    pub(super) fn warn(&self, warning: String) {
-        let mut warnings = self.warnings.borrow_mut();
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
-    }
-
-    /// What is to be said at the start.
-    pub(super) fn into_warnings(self) -> Vec<String> {
-        self.warnings.into_inner()
-    }
-
-    /// The trimmed value; `None` when unset or empty.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        if self.ignored.contains(name) {
-            return None;
-        }
-        let value = (self.lookup)(name)?.trim().to_owned();
-        (!value.is_empty()).then_some(value)
-    }
-
-    /// The error that refuses the value of `name`.
-    pub(super) fn invalid(
-        &self,
-        name: &'static str,
-        expected: impl Into<Cow<'static, str>>,
-    ) -> TelemetryError {
-        let value = self.text(name).unwrap_or_default();
-        TelemetryError::Invalid { variable: name.into(), value, expected: expected.into() }
-    }
-
-    /// The error that refuses the value of `name`, however lenient one is.
-    pub(super) fn unusable(&self, name: &'static str, expected: String) -> TelemetryError {
-        let value = self.text(name).unwrap_or_default();
-        TelemetryError::Unusable { variable: name, value, expected }
-    }
-
-    /// Whether `name` is set to nothing.
-    pub(super) fn is_empty(&self, name: &str) -> bool {
-        (self.lookup)(name).is_some_and(|value| value.trim().is_empty())
-    }
-
-    /// A value of type `T` that `check` accepts.
-    pub(super) fn parsed<T: FromStr>(
-        &self,
-        name: &'static str,
-        expected: &'static str,
-        check: impl FnOnce(&T) -> bool,
-    ) -> Result<Option<T>, TelemetryError> {
-        self.text(name)
-            .map(|text| text.parse().ok().filter(check).ok_or_else(|| self.invalid(name, expected)))
-            .transpose()
-    }
-
-    /// `true` or `false`; unset is false.
-    pub(super) fn boolean(&self, name: &'static str) -> Result<bool, TelemetryError> {
-        match self.text(name).map(|text| text.to_ascii_lowercase()).as_deref() {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(_) => Err(self.invalid(name, "true or false")),
-        }
-    }
-
-    /// A number from 0.
-    pub(super) fn number<T: FromStr>(
-        &self,
-        name: &'static str,
-    ) -> Result<Option<T>, TelemetryError> {
-        self.parsed(name, "a whole number, 0 or more", |_| true)
-    }
-
-    /// A number from 1.
-    pub(super) fn positive(&self, name: &'static str) -> Result<Option<usize>, TelemetryError> {
-        // Queues are allocated at once: a number past this is a slip, and would abort the process.
-        const LIMIT: usize = 10_000_000;
-        self.parsed(name, "a whole number from 1 to 10000000", |n| (1..=LIMIT).contains(n))
-    }
-
-    /// How long something may take, in milliseconds; 0 means that there is no limit.
-    pub(super) fn timeout(
-        &self,
-        name: &'static str,
-        default: u64,
-    ) -> Result<Option<Duration>, TelemetryError> {
-        let timeout = self.millis(name)?.unwrap_or(Duration::from_millis(default));
-        Ok((!timeout.is_zero()).then_some(timeout))
-    }
-
-    /// How often something is done, in milliseconds; 0 means as often as possible, which is once
-    /// a millisecond, because a thread that never waits would take a core for itself.
-    pub(super) fn interval(
-        &self,
-        name: &'static str,
-        default: u64,
-    ) -> Result<Duration, TelemetryError> {
-        let interval = self.millis(name)?.unwrap_or(Duration::from_millis(default));
-        Ok(interval.max(Duration::from_millis(1)))
-    }
-
-    /// A duration in milliseconds, if set.
-    pub(super) fn millis(&self, name: &'static str) -> Result<Option<Duration>, TelemetryError> {
-        let day = 86_400_000;
-        let millis =
-            self.parsed(name, "milliseconds, from 0 to 86400000", |millis| *millis <= day)?;
-        Ok(millis.map(Duration::from_millis))
-    }
-
-    /// A probability.
-    pub(super) fn ratio(&self, name: &'static str) -> Result<Option<f64>, TelemetryError> {
-        self.parsed(name, "a number from 0 to 1", |ratio| (0.0..=1.0).contains(ratio))
-    }
-
-    /// The value that `choices` gives to the text of `name`, in any case.
-    pub(super) fn choice<T: Clone>(
-        &self,
-        name: &'static str,
-        choices: &[(&str, T)],
-    ) -> Result<Option<T>, TelemetryError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        match find(choices, &text) {
-            Some(value) => Ok(Some(value)),
-            None => {
-                let (last, others) =
-                    choices.split_last().map_or(("", &[][..]), |(last, others)| (last.0, others));
-                let others: Vec<_> = others.iter().map(|(choice, _)| *choice).collect();
-                Err(self.invalid(name, format!("{} or {last}", others.join(", "))))
-            }
-        }
-    }
-
-    /// The values that `choices` gives to the names in a comma-separated list, in any case; `none`
-    /// is the empty list and stands alone. `None` when the variable is not set.
-    ///
-    /// What is wrong in a list is ignored by itself where wrong values are.
-    pub(super) fn list<T: Clone>(
-        &self,
-        name: &'static str,
-        choices: &[(&str, T)],
-        expected: &'static str,
-        repeated: Repeated,
-    ) -> Result<Option<Vec<T>>, TelemetryError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let names: Vec<String> =
-            text.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
-        if names == ["none"] {
-            return Ok(Some(Vec::new()));
-        }
-        let mut values = Vec::new();
-        for (i, one) in names.iter().enumerate() {
-            let error = match find(choices, one) {
-                Some(_) if names[..i].contains(one) => match repeated {
-                    Repeated::CountsOnce => continue,
-                    Repeated::IsRefused => self.invalid(name, format!("{expected}, each once")),
-                },
-                Some(value) => {
-                    values.push(value);
-                    continue;
-                }
-                None => self.invalid(name, expected),
-            };
-            if !self.is_lenient {
-                return Err(error);
-            }
-            self.warn(format!("{error}; {one:?} is ignored"));
-        }
-        // A list of which nothing is left is ignored as a whole.
-        Ok((!values.is_empty()).then_some(values))
-    }
-
-    /// `key=value` pairs, separated by commas, with percent-encoded values.
-    pub(super) fn pairs(
-        &self,
-        name: &'static str,
-    ) -> Result<Vec<(String, String)>, TelemetryError> {
-        self.pairs_with(name, |key| Some(key.to_owned()))
-    }
-
-    /// `key=value` pairs, separated by commas, with percent-encoded keys and values.
-    pub(super) fn decoded_pairs(
-        &self,
-        name: &'static str,
-    ) -> Result<Vec<(String, String)>, TelemetryError> {
-        self.pairs_with(name, percent_decode)
-    }
-
-    fn pairs_with(
-        &self,
-        name: &'static str,
-        read_key: impl Fn(&str) -> Option<String>,
-    ) -> Result<Vec<(String, String)>, TelemetryError> {
-        let Some(text) = self.text(name) else { return Ok(Vec::new()) };
-        text.split(',')
-            .map(str::trim)
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (key, value) = pair.split_once('=')?;
-                let (key, value) = (read_key(key.trim())?, percent_decode(value.trim())?);
-                (!key.is_empty()).then_some((key, value))
-            })
-            .collect::<Option<_>>()
-            .ok_or_else(|| {
-                self.invalid(name, "key=value pairs separated by commas, percent-encoded")
-            })
-    }
+/// Why a value was not taken.
+struct Problem {
+    error: TelemetryError,
+    /// What of the value is ignored where problems are only warnings: `it`, or a part of a list.
+    ignored: String,
 }
 
-/// What a name means that stands in a list twice.
+/// What a list means that names the same thing twice.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Repeated {
-    /// The same as once.
+    /// The same as if it were named once.
     CountsOnce,
     /// A mistake.
     IsRefused,
 }
 
+impl<'a> Variables<'a> {
+    /// Variables as `lookup` finds them.
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+        Variables { lookup, problems: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    /// Decides about the problems: the warnings to give at the start, or the error that stops it.
+    ///
+    /// # Errors
+    /// The first problem, unless [`LENIENT`] is set; then only [`TelemetryError::Unusable`]. Also
+    /// when [`LENIENT`] itself is malformed.
+    pub(super) fn finish(self) -> Result<Vec<String>, TelemetryError> {
+        let is_lenient = match self.text(LENIENT).map(|text| shared::env::boolean(&text)) {
+            Some(Ok(is_lenient)) => is_lenient,
+            Some(Err(_)) => {
+                let expected = "1, true, yes or on; or 0, false, no or off";
+                return Err(self.invalid(LENIENT, expected.into()));
+            }
+            None => false,
+        };
+        let mut warnings = Vec::new();
+        for Problem { error, ignored } in self.problems.into_inner() {
+            if !is_lenient || matches!(error, TelemetryError::Unusable { .. }) {
+                return Err(error);
+            }
+            let warning = format!("{error}; {ignored} is ignored");
+            // A general variable is read once for each signal.
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        warnings.extend(self.warnings.into_inner());
+        Ok(warnings)
+    }
+
+    /// Refuses the value of `name`, which then counts as unset.
+    pub(super) fn refuse(&self, name: &str, expected: impl Into<Cow<'static, str>>) {
+        self.note(self.invalid(name, expected.into()), "it");
+    }
+
+    /// Refuses the value of `name` even where problems are only warnings.
+    pub(super) fn refuse_always(&self, name: &str, expected: String) {
+        let (variable, value) = (name.to_owned(), self.text(name).unwrap_or_default());
+        self.note(TelemetryError::Unusable { variable, value, expected }, "it");
+    }
+
+    /// Adds a warning to those that are given at the start.
+    pub(super) fn warn(&self, warning: String) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// The value without white space around it; `None` when it is unset or empty.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        match (self.lookup)(name)?.into_string() {
+            Ok(value) => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
+            Err(_) => {
+                self.note(TelemetryError::NotUnicode { variable: name.to_owned() }, "it");
+                None
+            }
+        }
+    }
+
+    /// Whether the variable is set, but to nothing.
+    pub(super) fn is_blank(&self, name: &str) -> bool {
+        let value = (self.lookup)(name);
+        value.is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+    }
+
+    /// What `read` makes of the value; a value of which it makes nothing is refused.
+    pub(super) fn read<T>(
+        &self,
+        name: &str,
+        expected: impl Into<Cow<'static, str>>,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = read(&self.text(name)?);
+        if value.is_none() {
+            self.refuse(name, expected);
+        }
+        value
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self, name: &str) -> Option<bool> {
+        self.read(name, "true or false", |text| text.to_ascii_lowercase().parse().ok())
+    }
+
+    /// A whole number from 0.
+    pub(super) fn number<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.read(name, "a whole number, 0 or more", |text| text.parse().ok())
+    }
+
+    /// The size of a queue or a batch: a whole number from 1 to [`MAX_SIZE`].
+    pub(super) fn size(&self, name: &str) -> Option<usize> {
+        let expected = format!("a whole number from 1 to {MAX_SIZE}");
+        let is_size = |size: &usize| (1..=MAX_SIZE).contains(size);
+        self.read(name, expected, |text| text.parse().ok().filter(is_size))
+    }
+
+    /// A number from 0 to 1.
+    pub(super) fn ratio(&self, name: &str) -> Option<f64> {
+        let is_ratio = |ratio: &f64| (0.0..=1.0).contains(ratio);
+        self.read(name, "a number from 0 to 1", |text| text.parse().ok().filter(is_ratio))
+    }
+
+    /// A duration in milliseconds.
+    pub(super) fn millis(&self, name: &str) -> Option<Duration> {
+        let expected = format!("milliseconds, from 0 to {MAX_MILLIS}");
+        let is_short = |millis: &u64| *millis <= MAX_MILLIS;
+        let millis = self.read(name, expected, |text| text.parse().ok().filter(is_short));
+        millis.map(Duration::from_millis)
+    }
+
+    /// How often something is done. 0 means as often as possible, which is once a millisecond: a
+    /// thread that never waits would take a core for itself.
+    pub(super) fn interval(&self, name: &str) -> Option<Duration> {
+        self.millis(name).map(|interval| interval.max(Duration::from_millis(1)))
+    }
+
+    /// The value that belongs to one of the names in `choices`, which are read in any case.
+    pub(super) fn choice<T: Clone>(&self, name: &str, choices: &[(&str, T)]) -> Option<T> {
+        self.read(name, one_of(choices), |text| find(choices, text))
+    }
+
+    /// The values that belong to the names in a comma-separated list, in any case. `none` alone is
+    /// the empty list.
+    ///
+    /// Each name that is wrong is a problem of its own. The list counts as unset if no name is left.
+    pub(super) fn list<T: Clone>(
+        &self,
+        name: &str,
+        choices: &[(&str, T)],
+        expected: &'static str,
+        repeated: Repeated,
+    ) -> Option<Vec<T>> {
+        let text = self.text(name)?.to_ascii_lowercase();
+        let names: Vec<&str> = text.split(',').map(str::trim).collect();
+        if names == ["none"] {
+            return Some(Vec::new());
+        }
+        let mut values = Vec::new();
+        for (i, one) in names.iter().enumerate() {
+            let is_repeated = names[..i].contains(one);
+            let expected: Cow<'static, str> = match find(choices, one) {
+                Some(_) if is_repeated && repeated == Repeated::CountsOnce => continue,
+                Some(_) if is_repeated => format!("{expected}, each once").into(),
+                Some(value) => {
+                    values.push(value);
+                    continue;
+                }
+                None => expected.into(),
+            };
+            self.note(self.invalid(name, expected), &format!("{one:?}"));
+        }
+        Some(values).filter(|values| !values.is_empty())
+    }
+
+    /// `key=value` pairs, separated by commas, with percent-encoded values.
+    pub(super) fn pairs(&self, name: &str) -> Option<Vec<(String, String)>> {
+        self.pairs_with(name, |key| Some(key.to_owned()))
+    }
+
+    /// `key=value` pairs, separated by commas, with percent-encoded keys and values.
+    pub(super) fn decoded_pairs(&self, name: &str) -> Option<Vec<(String, String)>> {
+        self.pairs_with(name, percent_decode)
+    }
+
+    fn pairs_with(
+        &self,
+        name: &str,
+        read_key: impl Fn(&str) -> Option<String>,
+    ) -> Option<Vec<(String, String)>> {
+        let pair = |pair: &str| {
+            let (key, value) = pair.split_once('=')?;
+            let (key, value) = (read_key(key.trim())?, percent_decode(value.trim())?);
+            (!key.is_empty()).then_some((key, value))
+        };
+        self.read(name, "key=value pairs separated by commas, percent-encoded", |text| {
+            text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(pair).collect()
+        })
+    }
+
+    /// A URL with the scheme `http` or `https`, after `complete` has added what may be left out.
+    pub(super) fn url(
+        &self,
+        name: &str,
+        complete: impl FnOnce(&str) -> String,
+    ) -> Option<http::Uri> {
+        self.read(name, "a URL that starts with http:// or https://", |text| {
+            let url: http::Uri = complete(text).parse().ok()?;
+            matches!(url.scheme_str(), Some("http" | "https")).then_some(url)
+        })
+    }
+
+    /// The content of the file that the variable names, if `check` accepts it. A file that cannot be
+    /// used is refused always: the connection would be less secure than asked for without it.
+    pub(super) fn pem_file(
+        &self,
+        name: &str,
+        check: impl FnOnce(&[u8]) -> Result<(), String>,
+    ) -> Option<Vec<u8>> {
+        let read = std::fs::read(self.text(name)?)
+            .map_err(|error| format!("a file as PEM, but: {error}"))
+            .and_then(|pem| check(&pem).map(|()| pem));
+        read.map_err(|expected| self.refuse_always(name, expected)).ok()
+    }
+
+    /// The variable that names a proxy for `endpoint`, if one is set. The HTTP client uses that proxy,
+    /// but never for an address of this machine.
+    pub(super) fn proxy(&self, endpoint: &http::Uri) -> Option<&'static str> {
+        let names = match endpoint.scheme_str() {
+            _ if crate::http::is_loopback(endpoint) => return None,
+            Some("https") => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+            _ => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+        };
+        names.into_iter().find(|name| self.text(name).is_some())
+    }
+
+    fn invalid(&self, name: &str, expected: Cow<'static, str>) -> TelemetryError {
+        let (variable, value) = (name.to_owned().into(), self.text(name).unwrap_or_default());
+        TelemetryError::Invalid { variable, value, expected }
+    }
+
+    fn note(&self, error: TelemetryError, ignored: &str) {
+        self.problems.borrow_mut().push(Problem { error, ignored: ignored.to_owned() });
+    }
+}
+
+/// How long something may take, if its variable is `set` to a duration. 0 means without limit, which
+/// is `None`.
+pub(super) fn timeout(set: Option<Duration>, default: Duration) -> Option<Duration> {
+    Some(set.unwrap_or(default)).filter(|timeout| !timeout.is_zero())
+}
+
 fn find<T: Clone>(choices: &[(&str, T)], text: &str) -> Option<T> {
     let found = choices.iter().find(|(choice, _)| choice.eq_ignore_ascii_case(text));
     found.map(|(_, value)| value.clone())
+}
+
+/// The names of `choices` in the words of an error: `a, b or c`.
+fn one_of<T>(choices: &[(&str, T)]) -> String {
+    let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+    match names.split_last() {
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// Decodes `%XX`; `None` when what follows a `%` is not two hex digits or the result is not UTF-8.
@@ -288,21 +316,4 @@ fn percent_decode(text: &str) -> Option<String> {
         });
     }
     String::from_utf8(decoded).ok()
-}
-
-/// Parses an absolute `http` or `https` URL.
-pub(super) fn http_url(text: &str) -> Option<http::Uri> {
-    let url: http::Uri = text.parse().ok()?;
-    matches!(url.scheme_str(), Some("http" | "https")).then_some(url)
-}
-
-/// The variable that names a proxy for `endpoint`, if one is set. The HTTP client obeys it, but for
-/// addresses of this machine.
-pub(super) fn proxy(vars: &Variables<'_>, endpoint: &http::Uri) -> Option<&'static str> {
-    let names = match endpoint.scheme_str() {
-        _ if crate::http::is_loopback(endpoint) => return None,
-        Some("https") => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
-        _ => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
-    };
-    names.into_iter().find(|name| vars.text(name).is_some())
 }
