@@ -1,7 +1,7 @@
-//! Metrics as text.
+//! Prints metrics as text.
 
-use super::super::streams::Console;
-use super::{Plain, failure, time, write_attributes, write_resource};
+use super::text::{Plain, failure, time, write_attributes, write_resource};
+use crate::streams::Console;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
@@ -172,7 +172,7 @@ fn write_summary<T: Display>(
     writeln!(text)
 }
 
-/// The values that a bucket counts are above its lower bound and up to its upper one.
+/// Writes a bucket. It counts values above its lower bound and up to its upper bound.
 fn write_bucket(
     text: &mut String,
     lower: Option<f64>,

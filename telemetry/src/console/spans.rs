@@ -1,9 +1,9 @@
-//! Spans as text.
+//! Prints spans as text.
 
-use super::super::exporter::Deliver;
-use super::super::outcome::Outcome;
-use super::super::streams::Console;
-use super::{Plain, failure, time, write_attributes, write_resource};
+use super::text::{Plain, failure, time, write_attributes, write_resource};
+use crate::exporter::Deliver;
+use crate::outcome::Outcome;
+use crate::streams::Console;
 use opentelemetry::SpanId;
 use opentelemetry::trace::{Link, Status};
 use opentelemetry_sdk::Resource;
@@ -105,7 +105,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::{Duration, UNIX_EPOCH};
 
-    /// A stream that takes so many pieces.
+    /// A stream that takes only so many pieces.
     #[derive(Clone, Default)]
     struct Paper(Arc<Mutex<Vec<String>>>, usize);
 
@@ -124,7 +124,7 @@ mod tests {
         }
     }
 
-    /// Keeps what has ended.
+    /// Keeps the spans that have ended.
     #[derive(Clone, Debug, Default)]
     struct Memory(Arc<Mutex<Vec<SpanData>>>);
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_written_whole_and_strangers_do_not_paint_the_terminal() {
+    fn a_span_is_written_whole_and_without_control_characters() {
         let spans = spans();
         let id = spans[0].span_context.span_id();
         let (pieces, outcome) = print(spans, usize::MAX);
@@ -208,10 +208,10 @@ Span #0
     }
 
     #[test]
-    fn what_a_reader_did_not_take_before_it_went_is_told() {
+    fn spans_that_a_reader_did_not_take_before_it_went_are_counted() {
         let (pieces, outcome) = print(spans(), 1);
         assert_eq!(pieces.len(), 1);
-        // The one span that was not taken is counted, and there is nothing to say of it.
+        // The span that was not taken is counted, but there is nothing to log.
         assert_eq!((outcome.failed, outcome.reason.as_str()), (1, ""));
     }
 }

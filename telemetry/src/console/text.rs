@@ -1,0 +1,71 @@
+//! The parts of the text that spans and metrics have in common: times, names, values and attributes.
+
+use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
+use std::fmt::{self, Display, Write as _};
+use std::io;
+use std::time::SystemTime;
+
+/// The error of an export that could not be written to the stream.
+///
+/// If the reader has gone, as `head` does, that was on purpose. It counts like an exporter that has been
+/// shut down, of which no warning is given.
+pub(super) fn failure(error: &io::Error) -> OTelSdkError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => OTelSdkError::AlreadyShutdown,
+        _ => OTelSdkError::InternalFailure(error.to_string()),
+    }
+}
+
+/// A time as `2026-02-21T09:30:00.123456Z`.
+pub(super) fn time(time: SystemTime) -> impl Display {
+    humantime::format_rfc3339_micros(time)
+}
+
+/// Writes the attributes of a resource.
+pub(super) fn write_resource(text: &mut String, resource: &Resource) -> fmt::Result {
+    writeln!(text, "Resource")?;
+    if let Some(schema_url) = resource.schema_url() {
+        writeln!(text, "\tResource SchemaUrl: {schema_url:?}")?;
+    }
+    resource.iter().try_for_each(|(key, value)| {
+        writeln!(text, "\t ->  {}={}", Plain(key.as_str()), Shown(value))
+    })
+}
+
+/// Writes attributes, one a line.
+pub(super) fn write_attributes<'a>(
+    text: &mut String,
+    indent: &str,
+    attributes: impl IntoIterator<Item = &'a KeyValue>,
+) -> fmt::Result {
+    attributes.into_iter().try_for_each(|KeyValue { key, value, .. }| {
+        writeln!(text, "{indent} ->  {}: {}", Plain(key.as_str()), Shown(value))
+    })
+}
+
+/// Text without quotes, but with control characters escaped. Names and values may come from a client,
+/// and a terminal would obey the control characters in them.
+pub(super) struct Plain<'a>(pub(super) &'a str);
+
+impl Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            _ if character.is_control() => write!(f, "{}", character.escape_default()),
+            _ => f.write_char(character),
+        })
+    }
+}
+
+/// A value, with text in quotes.
+struct Shown<'a>(&'a Value);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::String(text) => write!(f, "{:?}", text.as_str()),
+            other => write!(f, "{}", Plain(&other.as_str())),
+        }
+    }
+}
