@@ -1,15 +1,15 @@
-//! Where every span went: the counters, and the views of them that others read.
+//! Counts where every span went: the counters, and the totals that are read from them.
 //!
-//! The SDK tells of a dropped span in its log at best. Here each span that ended is, for each
-//! exporter, either exported, failed, dropped, or (while the process runs) still queued, and
-//! anyone can ask at any time.
+//! The SDK mentions a dropped span in its log at best. Here each span that ended is, for each exporter,
+//! either exported, failed, dropped, or (while the process runs) still queued, and the totals can be
+//! read at any time.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A counter on a cache line of its own, so that the threads that end spans and the threads that
-/// export them don't slow each other down.
+/// A counter on a cache line of its own, so that threads that end spans and threads that export them do
+/// not slow one another down.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Counter(AtomicU64);
@@ -48,7 +48,7 @@ pub(super) struct ExporterCounters {
     pub(super) rejected: Counter,
     /// Spans that found the queue full.
     pub(super) dropped: Counter,
-    /// Set when the exporter has been shut down: what was not delivered by then counts as dropped.
+    /// Set when the exporter has been shut down. Spans that are not delivered by then count as dropped.
     pub(super) closed: AtomicBool,
 }
 
@@ -83,7 +83,7 @@ impl Totals {
     }
 }
 
-/// A live view of where every span of the process went: cheap to keep, clone and ask.
+/// A live view of where every span of the process went. It is cheap to keep, to clone and to read.
 #[derive(Clone, Debug)]
 pub struct Accounting(pub(super) Arc<Totals>);
 
@@ -105,8 +105,8 @@ impl Accounting {
                 (of, exported, failed + rejected, rejected, dropped, waiting)
             })
             .collect();
-        // Read last: a span is counted as ended before it can be counted as anything else, so
-        // this total is never smaller than the sum of the others.
+        // Read last. A span is counted as ended before it is counted as anything else, so this total
+        // is never smaller than the sum of the others.
         let ended = self.0.ended.get();
         let exporters = read
             .into_iter()
@@ -137,13 +137,13 @@ impl fmt::Display for Accounting {
 
 /// The totals of a process at one moment.
 ///
-/// Shown as the accounting line, the last line that a process writes to stderr:
+/// `Display` makes the accounting line, the last line that a process writes to standard error:
 ///
 /// ```text
 /// telemetry: started=123 ended=123 | otlp exported=120 failed=0 dropped=3 | console exported=123 failed=0 dropped=0
 /// ```
 ///
-/// While spans are on their way, an exporter's part ends with ` queued=N`.
+/// While spans are still queued, the part of their exporter ends with ` queued=N`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Snapshot {
     /// Recording spans that were started.
@@ -168,16 +168,15 @@ pub struct ExporterTotals {
     pub name: &'static str,
     /// Spans that the backend took.
     pub exported: u64,
-    /// Spans that the backend did not take, for whatever reason.
+    /// Spans that the backend did not take, for any reason.
     pub failed: u64,
-    /// Of those that failed, the ones that the backend was sent and rejected by name: OTLP's
-    /// partial success.
+    /// Of those that failed, the ones that the backend received and rejected: OTLP's partial success.
     pub rejected: u64,
     /// Spans that found the queue full, or were not delivered when the process had to end.
     pub dropped: u64,
-    /// Spans still on their way: 0 after shutdown.
+    /// Spans that are waiting in the queue or being sent: 0 after shutdown.
     pub queued: u64,
-    /// Of those on their way, the ones that are being sent and no longer in the queue.
+    /// Of those, the ones that have left the queue and are being sent.
     pub in_flight: u64,
 }
 

@@ -1,5 +1,8 @@
-//! What an exporter is here: something that delivers, and tells what became of what it was given.
-//! The wrapper around every exporter of spans counts that.
+//! What an exporter is in this crate: it delivers a batch, and returns what became of the batch.
+//!
+//! The SDK's own trait for exporters returns only success or failure. [`Deliver`] returns an
+//! [`Outcome`], which also counts the spans that a backend rejected. [`AccountingExporter`] wraps each
+//! exporter, so that the SDK can call it, and counts the outcomes.
 
 use crate::accounting::ExporterCounters;
 use crate::health::Health;
@@ -18,18 +21,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Delivers batches of spans, and tells what became of each.
+/// Delivers batches of spans, and returns what became of each batch.
 pub(crate) trait Deliver: Debug + Send + Sync + 'static {
     /// Sends a batch.
     fn deliver(&self, batch: Vec<SpanData>) -> impl Future<Output = Outcome> + Send;
 
-    /// Says which process the spans come from.
+    /// Sets the resource: which process the spans come from.
     fn set_resource(&mut self, resource: &Resource);
 }
 
-/// Delivers metrics, and tells what became of them.
+/// Delivers metrics, and returns what became of them.
 pub(crate) trait DeliverMetrics: Send + Sync + 'static {
-    /// Sends what was measured.
+    /// Sends the metrics.
     fn deliver(&self, metrics: &ResourceMetrics) -> impl Future<Output = Outcome> + Send;
 
     /// Ends the exporter.
@@ -39,7 +42,8 @@ pub(crate) trait DeliverMetrics: Send + Sync + 'static {
     fn temporality(&self) -> Temporality;
 }
 
-/// An exporter that sends through a [`Post`], which knows what became of each request.
+/// An exporter of another crate, which sends through a [`Post`]. The post knows what became of the
+/// request.
 #[derive(Debug)]
 pub(crate) struct Posted<E> {
     exporter: E,
@@ -59,7 +63,7 @@ impl<E: SpanExporter + 'static> Deliver for Posted<E> {
         let told = self.exporter.export(batch).await;
         match self.post.outcome() {
             Some(outcome) => Outcome::of(outcome, spans),
-            // It did not come to sending anything.
+            // The exporter failed before it sent anything.
             None => Outcome::told(told, spans),
         }
     }
@@ -74,7 +78,7 @@ impl<E: PushMetricExporter> DeliverMetrics for Posted<E> {
         let told = self.exporter.export(metrics).await;
         match self.post.outcome() {
             Some(outcome) => Outcome::of_export(outcome),
-            // It did not come to sending anything.
+            // The exporter failed before it sent anything.
             None => Outcome::told(told, 1),
         }
     }
@@ -90,8 +94,7 @@ impl<E: PushMetricExporter> DeliverMetrics for Posted<E> {
 
 /// Counts the outcome of each batch that it passes on to `inner`.
 ///
-/// It reports success to the batch processor whatever happens, because the processor would log
-/// every failed batch.
+/// It always reports success to the batch processor, which would log every failed batch otherwise.
 #[derive(Debug)]
 pub(crate) struct AccountingExporter<D> {
     inner: D,
@@ -106,8 +109,8 @@ impl<D: Deliver> AccountingExporter<D> {
         AccountingExporter { inner, counters, health, broken: AtomicBool::new(false) }
     }
 
-    /// Delivers through `inner`, with a panic there turned into an error: the exporter's thread
-    /// would be gone with it.
+    /// Delivers through `inner`. A panic there becomes an error, because it would end the exporter's
+    /// thread.
     async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
         let spans = batch.len() as u64;
         let failed =

@@ -1,29 +1,30 @@
-//! What is said of a backend: once when something goes wrong with it, and once when that is over.
+//! Logs how a backend is doing: one line when something goes wrong with it, and one when that is over,
+//! however many batches are affected in between.
 
 use crate::outcome::Outcome;
 use shared::notice::Notice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How a backend is doing, by what became of what it was sent.
+/// How a backend is doing, judged by the outcomes of what it was sent.
 #[derive(Debug)]
 pub(crate) struct Health {
     exporter: &'static str,
-    /// It takes nothing: each attempt that failed.
+    /// The backend takes nothing. Counts the attempts that failed.
     away: Notice,
-    /// What that has cost: spans, or exports of metrics.
+    /// Spans, or exports of metrics, that were lost by that.
     lost: AtomicU64,
-    /// It takes only a part of what it is sent: each such answer.
+    /// The backend takes only a part of what it is sent. Counts such answers.
     rejecting: Notice,
-    /// What that has cost: spans or data points.
+    /// Spans or data points that were lost by that.
     rejected: AtomicU64,
-    /// It has sent a remark with a success.
+    /// The backend has sent a remark with a success. Only the first is logged.
     remarked: AtomicBool,
-    /// Set when the exporter has been shut down: after the accounting line nothing more is said.
+    /// Set when the exporter has been shut down. Nothing is logged after the accounting line.
     closed: AtomicBool,
 }
 
 impl Health {
-    /// Nothing is known of the backend of `exporter`, and nothing has been said.
+    /// The health of the backend of `exporter`, of which nothing is known yet.
     pub(crate) fn new(exporter: &'static str) -> Self {
         Health {
             exporter,
@@ -36,7 +37,7 @@ impl Health {
         }
     }
 
-    /// The backend did not take what it was sent, and will be asked again.
+    /// Notes that the backend did not take what it was sent, and will be asked again.
     pub(crate) fn is_asked_again(&self, reason: &str) {
         let exporter = self.exporter;
         if self.away.occurred() && self.may_speak() {
@@ -44,7 +45,7 @@ impl Health {
         }
     }
 
-    /// Notes what became of what the backend was sent.
+    /// Notes what became of a batch.
     pub(crate) fn observe(&self, outcome: &Outcome) {
         let Outcome { failed, rejected, reason } = outcome;
         if *failed > 0 {
@@ -94,7 +95,7 @@ impl Health {
         }
     }
 
-    /// Says nothing from now on.
+    /// Logs nothing from now on.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

@@ -1,19 +1,19 @@
-//! The HTTP client of the exporters, and what an answer means.
+//! The HTTP client that the exporters share, and what an answer means.
 //!
-//! Every exporter over HTTP sends through [`Post`]: OTLP, Zipkin, Jaeger's collector and metrics.
-//! Its rules are the same for all:
+//! OTLP over HTTP, Zipkin and Jaeger's collector, spans and metrics all send through [`Post`]. Its rules
+//! are the same for all:
 //!
-//! - only the protocol's own answer is success: no redirect is followed, so that no body is dropped
-//!   and no secret header goes to another host, and a page of HTML is a failure whatever its status;
-//! - what may be taken later is sent again, see [`retry`](crate::retry);
-//! - loopback is never reached through a proxy;
-//! - certificates are loaded for `https://` only.
+//! - Only the protocol's own answer is success. A page of HTML is a failure even with status 200. No
+//!   redirect is followed, because that could drop the body or send secret headers to another host.
+//! - A request that may be taken later is sent again: see [`retry`](crate::retry).
+//! - An address of this machine is never reached through a proxy.
+//! - Certificates are loaded for `https://` only.
 //!
-//! The client is blocking, and runs on the exporters' own threads: it needs none of the service's
-//! runtimes. The batch processor suppresses telemetry on those threads, so that sending spans makes
-//! no spans.
+//! The client is blocking and runs on the exporters' own threads, so it needs none of the service's
+//! runtimes. The batch processor suppresses telemetry on those threads, so that sending spans makes no
+//! spans.
 
-use crate::TelemetryError;
+use crate::error::TelemetryError;
 use crate::outcome::{Accepted, Again, Failure, quoted};
 use crate::retry::Retry;
 use crate::tls::{self, Credentials};
@@ -28,7 +28,7 @@ use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// Bytes of an answer that are read. None of the protocols answers with more than a few lines.
+/// The most bytes of an answer that are read. The protocols answer with a few lines.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// Where requests go, and how long one may take.
@@ -37,28 +37,32 @@ pub(crate) struct Target<'a> {
     /// The exporter's name, for errors at the start.
     pub(crate) exporter: &'static str,
     pub(crate) endpoint: &'a Uri,
-    /// Longest that one request may take; without it, for ever.
+    /// How long one request may take. `None` means without limit.
     pub(crate) timeout: Option<Duration>,
     /// The variable that names a proxy for the endpoint, if one is set.
     pub(crate) proxy: Option<&'static str>,
     pub(crate) credentials: Credentials<'a>,
 }
 
-/// Reads the type and the body of a success, or says what came in its place.
+/// Reads the content type and the body of a success, or says what came in its place.
 pub(crate) type ReadAnswer = fn(Option<&str>, &[u8]) -> Result<Accepted, String>;
 
-/// A client for one endpoint, which remembers what became of the last request.
+/// A client for one endpoint, which keeps what became of the last request.
 ///
-/// The exporters that build the requests keep the answers to themselves. So this client is told to
-/// them as their HTTP client, and they as well as the batch processor are told that all went well;
-/// the [outcome](Self::outcome) is for the accounting.
+/// The exporters of other crates build the requests, but do not return the answers. So they are given
+/// this as their HTTP client. It always tells them that all went well, and keeps the
+/// [outcome](Self::outcome) for the accounting:
+///
+/// ```text
+/// exporter.export(batch) ──▶ post.send(request) ──▶ backend
+/// accounting             ◀── post.outcome()
+/// ```
 #[derive(Debug)]
 pub(crate) struct Post {
     client: Client,
     destination: Destination,
     timeout: Option<Duration>,
-    /// Without it the status says all, unless there is a page of HTML: Zipkin and Jaeger answer
-    /// with nothing else.
+    /// Reads the body of an answer. `None` for Zipkin and Jaeger, whose answer is only a status.
     read_answer: Option<ReadAnswer>,
     retry: Retry,
     outcome: Mutex<Option<Result<Accepted, Failure>>>,
@@ -110,7 +114,7 @@ impl Post {
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 
-    /// What became of the last request, once; none if there was none.
+    /// Takes what became of the last request; `None` if there was no request since the last call.
     pub(crate) fn outcome(&self) -> Option<Result<Accepted, Failure>> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -126,7 +130,7 @@ impl Post {
         self.read(response)
     }
 
-    /// Says what `response` means.
+    /// Reads what `response` means.
     fn read(&self, response: Response) -> Result<Accepted, Failure> {
         let Destination { shown, .. } = &self.destination;
         let status = response.status();
@@ -162,7 +166,7 @@ impl Post {
     }
 }
 
-/// A [`Post`] as the exporters want it.
+/// A [`Post`] behind the interface that the exporters of other crates ask for.
 #[derive(Clone, Debug)]
 pub(crate) struct PostClient(pub(crate) Arc<Post>);
 
@@ -178,7 +182,7 @@ impl HttpClient for PostClient {
     }
 }
 
-/// The status of a refusal, with where a redirect points.
+/// The status of a refusal, with what to check, and for a redirect with its target.
 fn refusal(status: StatusCode, headers: &HeaderMap) -> String {
     match headers.get(LOCATION) {
         Some(to) if status.is_redirection() => {
@@ -207,7 +211,7 @@ fn again(status: StatusCode, headers: &HeaderMap) -> Again {
             let value = value.to_str().ok()?.trim();
             match value.parse() {
                 Ok(seconds) => Some(Duration::from_secs(seconds)),
-                // Or a date; one in the past means now.
+                // It may also be a date. A date in the past means now.
                 Err(_) => {
                     let date = httpdate::parse_http_date(value).ok()?;
                     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
@@ -224,10 +228,10 @@ fn mime(value: &[u8]) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// An endpoint in the words of an error.
+/// An endpoint, as error messages name it.
 #[derive(Debug)]
 pub(crate) struct Destination {
-    /// Its URL, without what may be secret in it.
+    /// Its URL, without the parts that may be secret.
     pub(crate) shown: String,
     proxy: Option<&'static str>,
 }
@@ -237,7 +241,7 @@ impl Destination {
         Destination { shown: shown(endpoint), proxy }
     }
 
-    /// Why there was no answer, which `error` and its causes tell.
+    /// The failure of a request that got no answer, with the reason from `error` and its causes.
     pub(crate) fn unreached(
         &self,
         error: &(dyn Error + 'static),
@@ -261,7 +265,7 @@ impl Destination {
                 format!("no TLS connection with {shown}: {why}; is it https there, or http?")
             }
             (None, Some(io::ErrorKind::ConnectionRefused)) => {
-                format!("nobody listens at {shown}: {last}")
+                format!("nothing listens at {shown}: {last}")
             }
             _ if texts.iter().any(|text| text == "dns error") => {
                 format!("the host of {shown} cannot be found: {last}")
@@ -276,7 +280,7 @@ impl Destination {
     }
 }
 
-/// `endpoint` without user, password and query.
+/// The URL of `endpoint` without user, password and query.
 fn shown(endpoint: &Uri) -> String {
     let scheme = endpoint.scheme_str().unwrap_or_default();
     let authority = endpoint
@@ -285,7 +289,7 @@ fn shown(endpoint: &Uri) -> String {
     format!("{scheme}://{authority}{}", endpoint.path().trim_end_matches('/'))
 }
 
-/// Whether `endpoint` is on this machine, by its name.
+/// Whether the host of `endpoint` names this machine.
 pub(crate) fn is_loopback(endpoint: &Uri) -> bool {
     let host = endpoint.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -294,13 +298,13 @@ pub(crate) fn is_loopback(endpoint: &Uri) -> bool {
         || host.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
 }
 
-/// `error` and all its causes, the first first.
+/// `error` and all its causes, from the outermost to the innermost.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
         next = match error.downcast_ref::<io::Error>() {
-            // An I/O error passes over the error that it holds and names that one's cause.
+            // The `source` of an I/O error skips the error that it holds, so that one is asked for.
             Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
             None => error.source(),
         };
@@ -312,7 +316,8 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     error.downcast_ref()
 }
 
-/// The texts of the causes of `error`, each once, without its own, which repeats the URL.
+/// The texts of the causes of `error`, each once. The text of `error` itself is left out, because it
+/// repeats the URL.
 fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts: Vec<String> = chain(error).skip(1).map(ToString::to_string).collect();
     texts.dedup();
@@ -324,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_this_machine_are_told_by_their_names() {
+    fn an_address_of_this_machine_is_recognised_by_its_name() {
         for (url, expected) in [
             ("http://localhost:4318", true),
             ("http://LocalHost", true),
@@ -348,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answers_that_ask_for_another_attempt_are_the_specification_s() {
+    fn the_answers_after_which_a_request_is_sent_again_are_those_of_the_specification() {
         let none = HeaderMap::new();
         for status in 300..600 {
             let expected = match status {

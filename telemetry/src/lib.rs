@@ -1,27 +1,29 @@
-//! OpenTelemetry for a process by the standard variables, with every span accounted for.
+#![doc = include_str!("../README.md")]
 //!
-//! This is the only place that names the OpenTelemetry SDK and the exporters. A service uses the
-//! OpenTelemetry API, calls [`Telemetry::init`] at its start and [`Telemetry::shutdown`] at its end,
-//! and can ask at any time [where each span went](Telemetry::accounting). The crate's README lists
-//! the variables and what a backend may answer.
+//! # Map of the crate
 //!
-//! A span's way through the crate, and the files in the order to read them:
+//! This is the only crate of the workspace that names the OpenTelemetry SDK and the exporters. Its files
+//! in the order to read them, which follows a span from its start to its backend:
 //!
-//! - [`config`]: the variables, read and checked;
-//! - [`Pipeline`] (`pipeline`): the parts below, put together as a value, without globals;
-//! - [`Service`] (`resource`): what every span says about the process;
-//! - `processor`: counts a span that ended, and hands it to each exporter's queue, or drops it;
-//! - [`Accounting`] (`accounting`): the counters, and what others read of them;
-//! - `exporter`: what an exporter is here: it delivers a batch, and tells what became of it;
-//! - `outcome`: what may become of it;
-//! - `otlp`, `zipkin`, `jaeger`, `console`: the exporters;
-//! - `http`: the client that those over HTTP share, and what an answer means;
-//! - `tls`: whom it trusts, and who it says it is;
-//! - `retry`: sending again, and when to give up;
-//! - `health`: what is said when a backend goes, and when it is back;
-//! - `metrics`: the accounting as metrics, and the way out for those of others;
-//! - `propagation`, `logs`, [`Streams`] (`streams`): context between services, log lines with ids,
-//!   and where people read.
+//! | file | what is in it |
+//! |---|---|
+//! | `lib.rs` | [`Telemetry`]: sets everything up for the process, and flushes it at the end |
+//! | [`config`] | the variables, read and checked |
+//! | `pipeline.rs` | [`Pipeline`]: builds the providers from a configuration, as a value without globals |
+//! | `resource.rs` | [`Service`]: what every span says about the process |
+//! | `processor.rs` | counts a span that ended, and puts it into the queue of each exporter or drops it |
+//! | `accounting.rs` | [`Accounting`]: the counters, and the totals that are read from them |
+//! | `exporter.rs`, `outcome.rs` | what an exporter is here: it delivers a batch and returns the outcome |
+//! | `otlp.rs`, `zipkin.rs`, `jaeger.rs`, `console.rs` | the exporters |
+//! | `http.rs`, `tls.rs` | the HTTP client that they share, what an answer means, and TLS |
+//! | `retry.rs` | when a request is sent again, and when it is given up |
+//! | `health.rs` | logs once that a backend has gone, and once that it is back |
+//! | `metrics.rs` | the meter provider, and the accounting as metrics |
+//! | `propagation.rs` | the propagators |
+//! | `logs.rs` | log lines with the ids of the trace and the span |
+//! | `streams.rs` | [`Streams`]: where logs and console spans are written |
+//!
+//! [`TelemetryError`] says why telemetry did not start. No two files import each other.
 
 mod accounting;
 pub mod config;
@@ -57,7 +59,7 @@ use std::sync::Once;
 use std::time::Duration;
 use streams::LastLine;
 
-/// The telemetry of this process, from its start to its end.
+/// The telemetry of a process, from its start to its end.
 ///
 /// ```no_run
 /// use telemetry::{Service, Telemetry};
@@ -82,8 +84,8 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Sets up spans, metrics, propagation and logs for the whole process, as the environment
-    /// says. Call it once, before any actix system is started.
+    /// Sets up spans, metrics, propagation and logs for the whole process, as the environment says.
+    /// Call it once, before an actix system is started.
     ///
     /// # Errors
     ///
@@ -93,7 +95,7 @@ impl Telemetry {
         Self::init_with(service, Streams::default())
     }
 
-    /// Does the same, but writes to `streams`.
+    /// Does the same as [`init`](Self::init), but writes to `streams`.
     ///
     /// # Errors
     ///
@@ -123,19 +125,19 @@ impl Telemetry {
         self.pipeline.accounting()
     }
 
-    /// Whether metrics are exported, so that it pays to measure.
+    /// Whether metrics are exported. If not, a service need not measure anything.
     #[must_use]
     pub fn exports_metrics(&self) -> bool {
         self.pipeline.meters().is_some()
     }
 
-    /// Sends what is waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting line to
-    /// stderr. Only the first call does anything; the others wait for it.
+    /// Sends the spans that are waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting line to
+    /// standard error. Only the first call does anything; others wait for it to end.
     pub fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN_TIMEOUT);
     }
 
-    /// Does the same within `timeout`.
+    /// Does the same as [`shutdown`](Self::shutdown), within `timeout`.
     pub fn shutdown_within(&self, timeout: Duration) {
         self.shutdown.call_once(|| {
             self.pipeline.shutdown_within(timeout);
@@ -150,8 +152,3 @@ impl Drop for Telemetry {
         self.shutdown();
     }
 }
-
-/// Compiles the example in the README.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

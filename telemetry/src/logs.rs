@@ -1,8 +1,8 @@
-//! Logs: one line each on stderr, with the trace and span they belong to.
+//! Logs: one line for each event, with the ids of the trace and the span that it belongs to.
 
 mod repeats;
 
-use super::TelemetryError;
+use crate::error::TelemetryError;
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
 use std::fmt;
@@ -20,9 +20,10 @@ use tracing_subscriber::{Layer as _, Registry};
 
 pub(super) use repeats::Repeats;
 
-/// Makes `tracing` write to `stream` what `directives` (in the form of `RUST_LOG`) let through.
+/// Makes `tracing` write log lines to `stream`. `directives`, in the form of `RUST_LOG`, say which.
 ///
-/// A warning or an error that repeats itself is written once, and counted; see [`Repeats`].
+/// A warning or an error of a library that repeats itself is written once and then counted: see
+/// [`Repeats`].
 pub(super) fn init(directives: &str, stream: BoxMakeWriter) -> Result<Repeats, TelemetryError> {
     let filter = EnvFilter::builder().parse(directives).map_err(|_| TelemetryError::Invalid {
         variable: "RUST_LOG".into(),
@@ -39,15 +40,15 @@ pub(super) fn init(directives: &str, stream: BoxMakeWriter) -> Result<Repeats, T
     Ok(repeats)
 }
 
-/// False for what the exporters and the SDK say about every single batch that they could not
-/// deliver: the accounting says it once for the whole outage.
+/// False for what the exporters and the SDK log about every single batch that they could not deliver.
+/// [`Health`](crate::health::Health) logs it once for a whole outage.
 fn is_said_once(metadata: &Metadata<'_>) -> bool {
     let per_batch = metadata.target().starts_with("opentelemetry")
         && metadata.name().starts_with("Export.Failed");
     !per_batch
 }
 
-/// `TIME LEVEL target: message field=value trace_id=... span_id=...`
+/// Formats a line as `TIME LEVEL target: message field=value trace_id=... span_id=...`.
 struct WithTrace;
 
 impl<S> FormatEvent<S, DefaultFields> for WithTrace

@@ -1,16 +1,16 @@
-//! Metrics: the accounting as metrics, and a way out for what the middleware and the actors
-//! measure.
+//! Metrics: the provider for the meters of the service and its libraries, and the accounting of spans as
+//! metrics.
 
-use super::TelemetryError;
-use super::accounting::Accounting;
-use super::config::{Config, MetricExporterConfig};
-use super::console::MetricPrinter;
-use super::exporter::DeliverMetrics;
-use super::health::Health;
-use super::otlp::OtlpMetrics;
-use super::outcome::Outcome;
-use super::retry::{Closing, Retry};
-use super::streams::Console;
+use crate::accounting::Accounting;
+use crate::config::{Config, MetricExporterConfig};
+use crate::console::MetricPrinter;
+use crate::error::TelemetryError;
+use crate::exporter::DeliverMetrics;
+use crate::health::Health;
+use crate::otlp::OtlpMetrics;
+use crate::outcome::Outcome;
+use crate::retry::{Closing, Retry};
+use crate::streams::Console;
 use futures_util::FutureExt as _;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::{InstrumentationScope, KeyValue};
@@ -30,8 +30,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Builds the provider that `config` describes; none when metrics go nowhere, so that measuring
-/// costs nothing.
+/// Builds the provider that `config` describes. There is none when metrics go nowhere, so that
+/// measuring costs nothing.
 pub(super) fn provider(
     config: &Config,
     resource: &Resource,
@@ -81,7 +81,7 @@ fn with_reader(
     builder.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build())
 }
 
-/// An exporter that only says whether all went well: the console.
+/// An exporter that returns only success or failure: the console.
 struct Whole<E>(E);
 
 impl<E: PushMetricExporter> DeliverMetrics for Whole<E> {
@@ -98,8 +98,8 @@ impl<E: PushMetricExporter> DeliverMetrics for Whole<E> {
     }
 }
 
-/// Offers the accounting under the names that the conventions give to an SDK's own metrics:
-/// <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/>
+/// Makes instruments that read the accounting, with the names that the semantic conventions have for an
+/// SDK's own metrics: <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/>
 fn observe(meter: &Meter, accounting: &Accounting) {
     let name = |name: &'static str| KeyValue::new(OTEL_COMPONENT_NAME, name);
     let error = |of_type: &'static str| KeyValue::new(ERROR_TYPE, of_type);
@@ -162,7 +162,7 @@ fn observe(meter: &Meter, accounting: &Accounting) {
         .build();
 }
 
-/// Says once that a backend is gone and once that it is back, and survives a panic in `inner`.
+/// Notes the outcome of each export for the log, and survives a panic in `inner`.
 struct QuietExporter<D> {
     inner: D,
     health: Arc<Health>,

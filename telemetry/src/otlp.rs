@@ -1,14 +1,14 @@
-//! The OTLP exporters: opentelemetry-otlp over HTTP, and over gRPC a client of our own.
+//! The exporter `otlp`, for spans and for metrics.
 //!
-//! Over HTTP the SDK's exporter encodes, and sends through [`Post`], which reads
-//! the answer. Over gRPC that exporter keeps the answer to itself, so the spans are encoded by
-//! opentelemetry-proto here, and sent by its generated client.
+//! Over HTTP, opentelemetry-otlp encodes the request and sends it through [`Post`], which reads the
+//! answer. Over gRPC opentelemetry-otlp does not return the answer, so the request is encoded here
+//! with opentelemetry-proto and sent by that crate's generated client (`otlp/grpc.rs`).
 
 pub(crate) mod answer;
 pub(crate) mod grpc;
 
-use crate::TelemetryError;
 use crate::config::{OtlpConfig, Protocol};
+use crate::error::TelemetryError;
 use crate::exporter::{Deliver, DeliverMetrics, Posted};
 use crate::http::{Post, PostClient, ReadAnswer, Target};
 use crate::outcome::Outcome;

@@ -1,19 +1,20 @@
-//! What became of something that was sent to a backend.
+//! What became of a request to a backend: the answer to one attempt ([`Accepted`] or [`Failure`]), and
+//! the outcome of a whole batch ([`Outcome`]).
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use std::time::Duration;
 
-/// What a backend said of what it took.
+/// A backend's answer to a request that it took.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Accepted {
-    /// Items of the request that it did not take: partial success, in OTLP's words.
+    /// Items of the request that it did not take. OTLP calls this a partial success.
     pub(crate) rejected: u64,
-    /// Why, or a remark about what it took.
+    /// Why it rejected them, or a remark about those that it took.
     pub(crate) message: String,
 }
 
 impl Accepted {
-    /// The same, with a message that says who said so, if there is anything to say.
+    /// The same, with the backend's name in the message, if there is a message.
     pub(crate) fn by(self, backend: &str) -> Self {
         let Accepted { rejected, message } = self;
         let message = match (rejected, message.as_str()) {
@@ -26,7 +27,7 @@ impl Accepted {
     }
 }
 
-/// Why a backend took nothing.
+/// Why a backend did not take a request.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Failure {
     /// What happened and where, and what to do about it if that is known.
@@ -38,11 +39,11 @@ pub(crate) struct Failure {
 /// Whether the same request may be sent again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Again {
-    /// It would end in the same way.
+    /// No: it would fail in the same way.
     Never,
-    /// There was no answer: there may be one later.
+    /// Yes: there was no answer, and there may be one later.
     NoAnswer,
-    /// The backend answered that it cannot take it now, and perhaps how long that will last.
+    /// Yes: the backend answered that it cannot take the request now, and perhaps for how long.
     Busy(Option<Duration>),
 }
 
@@ -51,23 +52,23 @@ pub(crate) enum Again {
 pub(crate) struct Outcome {
     /// Spans that were not delivered.
     pub(crate) failed: u64,
-    /// Spans that were delivered, and that the backend did not take.
+    /// Spans that were delivered, but that the backend did not take.
     pub(crate) rejected: u64,
-    /// Why, or what the backend said of its success; empty when there is nothing to say.
+    /// Why, or the backend's remark about a success. Empty when there is nothing to log.
     pub(crate) reason: String,
 }
 
 impl Outcome {
-    /// What became of `spans` that were sent.
+    /// The outcome of a request with `spans` spans.
     pub(crate) fn of(sent: Result<Accepted, Failure>, spans: u64) -> Self {
         let mut outcome = Self::of_export(sent);
-        // What a stranger counts is not trusted further than it can be true.
+        // A backend's count is not believed if it is larger than the batch.
         outcome.rejected = outcome.rejected.min(spans);
         outcome.failed *= spans;
         outcome
     }
 
-    /// What became of something that counts as one.
+    /// The outcome of a request that counts as one, such as an export of metrics.
     pub(crate) fn of_export(sent: Result<Accepted, Failure>) -> Self {
         match sent {
             Ok(Accepted { rejected, message }) => Outcome { failed: 0, rejected, reason: message },
@@ -75,18 +76,18 @@ impl Outcome {
         }
     }
 
-    /// What became of `spans` at an exporter that only says whether all went well.
+    /// The outcome of `spans` spans at an exporter that returns only success or failure.
     pub(crate) fn told(told: OTelSdkResult, spans: u64) -> Self {
         match told {
             Ok(()) => Outcome::default(),
-            // Who reads a stream has gone, which was their own wish: there is nothing to say.
+            // The reader of the console's stream has gone on purpose, so there is nothing to log.
             Err(OTelSdkError::AlreadyShutdown) => Outcome { failed: spans, ..Outcome::default() },
             Err(error) => Outcome { failed: spans, rejected: 0, reason: error.to_string() },
         }
     }
 }
 
-/// `text` of a stranger, made fit for a log line: short, and without control characters.
+/// Quotes a text from the network for a log line: it is cut short, and control characters are escaped.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 200;
     let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stranger_s_text_is_one_short_line() {
+    fn a_quoted_text_is_one_short_line() {
         assert_eq!(quoted("too\nbig\u{1b}[31m"), r#""too\nbig\u{1b}[31m""#);
         assert_eq!(quoted(&"x".repeat(1_000)).len(), 205);
     }

@@ -1,18 +1,19 @@
-//! The way of a span from its end to the exporters, built as a value.
+//! Builds the tracer provider and the meter provider, with the exporters and the accounting.
 //!
-//! Nothing global is touched here, so that tests can have as many pipelines as they like.
+//! A [`Pipeline`] is a value and sets nothing global, so a test can have as many as it likes.
 
-use super::accounting::{Accounting, ExporterCounters, Totals};
-use super::config::{Config, JaegerConfig, SpanExporterConfig};
-use super::console::SpanPrinter;
-use super::exporter::{AccountingExporter, Deliver};
-use super::health::Health;
-use super::otlp::OtlpSpans;
-use super::processor::{AccountingProcessor, Queue};
-use super::resource::Service;
-use super::retry::{Closing, Retry};
-use super::streams::{Console, Streams};
-use super::{TelemetryError, metrics, resource, zipkin};
+use crate::accounting::{Accounting, ExporterCounters, Totals};
+use crate::config::{Config, JaegerConfig, SpanExporterConfig};
+use crate::console::SpanPrinter;
+use crate::error::TelemetryError;
+use crate::exporter::{AccountingExporter, Deliver};
+use crate::health::Health;
+use crate::otlp::OtlpSpans;
+use crate::processor::{AccountingProcessor, Queue};
+use crate::resource::Service;
+use crate::retry::{Closing, Retry};
+use crate::streams::{Console, Streams};
+use crate::{metrics, resource, zipkin};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{
@@ -21,7 +22,7 @@ use opentelemetry_sdk::trace::{
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-/// Longest that shutting down may take, with all exporters flushing at the same time.
+/// How long shutting down may take. All exporters flush at the same time.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A tracer provider with its exporters and their accounting, and a meter provider.
@@ -30,12 +31,12 @@ pub struct Pipeline {
     tracers: SdkTracerProvider,
     meters: Option<SdkMeterProvider>,
     accounting: Accounting,
-    /// Tells the exporters of spans, and those of metrics, that the process ends.
+    /// Tells the exporters of spans, and those of metrics, that the process is ending.
     closing: [Arc<Closing>; 2],
 }
 
 impl Pipeline {
-    /// Builds the pipeline that `config` describes. A disabled one has no exporters and samples
+    /// Builds the pipeline that `config` describes. A disabled pipeline has no exporters and samples
     /// nothing.
     ///
     /// # Errors
@@ -45,7 +46,7 @@ impl Pipeline {
         Self::with_console(service, config, &Streams::default().console())
     }
 
-    /// Does the same, with the stream that the console exporters write to.
+    /// Does the same as [`new`](Self::new), with this stream for the console exporters.
     pub(super) fn with_console(
         service: &Service,
         config: &Config,
@@ -79,13 +80,13 @@ impl Pipeline {
         Ok(Pipeline { tracers, meters, accounting, closing })
     }
 
-    /// The provider that makes tracers for this pipeline.
+    /// The provider of tracers.
     #[must_use]
     pub fn tracers(&self) -> &SdkTracerProvider {
         &self.tracers
     }
 
-    /// The provider that makes meters, unless metrics go nowhere.
+    /// The provider of meters, unless metrics go nowhere.
     #[must_use]
     pub fn meters(&self) -> Option<&SdkMeterProvider> {
         self.meters.as_ref()
@@ -97,27 +98,27 @@ impl Pipeline {
         self.accounting.clone()
     }
 
-    /// Sends what is waiting and stops, within [`SHUTDOWN_TIMEOUT`]; what could not be sent by
-    /// then is counted as dropped. Doing it again does nothing.
+    /// Sends the spans that are waiting and stops, within [`SHUTDOWN_TIMEOUT`]. Spans that could not be
+    /// sent by then are counted as dropped. Calling it again does nothing.
     pub fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN_TIMEOUT);
     }
 
-    /// Does what [`shutdown`](Self::shutdown) does, within `limit`.
+    /// Does the same as [`shutdown`](Self::shutdown), within `limit`.
     pub fn shutdown_within(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
-        // Spans first, so that the last metrics hold their final totals; but some of the time is
-        // kept for the metrics.
+        // Spans go first, so that the last metrics have the final totals. A fifth of the time is kept
+        // for the metrics.
         let for_spans = if self.meters.is_some() { limit * 4 / 5 } else { limit };
-        // Exporters give up a little earlier, so that they can still tell what failed.
+        // Exporters give up a little earlier, so that they can still report what failed.
         let [spans, metrics] = &self.closing;
         spans.begin(Instant::now() + for_spans * 3 / 4);
         metrics.begin(Instant::now() + limit * 9 / 10);
-        // What went wrong is in the accounting, and was said by the exporter.
+        // A failure has been logged by the exporter and is in the accounting.
         self.tracers.shutdown_with_timeout(for_spans).ok();
         if let Some(meters) = self.meters.clone() {
-            // Its readers wait for their exporters as long as they like, so they are not waited
-            // for here, but on a thread that is left behind when time is up.
+            // Shutting down waits for the exporters without a limit. So it runs on a thread, which is
+            // left behind when time is up.
             let (done, is_done) = mpsc::channel();
             let shutdown = move || done.send(meters.shutdown().is_ok());
             let thread = std::thread::Builder::new().name("telemetry-flush".to_owned());
@@ -173,7 +174,7 @@ fn jaeger_queue(
     health: Arc<Health>,
     config: &Config,
 ) -> Result<Queue, TelemetryError> {
-    let exporter = super::jaeger::JaegerExporter::new(receiver, retry)?;
+    let exporter = crate::jaeger::JaegerExporter::new(receiver, retry)?;
     Ok(queue("jaeger", exporter, health, config))
 }
 

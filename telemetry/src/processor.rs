@@ -1,12 +1,18 @@
-//! The span processor: counts spans and hands each to every exporter's own queue.
+//! The span processor: it counts each span that ends, and puts it into the queue of each exporter.
 //!
-//! Each exporter has the SDK's batch processor to itself (a bounded queue and a thread), so one
-//! that hangs slows neither the others nor the service. That processor drops what its queue has
-//! no room for without telling, so a gate before it admits no more than the queue can hold, and
-//! counts what it turns away.
+//! Each exporter has one batch processor of the SDK (a bounded queue and a thread) to itself, so an
+//! exporter that hangs slows neither the others nor the service. The SDK's processor silently drops
+//! spans for which its queue has no room. So [`Queue::admit`] counts the spans that wait, admits no more
+//! than the queue holds, and counts those that it turns away:
+//!
+//! ```text
+//! span ends ──▶ admit ──▶ queue ──▶ thread ──▶ AccountingExporter ──▶ exported, failed
+//!                 │
+//!                 └─ full ──▶ dropped
+//! ```
 
-use super::accounting::{ExporterCounters, Totals};
-use super::health::Health;
+use crate::accounting::{ExporterCounters, Totals};
+use crate::health::Health;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::Span as _;
 use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value};
@@ -17,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-/// One exporter's queue, with the gate before it.
+/// The queue of one exporter.
 #[derive(Debug)]
 pub(super) struct Queue {
     counters: Arc<ExporterCounters>,
@@ -27,7 +33,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Puts a gate before `batch`, whose queue holds `counters.capacity` spans.
+    /// The queue of `batch`, which holds `counters.capacity` spans.
     pub(super) fn new(
         counters: Arc<ExporterCounters>,
         health: Arc<Health>,
@@ -41,7 +47,7 @@ impl Queue {
         Arc::clone(&self.counters)
     }
 
-    /// Whether the queue has room for one more span, which is then the caller's to use.
+    /// Reserves a place for one span in the queue; false if the queue is full.
     fn admit(&self) -> bool {
         if self.counters.waiting.add(1) < self.counters.capacity {
             return true;
@@ -61,7 +67,7 @@ impl Queue {
     }
 }
 
-/// Counts, copies chosen baggage onto spans, and feeds the queues.
+/// Counts spans, copies chosen baggage onto them, and puts them into the queues.
 #[derive(Debug)]
 pub(super) struct AccountingProcessor {
     totals: Arc<Totals>,
@@ -82,21 +88,21 @@ impl AccountingProcessor {
         self
     }
 
-    /// Cuts text in attributes down to `limit` characters, which the SDK does not do.
+    /// Cuts texts in attributes to `limit` characters, which the SDK does not do.
     pub(super) fn with_value_length_limit(mut self, limit: Option<usize>) -> Self {
         self.value_length_limit = limit;
         self
     }
 
-    /// Runs `work` for all queues at once, each on a thread of its own, and waits for all of
-    /// them, but never past `timeout`: a hanging exporter's thread is left behind.
+    /// Runs `work` for all queues at the same time, each on a thread of its own, and waits for them no
+    /// longer than `timeout`. The thread of an exporter that hangs is left behind.
     fn for_all(
         &self,
         timeout: Duration,
         work: fn(&BatchSpanProcessor, Duration) -> OTelSdkResult,
     ) -> OTelSdkResult {
         let deadline = Instant::now() + timeout;
-        // A little less, so that what the SDK says of a timeout comes before the accounting line.
+        // A little less, so that the SDK's own warning of a timeout comes before the accounting line.
         let timeout = timeout.mul_f32(0.95);
         let (done, results) = mpsc::channel();
         for queue in &self.queues {
@@ -163,7 +169,7 @@ impl SpanProcessor for AccountingProcessor {
 
     fn set_resource(&mut self, resource: &Resource) {
         for queue in &mut self.queues {
-            // The processor is shared with the threads that shut it down, none of which exists yet.
+            // Only the threads that shut it down share the processor, and there are none yet.
             if let Some(batch) = Arc::get_mut(&mut queue.batch) {
                 batch.set_resource(resource);
             }
@@ -171,8 +177,8 @@ impl SpanProcessor for AccountingProcessor {
     }
 }
 
-/// Cuts every text in the attributes of `span`, its events and links to `limit` characters, which
-/// the SDK leaves to others: <https://opentelemetry.io/docs/specs/otel/common/#attribute-limits>
+/// Cuts every text in the attributes of `span`, its events and its links to `limit` characters:
+/// <https://opentelemetry.io/docs/specs/otel/common/#attribute-limits>
 fn truncate(span: &mut SpanData, limit: usize) {
     let of_events = span.events.events.iter_mut().flat_map(|event| &mut event.attributes);
     let of_links = span.links.links.iter_mut().flat_map(|link| &mut link.attributes);

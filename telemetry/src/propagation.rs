@@ -1,4 +1,4 @@
-//! How context travels between services.
+//! The propagators, which carry context between services in headers.
 #![expect(
     deprecated,
     reason = "opentelemetry-zipkin is deprecated, and nothing succeeds it for B3"
@@ -31,11 +31,11 @@ pub(super) fn composite(chosen: &[Propagator]) -> TextMapCompositePropagator {
     )
 }
 
-/// Zipkin's B3 headers: reads both forms and writes one.
+/// Zipkin's B3 headers. It reads both forms, and writes the one that was chosen:
 /// <https://github.com/openzipkin/b3-propagation>
 ///
-/// opentelemetry-zipkin 0.33 writes the multiple headers beside the single one, too, and writes
-/// "not sampled" where there is no span at all.
+/// It corrects opentelemetry-zipkin 0.33, which writes the multiple headers beside the single one, and
+/// writes "not sampled" where there is no span.
 #[derive(Debug)]
 pub(super) struct B3 {
     propagator: opentelemetry_zipkin::Propagator,
@@ -100,7 +100,7 @@ mod tests {
     use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
     use std::collections::HashMap;
 
-    /// What `chosen` make of a sampled span and a piece of baggage, in order of the names.
+    /// The headers that `chosen` write for a sampled span and a baggage entry, sorted by name.
     fn headers(chosen: &[Propagator]) -> Vec<(String, String)> {
         let mut headers = HashMap::new();
         composite(chosen).inject_context(&context(), &mut headers);

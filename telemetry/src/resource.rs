@@ -1,4 +1,4 @@
-//! What every span says about the process that made it.
+//! The resource: what every span says about the process that made it.
 
 use crate::config::Config;
 use opentelemetry::KeyValue;
@@ -11,7 +11,7 @@ use opentelemetry_semantic_conventions::resource::{
     PROCESS_COMMAND_ARGS, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_VERSION,
 };
 
-/// What a process says about itself.
+/// What a service says about itself, as an argument of [`Telemetry::init`](crate::Telemetry::init).
 #[derive(Clone, Debug, Default)]
 pub struct Service {
     /// `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
@@ -24,7 +24,7 @@ pub struct Service {
     pub baggage_attributes: &'static [&'static str],
 }
 
-/// Describes this process. What the environment says goes before what the program says.
+/// Describes this process. The environment goes before the program.
 pub(super) fn describe(service: &Service, config: &Config) -> Resource {
     let detectors: [&dyn ResourceDetector; 4] = [
         &TelemetryResourceDetector,

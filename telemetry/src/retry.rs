@@ -1,9 +1,15 @@
-//! Sending something until a backend takes it, or until it is clear that it will not.
+//! Sends a request again until the backend takes it or it is given up.
 //!
-//! A request that a backend cannot take now is sent again, as the protocol says: after an answer
-//! that asks for it, and when there was no answer. The waits between grow. How long one batch is
-//! tried is bounded, by `OTEL_BSP_EXPORT_TIMEOUT` for spans; meanwhile new spans wait in the queue,
-//! which is bounded too. All of this happens on the exporter's own thread.
+//! A request is sent again as the protocol says: after an answer that asks for it, and when there was no
+//! answer. The pauses in between grow. How long one batch may be tried is limited, for spans by
+//! `OTEL_BSP_EXPORT_TIMEOUT`. Meanwhile new spans wait in the queue, which is limited too. All of this
+//! happens on the exporter's own thread.
+//!
+//! With the default settings, and without the random part of the pauses:
+//!
+//! ```text
+//! attempt   pause 250 ms   attempt   500 ms   attempt   1 s   attempt   2 s   ...   5 s   at most 30 s
+//! ```
 //!
 //! <https://opentelemetry.io/docs/specs/otlp/#failures>
 
@@ -14,16 +20,16 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// When to give up: how one exporter's requests are tried again.
+/// How one exporter's requests are tried again, and when they are given up.
 #[derive(Debug)]
 pub(crate) struct Retry {
-    /// The waits between attempts.
+    /// The pauses between attempts.
     pub(crate) back_off: Backoff,
-    /// Longest that one request may be tried; without it, for as long as the process runs.
+    /// How long one request may be tried. `None` means for as long as the process runs.
     pub(crate) limit: Option<Duration>,
-    /// When the process ends.
+    /// The end of the process.
     pub(crate) closing: Arc<Closing>,
-    /// Who says that the backend is away.
+    /// Logs that the backend does not take what it is sent.
     pub(crate) health: Arc<Health>,
 }
 
@@ -58,24 +64,25 @@ impl Retry {
 
 /// The end of the process, as the exporters' threads see it.
 ///
-/// From its beginning on, a backend that answers that it is busy is asked again while there is
-/// time, and one that does not answer at all is not: most often nobody is there.
+/// Once it has begun, a backend that answers that it is busy is asked again while there is time. A
+/// backend that does not answer is not asked again, because most likely it is not running.
 #[derive(Debug, Default)]
 pub(crate) struct Closing {
-    /// Until when attempts may go on, once the end has begun.
+    /// Until when attempts may go on. `None` until the end has begun.
     deadline: Mutex<Option<Instant>>,
     begun: Condvar,
 }
 
 impl Closing {
-    /// Begins the end: who waits for another attempt makes it now, and none is waited for past
-    /// `deadline`.
+    /// Begins the end. Threads that wait for their next attempt make it now, and no attempt is waited
+    /// for past `deadline`.
     pub(crate) fn begin(&self, deadline: Instant) {
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
         self.begun.notify_all();
     }
 
-    /// Waits for `wait` before another attempt; false, at once, if there is to be none.
+    /// Waits for `wait` before another attempt. Returns false at once if there is to be no other
+    /// attempt.
     fn sleep(&self, wait: Duration, again: Again) -> bool {
         let until = Instant::now() + wait;
         let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +92,7 @@ impl Closing {
         let had_begun = deadline.is_some();
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            // The end wakes whoever waits, for one more attempt at once.
+            // The end wakes a thread that waits, so that it makes its next attempt at once.
             if left.is_zero() || deadline.is_some() != had_begun {
                 return true;
             }
@@ -95,10 +102,10 @@ impl Closing {
     }
 }
 
-/// A time between half of `pause` and all of it, so that clients of one backend do not come back
-/// together.
+/// A random time between half of `pause` and all of it, so that many clients of one backend do not come
+/// back at the same moment.
 fn at_random(pause: Duration) -> Duration {
-    // A new hasher is keyed at random.
+    // Each new hasher has a random key.
     let share = RandomState::new().hash_one(()) % 1_000;
     pause / 2 + (pause / 2).mul_f64(share as f64 / 1_000.0)
 }
@@ -117,7 +124,7 @@ mod tests {
         }
     }
 
-    /// Attempts that end in each of `ends`, and then succeed: the outcome, and how many there were.
+    /// Makes attempts that fail as `ends` says, and then succeed. Returns the outcome and their number.
     fn attempts(retry: &Retry, ends: &[Again]) -> (Result<(), Again>, usize) {
         let mut made = 0;
         let outcome = retry.run(|| {
@@ -131,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_taken_later_is_sent_again_and_what_may_not_is_not() {
+    fn a_request_is_sent_again_only_if_it_may_be_taken_later() {
         let retry = retry(Some(Duration::from_secs(60)));
         assert_eq!(attempts(&retry, &[]), (Ok(()), 1));
         assert_eq!(attempts(&retry, &[Again::NoAnswer, Again::Busy(None)]), (Ok(()), 3));
@@ -149,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_only_who_answers_is_asked_again_and_only_in_time() {
+    fn at_the_end_only_a_backend_that_answers_is_asked_again_and_only_in_time() {
         let retry = retry(None);
         retry.closing.begin(Instant::now() + Duration::from_secs(3_600));
         assert_eq!(attempts(&retry, &[Again::Busy(None), Again::Busy(None)]), (Ok(()), 3));
@@ -159,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_wakes_whoever_waits_for_one_more_attempt() {
+    fn the_end_wakes_a_thread_that_waits_for_one_more_attempt() {
         let retry = retry(None);
         let day = Again::Busy(Some(Duration::from_secs(86_400)));
         std::thread::scope(|scope| {

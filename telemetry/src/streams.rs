@@ -1,15 +1,15 @@
-//! Where a process writes what people read: log lines and the accounting line to one stream,
-//! console spans and metrics to another.
+//! The two streams that a process writes to: one for log lines and the accounting line, one for the
+//! spans and metrics of the console exporters.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-/// The streams of a process, and how they are written to.
+/// The streams that a process writes to.
 ///
-/// The default is standard error and standard output themselves. A process that must not wait for
-/// whoever reads its log gives [`Streams::new`] a writer that never waits.
+/// The default is standard error and standard output. Writing to them waits while their reader takes
+/// nothing; a process that must not wait gives [`Streams::new`] a writer that never does.
 pub struct Streams {
     logs: BoxMakeWriter,
     last_line: Box<dyn Fn() -> Box<dyn Write> + Send + Sync>,
@@ -17,13 +17,13 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Streams of one's own.
+    /// Other streams than the default.
     ///
-    /// `logs` makes the writer of each log line and of the accounting line, which is written by
-    /// whatever thread has something to log. It gets each line in one call of `write_all`.
+    /// `logs` is called for each log line and for the accounting line, on the thread that logs, and
+    /// makes the writer for that line. The line is written by one call of `write_all`.
     ///
-    /// `console` is written to by the threads of the console exporters, which may wait: what waits
-    /// behind them is bounded and counted.
+    /// `console` is written to by the threads of the console exporters, which may wait: their queues are
+    /// bounded, and spans that are dropped are counted.
     pub fn new<W: Write + 'static>(
         logs: impl Fn() -> W + Clone + Send + Sync + 'static,
         console: impl Write + Send + 'static,
@@ -41,7 +41,7 @@ impl Streams {
         self.console.clone()
     }
 
-    /// Takes the streams apart: the writers of log lines, and of the one line after them.
+    /// Takes out the writer of log lines and the writer of the accounting line.
     pub(super) fn into_logs(self) -> (BoxMakeWriter, LastLine) {
         (self.logs, LastLine(self.last_line))
     }
@@ -64,7 +64,7 @@ pub(super) struct LastLine(Box<dyn Fn() -> Box<dyn Write> + Send + Sync>);
 
 impl LastLine {
     pub(super) fn write(&self, line: &str) {
-        // Nobody is left to tell when the stream is closed.
+        // When the stream is closed, there is no other place to report that.
         (self.0)().write_all(format!("{line}\n").as_bytes()).ok();
     }
 }

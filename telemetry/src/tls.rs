@@ -1,7 +1,7 @@
-//! TLS for every exporter: whom it trusts, and who it says it is.
+//! TLS for all exporters: which servers they trust, and which certificate they show.
 //!
-//! Certificates are loaded only where something is sent to `https://`. So a container without the
-//! system's authorities can export to `http://`, and is told what is missing for `https://`.
+//! Certificates are loaded only to send to `https://`. So a container without the system's authorities
+//! can export to `http://`, and for `https://` the error says what is missing.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -16,19 +16,20 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// Whom an exporter trusts and who it is, both as PEM.
+/// The certificates of an exporter, as PEM.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Credentials<'a> {
-    /// Authorities to trust in place of the system's.
+    /// The authorities to trust in place of the system's.
     pub(crate) authorities: Option<&'a [u8]>,
-    /// A certificate, with those that lead to its authority, and its private key.
+    /// The client's certificate, with those that lead to its authority, and its private key.
     pub(crate) identity: Option<(&'a [u8], &'a [u8])>,
 }
 
-/// Sets TLS up for an endpoint that is secure or is not.
+/// Makes the TLS configuration of a client. For an endpoint that is not secure it trusts no server, and
+/// no certificates are loaded.
 ///
 /// # Errors
-/// What is wrong with the certificates, or that there are none and where they were looked for.
+/// A text that says what is wrong with the certificates, or where they were looked for and not found.
 pub(crate) fn client(
     is_secure: bool,
     credentials: Credentials<'_>,
@@ -44,7 +45,7 @@ pub(crate) fn client(
         Some(pem) => OwnAuthorities::new(pem, provider)?,
         None => OwnAuthorities { inner: verifier(system_roots()?, provider)?, named: Vec::new() },
     };
-    // "Dangerous" is what rustls calls each verifier that it did not build itself.
+    // rustls calls every verifier "dangerous" that it did not build itself.
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     match credentials.identity {
         Some((certificate, key)) => {
@@ -59,16 +60,16 @@ pub(crate) fn client(
 /// Checks that `pem` holds authorities that can be trusted.
 ///
 /// # Errors
-/// What was expected, as it follows after "expected".
+/// A text that says what was expected, to follow the word "expected".
 pub(crate) fn check_authorities(pem: &[u8]) -> Result<(), String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     OwnAuthorities::new(pem, provider).map(|_| ())
 }
 
-/// Checks that `pem` holds certificates that this client can show.
+/// Checks that `pem` holds certificates that a client can show.
 ///
 /// # Errors
-/// What was expected, as it follows after "expected".
+/// A text that says what was expected, to follow the word "expected".
 pub(crate) fn check_certificate(pem: &[u8]) -> Result<(), String> {
     for certificate in certificates(pem)? {
         ParsedCertificate::try_from(&certificate).map_err(|error| match cause(&error) {
@@ -83,10 +84,10 @@ pub(crate) fn check_certificate(pem: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that `key` is a private key, and that of the first certificate in `certificate`.
+/// Checks that `key` is a private key, and that it belongs to the first certificate in `certificate`.
 ///
 /// # Errors
-/// What was expected, as it follows after "expected".
+/// A text that says what was expected, to follow the word "expected".
 pub(crate) fn check_key(certificate: Option<&[u8]>, key: &[u8]) -> Result<(), String> {
     let expected = "a file with a private key as PEM";
     let provider = rustls::crypto::ring::default_provider();
@@ -136,7 +137,7 @@ fn verifier(
         .map_err(|error| error.to_string())
 }
 
-/// What webpki said, if `error` comes from there.
+/// The error of webpki, if `error` comes from there.
 fn cause(error: &Error) -> Option<&webpki::Error> {
     match error {
         Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
@@ -160,11 +161,12 @@ pub(crate) fn distrust(error: &CertificateError) -> String {
     }
 }
 
-/// Trusts what leads to an authority, and a server's certificate that was named itself.
+/// Trusts servers whose certificate leads to an authority, and those whose certificate was itself named
+/// as one to trust.
 ///
-/// `openssl req -x509` makes a certificate that is an authority and a server's at the same time.
-/// webpki refuses it as a server's, whoever names it. Here it is taken if it is, byte for byte, one
-/// of those named, and is valid now and for the server's name.
+/// The second is for `openssl req -x509`, which makes a certificate that is its own authority and a
+/// server's at the same time. webpki always refuses such a certificate as a server's. Here it is taken
+/// if it is, byte for byte, one of those named, and is valid now and for the server's name.
 #[derive(Debug)]
 struct OwnAuthorities {
     inner: Arc<WebPkiServerVerifier>,
@@ -201,7 +203,7 @@ impl ServerCertVerifier for OwnAuthorities {
             now,
         );
         match verified {
-            // webpki looks at the time of validity before it says this.
+            // webpki returns this error only after it has checked the time of validity.
             Err(error)
                 if matches!(cause(&error), Some(webpki::Error::CaUsedAsEndEntity))
                     && self.named.iter().any(|named| named == end_entity) =>

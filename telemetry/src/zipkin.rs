@@ -1,8 +1,8 @@
-//! The way to a Zipkin server.
+//! The exporter `zipkin`, for a Zipkin server.
 #![expect(deprecated, reason = "the crate is deprecated, in favour of OTLP")]
 
-use crate::TelemetryError;
 use crate::config::ZipkinConfig;
+use crate::error::TelemetryError;
 use crate::exporter::Posted;
 use crate::http::{Post, Target};
 use crate::retry::Retry;
@@ -32,25 +32,25 @@ pub(super) fn spans(
     };
     let post = Post::new(target, None, retry)?;
     let exporter = ZipkinExporter::builder()
-        .with_http_client(Mending { post: Arc::clone(&post), service })
+        .with_http_client(CorrectingClient { post: Arc::clone(&post), service })
         .with_collector_endpoint(config.endpoint.to_string())
         .build()
         .map_err(|error| TelemetryError::exporter("zipkin", &error))?;
     Ok(Posted::new(exporter, post))
 }
 
-/// Puts right what is wrong in the exporter's JSON, and posts it.
+/// Corrects the JSON of opentelemetry-zipkin, and posts it.
 ///
-/// The exporter gives no service name, by which Zipkin files everything, gives a root span a parent
-/// of zeros, and a span of less than a microsecond a duration of 0, which stands for "unknown".
+/// That exporter sends no service name, by which Zipkin sorts everything. It gives a root span a parent
+/// of zeros, and a span of less than a microsecond the duration 0, which Zipkin takes for "unknown".
 #[derive(Debug)]
-struct Mending {
+struct CorrectingClient {
     post: Arc<Post>,
     service: String,
 }
 
-impl Mending {
-    fn mend(&self, body: &[u8]) -> Result<Bytes, serde_json::Error> {
+impl CorrectingClient {
+    fn corrected(&self, body: &[u8]) -> Result<Bytes, serde_json::Error> {
         let mut spans: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(body)?;
         for span in &mut spans {
             let endpoint =
@@ -73,10 +73,10 @@ fn is_zero(id: &str) -> bool {
 }
 
 #[async_trait]
-impl HttpClient for Mending {
+impl HttpClient for CorrectingClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (parts, body) = request.into_parts();
-        self.post.send(&parts.uri.to_string(), &parts.headers, &self.mend(&body)?);
+        self.post.send(&parts.uri.to_string(), &parts.headers, &self.corrected(&body)?);
         Ok(Response::new(Bytes::new()))
     }
 }

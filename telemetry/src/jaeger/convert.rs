@@ -1,4 +1,4 @@
-//! Span data of the SDK of today as span data of the SDK that opentelemetry-jaeger knows.
+//! Converts span data of the current SDK to span data of the SDK 0.23, which opentelemetry-jaeger uses.
 
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
@@ -33,7 +33,7 @@ pub(super) fn span(
         span_kind: kind(span.span_kind),
         name: span.name,
         start_time: span.start_time,
-        // Thrift counts whole microseconds, and Jaeger calls a duration of none "negative".
+        // Thrift counts whole microseconds, and Jaeger takes a duration of 0 for a negative one.
         end_time: span.end_time.max(span.start_time + Duration::from_micros(1)),
         attributes,
         dropped_attributes_count: span.dropped_attributes_count,
@@ -45,7 +45,7 @@ pub(super) fn span(
     }
 }
 
-/// Converts what is said of the process.
+/// Converts the resource.
 pub(super) fn resource(resource: &Resource) -> old_sdk::Resource {
     let attributes = resource.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
     old_sdk::Resource::new(key_values(attributes))
@@ -126,7 +126,7 @@ fn value(value: Value) -> old::Value {
             let values = values.into_iter().map(|value| String::from(value).into());
             old::Value::Array(old::Array::String(values.collect()))
         }
-        // Both enums are open; a kind of value that is not known here is kept as text.
+        // Both enums are non-exhaustive. A kind of value that is not known here is kept as text.
         other => other.to_string().into(),
     }
 }

@@ -1,13 +1,18 @@
-//! Says a warning or an error of a library once when it begins to repeat itself, and once, with the
-//! count, when it is over.
+//! Writes a warning or an error of a library once, counts its repetitions, and writes the count when
+//! they are over.
 //!
-//! Strangers can make a service complain as often as they like: every request that is no HTTP is an
-//! error to the HTTP server, thousands of lines a second, in which all others would be lost. So the
-//! first of a kind is let through and the others are counted. A kind is one place in the code and one
-//! text: what differs in either is said.
+//! Clients can make a service log as often as they like: every request that is not HTTP is an error
+//! of the HTTP server, and thousands of such lines a second would bury all others. So the first event of
+//! a kind is written and the others are counted. Events are of one kind if they come from the same place
+//! in the code and have the same text:
 //!
-//! A service's own code has a better way: it knows when something is over, and says so with a
-//! [`Notice`]. What it says is let through.
+//! ```text
+//! ERROR actix_http: no HTTP: a header                                     the first
+//! ERROR actix_http said: no HTTP: a header count=1001 lasted=12.3s        after five calm seconds
+//! ```
+//!
+//! Events of the service's own code are always written. It can use a [`Notice`], since it knows when
+//! something is over.
 
 use shared::notice::Notice;
 use std::collections::HashMap;
@@ -20,19 +25,20 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// It is over when it has not been said for so long.
+/// A repetition is over when the event has not come for so long.
 const CALM: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether something is over.
+/// How often to look whether a repetition is over.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How many kinds are told apart at the same time; all others count as one.
+/// How many kinds are told apart at the same time. All others count as one.
 const MAX_KINDS: usize = 64;
 
-/// How much of a text is repeated when it is over, in bytes.
+/// How much of the text is written again with the count, in bytes.
 const MAX_TEXT: usize = 200;
 
-/// The libraries whose warnings and errors others can cause, by the beginnings of their targets.
+/// The libraries whose warnings and errors a client or a backend can cause, by the beginnings of their
+/// targets.
 const LIBRARIES: [&str; 10] = [
     "actix_",
     "awc",
@@ -46,11 +52,11 @@ const LIBRARIES: [&str; 10] = [
     "tower",
 ];
 
-/// What is being said again and again; clones share it.
+/// The events that are being repeated. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Repeats(Arc<Mutex<HashMap<Kind, Episode>>>);
 
-/// `None` is every kind for which there was no room.
+/// `None` stands for all kinds for which there was no room.
 type Kind = Option<(Identifier, u64)>;
 
 #[derive(Debug)]
@@ -62,7 +68,7 @@ struct Episode {
 }
 
 impl Repeats {
-    /// Whether this is the first of its kind, and so to be written.
+    /// Whether this is the first event of its kind, and so is to be written.
     fn is_first(&self, event: &Event<'_>) -> bool {
         let mut text = Text::default();
         event.record(&mut text);
@@ -92,7 +98,7 @@ impl Repeats {
         true
     }
 
-    /// Looks now and then whether something is over, until nothing is being said any more.
+    /// Starts a thread that looks now and then whether a repetition is over, until there is none left.
     fn watch(&self) {
         let repeats = self.clone();
         let watching = std::thread::Builder::new().name("telemetry-logs".into()).spawn(move || {
@@ -104,11 +110,11 @@ impl Repeats {
                 }
             }
         });
-        // Without the thread it is said at the end of the process.
+        // If there is no thread, the counts are written at the end of the process.
         watching.map(drop).unwrap_or(());
     }
 
-    /// Ends what has not been said for as long as `calm`, and says how often it was.
+    /// Ends the repetitions of events that have not come for as long as `calm`, and writes their counts.
     pub(crate) fn end_after(&self, calm: Duration) {
         let mut ended = Vec::new();
         self.episodes().retain(|_, episode| match episode.notice.over_after(calm) {
@@ -119,7 +125,7 @@ impl Repeats {
             }
             None => true,
         });
-        // Not while the episodes are locked: this is an event, too.
+        // Written after the lock is released, because these lines are events too.
         for (level, target, text, over) in ended.into_iter().filter(|(.., over)| over.count > 1) {
             let (count, lasted) = (over.count, over.lasted);
             if level == Level::ERROR {
@@ -202,7 +208,7 @@ mod tests {
         }
     }
 
-    /// What is written of what `work` says, and when it has ended.
+    /// The lines that are written of the events of `work`.
     fn written(work: impl FnOnce(&Repeats)) -> Vec<String> {
         let (lines, repeats) = (Lines::default(), Repeats::default());
         let layer = tracing_subscriber::fmt::layer()
@@ -222,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_two_lines_a_kind() {
+    fn a_flood_is_two_lines_for_each_kind() {
         let lines = written(|repeats| {
             for _ in 0..1_000 {
                 complain("a header");
@@ -247,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_once_is_not_said_again_when_it_is_over() {
+    fn an_event_that_is_not_repeated_has_no_second_line() {
         let lines = written(|repeats| {
             complain("a header");
             repeats.end_after(Duration::ZERO);
@@ -256,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_makes_up_texts_is_told_apart_only_so_far() {
+    fn only_so_many_kinds_are_told_apart_and_all_others_count_as_one() {
         let lines = written(|repeats| {
             for number in 0..1_000 {
                 complain(&number.to_string());

@@ -1,4 +1,4 @@
-//! What an OTLP receiver answers: all was taken, or some of it was not.
+//! Reads the answer of an OTLP receiver: it took everything, or rejected a part.
 //!
 //! <https://opentelemetry.io/docs/specs/otlp/#partial-success>
 
@@ -32,8 +32,8 @@ enum Signal {
 }
 
 impl Signal {
-    /// A body without a byte is the protobuf of "all was taken", and what many receivers send
-    /// whatever they were sent.
+    /// Reads an answer. An empty body means that everything was taken: it is that answer in protobuf,
+    /// and many receivers send it to requests in JSON too.
     fn read(self, content_type: Option<&str>, body: &[u8]) -> Result<Accepted, String> {
         if body.is_empty() {
             return Ok(Accepted::default());
@@ -60,8 +60,8 @@ impl Signal {
         }
     }
 
-    /// A 64-bit number is text in the JSON of protobuf, and a number is to be read as well:
-    /// <https://protobuf.dev/programming-guides/json/>
+    /// Reads an answer in JSON. Protobuf's JSON has 64-bit numbers as text, but readers have to take
+    /// numbers as well: <https://protobuf.dev/programming-guides/json/>
     fn read_json(self, body: &[u8]) -> Option<Accepted> {
         let Value::Object(answer) = serde_json::from_slice(body).ok()? else { return None };
         let field = |camel: &str, snake: &str, of: &serde_json::Map<String, Value>| {
@@ -110,7 +110,7 @@ fn accepted(rejected: i64, message: &str) -> Accepted {
     Accepted { rejected: rejected.try_into().unwrap_or(0), message }
 }
 
-/// A number like `3.0` or `1e3`.
+/// A whole number that is written like `3.0` or `1e3`.
 fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < 1e15).then_some(number as i64)
 }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_read_as_protobuf_s_mapping_has_it() {
+    fn json_is_read_by_the_mapping_of_protobuf() {
         let read = |text: &str| of_traces(Some("application/json"), text.as_bytes());
         let rejected =
             |rejected, message: &str| Ok(Accepted { rejected, message: message.to_owned() });
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_to_be_something_else_is_no_answer() {
+    fn a_body_of_another_content_type_is_no_answer() {
         let error = of_traces(Some("text/plain"), b"OK").expect_err("no OTLP");
         assert_eq!(error, "2 bytes of \"text/plain\"");
         assert!(of_traces(Some("text/plain"), b"").is_ok(), "nothing is all taken");

@@ -1,11 +1,11 @@
-//! OTLP over gRPC, by opentelemetry-proto's generated client on a runtime of its own.
+//! OTLP over gRPC, by opentelemetry-proto's generated client.
 //!
-//! Nothing here needs or touches the runtimes that the service runs on: tonic is known to hang on
-//! a current-thread runtime, which is what actix uses. The exporter's own thread waits for each
-//! call; the connection lives on the runtime.
+//! The connection lives on a runtime of its own, and the exporter's own thread waits for each call. The
+//! service's runtimes are not used: tonic is known to hang on a current-thread runtime, which is what
+//! actix has.
 
-use crate::TelemetryError;
 use crate::config::OtlpConfig;
+use crate::error::TelemetryError;
 use crate::exporter::{Deliver, DeliverMetrics};
 use crate::http::Destination;
 use crate::outcome::Outcome;
@@ -44,13 +44,13 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
-/// Bytes of an answer that are read.
+/// The most bytes of an answer that are read.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// A connection to a receiver, with all that goes with each call.
+/// A connection to a receiver, and what goes with each call.
 #[derive(Debug)]
 struct Connection {
-    /// Taken when this is dropped.
+    /// `None` only while this is being dropped.
     runtime: Option<Runtime>,
     channel: Channel,
     destination: Destination,
@@ -76,8 +76,8 @@ impl Connection {
             .enable_all()
             .build()
             .map_err(|error| refused(error.to_string()))?;
-        // tonic takes an `https` for an order to itself. The connector knows better, and the requests
-        // say what is true.
+        // tonic would set up TLS of its own for an `https` endpoint, but here the connector does that.
+        // So the endpoint is `http`, and `origin` gives the requests the right scheme.
         let endpoint = Endpoint::from(plain(&config.endpoint))
             .origin(config.endpoint.clone())
             .user_agent(concat!("telemetry/", env!("CARGO_PKG_VERSION")))
@@ -109,7 +109,7 @@ impl Connection {
         message: &M,
         call: impl AsyncFn(Request<M>) -> Result<Response<A>, Status>,
     ) -> Result<Accepted, Failure> {
-        let Some(runtime) = &self.runtime else { unreachable!("it is taken at the end only") };
+        let Some(runtime) = &self.runtime else { unreachable!("it is taken only by `drop`") };
         self.retry.run(|| {
             let mut request = Request::new(message.clone());
             *request.metadata_mut() = self.metadata.clone();
@@ -128,7 +128,7 @@ impl Connection {
     }
 
     fn refused(&self, status: &Status) -> Failure {
-        // A status with a cause was made on this side, because of the connection.
+        // A status with a source was made by the client, because the connection failed.
         if std::error::Error::source(status).is_some() {
             return self.destination.unreached(status, None);
         }
@@ -144,7 +144,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Waiting for a look-up of a name, say, could take as long as the network likes.
+        // Dropping a runtime waits for its blocking work. A name look-up, for example, can take very
+        // long.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -169,7 +170,7 @@ fn again(status: &Status) -> Again {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => Again::Busy(delay),
-        // Only with a delay does it mean that there will be resources again.
+        // By the specification it may be sent again only if the server names a delay.
         Code::ResourceExhausted if delay.is_some() => Again::Busy(delay),
         _ => Again::Never,
     }
@@ -254,14 +255,14 @@ impl DeliverMetrics for GrpcMetrics {
     }
 }
 
-/// `client`, which compresses what it sends if `gzip` says so.
+/// `client`, which compresses its requests if `gzip` is set.
 fn client<C>(client: C, gzip: bool, compressed: fn(C, CompressionEncoding) -> C) -> C {
     if gzip { compressed(client, CompressionEncoding::Gzip) } else { client }
 }
 
-/// Makes connections: TCP, with TLS over it where the endpoint is secure.
+/// Makes connections: TCP, with TLS for a secure endpoint.
 ///
-/// tonic's own connector cannot be given a verifier of certificates.
+/// tonic's own connector cannot be used, because it takes no verifier of certificates.
 #[derive(Clone)]
 struct Connector {
     tls: Option<TlsConnector>,
