@@ -1,4 +1,4 @@
-//! The accounting adds up, while spans fly and when all is over.
+//! The accounting adds up, while spans are on their way and at the end.
 
 use crate::support::{assert_balanced, pipeline, settle, shutdown, story};
 use std::sync::atomic::{AtomicBool, Ordering};

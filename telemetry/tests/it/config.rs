@@ -1,4 +1,4 @@
-//! Variables: what each means, and which go before which.
+//! What the variables mean, and which go before others.
 
 use crate::support::config;
 use opentelemetry_sdk::metrics::Temporality;
@@ -7,7 +7,7 @@ use telemetry::config::{
     Config, MetricExporterConfig, OtlpConfig, Propagator, Protocol, SpanExporterConfig,
 };
 
-/// Reads variables that are expected to be right.
+/// Reads variables that are expected to be valid.
 fn right(variables: &[(&str, &str)]) -> Config {
     config(variables).unwrap_or_else(|error| panic!("{variables:?}: {error}"))
 }

@@ -1,7 +1,7 @@
-//! What a backend answers, and what becomes of the spans: counted, sent again, said once, and no
-//! secret given away.
+//! What becomes of spans for each answer of a backend: whether they are exported, sent again or lost,
+//! what is logged, and that no secret goes to another host.
 //!
-//! Each table is every exporter with every kind of backend.
+//! Each table has every exporter with every kind of backend.
 
 use crate::support::log::Log;
 use crate::support::{assert_balanced, impatient, settle, shutdown, story};
@@ -16,10 +16,10 @@ use testing::{grpc, grpc::GrpcReceiver};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// Longest that an attempt at a backend that hangs may take.
+/// How long an attempt at a backend that hangs may take.
 const HANGS_MS: &str = "300";
 
-/// Longest that a batch which is lost anyway may be tried.
+/// How long a batch may be tried that is lost in the end.
 const LIMIT_MS: &str = "1000";
 
 /// Spans that are sent in each test, in one batch.
@@ -48,7 +48,7 @@ impl Exporter {
         matches!(self, Exporter::Protobuf | Exporter::Json)
     }
 
-    /// The variables that make it send to `url`, each attempt for at most `timeout` milliseconds.
+    /// The variables by which it sends to `url`, each attempt for at most `timeout` milliseconds.
     fn variables(self, url: &str, timeout: &str) -> Vec<(&'static str, String)> {
         let timeout = timeout.to_owned();
         match self {
@@ -83,7 +83,7 @@ impl Exporter {
 #[derive(Clone, Copy, Debug)]
 enum Attempts {
     Exactly(usize),
-    /// As often as there is time.
+    /// Again and again while there is time.
     Again,
 }
 
@@ -97,7 +97,7 @@ struct Case {
     /// How many spans fail, and how many of those are rejected.
     failed: [usize; 2],
     attempts: Attempts,
-    /// What the one warning says after the URL, or a part of it.
+    /// A part of the one warning, after the URL.
     said: &'static str,
 }
 
@@ -152,9 +152,9 @@ fn cases(exporter: Exporter, elsewhere: &str) -> Vec<Case> {
             once,
             " answers 503 Service Unavailable",
         ),
-        case("is busy for ever", 503.into(), lost, Attempts::Again, " answers 503 "),
-        case("resets for ever", Answer::Close, lost, Attempts::Again, "no answer from "),
-        case("hangs for ever", Answer::Hang, lost, Attempts::Again, "in 300ms"),
+        case("is always busy", 503.into(), lost, Attempts::Again, " answers 503 "),
+        case("always resets", Answer::Close, lost, Attempts::Again, "no answer from "),
+        case("always hangs", Answer::Hang, lost, Attempts::Again, "in 300ms"),
         case(
             "speaks another protocol",
             Answer::Bytes(b"\x01\x02 220 smtp\r\n".to_vec()),
@@ -195,7 +195,7 @@ fn cases(exporter: Exporter, elsewhere: &str) -> Vec<Case> {
 }
 
 #[test]
-fn only_what_a_backend_takes_is_exported_whatever_else_it_answers() {
+fn only_spans_that_a_backend_takes_are_exported() {
     for &exporter in EXPORTERS {
         std::thread::scope(|scope| {
             for case in cases(exporter, "http://127.0.0.1:1") {
@@ -213,7 +213,7 @@ fn check(exporter: Exporter, case: &Case) {
     let url = receiver.url();
     let hangs = case.answer == Answer::Hang || case.first.contains(&Answer::Hang);
     let mut variables = exporter.variables(&url, if hangs { HANGS_MS } else { "60000" });
-    // Where the batch is lost however often it is sent, there is no need to wait for long.
+    // A batch that is lost in the end need not be tried for long.
     let limit = if matches!(case.attempts, Attempts::Again) { LIMIT_MS } else { "60000" };
     variables.push(("OTEL_BSP_EXPORT_TIMEOUT", limit.to_owned()));
     // A full batch is sent at once, and whole.
@@ -273,9 +273,9 @@ fn a_redirect_takes_neither_spans_nor_secrets_elsewhere() {
     }
 }
 
-/// A batch with rejected spans every time: said when it begins, and when it is over.
+/// Every batch has rejected spans for a while. That is logged when it begins and when it is over.
 #[test]
-fn partial_success_is_said_once_and_once_when_it_is_over() {
+fn partial_success_is_logged_once_and_once_when_it_is_over() {
     let text = r#"{"partialSuccess":{"rejectedSpans":"1"}}"#;
     let receiver = HttpReceiver::answering(Answer::body(200, "application/json", text));
     let log = Log::start();
@@ -331,12 +331,18 @@ fn grpc_cases() -> Vec<GrpcCase> {
         ("rejects more than there is", Rejected(i64::MAX), lost_all(), once, " rejected "),
         ("rejects less than nothing", Rejected(-1), [0, 0], once, ""),
         ("finds fault", status(Code::InvalidArgument), lost, once, "answers InvalidArgument: "),
-        ("knows nobody", status(Code::Unauthenticated), lost, once, "answers Unauthenticated"),
+        (
+            "refuses the client",
+            status(Code::Unauthenticated),
+            lost,
+            once,
+            "answers Unauthenticated",
+        ),
         ("is no receiver", status(Code::Unimplemented), lost, once, "answers Unimplemented"),
         ("is broken", status(Code::Internal), lost, once, "answers Internal: \"so it is\""),
         ("is full", status(Code::ResourceExhausted), lost, once, "answers ResourceExhausted"),
-        ("is busy for ever", status(Code::Unavailable), lost, Attempts::Again, "Unavailable"),
-        ("hangs for ever", Hang, lost, Attempts::Again, "in 300ms"),
+        ("is always busy", status(Code::Unavailable), lost, Attempts::Again, "Unavailable"),
+        ("always hangs", Hang, lost, Attempts::Again, "in 300ms"),
         (
             "is too busy for the limit",
             with_retry_info(Code::Unavailable, Duration::from_secs(3_600)),
@@ -436,9 +442,9 @@ fn the_same_holds_over_grpc() {
     });
 }
 
-/// Backends that are no receivers over gRPC at all.
+/// Backends that do not speak gRPC.
 #[test]
-fn over_grpc_what_does_not_speak_it_fails() {
+fn over_grpc_a_backend_that_does_not_speak_it_fails_the_spans() {
     let page = Answer::body(200, "text/html", "<html>hello</html>");
     let garbage = Answer::Bytes(b"\x01\x02 220 smtp\r\n".to_vec());
     for answer in [page, garbage, Answer::Close, Answer::header(301, "location: /")] {
@@ -456,8 +462,8 @@ fn over_grpc_what_does_not_speak_it_fails() {
     }
 }
 
-/// An outage as long as a batch may be tried, and a queue that has room: nothing is lost, and what
-/// is made meanwhile waits in the queue.
+/// An outage that is shorter than a batch may be tried, and a queue that has room: nothing is lost, and
+/// spans that end meanwhile wait in the queue.
 #[test]
 fn a_short_outage_loses_nothing_while_the_queue_has_room() {
     let receiver = HttpReceiver::answering(503);
@@ -471,7 +477,7 @@ fn a_short_outage_loses_nothing_while_the_queue_has_room() {
     ]);
     story::end_spans(pipeline.tracers(), 8);
     wait_until("the batch is being tried again", || receiver.requests().len() >= 3);
-    // No thread that ends spans waits for the backend.
+    // A thread that ends spans does not wait for the backend.
     story::end_spans(pipeline.tracers(), 400);
     let during = pipeline.accounting().snapshot();
     assert_eq!((during.ended, during.exporters[0].queued), (408, 408), "{during}");
@@ -485,7 +491,7 @@ fn a_short_outage_loses_nothing_while_the_queue_has_room() {
     assert_eq!(received.len(), 408, "each once");
 }
 
-/// The same backend, and a queue without room: memory stays bounded, and what is lost is counted.
+/// The same backend, and a queue without room: memory stays bounded, and lost spans are counted.
 #[test]
 fn a_long_outage_drops_what_the_queue_cannot_hold() {
     let receiver = HttpReceiver::answering(503);
@@ -599,8 +605,8 @@ fn metrics_go_over_grpc_too() {
     assert_eq!((receiver.requests(), receiver.metrics().len()), (2, 1));
 }
 
-/// A silent receiver of both signals: five seconds are all that the end may take, for both
-/// together. It takes a real clock, and a limit that is long enough for a busy machine.
+/// A receiver that never answers, for both signals. The end may take five seconds for both together. The
+/// test uses the real clock, and a limit that is long enough for a busy machine.
 #[test]
 fn the_end_is_bounded_for_all_signals_together() {
     let silent = HttpReceiver::answering(testing::http::HANG);

@@ -1,5 +1,5 @@
-//! Every variable with every kind of value: unset, empty, blank, in another case, 0, negative and
-//! garbage; strictly and leniently.
+//! Every variable with every kind of value (unset, empty, blank, in another case, 0, negative, garbage),
+//! both strictly and leniently.
 
 use crate::support::config;
 use telemetry::config::{Config, LENIENT};
@@ -7,21 +7,21 @@ use telemetry::config::{Config, LENIENT};
 /// What a value leads to.
 #[derive(Clone, Copy, Debug)]
 enum Leads {
-    /// To this in the configuration's debug form.
+    /// A configuration with this text in its debug form.
     To(&'static str),
-    /// To a refusal that says what was expected, with this end.
+    /// An error that says that this was expected.
     Refused(&'static str),
 }
 use Leads::{Refused, To};
 
-/// A variable, with what some values of it lead to.
+/// A variable, and what some of its values lead to.
 struct Row {
     name: &'static str,
-    /// What else must be set for it to count.
+    /// Other variables that must be set so that it has an effect.
     with: &'static [(&'static str, &'static str)],
-    /// A value that is right, and differs from the default.
+    /// A valid value that differs from the default.
     right: &'static str,
-    /// Whether the value in another case means the same.
+    /// Whether the value means the same in another case.
     any_case: bool,
     zero: Leads,
     negative: Leads,
@@ -76,7 +76,7 @@ impl Row {
 
     fn config(&self, value: Option<&str>, lenient: bool) -> Result<Config, String> {
         let mut variables = self.with.to_vec();
-        // The last of two equal names would not count.
+        // Of two variables with the same name only the first would count.
         variables.retain(|(name, _)| *name != self.name);
         variables.extend(value.map(|value| (self.name, value)));
         if lenient {
@@ -181,7 +181,7 @@ const EXPORTERS: Leads = if cfg!(feature = "jaeger") {
 const METRIC_EXPORTERS: Leads = Refused("a comma-separated list of console, otlp; or none");
 const LENIENCE: Leads = Refused("1, true, yes or on; or 0, false, no or off");
 
-/// The files that are read at the start, for which any value is the name of a file.
+/// The variables that name files, which are read at the start.
 const FILES: &[&str] = &[
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
@@ -197,7 +197,7 @@ fn shown(config: Result<Config, String>) -> String {
 }
 
 #[test]
-fn set_to_nothing_is_not_set() {
+fn a_variable_set_to_nothing_counts_as_unset() {
     for row in rows() {
         let unset = shown(row.config(None, false));
         for nothing in ["", " ", "\t \n"] {
@@ -215,11 +215,11 @@ fn config_of(name: &str, value: &str) -> Result<Config, String> {
 }
 
 #[test]
-fn a_right_value_changes_something_and_its_case_only_where_it_counts() {
+fn a_valid_value_has_an_effect_and_names_are_read_in_any_case() {
     for row in rows() {
         let unset = shown(row.config(None, false));
         let right = shown(row.config(Some(row.right), false));
-        // The one that says how others are read says nothing by itself.
+        // The variable for lenience changes only how others are read.
         assert!(right != unset || row.name == LENIENT, "{}={}", row.name, row.right);
         let padded = format!(" {}\n", row.right);
         assert_eq!(shown(row.config(Some(&padded), false)), right, "{}={padded:?}", row.name);
@@ -315,7 +315,7 @@ const UNSUPPORTED: &[&str] = &[
     "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
 ];
 
-/// What says that the others do not count.
+/// The variables that name a configuration file.
 const REFUSED: &[&str] = &["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"];
 
 #[test]
@@ -330,7 +330,7 @@ fn what_is_not_supported_is_named_in_one_warning() {
         let own = config_of(name, "hunter2").expect("it is not refused").warnings;
         assert_eq!(own.len(), 1, "{name}: {own:?}");
     }
-    // These ask for nothing else than what is done.
+    // These values ask for what is done anyway.
     for (name, value) in [
         ("OTEL_LOGS_EXPORTER", "None"),
         ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"),
@@ -350,7 +350,7 @@ fn a_file_of_configuration_is_refused() {
 }
 
 #[test]
-fn leniently_of_a_list_only_what_is_unknown_is_ignored() {
+fn leniently_only_the_unknown_names_of_a_list_are_ignored() {
     let lenient = |name, value| config(&[(name, value), (LENIENT, "1")]).expect("it is lenient");
     let config = lenient("OTEL_PROPAGATORS", "b3,jaeger,xray");
     assert_eq!(format!("{:?}", config.propagators), "[B3]");
@@ -358,7 +358,7 @@ fn leniently_of_a_list_only_what_is_unknown_is_ignored() {
     assert!(config.warnings[0].ends_with("; \"jaeger\" is ignored"), "{:?}", config.warnings);
     let config = lenient("OTEL_TRACES_EXPORTER", "zipkin,otlp/stdout");
     assert_eq!(config.exporters.len(), 1, "{:?}", config.exporters);
-    // A list of which nothing is left is as good as none.
+    // A list of which nothing is left counts as unset.
     let config = lenient("OTEL_METRICS_EXPORTER", "prometheus");
     assert!(config.metrics.is_empty());
     let config = lenient("OTEL_TRACES_EXPORTER", "stdout");
@@ -382,10 +382,10 @@ fn keys_of_the_resource_are_percent_encoded_and_names_of_headers_are_not() {
     assert!(format!("{headers:?}").contains("headers: [(\"x%2Dy\", \"a,b\")]"), "{headers:?}");
 }
 
-/// opentelemetry-jaeger reads where an agent is by itself, so nothing of it can be passed over.
+/// opentelemetry-jaeger reads the agent's address itself, so a wrong value cannot be ignored.
 #[test]
 #[cfg(feature = "jaeger")]
-fn where_a_jaeger_agent_is_must_be_right_leniently_too() {
+fn the_address_of_a_jaeger_agent_must_be_right_leniently_too() {
     let (host, port) = ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "OTEL_EXPORTER_JAEGER_AGENT_PORT");
     let nothing = "a value, or the variable not set at all";
     for (name, value, expected) in [
@@ -413,7 +413,7 @@ fn where_a_jaeger_agent_is_must_be_right_leniently_too() {
 fn the_readme_lists_every_variable() {
     let readme = include_str!("../../README.md");
     for name in rows().iter().map(|row| row.name).chain(FILES.iter().copied()) {
-        // What one signal has of its own is listed under the general name.
+        // A signal's own variable is listed under the general name.
         let general = name.replace("OTLP_TRACES_", "OTLP_").replace("OTLP_METRICS_", "OTLP_");
         let listed = [name, &general].iter().any(|name| readme.contains(&format!("`{name}")));
         assert!(listed, "{name}");

@@ -1,4 +1,4 @@
-//! What only a whole process shows: variables, global providers, logs, stdout and stderr.
+//! Things that only a whole process shows: its variables, global providers, logs and streams.
 
 use crate::support::process::{self, Process};
 use testing::http::HttpReceiver;
@@ -42,7 +42,7 @@ fn logs_carry_the_ids_of_the_current_span() {
 }
 
 #[test]
-fn a_backend_is_said_to_go_once_and_to_come_back_once() {
+fn an_outage_is_logged_once_and_its_end_once() {
     let receiver = HttpReceiver::answering(503);
     let process = Process::start(&[
         ("OTEL_TRACES_EXPORTER", "otlp"),
@@ -142,7 +142,7 @@ fn exporters(url: &str) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
     exporters
 }
 
-/// Places without certificates, whatever the system has.
+/// Variables by which no certificates are found, even if the system has some.
 const NO_CERTIFICATES: [(&str, &str); 2] =
     [("SSL_CERT_FILE", "/nonexistent/file"), ("SSL_CERT_DIR", "/nonexistent/folder")];
 
@@ -219,7 +219,7 @@ fn a_proxy_is_named_where_it_is_in_the_way() {
     assert!(said.iter().any(|line| line.contains(proxy)), "{said:#?}");
 }
 
-/// opentelemetry-otlp reads variables by itself, too: it must not see them in another way.
+/// opentelemetry-otlp reads variables itself, too. It must not override the configuration.
 #[test]
 fn variables_mean_in_the_exporter_what_they_mean_in_the_configuration() {
     let blank = [
@@ -261,7 +261,7 @@ fn variables_mean_in_the_exporter_what_they_mean_in_the_configuration() {
 }
 
 #[test]
-fn what_is_set_without_effect_is_said_once_at_the_start() {
+fn variables_without_effect_are_logged_once_at_the_start() {
     let process = Process::start(&[
         ("OTEL_TRACES_EXPORTER", "none"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
@@ -277,7 +277,7 @@ fn what_is_set_without_effect_is_said_once_at_the_start() {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_named_and_ignored_only_leniently() {
+fn a_variable_that_is_not_text_is_named_and_only_leniently_ignored() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt as _;
     let no_text = [("OTEL_SERVICE_NAME", OsString::from_vec(vec![0xff]))];

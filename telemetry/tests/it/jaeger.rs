@@ -1,4 +1,4 @@
-//! Jaeger's own protocol carries what OTLP carries, to agents and to collectors.
+//! Jaeger's own protocol carries the same spans as OTLP, to agents and to collectors.
 
 use crate::support::{assert_balanced, config, pipeline, shutdown, story};
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
@@ -17,7 +17,7 @@ fn agent() -> (UdpSocket, String) {
     (socket, port)
 }
 
-/// The datagrams that are there. All were sent before this is asked, and loopback keeps them.
+/// The datagrams that have arrived. All were sent before this is called, and loopback keeps them.
 fn datagrams(socket: &UdpSocket) -> Vec<Vec<u8>> {
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
     let mut buffer = vec![0; 65_536];
@@ -25,8 +25,8 @@ fn datagrams(socket: &UdpSocket) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What Jaeger can hold of spans: its references have no attributes.
-fn as_jaeger_can_tell(mut spans: Vec<Span>) -> Vec<Span> {
+/// The parts of spans that Jaeger has: its references have no attributes.
+fn as_jaeger_has_them(mut spans: Vec<Span>) -> Vec<Span> {
     for link in spans.iter_mut().flat_map(|span| &mut span.links) {
         link.attributes.clear();
     }
@@ -51,7 +51,7 @@ fn an_agent_gets_the_spans_that_otlp_gets() {
     assert_eq!(totals.to_string(), expected);
     let got: Vec<_> = datagrams(&socket).iter().flat_map(|d| jaeger::from_datagram(d)).collect();
     assert_eq!(got.len(), 5);
-    assert_eq!(sorted(got), as_jaeger_can_tell(otlp::from_protobuf(&receiver.received())));
+    assert_eq!(sorted(got), as_jaeger_has_them(otlp::from_protobuf(&receiver.received())));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_collector_gets_the_spans_that_otlp_gets() {
     }
     let got: Vec<_> = requests.iter().flat_map(|r| jaeger::from_body(&r.body)).collect();
     assert_eq!(got.len(), 5);
-    assert_eq!(sorted(got), as_jaeger_can_tell(otlp::from_protobuf(&receiver.received())));
+    assert_eq!(sorted(got), as_jaeger_has_them(otlp::from_protobuf(&receiver.received())));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_collector_that_refuses_fails_the_spans() {
 }
 
 #[test]
-fn batches_are_split_to_fit_datagrams_and_a_span_that_fits_none_fails_alone() {
+fn batches_are_split_to_fit_datagrams_and_only_a_span_that_is_too_large_fails() {
     let (socket, port) = agent();
     let pipeline = pipeline(&[
         ("OTEL_TRACES_EXPORTER", "jaeger"),
@@ -123,14 +123,14 @@ fn batches_are_split_to_fit_datagrams_and_a_span_that_fits_none_fails_alone() {
 
 /// A burst of datagrams of 65 kB overflows the buffer of a receiver's socket.
 #[test]
-fn datagrams_are_small_and_leave_one_after_the_other() {
+fn datagrams_are_small_and_are_sent_one_at_a_time() {
     let (socket, port) = agent();
     let pipeline = pipeline(&[
         ("OTEL_TRACES_EXPORTER", "jaeger"),
         ("OTEL_EXPORTER_JAEGER_AGENT_HOST", "127.0.0.1"),
         ("OTEL_EXPORTER_JAEGER_AGENT_PORT", &port),
     ]);
-    // No more than a socket's buffer holds, so that all can be read afterwards.
+    // No more spans than a socket's buffer holds, so that all can be read afterwards.
     story::end_spans(pipeline.tracers(), 300);
     let start = std::time::Instant::now();
     let totals = shutdown(pipeline).to_string();
@@ -151,8 +151,8 @@ fn datagrams_are_small_and_leave_one_after_the_other() {
     assert_eq!(ids.len(), 300);
 }
 
-/// What an agent or a collector sends back is never read as Thrift: it may be as hostile as it
-/// likes. An exporter that read it would panic, fail its spans, or take memory without end.
+/// An agent and a collector answer with hostile Thrift. An exporter that read it would panic, fail its
+/// spans, or take memory without end.
 #[test]
 fn nothing_that_is_received_is_read_as_thrift() {
     // Binary Thrift: a message of the protocol's version 1 with a name of 2 GiB; a struct whose
@@ -176,7 +176,7 @@ fn nothing_that_is_received_is_read_as_thrift() {
         ]);
         story::end_spans(pipeline.tracers(), 2);
         let totals = shutdown(pipeline).to_string();
-        // The status is all that counts.
+        // Only the status counts.
         assert_eq!(totals, "telemetry: started=2 ended=2 | jaeger exported=2 failed=0 dropped=0");
     }
 
@@ -204,7 +204,7 @@ fn nothing_that_is_received_is_read_as_thrift() {
 }
 
 #[test]
-fn a_span_of_no_time_takes_a_microsecond() {
+fn a_span_without_a_duration_takes_a_microsecond() {
     let collector = HttpReceiver::answering(200);
     let zipkin = HttpReceiver::answering(200);
     let pipeline = pipeline(&[

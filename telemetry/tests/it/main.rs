@@ -1,4 +1,4 @@
-//! What `telemetry` sends, refuses, counts and survives, shown from outside.
+//! Tests of what `telemetry` sends, refuses, counts and survives, seen from outside.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 

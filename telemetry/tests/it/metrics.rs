@@ -1,4 +1,4 @@
-//! The accounting, offered as metrics.
+//! The accounting as metrics.
 
 use crate::support::{pipeline, shutdown, story};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -10,7 +10,7 @@ use testing::http::{Answer, HANG, HttpReceiver};
 use testing::{otlp, wait_until};
 
 #[test]
-fn the_last_metrics_say_what_the_accounting_says() {
+fn the_last_metrics_agree_with_the_accounting() {
     let receiver = HttpReceiver::answering(200);
     let refusing = HttpReceiver::answering(503);
     let pipeline = pipeline(&[
@@ -46,7 +46,7 @@ fn the_last_metrics_say_what_the_accounting_says() {
     assert_eq!(points(&metrics), expected.map(str::to_owned).into());
 }
 
-/// What is queued, what is being sent, and what was rejected, each under its own name.
+/// Spans that are queued, that are being sent and that were rejected are each counted once.
 #[test]
 fn spans_on_their_way_are_in_a_queue_or_in_flight_and_not_processed_twice() {
     let partial = r#"{"partialSuccess":{"rejectedSpans":"3"}}"#;

@@ -1,4 +1,4 @@
-//! OTLP: each protocol carries the same spans, whole.
+//! OTLP: each of its protocols carries the same spans, whole.
 
 use crate::support::{assert_balanced, pipeline, shutdown, story};
 use telemetry::Snapshot;
@@ -67,7 +67,7 @@ fn http_is_sent_compressed_with_headers_to_the_endpoint_of_traces_as_it_is() {
     let receiver = HttpReceiver::answering(200);
     let pipeline = pipeline(&[
         ("OTEL_TRACES_EXPORTER", "otlp"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1/nobody"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1/unused"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{}/spans?team=veg", receiver.url())),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=general"),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-tenant = gro%2Ccery , x-more=1"),

@@ -1,4 +1,4 @@
-//! Backends that answer 503, hang or are not there: bounded in time, and every span counted.
+//! Backends that answer 503, hang or are not there: waiting is bounded, and every span is counted.
 
 use crate::support::{assert_balanced, pipeline, shutdown, story};
 use telemetry::ExporterTotals;
@@ -66,7 +66,7 @@ fn a_hanging_backend_fills_its_own_queue_and_no_other() {
     story::end_spans(pipeline.tracers(), 4);
     wait_until("the backend hangs", || hanging.hanging() == 1);
     let in_flight = accounting.snapshot().ended;
-    // Each time no more than the other exporter's queue can take.
+    // Each time no more spans than the other exporter's queue can take.
     for _ in 0..12 {
         story::end_spans(pipeline.tracers(), 8);
         wait_until("the other backend has them", || {

@@ -1,4 +1,4 @@
-//! Wrong variables, and how each is refused.
+//! Wrong values of variables, and the error for each.
 
 use crate::support::config;
 
@@ -109,7 +109,7 @@ fn wrong_values_of_chosen_exporters_and_samplers_are_refused() {
         ]);
     }
     for (choice, variable, value, expected) in rows {
-        // The last of two equal names counts, as it would in an environment.
+        // Of two variables with the same name the first counts: `choice` may be the same variable.
         let error = config(&[(variable, value), choice]).expect_err(variable).to_string();
         let start = format!("{variable}={value:?} is not valid: expected ");
         assert!(error.starts_with(&start) && error.ends_with(expected), "{error}");

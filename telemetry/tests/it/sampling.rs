@@ -1,4 +1,4 @@
-//! Samplers, limits and baggage: what is recorded.
+//! What is recorded: samplers, limits, and baggage as attributes.
 
 use crate::support::{pipeline, shutdown};
 use opentelemetry::baggage::BaggageExt as _;
@@ -36,7 +36,8 @@ fn remote(flags: TraceFlags) -> Context {
 fn samplers_decide_by_their_names() {
     let (root, kept) = (Context::new(), remote(TraceFlags::SAMPLED));
     let dropped = remote(TraceFlags::NOT_SAMPLED);
-    // For each sampler: of ten roots, of ten children of a sampled and of an unsampled parent.
+    // For each sampler: how many are recorded of ten roots, of ten children of a sampled parent, and of
+    // ten children of an unsampled one.
     for (sampler, ratio, expected) in [
         ("", "", [10, 10, 0]),
         ("always_on", "", [10, 10, 10]),
@@ -72,7 +73,7 @@ fn arrived(variables: &[(&str, &str)], parent: &Context, span: SpanBuilder) -> S
     drop(pipeline.tracers().tracer("limits").build_with_context(span, parent));
     shutdown(pipeline);
     let mut span = otlp::from_protobuf(&receiver.received()).remove(0);
-    // Two spans are told apart by what the tests are about, and not by when they were made.
+    // The tests compare spans, and the time at which they were made does not matter.
     (span.start_us, span.duration_us) = (0, 0);
     span.events.iter_mut().for_each(|event| event.at_us = 0);
     span

@@ -1,4 +1,4 @@
-//! Pipelines to test and a story to tell, for the tests.
+//! Shared by the tests: pipelines, and the spans that are sent through them.
 
 pub(crate) mod log;
 pub(crate) mod process;
@@ -10,7 +10,7 @@ use telemetry::config::Config;
 use telemetry::{Accounting, Pipeline, Service, Snapshot, TelemetryError};
 use testing::{PATIENCE, wait_until};
 
-/// The service that the tests' pipelines speak for.
+/// The service that the tests' pipelines belong to.
 pub(crate) const SERVICE: Service = Service {
     name: "grocery-store",
     namespace: "grocery",
@@ -61,7 +61,7 @@ pub(crate) fn settle(accounting: &Accounting) -> Snapshot {
     accounting.snapshot()
 }
 
-/// Asserts what must hold of the totals of every exporter.
+/// Asserts that the totals of every exporter add up.
 pub(crate) fn assert_balanced(snapshot: &Snapshot) {
     for exporter in &snapshot.exporters {
         let sum = exporter.exported + exporter.failed + exporter.dropped + exporter.queued;

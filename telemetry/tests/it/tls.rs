@@ -1,4 +1,4 @@
-//! Whom an exporter trusts over TLS, and who it says it is: over HTTP and over gRPC.
+//! TLS over HTTP and over gRPC: which servers an exporter trusts, and which certificate it shows.
 
 use crate::support::log::Log;
 use crate::support::{config, impatient, shutdown, story};
@@ -6,7 +6,8 @@ use testing::grpc::GrpcReceiver;
 use testing::http::HttpReceiver;
 use testing::tls::{TlsFront, certificate};
 
-/// What becomes of two spans for a server that shows the certificate `server`, and what is said.
+/// Sends two spans to a server that shows the certificate `server`. Returns what became of them and what
+/// was logged.
 fn export(protocol: &str, server: &str, asks: bool, trust: &[(&str, &str)]) -> (String, String) {
     let (http, grpc) = (HttpReceiver::answering(200), GrpcReceiver::start());
     let receiver = if protocol == "grpc" { grpc.address } else { http.address };
@@ -30,7 +31,7 @@ const TAKEN: &str = "otlp exported=2 failed=0 dropped=0";
 const LOST: &str = "otlp exported=0 failed=2 dropped=0";
 
 #[test]
-fn the_named_authority_is_trusted_and_a_certificate_that_is_its_own() {
+fn a_named_authority_and_a_named_self_signed_certificate_are_trusted() {
     let ca = certificate("ca.pem");
     let own = certificate("self-signed.pem");
     let elsewhere = certificate("self-signed-elsewhere.pem");
@@ -39,7 +40,8 @@ fn the_named_authority_is_trusted_and_a_certificate_that_is_its_own() {
         for (server, trusted, expected, said) in [
             ("server", &ca, TAKEN, ""),
             ("self-signed", &own, TAKEN, ""),
-            // Of which none may be any other, for another name, or of another time.
+            // A self-signed certificate is not trusted if it is another one, for another name, or
+            // expired.
             ("self-signed", &ca, LOST, "it is its own authority, and not one of those named"),
             (
                 "self-signed",
@@ -82,7 +84,7 @@ fn a_client_shows_its_certificate_to_a_server_that_asks() {
 }
 
 #[test]
-fn http_where_https_is_spoken_and_the_other_way_round_are_told_apart() {
+fn the_error_tells_https_to_an_http_server_from_http_to_an_https_server() {
     let receiver = HttpReceiver::answering(200);
     let log = Log::start();
     let ca = certificate("ca.pem");
@@ -119,7 +121,7 @@ fn certificates_that_cannot_be_used_are_refused_at_the_start_by_their_variable()
         "OTEL_EXPORTER_OTLP_CLIENT_KEY",
     );
     let v1 = "a certificate of X.509 version 3, and this one is of version 1";
-    /// Variables, the one that is named, and what is said of it.
+    /// Variables, the one that the error names, and what it says.
     type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
     let rows: &[Row<'_>] = &[
         (&[(ca, "/nowhere")], ca, "a file as PEM, but: No such file or directory (os error 2)"),

@@ -1,4 +1,4 @@
-//! Zipkin's JSON carries what OTLP carries, as far as Zipkin has a place for it.
+//! Zipkin's JSON carries the same spans as OTLP, as far as Zipkin has fields for them.
 
 use crate::support::{pipeline, shutdown, story};
 use testing::http::HttpReceiver;
@@ -23,12 +23,12 @@ fn zipkin_gets_the_spans_that_otlp_gets() {
     let got = zipkin::from_json(&backend.received());
     assert_eq!(got.len(), 5);
     let sent = otlp::from_protobuf(&receiver.received());
-    assert_eq!(sorted(got), sorted(sent.into_iter().map(as_zipkin_can_tell).collect()));
+    assert_eq!(sorted(got), sorted(sent.into_iter().map(as_zipkin_has_it).collect()));
 }
 
-/// What Zipkin can hold of a span: of the resource the service's name, of events their names, and
-/// no links and no trace state.
-fn as_zipkin_can_tell(mut span: Span) -> Span {
+/// The parts of a span that Zipkin has: of the resource the service's name, of events their names, and no
+/// links and no trace state.
+fn as_zipkin_has_it(mut span: Span) -> Span {
     span.resource.retain(|key, _| key == "service.name");
     span.events.iter_mut().for_each(|event| event.attributes.clear());
     span.links.clear();

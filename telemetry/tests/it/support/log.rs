@@ -1,4 +1,4 @@
-//! What is logged in this process, by all tests together.
+//! The log of this process, to which all tests write.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, Once};
@@ -8,16 +8,16 @@ use tracing::{Event, Metadata, Subscriber};
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// What is logged from a moment on.
+/// The lines that are logged from a moment on.
 #[derive(Clone, Copy)]
 pub(crate) struct Log {
     from: usize,
 }
 
 impl Log {
-    /// Keeps what is logged from now on. Tests run side by side: each looks only for lines about
-    /// its own receiver, by its address. It starts when that receiver listens, because another may
-    /// have listened there before.
+    /// Keeps what is logged from now on. Tests run in parallel, so each looks only for lines with the
+    /// address of its own receiver. Call this when that receiver listens: another may have listened at
+    /// the same address before.
     pub(crate) fn start() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {

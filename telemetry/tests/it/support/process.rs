@@ -1,8 +1,8 @@
-//! A process of its own, for what a process has one of: the environment, the global provider,
-//! stdout and stderr.
+//! A separate process, for tests of things of which each process has only one: the environment, the
+//! global provider, standard output and standard error.
 //!
-//! The process is this test program again, told to run only [`run`], which obeys the lines that
-//! it is sent.
+//! The process is this test program again. It runs only [`run`], which reads orders from its standard
+//! input, one a line.
 
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _, TracerProvider as _};
 use std::cell::Cell;
@@ -14,17 +14,17 @@ use testing::process::{self, Ended, Program};
 /// A running process that is waiting for orders.
 pub(crate) struct Process {
     process: process::Process,
-    /// How many answers it has given.
+    /// How many orders it has answered.
     answers: Cell<usize>,
 }
 
 impl Process {
-    /// Starts a process with exactly these variables that telemetry obeys.
+    /// Starts a process with these variables, and no others that telemetry reads.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         Self::start_with(variables, &[])
     }
 
-    /// The same, with more variables, which may be no text.
+    /// The same, with more variables, which need not be text.
     pub(crate) fn start_with(variables: &[(&str, &str)], more: &[(&str, OsString)]) -> Self {
         let more = more.iter().map(|(name, value)| (name, value));
         Process { process: program(variables).envs(more).start(), answers: Cell::new(0) }
@@ -45,12 +45,12 @@ impl Process {
         })
     }
 
-    /// Lets the process end, and returns all that it wrote to stderr but the answers.
+    /// Lets the process end, and returns what it wrote to stderr, without the answers.
     pub(crate) fn end(self) -> Vec<String> {
         self.ended().stderr
     }
 
-    /// Lets the process end, and returns all that it wrote but the answers.
+    /// Lets the process end, and returns what it wrote, without the answers.
     pub(crate) fn ended(mut self) -> Ended {
         self.process.close_stdin();
         let mut ended = self.process.end();
@@ -72,7 +72,7 @@ fn answer(line: &str) -> Option<&str> {
     line.strip_prefix("answer: ")
 }
 
-/// What the started process does: one order a line, until there are no more.
+/// Runs in the started process: obeys the orders, one a line, until there are no more.
 pub(crate) fn run() -> ! {
     let telemetry = match Telemetry::init(super::SERVICE) {
         Ok(telemetry) => telemetry,
@@ -107,6 +107,6 @@ pub(crate) fn run() -> ! {
     telemetry.shutdown();
     telemetry.shutdown();
     drop(telemetry);
-    // The test program would write to stdout, which may be stuck.
+    // Ends here, because the test program would write to standard output, which may be stuck.
     std::process::exit(0);
 }

@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::str::FromStr as _;
 use std::time::{Duration, SystemTime};
 
-/// What [`tell`] looks like, as [`tree`](testing::span::tree) draws it.
+/// The spans that [`tell`] makes, as text of [`tree`](testing::span::tree).
 pub(crate) const TREE: &str = "\
 going to the grocery store internal 0+9000 unset [story 1.2]
   . bool=true
