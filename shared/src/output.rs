@@ -1,16 +1,16 @@
 //! Standard error and standard output for a process that must not wait for their readers.
 //!
-//! Whoever writes to a pipe or terminal that nobody reads (a frozen ssh, `| less`, a stalled log
-//! agent) waits as soon as it is full, and a thread that serves requests or handles signals must
-//! not. So each stream has a thread that writes to it and may wait:
+//! A pipe or a terminal that is not read (a frozen ssh, `| less`, a stalled log agent) becomes full, and
+//! then a thread that writes to it waits. A thread that serves requests or handles signals must not wait.
+//! So each stream is written by a thread that may wait:
 //!
-//! - for standard error it is behind a queue, [`stderr`]: what the queue has no room for is dropped,
-//!   and a line says how many lines that were as soon as one can be written again;
-//! - spans and metrics on a stream are written by their exporters' own threads, which have queues of
-//!   their own, so [`Stdout`] writes straight away.
+//! - Standard error has a queue, [`stderr`], and a thread behind it. Lines for which the queue has no
+//!   room are dropped. As soon as something can be written again, a line says how many these were.
+//! - Standard output is used for spans and metrics, which their exporters write on threads of their own
+//!   and with queues of their own. So [`Stdout`] writes at once.
 //!
-//! `tracing-appender` has such a queue too, but it counts lines, not bytes, keeps the number of
-//! dropped ones to itself, and prints to standard output when it cannot end in time.
+//! `tracing-appender` has such a queue too, but it counts lines instead of bytes, does not say how many
+//! lines were dropped, and prints to standard output when it cannot end in time.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -22,12 +22,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::signal::{Reason, Stop};
-
-/// Bytes that may wait to be written to standard error.
+/// How many bytes may wait to be written to standard error.
 const CAPACITY_BYTES: usize = 256 << 10;
 
-/// Bytes on top of that for what a process says at its end.
+/// How many bytes more there may be for the last lines of a process.
 const RESERVE_BYTES: usize = 16 << 10;
 
 /// How long a process that ends waits for its last lines to be written.
@@ -39,16 +37,16 @@ pub fn stderr() -> BoundedWriter {
     STDERR.get_or_init(|| BoundedWriter::new("stderr", io::stderr(), CAPACITY_BYTES)).clone()
 }
 
-/// Gives the last lines of this process their time to be written. To be called last: what is
+/// Waits a short time for the last lines of this process to be written. Call it last: lines that are
 /// written to [`stderr`] later may be lost.
 pub fn finish() {
     stderr().flush_within(LAST_LINES_TIMEOUT);
 }
 
-/// Makes panics say what they have to say through [`stderr`].
+/// Makes the messages of panics go through [`stderr`].
 ///
-/// A thread whose panic is caught, such as one of actors, goes on afterwards and must not wait for
-/// a reader before.
+/// A thread that catches a panic, such as one that runs actors, goes on afterwards. Without this it
+/// would wait for the reader of standard error first.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = thread::current();
@@ -66,44 +64,44 @@ pub fn report_panics() {
     }));
 }
 
-/// A writer that never waits: it puts what it is given into a queue, from which a thread writes.
+/// A writer that never waits. It puts each message into a queue, from which a thread writes.
 ///
-/// What is written by one call of `write` or `writeln!` is written whole or not at all.
+/// The text of one call of `write` or `writeln!` is written as a whole or not at all.
 #[derive(Clone)]
 pub struct BoundedWriter(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// There is something to write.
+    /// Signals that there is something to write.
     filled: Condvar,
-    /// All has been written.
+    /// Signals that all has been written.
     emptied: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
     messages: VecDeque<Vec<u8>>,
-    /// Of all messages, and of the one that is being written.
+    /// The bytes of all messages, and of the one that is being written.
     bytes: usize,
     capacity_bytes: usize,
     reserve_bytes: usize,
-    /// Lines dropped since the last time that this was said.
+    /// Lines that were dropped since this was last reported.
     dropped_lines: u64,
     /// Whether the thread writes at this moment.
     is_writing: bool,
-    /// What is to be written if the process ends at once.
+    /// What to write if the process ends at once.
     epilogue: Vec<u8>,
 }
 
 impl BoundedWriter {
-    /// A writer to `stream`, before which so many bytes may wait.
+    /// A writer to `stream` with a queue of so many bytes.
     pub fn new(name: &str, stream: impl Write + Send + 'static, capacity_bytes: usize) -> Self {
         let queue = Mutex::new(Queue { capacity_bytes, ..Queue::default() });
         let shared = Arc::new(Shared { queue, filled: Condvar::new(), emptied: Condvar::new() });
         let writing = Arc::clone(&shared);
         let thread = thread::Builder::new().name(format!("write-{name}"));
         if thread.spawn(move || writing.write_all_to(stream)).is_err() {
-            // Without a thread all is dropped, which is better than no process.
+            // Without a thread all lines are dropped, which is better than no process at all.
             shared.lock().capacity_bytes = 0;
         }
         Self(shared)
@@ -114,8 +112,7 @@ impl BoundedWriter {
         self.0.lock().is_empty()
     }
 
-    /// Waits until all has reached the stream, but not longer than `timeout`, and tells whether it
-    /// has.
+    /// Waits until all has reached the stream, but no longer than `timeout`. Returns whether it has.
     pub fn flush_within(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let mut queue = self.0.lock();
@@ -130,18 +127,18 @@ impl BoundedWriter {
         true
     }
 
-    /// Makes room for the last lines of a process, even when nobody has read the earlier ones.
+    /// Makes room for the last lines of a process, even if the earlier ones have not been read.
     pub fn open_reserve(&self) {
         self.0.lock().reserve_bytes = RESERVE_BYTES;
     }
 
-    /// Remembers what has to be written if the process ends at once, such as what gives a terminal
-    /// back; nothing, if there is nothing to be given back any more.
+    /// Sets what is written if the process ends at once, such as the codes that restore a terminal. Empty
+    /// means nothing.
     pub fn set_epilogue(&self, bytes: Vec<u8>) {
         self.0.lock().epilogue = bytes;
     }
 
-    /// Writes the epilogue and gives it and all before it a moment to reach the stream.
+    /// Writes the epilogue, and waits a moment for it and everything before it to reach the stream.
     pub fn end(&self) {
         self.open_reserve();
         let epilogue = std::mem::take(&mut self.0.lock().epilogue);
@@ -193,7 +190,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what comes, for as long as the process runs.
+    /// Writes messages as they come, for as long as the process runs.
     fn write_all_to(&self, mut stream: impl Write) {
         let mut queue = self.lock();
         loop {
@@ -208,7 +205,7 @@ impl Shared {
             };
             queue.is_writing = true;
             drop(queue);
-            // A stream that is closed takes no more; whoever has gone misses nothing.
+            // A closed stream takes nothing more. Its reader has gone, so the text is not missed.
             stream.write_all(&message).and_then(|()| stream.flush()).ok();
             queue = self.lock();
             queue.is_writing = false;
@@ -242,20 +239,21 @@ impl Queue {
 
 /// Standard output, for a thread that may wait for its reader.
 ///
-/// When the reader has gone, the process is asked to stop: a program whose output nobody can have
-/// ends, as `yes` does in `yes | head -1`.
-#[derive(Debug)]
-pub struct Stdout(Stop);
+/// It says when the reader has gone, so that the process can stop: a program whose output cannot be read
+/// ends, as `yes` does in `yes | head -1`. [`Stop::stdout`](crate::signal::Stop::stdout) makes one.
+pub struct Stdout {
+    reader_gone: Box<dyn Fn() + Send>,
+}
 
 impl Stdout {
-    /// Standard output of the process that `stop` can stop.
-    pub fn new(stop: Stop) -> Self {
-        Self(stop)
+    /// Standard output that calls `reader_gone` when its reader has gone.
+    pub fn new(reader_gone: impl Fn() + Send + 'static) -> Self {
+        Self { reader_gone: Box::new(reader_gone) }
     }
 
     fn checked<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
         if matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::BrokenPipe) {
-            self.0.request(Reason::ReaderGone);
+            (self.reader_gone)();
         }
         outcome
     }
@@ -268,6 +266,12 @@ impl Write for Stdout {
 
     fn flush(&mut self) -> io::Result<()> {
         self.checked(io::stdout().flush())
+    }
+}
+
+impl fmt::Debug for Stdout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stdout").finish_non_exhaustive()
     }
 }
 
@@ -316,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_dropped_and_its_lines_are_counted() {
+    fn lines_that_are_not_read_are_dropped_and_counted() {
         let (mut writer, reader) = slow(20);
         writeln!(writer, "ten bytes").unwrap();
         let ten = "ten";
@@ -336,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dropped_is_said_before_what_comes_next() {
+    fn the_number_of_dropped_lines_comes_before_the_next_line() {
         let (mut writer, reader) = slow(12);
         writeln!(writer, "first line").unwrap();
         writeln!(writer, "dropped").unwrap();
@@ -348,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_ends_at_once_gives_the_terminal_back() {
+    fn a_process_that_ends_at_once_writes_its_epilogue() {
         let (writer, reader) = slow(100);
         writer.set_epilogue(b"scroll all rows again".to_vec());
         writer.end();
@@ -362,7 +366,7 @@ mod tests {
         let (mut writer, reader) = slow(100);
         drop(reader);
         for _ in 0..1_000 {
-            writeln!(writer, "to nobody").unwrap();
+            writeln!(writer, "to a closed stream").unwrap();
         }
         assert!(writer.flush_within(PATIENCE));
     }

@@ -1,7 +1,8 @@
-//! When to stop, and how long that may take: the signals that end a process, the end of the parent
-//! that started it, and the deadline from then on.
+//! Stopping a process: on a signal, or when the parent that started it has ended, and within a time
+//! limit from then on.
 //!
-//! A thread of its own listens, so that a process ends also when all its other threads are stuck:
+//! A separate thread waits for all of these, so that the process ends even if its other threads are
+//! stuck:
 //!
 //! ```text
 //! SIGINT, SIGTERM, SIGHUP, the parent is gone  →  the process is asked to stop, and begins to
@@ -34,14 +35,14 @@ use crate::output;
 /// How long a process may take to stop, unless it is told otherwise.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is kept of that time for the very end, when all that can be done is done.
+/// How much of that time is kept for the very end, such as for writing the last lines.
 const LAST_MOMENT: Duration = Duration::from_millis(600);
 
-/// How long those who wait for [`Stop::at_once`] have.
+/// How long the process waits at its end for those that use [`Stop::at_once`].
 const AT_ONCE: Duration = Duration::from_millis(50);
 
-/// The exit code of a process whose output nobody reads any more: 128 and the number of SIGPIPE, as
-/// a shell tells it of `yes` in `yes | head -1`.
+/// The exit code of a process that stops because the reader of its output has gone: 128 and the number
+/// of SIGPIPE, as a shell has it for `yes` in `yes | head -1`.
 pub const READER_GONE: u8 = 141;
 
 /// Why a process stops.
@@ -55,7 +56,7 @@ pub enum Reason {
     HangUp,
     /// The process that started this one has gone.
     ParentGone,
-    /// Whoever read standard output has gone.
+    /// The reader of standard output has gone.
     ReaderGone,
 }
 
@@ -66,12 +67,12 @@ impl std::fmt::Display for Reason {
             Self::Terminate => "SIGTERM",
             Self::HangUp => "SIGHUP",
             Self::ParentGone => "the parent process is gone",
-            Self::ReaderGone => "nobody reads standard output any more",
+            Self::ReaderGone => "the reader of standard output is gone",
         })
     }
 }
 
-/// Whether this process is to stop, and until when it has to.
+/// Says whether this process is to stop, and how long that may take.
 #[derive(Clone, Debug)]
 pub struct Stop {
     requested: Arc<watch::Sender<Option<Request>>>,
@@ -87,14 +88,14 @@ struct Request {
     at_once: bool,
 }
 
-/// Listens from now on for what should stop this process, which then has `timeout` to end by
+/// Watches from now on for what stops this process. Once it is asked to stop, it has `timeout` to end by
 /// itself.
 ///
-/// With `parent_pipe` that is also the end of standard input: a parent that holds the other end of
-/// it closes it when it dies, however it dies.
+/// With `parent_pipe` the end of standard input stops the process too. A parent that holds the other end
+/// of that pipe closes it when it ends, even if it is killed.
 ///
-/// Call it before anybody is told that the process runs: a signal that comes earlier ends it at
-/// once, and nothing is flushed.
+/// Call this before the process says that it is ready. A signal that comes earlier ends it at once, and
+/// nothing is flushed.
 ///
 /// # Errors
 /// When the operating system refuses a signal handler or a thread.
@@ -114,7 +115,7 @@ pub fn watch(parent_pipe: bool, timeout: Duration) -> io::Result<Stop> {
 }
 
 impl Stop {
-    /// A process that nothing stops but [`Stop::request`], for tests.
+    /// For tests: a process that only [`Stop::request`] stops.
     pub fn never() -> Self {
         let requested = Arc::new(watch::Sender::new(None));
         Self { requested, timeout: STOP_TIMEOUT, parent_pipe: false }
@@ -129,10 +130,10 @@ impl Stop {
         });
     }
 
-    /// Lasts until the process is asked to stop, and tells why.
+    /// Waits until the process is asked to stop, and returns why.
     pub async fn requested(&self) -> Reason {
         let mut requests = self.requested.subscribe();
-        // The sender cannot have gone, since it is ours.
+        // There is always a sender, since `self` holds it.
         let request = requests.wait_for(Option::is_some).await;
         request
             .ok()
@@ -140,12 +141,18 @@ impl Stop {
             .map_or(Reason::Terminate, |request| request.reason)
     }
 
-    /// Lasts until the process is about to end without finishing anything: a moment for what must
-    /// not stay behind, such as child processes.
+    /// Waits until the process is about to end at once, without finishing its work. A short time is
+    /// left for things that must not stay behind, such as child processes.
     pub async fn at_once(&self) {
         let mut requests = self.requested.subscribe();
         let is_at_once = |request: &Option<Request>| request.is_some_and(|request| request.at_once);
         requests.wait_for(is_at_once).await.ok();
+    }
+
+    /// Standard output of this process, which is asked to stop when its reader has gone.
+    pub fn stdout(&self) -> output::Stdout {
+        let stop = self.clone();
+        output::Stdout::new(move || stop.request(Reason::ReaderGone))
     }
 
     /// Why the process was asked to stop, if it was.
@@ -153,8 +160,8 @@ impl Stop {
         self.requested.borrow().map(|request| request.reason)
     }
 
-    /// How long the process has for what it does now, and would like to take `wanted` for: less
-    /// than that when it has to end soon.
+    /// How long the caller may take for something that should take `wanted`. It is less if the process
+    /// has been asked to stop and has to end before that.
     pub fn time_for(&self, wanted: Duration) -> Duration {
         let request = *self.requested.borrow();
         request.map_or(wanted, |request| {
@@ -164,18 +171,18 @@ impl Stop {
         })
     }
 
-    /// Tells the parent that holds the other end of standard input that it need not wait for this
-    /// process any longer to stop others that this one needed.
+    /// Tells the parent, through the other end of standard input, that this process no longer needs the
+    /// parent's other children. The parent may stop those while this process ends.
     pub fn tell_parent(&self) {
         if self.parent_pipe
             && let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned()
         {
-            // A parent that wants to know has given a socket; others have not, or have gone.
+            // This fails for a parent that gave no socket or has ended. Then there is no one to tell.
             File::from(stdin).write_all(b"\n").ok();
         }
     }
 
-    /// The thread that listens.
+    /// Runs on the thread that watches.
     async fn watch(self, mut signals: Signals, mut parent: Option<oneshot::Receiver<()>>) {
         let reason = tokio::select! {
             reason = signals.next() => reason,
@@ -190,7 +197,7 @@ impl Stop {
         tokio::select! {
             () = again => {
                 self.end_at_once().await;
-                // It ends the process; if it cannot, the exit does.
+                // This ends the process. If it fails, the exit below does.
                 emulate_default_handler(SIGINT).ok();
             }
             () = parent_gone(&mut parent) => self.end_at_once().await,
@@ -219,7 +226,8 @@ impl Stop {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// None where it is ignored, as `nohup` has it: then the process goes on without its terminal.
+    /// `None` if the process was started with SIGHUP ignored, as by `nohup`: it goes on without its
+    /// terminal.
     hang_up: Option<Signal>,
 }
 
@@ -248,7 +256,7 @@ async fn hung_up(signal: &mut Option<Signal>) {
     }
 }
 
-/// Whether whoever started this process has it ignore a signal. Linux tells; elsewhere none is.
+/// Whether this process was started with a signal ignored. Only Linux tells; elsewhere this is false.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -258,7 +266,7 @@ fn is_ignored(signal: i32) -> bool {
 
 async fn parent_gone(parent: &mut Option<oneshot::Receiver<()>>) {
     match parent {
-        // An error says that the thread has ended, and it ends only at the end of input.
+        // An error means that the reading thread has ended, which it does only at the end of input.
         Some(gone) => drop(gone.await),
         None => std::future::pending().await,
     }
@@ -271,7 +279,7 @@ fn end_of_stdin() -> io::Result<oneshot::Receiver<()>> {
     thread::Builder::new().name("parent-pipe".into()).spawn(move || {
         let mut buffer = [0; 64];
         while matches!(io::stdin().read(&mut buffer), Ok(1..)) {}
-        // Nobody listens if the process is stopping already.
+        // The receiver is gone if the process is stopping already.
         ended.send(()).ok();
     })?;
     Ok(end)

@@ -60,7 +60,7 @@ fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperE
         ..Service::default()
     };
     let streams = match args.report.output {
-        Format::Text => Streams::new(output::stderr, output::Stdout::new(stop.clone())),
+        Format::Text => Streams::new(output::stderr, stop.stdout()),
         // Standard output is the report's alone.
         Format::Json => Streams::new(output::stderr, io::stderr()),
     };

@@ -146,7 +146,7 @@ fn open(args: &Args) -> anyhow::Result<ExitCode> {
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[shared::fault::SHOPPER_KIND],
     };
-    let streams = Streams::new(output::stderr, output::Stdout::new(stop.clone()));
+    let streams = Streams::new(output::stderr, stop.stdout());
     let telemetry = Telemetry::init_with(service, streams)?;
     if telemetry.exports_metrics() {
         actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
