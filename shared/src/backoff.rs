@@ -1,11 +1,11 @@
-//! Pauses between attempts that grow with each failure.
+//! Pauses between attempts, which grow with each failure.
 
 use std::time::Duration;
 
 /// Pauses that double from `first` on, and are never longer than `longest`.
 ///
-/// Many who failed together should not come back together: wait a random part of the pause, as in
-/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
+/// Wait a random part of the pause, so that clients that failed at the same moment do not come back at
+/// the same moment: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,7 +24,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The pause after so many failures beyond the first.
+    /// The pause before the next attempt. `failures` is 0 after the first failure, 1 after the second.
     pub fn pause(&self, failures: u32) -> Duration {
         self.first.saturating_mul(2_u32.saturating_pow(failures)).min(self.longest)
     }

@@ -1,10 +1,10 @@
-//! The command line and the environment, read in one way by every role.
+//! Reads the command line and the environment, in the same way for every role.
 //!
-//! Each flag has a variable that stands for it. clap reads both, and [`parse`] adds what it leaves
-//! open:
+//! Each flag has an environment variable. clap reads both, and [`parse`] adds rules that clap does not
+//! have:
 //!
-//! - a variable that is set to nothing is not set, because Compose files (`${SHOPPER_RATE:-}`) and
-//!   Kubernetes templates make such variables;
+//! - a variable that is set to nothing counts as unset, because Compose files (`${SHOPPER_RATE:-}`)
+//!   and Kubernetes templates make such variables;
 //! - a switch is on for `1`, `true`, `yes` and `on`, and off for `0`, `false`, `no` and `off`, in
 //!   any case: see [`boolean`];
 //! - an error names the variable when the wrong value came from there, and does not repeat a value
@@ -18,17 +18,17 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-/// Reads the command line and the variables that stand for its flags, or says what is wrong with
-/// them and ends the process.
+/// Reads the command line and the variables of its flags. If something is wrong with them, it says so
+/// and ends the process.
 #[must_use]
 pub fn parse<C: Parser>() -> C {
     try_parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
 
-/// Reads `words`, of which the first is the program's name, and the variables that stand for flags.
+/// Reads `words`, of which the first is the program's name, and the variables of the flags.
 ///
 /// # Errors
-/// What clap says of wrong usage, of `--help` and of `--version`.
+/// clap's error for wrong usage, and its "errors" for `--help` and `--version`.
 pub fn try_parse_from<C: Parser>(words: impl IntoIterator<Item = OsString>) -> Result<C, Error> {
     let words: Vec<OsString> = words.into_iter().collect();
     let error = match parse_without::<C>(&words, &|arg| is_blank(arg)) {
@@ -36,17 +36,16 @@ pub fn try_parse_from<C: Parser>(words: impl IntoIterator<Item = OsString>) -> R
         Err(error) => hiding_secrets::<C>(error),
     };
     if matches!(error.kind(), ErrorKind::DisplayHelp) {
-        // Help names every variable, also those that are set to nothing.
+        // The help text names all variables, also those that are set to nothing.
         return parse_without(&words, &|_| false);
     }
     Err(naming_variables::<C>(&words, error))
 }
 
-/// Whether `text` says yes or no: `1`, `true`, `yes` and `on` against `0`, `false`, `no` and `off`,
-/// in any case.
+/// Reads yes (`1`, `true`, `yes`, `on`) or no (`0`, `false`, `no`, `off`), in any case.
 ///
 /// # Errors
-/// What was expected.
+/// A text that says what was expected.
 pub fn boolean(text: &str) -> Result<bool, &'static str> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
@@ -55,14 +54,14 @@ pub fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// The most threads of one kind that a process may be asked for. More of them have more memory, and
-/// more work among themselves, than there is to do.
+/// The most threads of one kind that a process may be asked for. Each takes memory before it has any
+/// work, so a slip of the finger must not ask for thousands.
 pub const MOST_THREADS: u16 = 256;
 
-/// A number of threads, from 1 to [`MOST_THREADS`].
+/// Reads a number of threads, from 1 to [`MOST_THREADS`].
 ///
 /// # Errors
-/// What was expected.
+/// A text that says what was expected.
 pub fn threads(text: &str) -> Result<NonZeroU16, String> {
     match text.trim().parse::<NonZeroU16>() {
         Ok(number) if number.get() <= MOST_THREADS => Ok(number),
@@ -70,7 +69,7 @@ pub fn threads(text: &str) -> Result<NonZeroU16, String> {
     }
 }
 
-/// Parses `words` as if the variables of the arguments that `is_left_out` picks were not set.
+/// Parses `words` as if the variables of those arguments were not set for which `is_left_out` is true.
 fn parse_without<C: Parser>(
     words: &[OsString],
     is_left_out: &dyn Fn(&Arg) -> bool,
@@ -90,7 +89,7 @@ fn each_arg(command: Command, change: &mut dyn FnMut(Arg) -> Arg) -> Command {
     command.mut_args(&mut *change).mut_subcommands(|subcommand| each_arg(subcommand, &mut *change))
 }
 
-/// The value of the variable that stands for `arg`.
+/// The value of the variable of `arg`.
 fn variable(arg: &Arg) -> Option<OsString> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads variables of flags")]
     std::env::var_os(arg.get_env()?)
@@ -100,10 +99,10 @@ fn is_blank(arg: &Arg) -> bool {
     variable(arg).is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
 }
 
-/// `error` with the variable's name beside the flag's, wherever the variable made it.
+/// Adds the variable's name to `error`, beside the flag's, if the wrong value came from the variable.
 ///
-/// clap does not tell where a value came from, so this is found out by leaving the variable out:
-/// when the complaint goes, the variable was its cause.
+/// clap does not tell where a value came from. So the words are parsed again as if the variable were not
+/// set: if the error goes away or changes, the variable was its cause.
 fn naming_variables<C: Parser>(words: &[OsString], mut error: Error) -> Error {
     let mut suspects = Vec::new();
     each_arg(C::command(), &mut |arg| {
@@ -133,8 +132,8 @@ fn naming_variables<C: Parser>(words: &[OsString], mut error: Error) -> Error {
     error
 }
 
-/// `error` without the value, if it may hold a password: wherever it came from, what a program
-/// prints ends up in logs.
+/// Takes the value out of `error` if it may hold a password, because what a program prints ends up in
+/// logs.
 fn hiding_secrets<C: Parser>(mut error: Error) -> Error {
     let complaints = complaints(&error);
     each_arg(C::command(), &mut |arg| {

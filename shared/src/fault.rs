@@ -1,12 +1,18 @@
-//! Faults that travel with one request: what a shopper asks for, and the store's actors honour.
+//! Faults that one request asks for: a shopper sends them, and the store's actors honour them.
 //!
-//! A fault is baggage, so it goes with the request it was asked for, into every actor that the
-//! request reaches, and nowhere else: one user's experiment is nobody else's outage.
-
+//! A fault is baggage. It goes with its request into every actor that the request reaches, and nowhere
+//! else, so that one user's experiment does not affect the requests of others. An example, from the
+//! shopper's flag to the header of the answer:
 //!
-//! Nobody should have to guess whether a fault did anything. `GET /faults` says which faults a store
-//! honours ([`FaultSupport`]), and the answer to every request that asked for faults says of each
-//! what became of it ([`FaultOutcome`]), in the header [`OUTCOMES_HEADER`].
+//! ```text
+//! shopper --fault panic=Checkout
+//!     baggage: grocery.fault=panic%3DCheckout       on the request
+//!     grocery-faults: honoured;struck=1             on the answer
+//! ```
+//!
+//! A user can see what a fault did. `GET /faults` says which faults a store honours ([`FaultSupport`]),
+//! and the answer to a request with faults says for each one what became of it ([`FaultOutcome`]), in
+//! the header [`OUTCOMES_HEADER`].
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -15,17 +21,17 @@ use utoipa::ToSchema;
 
 use crate::share::Share;
 
-/// The baggage key that carries faults; several are separated by `;`.
+/// The baggage key of faults. Several faults are separated by `;`.
 pub const BAGGAGE_KEY: &str = "grocery.fault";
 
 /// The header of an answer that says what became of the faults that the request asked for: a
 /// [`FaultOutcome`] for each, in the same order, separated by commas.
 ///
-/// An answer without it comes from a store that has seen no fault: it knows none, or the baggage did
-/// not arrive.
+/// An answer without this header comes from a server that has seen no fault: it does not know faults, or
+/// the baggage did not arrive.
 pub const OUTCOMES_HEADER: &str = "grocery-faults";
 
-/// The most faults that one request may ask for; the store ignores what is beyond.
+/// The most faults that one request may ask for. The store ignores those after that.
 pub const MAX_FAULTS: usize = 16;
 
 /// The baggage key that says what kind of shopper sent the request.
@@ -42,7 +48,7 @@ pub const MAX_DELAY: Duration = Duration::from_secs(60);
 /// One fault, in the actor it names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// `slow-aisle=produce:200ms`: the aisle of this name answers so much later.
+    /// `slow-aisle=produce:200ms`: the aisle of this name answers that much later.
     SlowAisle {
         /// The aisle's name.
         aisle: String,
@@ -61,7 +67,7 @@ pub enum Fault {
         /// The share of messages that fail.
         share: Share,
     },
-    /// `stall=Aisle:1s`: the actor is stuck for so long, and whatever waits in its mailbox with it.
+    /// `stall=Aisle:1s`: the actor is stuck for that long, and the messages in its mailbox wait.
     Stall {
         /// Which actor.
         actor: FaultyActor,
@@ -111,10 +117,10 @@ pub struct FaultSupport {
 /// What became of one fault that a request asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultOutcome {
-    /// `honoured;struck=2`: the store's actors knew of it.
+    /// `honoured;struck=2`: the store passed the fault on to its actors.
     Honoured {
-        /// How many messages it befell. None is no mistake: the request did not reach the actor, or
-        /// the share of an `error` spared it.
+        /// How many messages it struck. It may be 0: the request did not reach the actor, or by the
+        /// share of an `error` no message was struck.
         struck: u32,
     },
     /// `ignored;reason=no-such-aisle`: the store did nothing about it.
@@ -149,22 +155,22 @@ pub enum Ignored {
 pub struct FaultOutcomeError(String);
 
 impl Fault {
-    /// Reads the value of the baggage entry [`BAGGAGE_KEY`]: faults separated by `;`, each of which
-    /// may be none.
+    /// Reads the value of the baggage entry [`BAGGAGE_KEY`]: faults separated by `;`. Each part is read
+    /// by itself, and one that is not a fault is an error.
     pub fn read_all(value: &str) -> impl Iterator<Item = Result<Self, FaultError>> {
         value.split(';').filter(|part| !part.trim().is_empty()).map(str::parse)
     }
 }
 
 impl FaultError {
-    /// The reason for which a store ignores it.
+    /// The reason for which a store ignores such a text.
     pub fn ignored(&self) -> Ignored {
         if self.problem == NO_SUCH_ACTOR { Ignored::NoSuchActor } else { Ignored::Malformed }
     }
 }
 
 impl FaultSupport {
-    /// What a store supports that honours faults if `honoured`, and has these aisles.
+    /// The support of a store that has these aisles, and honours faults if `honoured` is set.
     pub fn new(honoured: bool, aisles: Vec<String>) -> Self {
         let actors = FaultyActor::ALL.map(|actor| actor.name().to_owned()).into();
         Self { honoured, actors, aisles }
@@ -194,7 +200,7 @@ impl FaultOutcome {
     /// Reads the value of the header [`OUTCOMES_HEADER`].
     ///
     /// # Errors
-    /// [`FaultOutcomeError`] for the first part that is none.
+    /// [`FaultOutcomeError`] for the first part that is not an outcome.
     pub fn read_all(value: &str) -> Result<Vec<Self>, FaultOutcomeError> {
         value.split(',').map(str::parse).collect()
     }
@@ -255,7 +261,7 @@ impl Ignored {
 }
 
 impl fmt::Display for Ignored {
-    /// The reason in a sentence, with what helps.
+    /// The reason in a sentence, with what to do about it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAllowed => "this store does not honour faults: start it with --allow-faults",
@@ -384,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_says_beforehand_what_it_ignores() {
+    fn the_support_says_which_faults_would_be_ignored() {
         let (yes, no) = (["produce"], [] as [&str; 0]);
         let support = |honoured, aisles: &[&str]| {
             FaultSupport::new(honoured, aisles.iter().map(ToString::to_string).collect())
@@ -405,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_of_faults_reads_back_as_it_was_written() {
+    fn outcomes_read_back_as_they_were_written() {
         let ignored = Ignored::ALL.map(FaultOutcome::Ignored);
         let honoured = [0, 1, u32::MAX].map(|struck| FaultOutcome::Honoured { struck });
         let outcomes = [&ignored[..], &honoured[..]].concat();
@@ -419,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_refused_by_name() {
+    fn a_text_that_is_not_a_fault_is_refused_by_name() {
         for text in [
             "panic",
             "panic=",

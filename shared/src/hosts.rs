@@ -1,9 +1,9 @@
-//! Which `Host` a server answers to.
+//! Which `Host` header a server answers to, as a protection against DNS rebinding.
 //!
-//! A server on the loopback interface is out of reach for strangers, but not for their pages: a page
-//! that a browser on this machine shows can let a name of its own point to 127.0.0.1 and then ask as
-//! if it were asking its own server (DNS rebinding). What gives it away is the `Host` of its
-//! requests, which is that name.
+//! Other machines cannot reach a server on the loopback interface, but a web page that a browser on this
+//! machine shows can. Its domain name, say `evil.example`, can be made to point to 127.0.0.1, and then
+//! the browser lets the page send requests as if to its own server. Such a request can be told by its
+//! `Host` header, which is `evil.example`.
 
 use std::{
     fmt,
@@ -22,7 +22,7 @@ use std::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHosts {
-    /// Beside the names of the loopback interface; `None` allows every name.
+    /// The names that are allowed beside those of the loopback interface. `None` allows every name.
     names: Option<Vec<HostName>>,
 }
 
@@ -39,9 +39,9 @@ pub struct HostName(String);
 pub struct HostNameError(String);
 
 impl AllowedHosts {
-    /// What a server that listens on `address` answers to: the names of the loopback interface and
-    /// those that are listed. One that listens elsewhere answers to every name unless some are
-    /// listed: it was told to serve others, under names that it cannot know.
+    /// The hosts that a server on `address` answers to: the names of the loopback interface and those
+    /// that are listed. A server that listens beyond loopback and has no list answers to every name: it
+    /// serves other machines, under names that it cannot know.
     pub fn of(address: SocketAddr, listed: &[HostName]) -> Self {
         let is_closed = address.ip().is_loopback() || !listed.is_empty();
         Self { names: is_closed.then(|| listed.to_vec()) }
@@ -78,7 +78,7 @@ impl fmt::Display for HostName {
     }
 }
 
-/// The host of `host:port`, without the brackets around an IPv6 address and the root's dot.
+/// The host of `host:port`, without the brackets around an IPv6 address and without a dot at the end.
 fn without_port(host: &str) -> &str {
     let name = match host.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next(),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused_by_name() {
+    fn a_text_that_is_not_a_host_is_refused_by_name() {
         for text in ["", "http://store", "store:5000", "store/", "*", "a b", "[::1]:5000"] {
             assert_eq!(text.parse::<HostName>(), Err(HostNameError(text.into())), "{text}");
         }

@@ -1,12 +1,12 @@
-//! An address to listen on, as flags have it.
+//! Reads the address that a flag says to listen on.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Reads an address with its port, such as `127.0.0.1:5000` or `[::1]:5000`: the value parser of
-/// every flag that says where to listen.
+/// Reads an address with its port, such as `127.0.0.1:5000` or `[::1]:5000`. It is the value parser of
+/// all flags that say where to listen.
 ///
 /// # Errors
-/// What was expected, with the right spelling where it can be guessed.
+/// A text that says what was expected, with an example made from the wrong value where possible.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
     text.parse().map_err(|_| {
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_expected_is_said_in_terms_of_what_was_given() {
+    fn the_error_shows_the_right_spelling_of_the_value() {
         let expected =
             |example: &str| Err(format!("expected an IP address and a port, such as {example}"));
         let with_port = expected("127.0.0.1:8080, or 0.0.0.0:8080 for other machines too");

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// An amount of money, in cents, never negative.
+/// An amount of money in cents. It is never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = f64, example = 0.99, minimum = 0)]
 pub struct Money(u64);
@@ -27,7 +27,7 @@ impl Money {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// The largest amount there is: what a database's signed 64-bit column holds, in cents.
+    /// The largest amount: as many cents as a signed 64-bit column of a database holds.
     pub const MAX: Self = Self(i64::MAX as u64);
 
     /// An amount of so many cents, or `None` if it is more than [`Money::MAX`].
@@ -72,7 +72,7 @@ impl FromStr for Money {
     }
 }
 
-/// Reads `12`, `12.5` and `12.50`; anything else, such as a sign or an exponent, is `None`.
+/// Reads `12`, `12.5` and `12.50`. A text with anything else, such as a sign or an exponent, is `None`.
 fn parse_cents(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "00"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -114,20 +114,20 @@ mod tests {
     }
 
     #[test]
-    fn it_is_a_json_number_with_two_places() {
+    fn an_amount_is_a_json_number_with_two_places() {
         assert_eq!(serde_json::to_string(&money("0.5")).unwrap(), "0.50");
         assert_eq!(serde_json::to_string(&money("12")).unwrap(), "12.00");
     }
 
     #[test]
-    fn it_can_be_read_from_a_json_value_too() {
+    fn an_amount_can_be_read_from_a_json_value_too() {
         let value: serde_json::Value = serde_json::from_str("{\"price\":0.29}").unwrap();
         let price: Money = serde_json::from_value(value["price"].clone()).unwrap();
         assert_eq!(price.cents(), 29);
     }
 
     #[test]
-    fn what_is_not_an_amount_is_refused_by_name() {
+    fn a_text_that_is_not_an_amount_is_refused_by_name() {
         for input in [
             "",
             ".",

@@ -1,8 +1,8 @@
-//! Saying a thing once when it begins, and once when it is over, however often it happens.
+//! Logging a thing that happens often only twice: when it begins and when it is over.
 //!
-//! A backend that is down, a flood of requests that are refused: one line in the log for each
-//! occurrence would bury everything else, and cost more than the occurrence itself. A [`Notice`]
-//! counts the occurrences, and tells its owner the two moments at which there is something to say.
+//! Such a thing is a backend that is down, or a flood of requests that are refused. A line in the log
+//! for each occurrence would bury all other lines, and would cost more than the occurrence itself. A
+//! [`Notice`] counts the occurrences, and tells its owner at which two moments to log.
 //!
 //! ```
 //! use shared::notice::Notice;
@@ -26,20 +26,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Something that happens, perhaps often, and that is to be said once.
+/// Counts something that may happen often and is to be logged once.
 ///
-/// It takes no lock, so it can stand on a path that is taken often and by many threads.
+/// It takes no lock, so it can be used on a hot path and by many threads.
 #[derive(Debug)]
 pub struct Notice {
-    /// What the two times below count from.
+    /// The time from which the two times below are counted.
     origin: Instant,
-    /// How often it has happened since it began; 0 while it does not.
+    /// How often it has happened since it began. 0 means that it is not going on.
     count: AtomicU64,
+    /// When it happened for the first time.
     began_ns: AtomicU64,
+    /// When it happened for the last time.
     last_ns: AtomicU64,
 }
 
-/// What there is to say when it is over.
+/// What to log when it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Over {
     /// How often it happened.
@@ -60,14 +62,13 @@ impl Default for Notice {
 }
 
 impl Notice {
-    /// Counts one occurrence. The answer is `true` if it is the first, and so the time to say that
-    /// it begins.
+    /// Counts one occurrence. Returns true for the first one: then log that it begins.
     pub fn occurred(&self) -> bool {
         self.occurred_at(Instant::now())
     }
 
-    /// Ends it, for whoever knows that it is over: a request has succeeded, a backend has answered.
-    /// The answer is `Some` if it was going on, and so the time to say that it is over.
+    /// Ends it, when the caller knows that it is over: a request has succeeded, a backend has answered.
+    /// Returns `Some` if it was going on: then log that it is over.
     pub fn over(&self) -> Option<Over> {
         if !self.is_going_on() {
             return None;
@@ -75,12 +76,12 @@ impl Notice {
         let count = self.count.swap(0, Ordering::AcqRel);
         let began_ns = self.began_ns.load(Ordering::Relaxed);
         let lasted_ns = self.last_ns.load(Ordering::Relaxed).saturating_sub(began_ns);
-        // Another thread may have been first.
+        // The count is 0 if another thread has ended it in the meantime.
         (count > 0).then_some(Over { count, lasted: Duration::from_nanos(lasted_ns) })
     }
 
-    /// Ends it if it has not happened for as long as `calm`: for what has no moment at which it is
-    /// known to be over, such as a flood. Call it every now and then.
+    /// Ends it if it has not happened for as long as `calm`. This is for a thing of which the end cannot
+    /// be seen otherwise, such as a flood. Call it every now and then.
     pub fn over_after(&self, calm: Duration) -> Option<Over> {
         self.over_after_at(calm, Instant::now())
     }
@@ -118,7 +119,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn it_is_said_when_it_begins_and_when_it_is_over() {
+    fn the_first_occurrence_and_the_end_are_reported() {
         let notice = Notice::default();
         assert_eq!(notice.over(), None);
         let start = notice.origin;
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_threads_one_says_that_it_begins_and_one_that_it_is_over() {
+    fn of_many_threads_one_sees_the_beginning_and_one_the_end() {
         let notice = Notice::default();
         let count = |said: fn(&Notice) -> u64| -> u64 {
             std::thread::scope(|scope| {

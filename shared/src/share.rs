@@ -1,4 +1,4 @@
-//! A share of a whole, as command lines and faults have it.
+//! A share of a whole, as it stands in flags and faults: `5%`.
 
 use std::{fmt, str::FromStr};
 
@@ -41,7 +41,7 @@ impl FromStr for Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the last digits of the product, which 7% would show as 7.000000000000001%.
+        // The product is rounded, because 7% would be shown as 7.000000000000001%.
         write!(f, "{}%", (self.0 * 1e11).round() / 1e9)
     }
 }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_share_is_refused_by_name() {
+    fn a_text_that_is_not_a_share_is_refused_by_name() {
         for text in ["", "%", "101%", "-1%", "2", "NaN", "inf", "some"] {
             assert_eq!(text.parse::<Share>().unwrap_err(), ShareError(text.into()));
         }

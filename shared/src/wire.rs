@@ -1,4 +1,4 @@
-//! What goes over HTTP between the shopper and the store.
+//! The types that go over HTTP between the shopper and the store.
 //!
 //! The store serialises these types, the shopper reads them, and the OpenAPI document is derived
 //! from them, so the three cannot disagree.
@@ -48,7 +48,7 @@ pub struct Inventory {
 /// One product as it stands in its aisle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Product {
-    /// Names the product for ever.
+    /// The id of the product, which never changes.
     #[schema(example = "1")]
     pub id: String,
     /// What it is called.
@@ -91,11 +91,11 @@ pub struct BasketItem {
     pub quantity: u32,
 }
 
-/// Has a type read from a JSON object alone. What serde derives would also read an array of the
-/// fields' values, which the OpenAPI document does not describe and nobody should rely on.
+/// Makes a type readable only from a JSON object. serde's derived code would also read an array of the
+/// fields' values, which the OpenAPI document does not describe.
 ///
-/// The type is one with `#[serde(remote = "Self")]`: so its derived functions are its own, and the
-/// traits' are these.
+/// The type has `#[serde(remote = "Self")]`. By that, serde derives inherent functions of the type
+/// instead of the traits; the traits are implemented here and call these functions.
 macro_rules! read_from_objects_only {
     ($type:ident) => {
         impl Serialize for $type {
@@ -129,10 +129,10 @@ macro_rules! read_from_objects_only {
 read_from_objects_only!(CheckoutRequest);
 read_from_objects_only!(BasketItem);
 
-/// The answer to a checkout, and to `GET /orders/{id}` ever after.
+/// The answer to a checkout, and later to `GET /orders/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
-    /// Names the order for ever.
+    /// The id of the order, which never changes.
     pub order_id: Uuid,
     /// What was bought, in the order of the basket.
     pub lines: Vec<ReceiptLine>,
@@ -164,7 +164,7 @@ pub struct ReceiptLine {
 /// A problem document, as RFC 9457 has it: <https://www.rfc-editor.org/rfc/rfc9457>.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem; `about:blank` where the status says it all.
+    /// The kind of problem as a URI; `about:blank` if the status code says everything.
     #[serde(rename = "type")]
     #[schema(example = "/problems/out-of-stock")]
     pub kind: String,
@@ -184,7 +184,7 @@ pub struct Problem {
     pub short: Vec<Shortage>,
 }
 
-/// A product of which there is less than was asked for.
+/// A product of which fewer pieces are left than were asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shortage {
     /// Which product.

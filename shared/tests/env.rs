@@ -1,7 +1,7 @@
-//! How a command line and the variables that stand for its flags are read.
+//! Reading a command line and the variables of its flags.
 //!
-//! A test cannot set a variable of its own process, so each runs this program again, told to run
-//! only [`show`], which prints what it read.
+//! A test cannot set a variable of its own process. So each test starts this program again and has it
+//! run only [`show`], which prints what it read.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command};
 
@@ -34,7 +34,7 @@ enum Role {
     },
 }
 
-/// What the tests run as a process of its own.
+/// The other tests run this as a process of its own.
 #[test]
 #[ignore = "what the other tests start as a process of its own"]
 fn show() {
@@ -47,7 +47,7 @@ fn show() {
     }
 }
 
-/// What is read of `line` and `variables`, up to the usage.
+/// The first line of what is printed for `line` and `variables`.
 fn read(line: &str, variables: &[(&str, &str)]) -> String {
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.into())).collect();
     read_any(line, &variables)
@@ -69,7 +69,7 @@ fn read_any(line: &str, variables: &[(&str, OsString)]) -> String {
 const NOTHING: &str = "Cli { listen: 127.0.0.1:5000, trips: None, rate: None, quiet: false, secret: None, role: None }";
 
 #[test]
-fn a_variable_set_to_nothing_is_not_set() {
+fn a_variable_set_to_nothing_counts_as_unset() {
     for name in ["SHOP_LISTEN", "SHOP_TRIPS", "SHOP_RATE", "SHOP_QUIET", "SHOP_SECRET"] {
         for blank in ["", " ", "\t"] {
             assert_eq!(read("", &[(name, blank)]), NOTHING, "{name}={blank:?}");
@@ -140,7 +140,7 @@ fn a_value_that_may_hold_a_password_is_not_repeated() {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_named() {
+fn a_variable_that_is_not_text_is_named() {
     let value = OsString::from_vec(vec![0xff]);
     assert_eq!(
         read_any("", &[("SHOP_RATE", value)]),
@@ -148,7 +148,7 @@ fn a_variable_that_is_no_text_is_named() {
     );
 }
 
-/// Each takes memory before there is any work: a slip of the finger must not take all of it.
+/// Each thread takes memory before it has any work, so a slip of the finger must not start thousands.
 #[test]
 fn threads_are_bounded() {
     assert_eq!(env::threads("1").unwrap().get(), 1);
