@@ -1,4 +1,4 @@
-//! An OTLP receiver over gRPC that keeps what it is sent and answers as told, well or badly.
+//! A receiver for OTLP over gRPC. It keeps what it is sent, and answers as the test tells it.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
@@ -23,21 +23,21 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-/// What is answered to a request.
+/// The answer to a request.
 #[derive(Clone, Debug, Default)]
 pub enum Answer {
-    /// All was taken.
+    /// Everything was taken.
     #[default]
     Taken,
-    /// So many were rejected.
+    /// So many spans or data points were rejected.
     Rejected(i64),
     /// A status other than success.
     Refused(Status),
-    /// Nothing.
+    /// No answer.
     Hang,
 }
 
-/// A server on a free port, until it is dropped.
+/// A server on a free port. It runs until it is dropped.
 pub struct GrpcReceiver {
     /// Where it listens.
     pub address: SocketAddr,
@@ -59,7 +59,7 @@ struct State {
 }
 
 impl Inbox {
-    /// How many are rejected of a request, unless it is refused.
+    /// The next answer: how many items are rejected, or the status of a refusal.
     async fn answer(&self) -> Result<i64, Status> {
         let answer = {
             *self.0.requests.lock().unwrap() += 1;
@@ -153,7 +153,7 @@ impl GrpcReceiver {
         self.inbox.0.metrics.lock().unwrap().clone()
     }
 
-    /// How many requests there were, however they were answered.
+    /// How many requests there were, with any answer.
     pub fn requests(&self) -> usize {
         *self.inbox.0.requests.lock().unwrap()
     }

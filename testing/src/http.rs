@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server that keeps what it is sent and answers as told, well or badly.
+//! A server for HTTP/1.1. It keeps what it is sent, and answers as the test tells it.
 
 use flate2::read::GzDecoder;
 use std::collections::{BTreeMap, VecDeque};
@@ -13,23 +13,23 @@ pub struct Received {
     pub method: String,
     /// The path and the query.
     pub path: String,
-    /// The headers, by their names in lower case.
+    /// The headers, with their names in lower case.
     pub headers: BTreeMap<String, String>,
     /// The body, uncompressed.
     pub body: Vec<u8>,
 }
 
-/// In the place of a status: read the request and never answer.
+/// A status that means: read the request and never answer.
 pub const HANG: u16 = 0;
 
-/// What is answered to a request.
+/// The answer to a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
     /// A status, headers as `name: value`, and a body.
     Http(u16, Vec<String>, Vec<u8>),
-    /// Nothing, and the connection stays open.
+    /// No answer, and the connection stays open.
     Hang,
-    /// Nothing, and the connection is closed.
+    /// No answer, and the connection is closed.
     Close,
     /// These bytes, and the connection is closed.
     Bytes(Vec<u8>),
@@ -42,7 +42,7 @@ impl From<u16> for Answer {
 }
 
 impl Answer {
-    /// A status, with a body of some type.
+    /// A status with a body of this content type.
     pub fn body(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Answer::Http(status, vec![format!("content-type: {content_type}")], body.into())
     }
@@ -53,7 +53,7 @@ impl Answer {
     }
 }
 
-/// A server on a free port, for as long as the test runs.
+/// A server on a free port. It runs until the process ends.
 pub struct HttpReceiver {
     /// Where it listens.
     pub address: SocketAddr,
@@ -61,12 +61,12 @@ pub struct HttpReceiver {
 }
 
 struct State {
-    /// What the next requests are answered with, before what all others are.
+    /// The answers to the next requests. After these, `answer` is given to all.
     first: Mutex<VecDeque<Answer>>,
     answer: Mutex<Answer>,
-    /// Each request with whether the answer was a success.
+    /// Each request, with whether it was answered with success.
     received: Mutex<Vec<(Received, bool)>>,
-    /// Connections that will never be answered, kept open.
+    /// Connections that are kept open and never answered.
     hanging: Mutex<Vec<TcpStream>>,
 }
 
@@ -112,7 +112,7 @@ impl HttpReceiver {
         received.iter().filter(|(_, success)| *success).map(|(one, _)| one.clone()).collect()
     }
 
-    /// All requests, however they were answered.
+    /// All requests, with any answer.
     pub fn requests(&self) -> Vec<Received> {
         self.state.received.lock().unwrap().iter().map(|(one, _)| one.clone()).collect()
     }

@@ -1,11 +1,11 @@
-//! Jaeger's Thrift, compact as agents take it and binary as collectors do, as spans.
+//! Decodes Jaeger's Thrift into spans: the compact protocol of agents and the binary one of collectors.
 
 use super::span::{Attributes, Event, Link, Span};
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use thrift::protocol::{TBinaryInputProtocol, TCompactInputProtocol, TInputProtocol, TType};
 
-/// The spans in a datagram: a call of `emitBatch`.
+/// The spans in a datagram, which is a call of `emitBatch`.
 pub fn from_datagram(bytes: &[u8]) -> Vec<Span> {
     let mut input = TCompactInputProtocol::new(Cursor::new(bytes));
     let call = input.read_message_begin().expect("a message");
@@ -14,12 +14,12 @@ pub fn from_datagram(bytes: &[u8]) -> Vec<Span> {
     batch(&arguments[&1])
 }
 
-/// The spans in the body of a request to a collector: a batch.
+/// The spans in the body of a request to a collector, which is a batch.
 pub fn from_body(bytes: &[u8]) -> Vec<Span> {
     batch(&Value::Struct(read_struct(&mut TBinaryInputProtocol::new(Cursor::new(bytes), true))))
 }
 
-/// Any value of Thrift, with the fields of structs by their number.
+/// Any value of Thrift. The fields of a struct are found by their numbers.
 enum Value {
     Bool(bool),
     Number(i64),
@@ -83,7 +83,7 @@ fn read_value(input: &mut dyn TInputProtocol, of_type: TType) -> Value {
     }
 }
 
-/// The fields of `Batch`, `Process` and `Span`:
+/// Reads a batch. The numbers of the fields of `Batch`, `Process` and `Span` are from
 /// <https://github.com/jaegertracing/jaeger-idl/blob/main/thrift/jaeger.thrift>
 fn batch(batch: &Value) -> Vec<Span> {
     let process = batch.field(1).expect("a process");

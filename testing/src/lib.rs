@@ -1,10 +1,50 @@
-//! What the tests of several crates need: backends that keep what they are sent, a PostgreSQL
-//! server of a test's own, processes, and streams that nobody reads.
+//! Support for tests, for the tests of all crates: receivers of spans, processes, a PostgreSQL server of
+//! a test's own, and streams that are not read. It is a development dependency only.
 //!
-//! Each format is decoded into the same [`Span`](span::Span), so that what one exporter sends can
-//! be compared, span by span, with what another sends.
+//! # Map of the crate
+//!
+//! In the order to read it. One model of a span, and the formats that are decoded into it, so that what
+//! one exporter sends can be compared with what another sends:
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`span`] | [`Span`](span::Span), and trees of spans as text |
+//! | [`otlp`], [`zipkin`], [`jaeger`] | decode what a receiver got into spans |
+//!
+//! Receivers, which keep what they are sent and answer as they are told:
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`http`] | a server for HTTP/1.1 |
+//! | [`grpc`] | a server for OTLP over gRPC |
+//! | [`tls`] | TLS in front of either |
+//!
+//! And what a test starts or waits for:
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`process`] | a program of the workspace as a real process |
+//! | [`postgres`] | a PostgreSQL server |
+//! | [`unread`] | a pipe or a terminal that is full and not read |
+//! | [`wait_until`] | waits for a condition |
+//!
+//! # Example
+//!
+//! ```
+//! use std::io::Write as _;
+//! use std::net::TcpStream;
+//! use testing::http::HttpReceiver;
+//! use testing::wait_until;
+//!
+//! let receiver = HttpReceiver::answering(200);
+//! let mut client = TcpStream::connect(receiver.address)?;
+//! client.write_all(b"POST /v1/traces HTTP/1.1\r\ncontent-length: 5\r\n\r\nspans")?;
+//! wait_until("the request is there", || !receiver.requests().is_empty());
+//! assert_eq!(receiver.requests()[0].body, b"spans");
+//! # Ok::<_, std::io::Error>(())
+//! ```
 
-// What is wrong in a test's own receiver fails the test, by a panic that says what.
+// A mistake in a test's own receiver fails the test, by a panic that says what is wrong.
 #![allow(clippy::unwrap_used)]
 
 pub mod grpc;
@@ -20,13 +60,13 @@ pub mod zipkin;
 
 use std::time::{Duration, Instant};
 
-/// Longest that anything awaited in a test may take: only a hanging test gets there.
+/// How long a test waits for anything. Only a test that hangs waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` holds.
 ///
 /// # Panics
-/// When it does not within [`PATIENCE`].
+/// When it does not hold within [`PATIENCE`].
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {

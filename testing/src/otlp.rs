@@ -1,4 +1,4 @@
-//! OTLP as spans.
+//! Decodes OTLP into spans.
 
 use super::http::Received;
 use super::span::{Attributes, Event, Link, Span};
@@ -110,7 +110,7 @@ pub fn attributes(pairs: &[KeyValue]) -> Attributes {
     pairs.iter().map(|pair| (pair.key.clone(), text(pair.value.as_ref()))).collect()
 }
 
-/// A value as the SDK writes it when it must be text.
+/// A value as text, in the form that the SDK gives it.
 fn text(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text.clone(),

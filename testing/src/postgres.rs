@@ -1,8 +1,8 @@
-//! A PostgreSQL server of a test's own: in a temporary folder, on a Unix socket in it, so that
-//! nothing clashes with another server or another test.
+//! A PostgreSQL server of a test's own. It lives in a temporary folder and listens on a Unix socket in
+//! it, so that it does not clash with another server or another test.
 //!
-//! A small shell looks after the server. It stops it and removes the folder as soon as its
-//! standard input ends, which it does when the process of the test ends, however that happens.
+//! A small shell script looks after the server. When its standard input ends, the script stops the
+//! server and removes the folder. The input ends when the test's process ends, even if that is killed.
 
 use std::{
     fmt::Debug,
@@ -18,10 +18,11 @@ use std::{
     },
 };
 
-/// Where Debian puts each version's programs, and where others may: see `pg_config --bindir`.
+/// Where Debian puts the programs of each version. Elsewhere `pg_config --bindir` says where they are.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
-/// Starts the server and says so, then waits to be told to stop it, or to end.
+/// Starts the server and prints that it has. Then it reads a line: a line means to stop the server, and
+/// the end of input means to stop it and to remove its folder.
 const LOOK_AFTER: &str = r#"
 trap '' INT TERM HUP
 pg_ctl=$1 folder=$2 options=$3
@@ -55,21 +56,21 @@ struct Keeper {
     stdout: BufReader<ChildStdout>,
 }
 
-/// The server that all tests of this process share, each with a database of its own, or `None`
-/// when PostgreSQL is not installed, which is said on stderr.
+/// The server that all tests of this process share, each with a database of its own. `None` if PostgreSQL
+/// is not installed, which is also printed to standard error.
 ///
 /// # Panics
 /// When PostgreSQL is missing although `CI=true`, or does not start.
 pub fn shared() -> Option<&'static Postgres> {
     static SERVER: OnceLock<Option<Postgres>> = OnceLock::new();
-    // Nothing that these tests show depends on the machine keeping its power.
+    // No test depends on data that survives a power failure, so files need not be flushed.
     let start = || Postgres::start(&["fsync=off"]);
     SERVER.get_or_init(start).as_ref()
 }
 
 impl Postgres {
-    /// Starts a server of its own with these settings, or `None` when PostgreSQL is not installed,
-    /// which is said on stderr.
+    /// Starts a server with these settings. `None` if PostgreSQL is not installed, which is also printed
+    /// to standard error.
     ///
     /// # Panics
     /// When PostgreSQL is missing although `CI=true`, or does not start.
@@ -82,7 +83,7 @@ impl Postgres {
                 "PostgreSQL is not installed, and CI=true: expected initdb on the \
                  PATH or under {VERSIONS}"
             );
-            // By `writeln!`, which a test's output capture does not hide.
+            // `writeln!` and not `eprintln!`, whose output libtest captures.
             writeln!(io::stderr(), "SKIPPED: PostgreSQL is not installed (no initdb)").ok();
             return None;
         };
@@ -90,7 +91,7 @@ impl Postgres {
         Some(server.unwrap_or_else(|error| panic!("cannot start PostgreSQL: {error}")))
     }
 
-    /// Makes a new, empty database and returns its address, as a text or any type that reads one.
+    /// Makes a new, empty database and returns its URL, as a text or as a type that is parsed from one.
     ///
     /// # Panics
     /// When the server does not answer.
@@ -106,10 +107,10 @@ impl Postgres {
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
         let host = self.folder.display().to_string().replace('/', "%2F");
         let url = format!("postgres://postgres@{host}/{name}");
-        url.parse().expect("it is written as addresses are")
+        url.parse().expect("a URL of a database")
     }
 
-    /// Stops the server; its databases stay as they are.
+    /// Stops the server. Its databases stay as they are.
     ///
     /// # Panics
     /// When the server does not stop.
@@ -176,7 +177,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// A command that runs as whoever the server belongs to: PostgreSQL refuses to run as root.
+    /// A command that runs as the user that owns the server: PostgreSQL refuses to run as root.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.folder);
@@ -220,7 +221,7 @@ fn programs() -> Option<PathBuf> {
     debian.or_else(configured).filter(|folder| folder.join("initdb").exists())
 }
 
-/// The ids of `nobody` and its group when this process is root's, or else nothing.
+/// The ids of the user `nobody` and its group if this process runs as root.
 fn unprivileged() -> io::Result<Option<(u32, u32)>> {
     if fs::metadata("/proc/self")?.uid() != 0 {
         return Ok(None);

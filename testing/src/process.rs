@@ -1,5 +1,5 @@
-//! A program of the workspace as a real process: started with the environment that the test gives
-//! it and no other, watched line by line, and never left behind.
+//! A program of the workspace as a real process. It gets only the settings that the test gives it, its
+//! output is read line by line, and it is killed when the test ends.
 //!
 //! ```no_run
 //! use nix::sys::signal::Signal;
@@ -28,8 +28,8 @@ use nix::{
 
 use crate::{PATIENCE, unread::Unread};
 
-/// What variables that change how our programs behave begin with.
-const OURS: [&str; 9] = [
+/// The beginnings of the names of variables that change what the programs do.
+const SETTINGS: [&str; 9] = [
     "OTEL_",
     "STORE_",
     "SHOPPER_",
@@ -46,26 +46,27 @@ const OURS: [&str; 9] = [
 pub struct Program(Command);
 
 impl Program {
-    /// The program in this file, with its streams piped, and without the variables of the test's
-    /// own environment that would change what it does.
+    /// The program in this file. Its streams are piped, and variables of the test's own environment that
+    /// would change what it does are removed.
     pub fn new(file: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(file);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| OURS.iter().any(|ours| name.starts_with(ours))) {
+            let is_setting = |name: &str| SETTINGS.iter().any(|start| name.starts_with(start));
+            if name.to_str().is_some_and(is_setting) {
                 command.env_remove(name);
             }
         }
         Self(command)
     }
 
-    /// With these arguments after those that it has.
+    /// Adds these arguments.
     pub fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
         self.0.args(args);
         self
     }
 
-    /// With these variables.
+    /// Sets these variables.
     pub fn envs(
         mut self,
         variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
@@ -74,13 +75,13 @@ impl Program {
         self
     }
 
-    /// With its output and its errors on a stream that nobody reads.
+    /// Gives it a stream that is not read as its standard output and standard error.
     pub fn unread(mut self, stream: &Unread) -> Self {
         self.0.stdout(stream.stdio()).stderr(stream.stdio());
         self
     }
 
-    /// With its output on a pipe whose reader has gone.
+    /// Gives it a pipe whose reader has gone as its standard output.
     ///
     /// # Panics
     /// When the system gives no pipe.
@@ -90,13 +91,13 @@ impl Program {
         self
     }
 
-    /// With no variables but those that are given.
+    /// Removes all variables. Those that are set afterwards are the only ones.
     pub fn env_clear(mut self) -> Self {
         self.0.env_clear();
         self
     }
 
-    /// With its errors on this stream, such as a terminal.
+    /// Gives it this stream, such as a terminal, as its standard error.
     pub fn stderr(mut self, stream: impl Into<Stdio>) -> Self {
         self.0.stderr(stream);
         self
@@ -112,15 +113,15 @@ impl Program {
         process
     }
 
-    /// Starts it, with its output in the test's own hands: not to be read, or to be closed when it
-    /// runs.
+    /// Starts it, and returns its standard output too, for a test that does not read it or that closes it
+    /// while the program runs.
     ///
     /// # Panics
     /// When it cannot be started.
     pub fn start_with_stdout(mut self) -> (Process, Option<ChildStdout>) {
         let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
         let stdout = child.stdout.take();
-        // It is read from the beginning: what nobody reads would fill the pipe and stop it.
+        // It is read from the beginning, because a pipe that is full would stop the program.
         let stderr = child.stderr.take().map(Lines::of);
         (Process { stdin: child.stdin.take(), child, stdout: None, stderr }, stdout)
     }
@@ -134,7 +135,7 @@ impl Program {
     }
 }
 
-/// A running program; dropped, it is killed.
+/// A running program. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -152,20 +153,20 @@ pub struct Ended {
     pub stdout: String,
     /// The lines that it wrote to standard error.
     pub stderr: Vec<String>,
-    /// How long it took to end from when this was waited for.
+    /// How long the test waited for its end.
     pub took: Duration,
 }
 
 impl Process {
-    /// Waits for a line on standard error of which `find` makes something.
+    /// Waits for a line on standard error for which `find` returns something.
     ///
     /// # Panics
-    /// When there is none within [`PATIENCE`].
+    /// When there is no such line within [`PATIENCE`].
     pub fn await_line<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
         self.await_lines(what, |lines| lines.iter().find_map(|line| find(line)))
     }
 
-    /// Waits until `find` makes something of the lines on standard error so far.
+    /// Waits until `find` returns something for the lines on standard error so far.
     ///
     /// # Panics
     /// When it does not within [`PATIENCE`].
@@ -195,11 +196,11 @@ impl Process {
     /// When that has been closed.
     pub fn write_line(&self, line: &str) {
         let mut stdin = self.stdin.as_ref().expect("its input is open");
-        // One that has ended takes no more, and what it said tells why.
+        // A program that has ended reads nothing. Then its output tells why it has ended.
         writeln!(stdin, "{line}").ok();
     }
 
-    /// Closes its standard input, as a parent's end does.
+    /// Closes its standard input, which also happens when its parent ends.
     pub fn close_stdin(&mut self) {
         drop(self.stdin.take());
     }
@@ -236,7 +237,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Nothing is left to do for one that has ended.
+        // These fail for a program that has ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -305,7 +306,7 @@ impl Lines {
         self.written.lines.lock().expect("no reader panics").join("\n")
     }
 
-    /// All lines, when the stream has ended.
+    /// Waits for the end of the stream, and returns all lines.
     fn all(self) -> Vec<String> {
         self.reader.join().expect("no reader panics");
         std::mem::take(&mut *self.written.lines.lock().expect("no reader panics"))

@@ -1,4 +1,5 @@
-//! A span as every format can tell it, so that formats can be compared and trees be read.
+//! A span with only what every format has, so that the formats can be compared, and trees of such spans
+//! as text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +7,7 @@ use std::fmt::Write as _;
 /// Names and values, with values as text.
 pub type Attributes = BTreeMap<String, String>;
 
-/// What is left of a span in every format: times in whole microseconds, values as text.
+/// A span as every format has it: times in whole microseconds, values as text.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Span {
     /// The trace, in hex.
@@ -48,7 +49,7 @@ pub struct Event {
     pub attributes: Attributes,
 }
 
-/// Another span that a span refers to.
+/// A link of a span to another span.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Link {
     /// The trace, in hex.
@@ -59,8 +60,8 @@ pub struct Link {
     pub attributes: Attributes,
 }
 
-/// Draws the trees that `spans` form, in the order of their start. Times are microseconds since
-/// the first span's start, identifiers are left out, but for those of spans that are elsewhere.
+/// The trees that `spans` form, as text, in the order of their start. Times are microseconds since the
+/// first span's start. Ids are left out, except those of spans that are not in `spans`.
 pub fn tree(spans: &[Span]) -> String {
     let mut spans = spans.to_vec();
     spans.sort_by_key(|span| (span.start_us, span.name.clone()));

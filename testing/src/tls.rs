@@ -1,4 +1,4 @@
-//! TLS before a receiver that has none.
+//! TLS in front of a receiver that has none.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ pub fn certificate(file: &str) -> String {
     folder.join(file).to_str().expect("a path in UTF-8").to_owned()
 }
 
-/// A server on a free port that speaks TLS and passes on what is in it, until it is dropped.
+/// A server on a free port that takes TLS and passes its content on to a receiver. It runs until it is
+/// dropped.
 pub struct TlsFront {
     /// Where it listens.
     pub address: SocketAddr,
@@ -27,8 +28,8 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// Starts a server that shows the certificate `name` of `testing/certificates`, may ask its
-    /// clients for one that the authority there has signed, and passes all on to `receiver`.
+    /// Starts a server in front of `receiver`. It shows the certificate `name` of `testing/certificates`.
+    /// With `asks_clients` it asks its clients for a certificate that the authority there has signed.
     pub fn start(name: &str, asks_clients: bool, receiver: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -42,7 +43,7 @@ impl TlsFront {
             while let Ok((client, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    // Whoever is not trusted, or does not trust, goes.
+                    // The handshake fails if one side does not trust the other.
                     let Ok(mut client) = acceptor.accept(client).await else { return };
                     let mut receiver = TcpStream::connect(receiver).await.expect("the receiver");
                     tokio::io::copy_bidirectional(&mut client, &mut receiver).await.ok();
@@ -52,7 +53,7 @@ impl TlsFront {
         TlsFront { address, _runtime: runtime }
     }
 
-    /// The URL by the name in the certificates, which is `localhost`.
+    /// The URL, with the name that is in the certificates: `localhost`.
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.address.port())
     }

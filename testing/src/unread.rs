@@ -1,4 +1,4 @@
-//! Streams that nobody reads and that are full already, so that whoever writes to one waits at once.
+//! Streams that are full and are not read, so that a process that writes to one waits at once.
 
 use std::{
     io::{ErrorKind, Write},
@@ -11,7 +11,7 @@ use nix::{
     pty::openpty,
 };
 
-/// A stream that is full, for as long as this lives.
+/// A stream that is full until this is dropped.
 #[derive(Debug)]
 pub struct Unread {
     writer: OwnedFd,
@@ -19,7 +19,7 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// A pipe, as to a log agent that is stuck.
+    /// A pipe, like one to a log agent that is stuck.
     ///
     /// # Panics
     /// When the system gives none.
@@ -28,7 +28,7 @@ impl Unread {
         Self::filled(reader.into(), writer.into())
     }
 
-    /// A terminal, as one whose window is frozen.
+    /// A terminal, like one whose window is frozen.
     ///
     /// # Panics
     /// When the system gives none.
@@ -49,7 +49,7 @@ impl Unread {
         let flags = |flags| fcntl(writer.as_fd(), FcntlArg::F_SETFL(flags)).expect("its flags");
         let mut file = std::fs::File::from(writer.try_clone().expect("a descriptor"));
         flags(OFlag::O_NONBLOCK);
-        // By single bytes at last: a pipe takes pieces as large as it has room for.
+        // Single bytes last, because a pipe may have room for a byte but not for a larger piece.
         for piece in [&[b'.'; 1024][..], b"."] {
             while !matches!(file.write(piece), Err(error) if error.kind() == ErrorKind::WouldBlock)
             {

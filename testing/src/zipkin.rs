@@ -1,4 +1,4 @@
-//! Zipkin's JSON, version 2, as spans.
+//! Decodes Zipkin's JSON, version 2, into spans.
 
 use serde_json::Value;
 
@@ -19,13 +19,13 @@ pub fn from_json(requests: &[Received]) -> Vec<Span> {
         .collect()
 }
 
-/// The spans in one list of JSON, as a Zipkin server is sent them and gives them out again.
+/// The spans in one JSON list, the form in which a Zipkin server takes spans and returns them.
 pub fn spans(json: &[u8]) -> Vec<Span> {
     let spans: Vec<Value> = serde_json::from_slice(json).expect("JSON");
     spans.iter().map(span).collect()
 }
 
-/// The fields of a span: <https://zipkin.io/zipkin-api/#/default/post_spans>
+/// Reads a span. The names of its fields are from <https://zipkin.io/zipkin-api/#/default/post_spans>.
 fn span(span: &Value) -> Span {
     let text = |key: &str| span[key].as_str().unwrap_or_default().to_owned();
     let mut tags: Attributes = serde_json::from_value(span["tags"].clone()).expect("tags");
