@@ -31,6 +31,8 @@ pub struct SpanRecord {
     pub links: Vec<(String, String)>,
     /// The attributes, each value as text.
     pub attributes: BTreeMap<String, String>,
+    /// The baggage that was current when it started, each value as text.
+    pub baggage: BTreeMap<String, String>,
     /// The names of the events, in order.
     pub events: Vec<String>,
     /// When it started, in nanoseconds since 1970.
@@ -54,7 +56,7 @@ pub enum SpanStatus {
 
 impl SpanRecord {
     /// Makes a record of a span as the SDK hands it to exporters. The service's name comes from the
-    /// resource.
+    /// resource. The SDK does not hand on the baggage, so there is none.
     pub fn from_sdk(span: &SpanData, service: &str) -> Self {
         let nanos = |time: std::time::SystemTime| {
             let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -80,6 +82,7 @@ impl SpanRecord {
             attributes: (span.attributes.iter())
                 .map(|pair| (pair.key.to_string(), pair.value.to_string()))
                 .collect(),
+            baggage: BTreeMap::new(),
             events: span.events.iter().map(|event| event.name.to_string()).collect(),
             start_unix_nano: nanos(span.start_time),
             end_unix_nano: nanos(span.end_time),

@@ -1,11 +1,12 @@
 //! Keeps the spans of a process, trace by trace, for tests to look at.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::propagation::TextMapCompositePropagator;
-use opentelemetry::trace::{Span as _, TraceId};
+use opentelemetry::trace::{Span as _, SpanId, TraceId};
 use opentelemetry::{Context, global};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -49,7 +50,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Trace {
     ended: Vec<SpanRecord>,
-    open: usize,
+    /// The baggage of the spans that have not ended.
+    open: HashMap<SpanId, BTreeMap<String, String>>,
     /// The traces of spans that started with a link to this one. Links that were added later do not
     /// count: such a link, for example from a message's span to the batch that serves it, does not say
     /// that the trace began there.
@@ -69,9 +71,24 @@ impl Recorder {
         self.traces().values().flat_map(|trace| trace.ended.iter().cloned()).collect()
     }
 
+    /// The spans that have ended of every trace in which one of them has this attribute, and how many
+    /// of these traces' spans have not ended.
+    ///
+    /// For work that may be in several traces, or in none that a [`TestTrace`](super::TestTrace) would
+    /// find, but marks its spans.
+    pub fn traces_with(&self, key: &str, value: &str) -> (Vec<SpanRecord>, usize) {
+        let traces = self.traces();
+        let has_it = |trace: &&Trace| {
+            trace.ended.iter().any(|span| span.attribute(key).is_some_and(|has| has == value))
+        };
+        let found: Vec<_> = traces.values().filter(has_it).collect();
+        let spans = found.iter().flat_map(|trace| trace.ended.iter().cloned()).collect();
+        (spans, found.iter().map(|trace| trace.open.len()).sum())
+    }
+
     /// How many spans have started and not ended, in all traces.
     pub fn open_spans(&self) -> usize {
-        self.traces().values().map(|trace| trace.open).sum()
+        self.traces().values().map(|trace| trace.open.len()).sum()
     }
 
     /// Waits until `count` spans have ended in a trace and the traces that began with a link to it, and
@@ -108,7 +125,7 @@ impl Recorder {
         while let Some(trace_id) = next.pop() {
             let Some(trace) = traces.get(&trace_id) else { continue };
             spans.extend_from_slice(&trace.ended);
-            open += trace.open;
+            open += trace.open.len();
             next.extend(
                 trace.linked_from.iter().copied().filter(|trace_id| found.insert(*trace_id)),
             );
@@ -122,11 +139,14 @@ impl Recorder {
 }
 
 impl SpanProcessor for Recorder {
-    fn on_start(&self, span: &mut Span, _: &Context) {
-        let trace_id = span.span_context().trace_id();
+    fn on_start(&self, span: &mut Span, cx: &Context) {
+        let span_context = span.span_context();
+        let (trace_id, span_id) = (span_context.trace_id(), span_context.span_id());
+        let baggage = cx.baggage().iter();
+        let baggage = baggage.map(|(key, (value, _))| (key.to_string(), value.to_string()));
         let links = span.exported_data().map(|data| data.links).unwrap_or_default();
         let mut traces = self.traces();
-        traces.entry(trace_id).or_default().open += 1;
+        traces.entry(trace_id).or_default().open.insert(span_id, baggage.collect());
         for link in links.iter() {
             let target = link.span_context.trace_id();
             traces.entry(target).or_default().linked_from.insert(trace_id);
@@ -135,10 +155,10 @@ impl SpanProcessor for Recorder {
 
     fn on_end(&self, span: SpanData) {
         let trace_id = span.span_context.trace_id();
-        let record = SpanRecord::from_sdk(&span, &self.service);
+        let mut record = SpanRecord::from_sdk(&span, &self.service);
         let mut traces = self.traces();
         let trace = traces.entry(trace_id).or_default();
-        trace.open = trace.open.saturating_sub(1);
+        record.baggage = trace.open.remove(&span.span_context.span_id()).unwrap_or_default();
         trace.ended.push(record);
         drop(traces);
         self.shared.changed.notify_waiters();
@@ -155,5 +175,43 @@ impl SpanProcessor for Recorder {
     fn set_resource(&mut self, resource: &Resource) {
         let service = resource.get(&opentelemetry::Key::from_static_str("service.name"));
         self.service = service.map(|name| name.to_string()).unwrap_or_default().into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::KeyValue;
+    use opentelemetry::trace::{TraceContextExt as _, Tracer as _, TracerProvider as _};
+
+    use super::*;
+    use crate::testing::SpanTree;
+
+    #[test]
+    fn what_is_marked_is_found_in_whichever_traces_it_is_with_its_baggage() {
+        let recorder = Recorder::default();
+        let provider = SdkTracerProvider::builder().with_span_processor(recorder.clone()).build();
+        let tracer = provider.tracer("test");
+        let mark = |run| vec![KeyValue::new("run", run)];
+        let alice = Context::new().with_baggage([KeyValue::new("customer", "alice")]);
+        let root = alice.with_span(tracer.start_with_context("a request", &alice));
+        let child = tracer.span_builder("a child").with_attributes(mark("1"));
+        child.start_with_context(&tracer, &root).end();
+        let orphan = tracer.span_builder("an orphan").with_attributes(mark("1"));
+        orphan.start_with_context(&tracer, &Context::new()).end();
+        let other = tracer.span_builder("another").with_attributes(mark("2"));
+        other.start_with_context(&tracer, &Context::new()).end();
+
+        assert_eq!(recorder.traces_with("run", "1").1, 1, "the request has not ended");
+        root.span().end();
+        let (spans, open) = recorder.traces_with("run", "1");
+
+        assert_eq!(open, 0);
+        assert_eq!(
+            SpanTree::new(&spans).attributes(["run"]).baggage(["customer"]).render(),
+            "a request INTERNAL {customer=alice}
+  a child INTERNAL {run=1 customer=alice}
+an orphan INTERNAL {run=1}
+"
+        );
     }
 }

@@ -15,6 +15,7 @@ use crate::attribute;
 pub struct SpanTree<'a> {
     spans: Vec<&'a SpanRecord>,
     attributes: Vec<String>,
+    baggage: Vec<String>,
     with_services: bool,
     with_events: bool,
     in_start_order: bool,
@@ -26,6 +27,7 @@ impl<'a> SpanTree<'a> {
         Self {
             spans: spans.into_iter().collect(),
             attributes: Vec::new(),
+            baggage: Vec::new(),
             with_services: false,
             with_events: false,
             in_start_order: false,
@@ -35,6 +37,12 @@ impl<'a> SpanTree<'a> {
     /// Prints these attributes too, for the spans that have them.
     pub fn attributes<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.attributes.extend(keys.into_iter().map(Into::into));
+        self
+    }
+
+    /// Prints these entries of the baggage that a span started with, beside its attributes.
+    pub fn baggage<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.baggage.extend(keys.into_iter().map(Into::into));
         self
     }
 
@@ -172,8 +180,11 @@ impl Printer<'_> {
     }
 
     fn attributes(&self, span: &SpanRecord) -> String {
-        let pairs: Vec<_> = (self.tree.attributes.iter())
-            .filter_map(|key| span.attribute(key).map(|value| format!("{key}={value}")))
+        let attributes = self.tree.attributes.iter().map(|key| (key, span.attribute(key)));
+        let baggage = self.tree.baggage.iter();
+        let baggage = baggage.map(|key| (key, span.baggage.get(key).map(String::as_str)));
+        let pairs: Vec<_> = (attributes.chain(baggage))
+            .filter_map(|(key, value)| value.map(|value| format!("{key}={value}")))
             .collect();
         if pairs.is_empty() { String::new() } else { format!(" {{{}}}", pairs.join(" ")) }
     }
@@ -234,6 +245,9 @@ mod tests {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into();
         failed.events = vec!["a shelf fell".to_owned()];
+        failed.baggage = [("customer", "alice"), ("till", "3")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
         let mut linked = span("4", None, "z");
         linked.links =
             [("t", "3"), ("t", "3"), ("u", "9")].map(|(t, s)| (t.to_owned(), s.to_owned())).into();
@@ -245,12 +259,16 @@ mod tests {
             span("5", Some("8"), "o"),
         ];
 
-        let tree = SpanTree::new(&spans).attributes(["aisle"]).with_events().with_services();
+        let tree = SpanTree::new(&spans)
+            .attributes(["aisle"])
+            .baggage(["customer"])
+            .with_events()
+            .with_services();
 
         assert_eq!(
             tree.render(),
             "store: a INTERNAL
-  store: b INTERNAL ERROR OutOfStock \"no potatoes\" {aisle=produce} (a shelf fell)
+  store: b INTERNAL ERROR OutOfStock \"no potatoes\" {aisle=produce customer=alice} (a shelf fell)
   store: c INTERNAL
 store: o INTERNAL (parent elsewhere)
 store: z INTERNAL -> (elsewhere), b x2
