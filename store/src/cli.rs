@@ -19,6 +19,7 @@ use telemetry::{Service, Streams, Telemetry};
 use crate::{
     actors::{ActorConfig, RestockPolicy},
     config::Config,
+    lessons::CUSTOMER,
     server,
     storage::{self, DatabaseUrl},
 };
@@ -93,8 +94,8 @@ pub struct Args {
     pub restock_delay: Duration,
 
     /// Honour the faults that requests ask for in the baggage entry `grocery.fault`, such as
-    /// `slow-aisle=produce:200ms`, `panic=Checkout`, `error=Ledger:5%` or `stall=Aisle:1s`
-    /// [default: off].
+    /// `slow-aisle=produce:200ms`, `panic=Checkout`, `error=Ledger:5%` or `stall=Aisle:1s`, and make the
+    /// lessons that they ask for, such as `GET /?lesson=spawn` [default: off].
     #[arg(long, env = "STORE_ALLOW_FAULTS")]
     pub allow_faults: bool,
 
@@ -144,7 +145,7 @@ fn open(args: &Args) -> anyhow::Result<ExitCode> {
         name: "grocery-store",
         namespace: "grocery",
         version: env!("CARGO_PKG_VERSION"),
-        baggage_attributes: &[shared::fault::SHOPPER_KIND],
+        baggage_attributes: &[shared::fault::SHOPPER_KIND, CUSTOMER],
     };
     let streams = Streams::new(output::stderr, stop.stdout());
     let telemetry = Telemetry::init_with(service, streams)?;

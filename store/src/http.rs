@@ -4,8 +4,8 @@
 //!
 //! - [`trace_headers`] removes the trace headers that the W3C rules say to ignore;
 //! - the instrumentation reads the remaining ones and makes the SERVER span;
-//! - [`middleware`] refuses what a browser sends for a page of another site, and decides which
-//!   faults are honoured;
+//! - [`middleware`] refuses what a browser sends for a page of another site, makes the lesson that the
+//!   request asks for, and decides which faults are honoured;
 //! - one of the [`handlers`] asks the actors, which it gets from [`state`].
 //!
 //! Every error is a problem document, from [`problem`].
@@ -35,6 +35,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(reading("/products/{id}", || web::to(handlers::product)))
         .service(reading("/orders/{id}", || web::to(handlers::order)))
         .service(reading("/faults", || web::to(handlers::faults)))
+        .service(reading("/lessons", || web::to(handlers::lessons)))
         .service(reading("/healthz", || web::to(handlers::healthz)))
         .service(reading("/readyz", || web::to(handlers::readyz)))
         .service(reading("/openapi.json", || web::to(openapi::openapi)))

@@ -8,6 +8,7 @@
 //! - `http`: the routes, their handlers, which ask actors only, and the middleware around them;
 //! - `actors`: `Inventory`, `Checkout`, `Aisle`, `Restocker`, `Ledger`, one a file, and the system
 //!   that starts them;
+//! - [`lessons`]: mistakes with context that a request can ask for, beside their fixes;
 //! - [`storage`]: the database, which decides on stock and orders; all SQL is there;
 //! - [`domain`]: baskets, products, orders and keys, used by all of the above; no I/O, no
 //!   telemetry.
@@ -17,6 +18,7 @@ mod cli;
 mod config;
 pub mod domain;
 mod http;
+pub mod lessons;
 mod server;
 pub mod storage;
 

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     actors::{self, ActorError, FindOrder, FindProduct, Ping, PlaceOrder},
     domain::{Basket, IdempotencyKey, NewOrder, OrderId, ProductId},
+    lessons::LessonList,
 };
 
 /// Welcomes the shopper, in a span made by hand, as in the tutorial.
@@ -165,6 +166,16 @@ pub(super) async fn order(
 )]
 pub(super) async fn faults(state: web::Data<AppState>) -> web::Json<FaultSupport> {
     web::Json(state.faults().clone())
+}
+
+/// Lists the lessons that a request can ask for, and says whether the store makes them.
+#[utoipa::path(
+    get,
+    path = "/lessons",
+    responses((status = 200, description = "What a request can ask for in its query or its baggage", body = LessonList))
+)]
+pub(super) async fn lessons(state: web::Data<AppState>) -> web::Json<LessonList> {
+    web::Json(state.lessons().list())
 }
 
 /// Says that the process is alive, whatever its database does: a restart would not mend that.

@@ -1,8 +1,9 @@
 //! What happens around every handler, inside the SERVER span.
 //!
-//! First the request is refused if a browser sent it for a page of another site. Then it is decided
-//! which of the faults that it asks for are honoured, and these are passed on to the actors. The
-//! answer gets a header with its trace, and one with the outcome of each fault.
+//! First the request is refused if a browser sent it for a page of another site. Then the lesson that it
+//! asks for is made. Then it is decided which of the faults that it asks for are honoured, and these are
+//! passed on to the actors. The answer gets a header with its trace, and one each with the outcome of the
+//! lesson and of the faults.
 
 use std::sync::Arc;
 
@@ -30,7 +31,10 @@ use shared::{
 use tokio::time::Instant;
 
 use super::{problem::ApiError, state::AppState, trace_headers::baggage_value};
-use crate::actors::{ActorSystem, Faults};
+use crate::{
+    actors::{ActorSystem, Faults},
+    lessons::{OUTCOME_HEADER, Taught},
+};
 
 /// The header in which a browser says whether a request comes from a page of the same site.
 /// See <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>.
@@ -50,7 +54,7 @@ pub(crate) async fn in_trace<B: MessageBody>(
     let refusal = foreign_host(&request, &state).or_else(|| cross_site(&request));
     let mut response = match refusal {
         Some(refusal) => request.into_response(refusal.error_response()).map_into_right_body(),
-        None => with_faults(&state, &cx, request, next).await?.map_into_left_body(),
+        None => with_lesson(&state, &cx, request, next).await?,
     };
     if let Some(traceresponse) = traceresponse(&cx) {
         response.headers_mut().insert(HeaderName::from_static(TRACERESPONSE), traceresponse);
@@ -98,6 +102,27 @@ fn is_origin_of(origin: &[u8], host: &str) -> bool {
 fn host(request: &ServiceRequest) -> &str {
     let named = request.uri().authority().map(Authority::as_str);
     named.or_else(|| request.headers().get(HOST)?.to_str().ok()).unwrap_or_default()
+}
+
+/// Makes the lesson that the request asks for, if any. Then the request is handled as usual, unless the
+/// lesson gives the answer itself.
+async fn with_lesson<B: MessageBody>(
+    state: &AppState,
+    cx: &Context,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(Taught { outcome, answer }) = state.lessons().teach(request.request()).await else {
+        return Ok(with_faults(state, cx, request, next).await?.map_into_left_body());
+    };
+    let mut response = match answer {
+        Some(answer) => request.into_response(answer).map_into_right_body(),
+        None => with_faults(state, cx, request, next).await?.map_into_left_body(),
+    };
+    if let Ok(value) = HeaderValue::try_from(outcome) {
+        response.headers_mut().insert(HeaderName::from_static(OUTCOME_HEADER), value);
+    }
+    Ok(response)
 }
 
 /// Handles the request. If it asks for faults that are honoured, the actors of its experiment serve

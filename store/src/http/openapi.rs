@@ -16,7 +16,11 @@ use super::handlers;
             `baggage: grocery.fault=slow-aisle=produce:200ms`. Its answer has a header \
             `grocery-faults` then, which says of each fault, in the same order, `honoured;struck=N` \
             (it struck N messages) or `ignored;reason=WHY`. `GET /faults` says beforehand what this \
-            store honours.\n\nEvery answer has a header `traceresponse` with the id of its trace."
+            store honours.\n\nA request can ask for a lesson in its query, \
+            `?lesson=spawn&as=mistake&run=7`, or in its baggage, \
+            `grocery.lesson=spawn,grocery.lesson.as=mistake,grocery.lesson.run=7`. Its answer has a \
+            header `grocery-lesson` then: `honoured;run=RUN`, `cut-short;run=RUN` or \
+            `ignored;reason=WHY`. `GET /lessons` lists them.\n\nEvery answer has a header `traceresponse` with the id of its trace."
     ),
     paths(
         handlers::welcome,
@@ -25,6 +29,7 @@ use super::handlers;
         handlers::checkout,
         handlers::order,
         handlers::faults,
+        handlers::lessons,
         handlers::healthz,
         handlers::readyz,
         openapi

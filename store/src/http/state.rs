@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::{
     actors::{ActorPools, ActorSystem},
     config::Config,
+    lessons::Lessons,
 };
 
 /// The state that all handlers share.
@@ -27,26 +28,30 @@ pub(crate) struct AppState {
     pools: ActorPools,
     request_timeout: Duration,
     faults: FaultSupport,
+    lessons: Lessons,
     allowed_hosts: AllowedHosts,
     /// For spans made by hand. It is kept, because making a tracer takes a lock.
-    pub(crate) tracer: BoxedTracer,
+    pub(crate) tracer: Arc<BoxedTracer>,
 }
 
 impl AppState {
     /// The state of a store with these actors and settings.
     pub(crate) fn new(pools: ActorPools, config: &Config) -> Self {
         let faults = FaultSupport::new(config.allow_faults, pools.aisle_names());
+        let tracer = Arc::new(global::tracer_with_scope(
+            InstrumentationScope::builder("store")
+                .with_version(env!("CARGO_PKG_VERSION"))
+                .with_schema_url(SCHEMA_URL)
+                .build(),
+        ));
         Self {
             pools,
             request_timeout: config.request_timeout,
             faults,
             allowed_hosts: AllowedHosts::of(config.listen, &config.allowed_hosts),
-            tracer: global::tracer_with_scope(
-                InstrumentationScope::builder("store")
-                    .with_version(env!("CARGO_PKG_VERSION"))
-                    .with_schema_url(SCHEMA_URL)
-                    .build(),
-            ),
+            // Lessons are, like faults, nothing that a store does unasked.
+            lessons: Lessons::new(config.allow_faults, Arc::clone(&tracer)),
+            tracer,
         }
     }
 
@@ -63,6 +68,11 @@ impl AppState {
     /// The values of the `Host` header that the store answers to.
     pub(crate) fn allowed_hosts(&self) -> &AllowedHosts {
         &self.allowed_hosts
+    }
+
+    /// The lessons that requests may ask for.
+    pub(crate) fn lessons(&self) -> &Lessons {
+        &self.lessons
     }
 
     /// Which faults requests may ask for.

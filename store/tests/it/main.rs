@@ -11,6 +11,7 @@ mod conventions;
 mod disk;
 mod faults;
 mod http;
+mod lessons;
 mod limits;
 mod openapi;
 mod process;

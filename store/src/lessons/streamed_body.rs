@@ -1,0 +1,72 @@
+//! `streamed-body`: a response body that is made after its handler has returned.
+
+use std::time::Duration;
+
+use actix::Addr;
+use actix_opentelemetry::TracedStart as _;
+use actix_web::{Error, HttpResponse, http::header::ContentType, web::Bytes};
+use futures_util::{StreamExt as _, stream};
+use opentelemetry::{
+    Context,
+    trace::{FutureExt as _, Tracer as _},
+};
+use tokio::time::sleep;
+
+use super::{
+    Lesson, Picture, Variant,
+    aisle::{Aisle, Reserve},
+    tracer::LessonTracer,
+};
+
+pub(super) const LESSON: Lesson = Lesson {
+    name: "streamed-body",
+    title: "A body that is made after the handler",
+    mistake: "A handler answers with a stream, and the stream does the work.",
+    seen: "A request of one millisecond that took fifteen, and six orphans.",
+    picture: Picture::Cut,
+    runs: "in the request, with an actor of its own",
+    why: [
+        "A handler is over when it has returned its response, and the body is polled after that, by the \
+         connection, in no context.",
+        "The span of the request has ended by then, too, which no fix here changes.",
+        "Each piece of the body brings the context along, so that its work is in the trace, under a span \
+         that ended before it began.",
+    ],
+    file: "store/src/lessons/streamed_body.rs",
+    source: include_str!("streamed_body.rs"),
+    make: |variant, tracer| {
+        Box::pin(async move {
+            let aisle = Aisle { tracer: tracer.clone() }.start_traced();
+            Some(match variant {
+                Variant::Mistake => stream_pages(tracer, aisle),
+                Variant::Fix => stream_pages_in_context(tracer, aisle),
+            })
+        })
+    },
+};
+
+// ANCHOR: mistake
+fn stream_pages(tracer: LessonTracer, aisle: Addr<Aisle>) -> HttpResponse {
+    let pages = stream::iter(1..=3);
+    let pages = pages.then(move |number| page(number, tracer.clone(), aisle.clone()));
+    HttpResponse::Ok().content_type(ContentType::plaintext()).streaming(pages)
+}
+// ANCHOR_END: mistake
+
+// ANCHOR: fix
+fn stream_pages_in_context(tracer: LessonTracer, aisle: Addr<Aisle>) -> HttpResponse {
+    let cx = Context::current();
+    let pages = stream::iter(1..=3);
+    let pages = pages
+        .then(move |number| page(number, tracer.clone(), aisle.clone()).with_context(cx.clone()));
+    HttpResponse::Ok().content_type(ContentType::plaintext()).streaming(pages)
+}
+// ANCHOR_END: fix
+
+/// One page of the body, which takes its time.
+async fn page(number: u32, tracer: LessonTracer, aisle: Addr<Aisle>) -> Result<Bytes, Error> {
+    sleep(Duration::from_millis(5)).await;
+    tracer.in_span("read page", |_| ());
+    aisle.send(Reserve).await.ok();
+    Ok(format!("page {number}\n").into())
+}
