@@ -19,7 +19,7 @@ mod together;
 
 use std::{io::Write, process::ExitCode};
 
-use shared::output;
+use shared::{fault, output};
 
 use crate::cli::{Cli, Role};
 
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let outcome = match cli.role {
         Some(Role::Store(args)) => return store::run(args),
         Some(Role::Shopper(args)) => return shopper::run(args),
-        Some(Role::Viewer(args)) => return viewer::run(args),
+        Some(Role::Viewer(args)) => return viewer::run(with_chips(args)),
         Some(Role::Probe(args)) => probe::run(&args),
         None => together::run(cli.together),
     };
@@ -37,4 +37,14 @@ fn main() -> ExitCode {
         output::finish();
         ExitCode::FAILURE
     })
+}
+
+/// The viewer knows nothing of the grocery: what tells one trip from another it is told here, unless
+/// somebody asked for something else.
+fn with_chips(mut args: viewer::Args) -> viewer::Args {
+    if args.chips == viewer::Chips::default() {
+        let keys = [fault::SHOPPER_KIND, "shopper.outcome", fault::BAGGAGE_KEY];
+        args.chips = keys.join(",").parse().expect("three keys without white space");
+    }
+    args
 }

@@ -2,7 +2,7 @@
 //!
 //! | route | answers |
 //! |---|---|
-//! | `GET /viewer/api/traces?…` | the [summaries](summary) of the traces that a search finds: `{"traces":[…],"total":57,"limit":20}`, the newest start first |
+//! | `GET /viewer/api/traces?…` | the [summaries](summary) of the traces that a search finds: `{"traces":[…],"total":57,"limit":20}` |
 //! | `GET /viewer/api/traces/{id}` | one trace: what its page says above the spans, and as `resourceSpans` [the spans in OTLP's JSON](crate::otlp_json), links in both directions |
 //! | `GET /viewer/api/live?…` | [server-sent events](live): `hello`, `traces` with the summaries of traces that changed, `stats` every second |
 //! | `GET /viewer/api/graph?window=60` | the [actor graph](mod@graph) of the last seconds |
@@ -11,8 +11,9 @@
 //!
 //! A search takes `service`, `operation`, `tag=key:value` (repeatable), `tags` ([pairs, or a JSON
 //! object](crate::query::tags)), `start` and `end` (µs since the epoch), `lookback`, `minDuration`
-//! and `maxDuration` (`1.5s`, `100ms`), `errors=true` and `limit`. All are optional and all must
-//! hold for one span.
+//! and `maxDuration` (`1.5s`, `100ms`), `errors=true`, `traceID` (repeatable) and `limit`. All are
+//! optional and all must hold for one span. `sort` is `start`, `duration`, `spans` or `errors`, of
+//! everything that is held; `order` is `desc`, which is the default, or `asc`.
 //!
 //! Names ending in `_us` are microseconds since the epoch. `start_unix_ns` is a decimal string,
 //! because JavaScript's numbers end before it. All other `_ns` are durations. An error is
@@ -23,7 +24,7 @@ pub(crate) mod live;
 pub(crate) mod summary;
 mod totals;
 
-use std::cmp::Reverse;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_web::web::{Data, Path, ServiceConfig, get};
@@ -34,9 +35,11 @@ use self::live::Live;
 use self::summary::{MAX_NUMBER, Summary, first_span};
 use crate::adjusted::AdjustedTrace;
 use crate::answer::{Answer, Failure, Readers};
+use crate::config::Chips;
 use crate::ingest::SharedStore;
 use crate::otlp_json;
-use crate::query::filter::{self, newest_first};
+use crate::query::filter::{self, Filter, newest_first};
+use crate::query::order::{self, First, Order};
 use crate::query::params::{Params, now};
 use crate::query::trace_id;
 use crate::render::{List, Text};
@@ -50,6 +53,15 @@ pub(crate) struct State {
     pub(crate) stats: Arc<Stats>,
     pub(crate) live: Arc<Live>,
     pub(crate) readers: Readers,
+    pub(crate) chips: Chips,
+    pub(crate) receives: Receives,
+}
+
+/// Where the viewer takes spans: what the page tells those who have none yet.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Receives {
+    pub(crate) otlp: SocketAddr,
+    pub(crate) otlp_grpc: SocketAddr,
 }
 
 /// Traces listed unless the search says how many, and at most.
@@ -97,20 +109,23 @@ async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
         total: usize,
         limit: usize,
     }
-    let search = |answer: &mut Answer, params: &Params, store: &SharedStore| {
-        let filter = params.filter()?;
+    let chips = state.chips.clone();
+    let search = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let filter = Filter { ids: params.trace_ids("traceID")?, ..params.filter()? };
+        let order = Order::of(params)?;
         let limit = params.limit()?;
         let limit = limit.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(0));
         let limit = limit.clamp(1, MAX_LIMIT);
-        answer.hold(store.read().trace_count() * filter::TRACE_BYTES)?;
-        let found = newest_first(store).filter(|trace| filter.matches(trace));
-        let mut found: Vec<(u64, TraceId)> = found.map(|trace| (trace.start, trace.id)).collect();
-        found.sort_by_key(|(start, _)| Reverse(*start));
-        let total = found.len();
-        found.truncate(limit);
+        let held = store.read().trace_count();
+        answer.hold(held * filter::TRACE_BYTES + limit * order::PLACE_BYTES)?;
+        let mut first = First::new(order, limit);
+        newest_first(store).filter(|trace| filter.matches(trace)).for_each(|trace| {
+            first.consider(&trace);
+        });
+        let (found, total) = first.sorted();
         let summaries = || {
-            let held = found.iter().filter_map(|(_, id)| store.read().trace(*id).cloned());
-            held.map(|trace| Summary::of(&trace))
+            let held = found.iter().filter_map(|id| store.read().trace(*id).cloned());
+            held.map(|trace| Summary::of(&trace, &chips))
         };
         answer.json(&Found { traces: List(summaries), total, limit })
     };

@@ -1,6 +1,8 @@
 //! The command line and the environment; nothing else reads them.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is logged unless told otherwise. actix says much at its start, and has an error for each
@@ -39,6 +41,14 @@ pub struct Args {
     #[arg(value_parser = at_least_one)]
     pub max_bytes: usize,
 
+    /// Attributes whose values stand on each trace of the list, such as http.route,user.id
+    ///
+    /// Keys, separated by commas, eight at most. The value is that of the trace's root; where that
+    /// has none, of the first span that has one [default: none]
+    #[arg(long, env = "VIEWER_CHIPS", value_name = "KEYS", default_value = "")]
+    #[arg(hide_default_value = true)]
+    pub chips: Chips,
+
     /// What is logged on stderr, as tracing filters write it
     #[arg(long, env = "VIEWER_LOG", value_name = "FILTER", default_value = DEFAULT_LOG)]
     pub log: String,
@@ -48,8 +58,47 @@ pub struct Args {
     pub parent_pipe: bool,
 }
 
+/// Keys of attributes that tell traces apart: their values stand on each trace of the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chips(Arc<[Box<str>]>);
+
+impl Chips {
+    /// Keys at most, and characters in each.
+    const MOST: usize = 8;
+    const LONGEST: usize = 128;
+
+    /// The keys, in the order in which they are shown.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.iter().map(|key| &**key)
+    }
+}
+
+impl FromStr for Chips {
+    type Err = String;
+
+    /// The keys in `text`, separated by commas.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut keys: Vec<Box<str>> = Vec::new();
+        for key in text.split(',').map(str::trim).filter(|key| !key.is_empty()) {
+            if key.chars().count() > Self::LONGEST || key.contains(char::is_whitespace) {
+                let most = Self::LONGEST;
+                return Err(format!(
+                    "{key:?} is no key: expected at most {most} characters without white space"
+                ));
+            }
+            if !keys.iter().any(|known| **known == *key) {
+                keys.push(key.into());
+            }
+        }
+        if keys.len() > Self::MOST {
+            return Err(format!("expected {} keys at most, not {}", Self::MOST, keys.len()));
+        }
+        Ok(Self(keys.into()))
+    }
+}
+
 /// What the viewer does, settled.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Address of the page and the query API.
     pub listen: SocketAddr,
@@ -61,6 +110,8 @@ pub struct Config {
     pub max_spans: usize,
     /// Bytes held at most, estimated.
     pub max_bytes: usize,
+    /// Attributes whose values stand on each trace of the list.
+    pub chips: Chips,
     /// Bytes that one request may have, compressed and decompressed.
     pub max_request_bytes: usize,
     /// Bytes that requests may take together: a third of it those that are on their way in or wait,
@@ -91,6 +142,7 @@ impl Config {
             otlp_grpc: free,
             max_spans: Self::MAX_SPANS,
             max_bytes: Self::MAX_BYTES,
+            chips: Chips::default(),
             max_request_bytes: Self::MAX_REQUEST_BYTES,
             max_waiting_bytes: Self::MAX_WAITING_BYTES,
             max_reading_bytes: Self::MAX_READING_BYTES,
@@ -107,6 +159,7 @@ impl From<&Args> for Config {
             otlp_grpc: args.otlp_grpc,
             max_spans: args.max_spans,
             max_bytes: args.max_bytes,
+            chips: args.chips.clone(),
             ..Self::on_free_ports()
         }
     }
@@ -116,5 +169,24 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err(String::from("expected a whole number of at least 1")),
         Ok(number) => Ok(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chips_are_keys_between_commas() {
+        let keys = |text: &str| {
+            let chips = text.parse::<Chips>()?;
+            Ok::<_, String>(chips.keys().map(str::to_owned).collect::<Vec<_>>().join("|"))
+        };
+
+        assert_eq!(keys("a.b, c ,,a.b"), Ok("a.b|c".into()));
+        assert_eq!(keys(""), Ok(String::new()));
+        assert_eq!(keys("1,2,3,4,5,6,7,8,9"), Err("expected 8 keys at most, not 9".into()));
+        let error = "\"a b\" is no key: expected at most 128 characters without white space";
+        assert_eq!(keys("a b"), Err(error.into()));
     }
 }

@@ -41,7 +41,7 @@ mod server;
 mod stats;
 mod store;
 
-pub use config::{Args, Config};
+pub use config::{Args, Chips, Config};
 pub use error::Error;
 pub use role::run;
 pub use server::{Handle, serve};

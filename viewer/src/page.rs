@@ -1,11 +1,13 @@
 //! The page's files, inside the binary: nothing is read from a disk or fetched from elsewhere.
 //!
 //! `/`, `/search`, `/graph` and `/trace/{id}` are all the one page, which finds its way by the
-//! address; `/assets/NAME` is the file of that name in `web/`.
+//! address; so are the other addresses of Jaeger's page, which lead to what is nearest here, and
+//! those that are none, with status 404. `/assets/NAME` is the file of that name in `web/`.
 
-use actix_web::http::header::{CACHE_CONTROL, ContentType};
-use actix_web::web::{Path, ServiceConfig, get};
-use actix_web::{HttpResponse, Responder};
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, ContentType};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Path, ServiceConfig, get, route};
+use actix_web::{HttpRequest, HttpResponse};
 
 /// A file: its name, its content type, its bytes.
 type Asset = (&'static str, &'static str, &'static [u8]);
@@ -58,18 +60,40 @@ const ASSETS: &[Asset] = &[
     asset!("waterfall.js", JS),
 ];
 
+/// The addresses of the page's views.
+const VIEWS: &[&str] = &["/", "/search", "/graph", "/trace/{id}"];
+/// Those that only Jaeger's page has.
+const VIEWS_OF_JAEGER: &[&str] =
+    &["/dependencies", "/deep-dependencies", "/monitor", "/quality-metrics"];
+
 /// The routes.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    for path in ["/", "/search", "/graph", "/trace/{id}"] {
+    for path in VIEWS.iter().chain(VIEWS_OF_JAEGER) {
         config.route(path, get().to(index));
     }
     config
         .route("/assets/{name}", get().to(asset))
-        .route("/favicon.ico", get().to(async || serve("icon.svg")));
+        .route("/favicon.ico", get().to(async || serve("icon.svg")))
+        .default_service(route().to(elsewhere));
 }
 
-async fn index() -> impl Responder {
-    HttpResponse::Ok()
+async fn index() -> HttpResponse {
+    page(StatusCode::OK)
+}
+
+/// For people the page, which says that there is none of that address; for programs the status.
+async fn elsewhere(request: HttpRequest) -> HttpResponse {
+    let accepted = request.headers().get(ACCEPT).and_then(|types| types.to_str().ok());
+    if request.method() == Method::GET && accepted.is_some_and(|types| types.contains("text/html"))
+    {
+        page(StatusCode::NOT_FOUND)
+    } else {
+        HttpResponse::NotFound().finish()
+    }
+}
+
+fn page(status: StatusCode) -> HttpResponse {
+    HttpResponse::build(status)
         .content_type(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-cache"))
         .body(INDEX)

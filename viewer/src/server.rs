@@ -13,8 +13,8 @@ use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::oneshot;
 
 use crate::answer::Readers;
-use crate::api::State;
 use crate::api::live::Live;
+use crate::api::{Receives, State};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::Error;
@@ -131,7 +131,9 @@ pub fn serve(config: Config) -> Result<Handle, Error> {
         request_bytes: config.max_request_bytes,
     };
     let readers = Readers::new(config.max_reading_bytes, config.read_patience);
-    let state = State { store, stats, live: Arc::new(Live::default()), readers };
+    let receives = Receives { otlp, otlp_grpc };
+    let live = Arc::new(Live::default());
+    let state = State { store, stats, live, readers, chips: config.chips, receives };
 
     let connections = Connections::of_this_process();
     let (stop_grpc, grpc_stopped) = oneshot::channel();

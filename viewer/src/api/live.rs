@@ -5,6 +5,7 @@
 //! browser connects again by itself. What waits counts against what all [readers](Readers) may hold
 //! together; a client whose next event does not fit is let go as well.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -78,11 +79,16 @@ impl Live {
             changes.traces.iter().filter_map(|&id| store.trace(id).cloned()).collect()
         };
         traces.sort_by_key(|trace| Reverse(trace.start));
+        // Made when the first client wants it, for all of them.
+        let summaries: Vec<_> = traces.iter().map(|_| OnceCell::new()).collect();
+        let summary = |at: usize| {
+            &**summaries[at].get_or_init(|| json(&Summary::of(&traces[at], &state.chips)))
+        };
         let stats =
             tick.is_multiple_of(TICKS_A_STATS).then(|| event("stats", &json(&totals(state))));
         self.lock().retain(|client| {
             !client.events.is_closed()
-                && client.tell_traces(&traces, changes.skipped)
+                && client.tell_traces(&traces, summary, changes.skipped)
                 && stats.as_ref().is_none_or(|stats| client.tell(stats.clone()))
         });
         if self.clients() == 0 {
@@ -112,17 +118,23 @@ impl Client {
         held.grow(bytes.len()) && self.events.try_send(Event { bytes, _held: held }).is_ok()
     }
 
-    fn tell_traces(&self, traces: &[Arc<Trace>], skipped: usize) -> bool {
-        let mut matching = traces.iter().filter(|trace| self.filter.matches(trace)).peekable();
+    fn tell_traces<'a>(
+        &self,
+        traces: &[Arc<Trace>],
+        summary: impl Fn(usize) -> &'a [u8],
+        skipped: usize,
+    ) -> bool {
+        let matches = |at: &usize| self.filter.matches(&traces[*at]);
+        let mut matching = (0..traces.len()).filter(matches).peekable();
         if matching.peek().is_none() && skipped == 0 {
             return true;
         }
         let mut data = Vec::from(*b"{\"traces\":[");
-        for (told, trace) in matching.by_ref().take(SUMMARIES).enumerate() {
+        for (told, at) in matching.by_ref().take(SUMMARIES).enumerate() {
             if told > 0 {
                 data.push(b',');
             }
-            drop(serde_json::to_writer(&mut data, &Summary::of(trace)));
+            data.extend_from_slice(summary(at));
             if data.len() > SUMMARIES_BYTES {
                 break;
             }
@@ -135,7 +147,9 @@ impl Client {
 
 /// `GET /viewer/api/live`: a connection that is told from now on.
 pub(super) async fn subscribe(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let filter = match Params::parse(request.query_string()).filter() {
+    let params = Params::parse(request.query_string());
+    let filter = params.trace_ids("traceID").and_then(|ids| Ok(Filter { ids, ..params.filter()? }));
+    let filter = match filter {
         Ok(filter) => filter,
         Err(wrong) => return error(&wrong.into()),
     };

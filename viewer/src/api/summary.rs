@@ -1,12 +1,14 @@
 //! A trace in one line: what lists and the live tail show.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::render::{List, Text, is_default};
-use crate::store::model::{Name, Span, TraceId};
+use crate::config::Chips;
+use crate::render::{self, List, Text, is_default};
+use crate::store::model::{Name, Span, TraceId, Value, find};
 use crate::store::trace::{ServiceTotal, Trace};
 
 /// The largest whole number that JavaScript keeps exactly; durations are cut to it.
@@ -14,11 +16,37 @@ pub(super) const MAX_NUMBER: u64 = (1 << 53) - 1;
 
 /// The services named of those in a trace, those with the most spans; more are only counted.
 const SERVICES: usize = 16;
+/// The actors named, likewise, of the first so many that the trace has.
+const ACTORS: usize = 8;
+const ACTORS_COUNTED: usize = 256;
+/// Bytes of a chip's value; what is longer is cut.
+const VALUE_BYTES: usize = 128;
+
+/// The attributes of actix-opentelemetry that say which actor handled a message, and how many
+/// messages a batch was made of.
+const ACTOR: &str = "actix.actor.name";
+const BATCH: &str = "actix.batch.message_count";
 
 /// A trace's summary.
 #[derive(Debug)]
 pub(crate) struct Summary {
     trace: Arc<Trace>,
+    /// The actors with the most spans, those first.
+    actors: Vec<(Box<str>, usize)>,
+    more_actors: usize,
+    /// The messages of the largest batch.
+    batch_size: Option<i64>,
+    chips: Vec<Chip>,
+}
+
+/// The value of one of the attributes that tell traces apart.
+#[derive(Debug, Serialize)]
+struct Chip {
+    key: Box<str>,
+    value: Box<str>,
+    /// Whether the value was longer.
+    #[serde(skip_serializing_if = "is_default")]
+    cut: bool,
 }
 
 /// The span that stands for `trace`: its root, or while that has not come, the one that starts
@@ -28,16 +56,60 @@ pub(super) fn first_span(trace: &Trace) -> Option<&Arc<Span>> {
 }
 
 impl Summary {
-    /// The summary of `trace`.
-    pub(crate) fn of(trace: &Arc<Trace>) -> Self {
-        Self { trace: Arc::clone(trace) }
+    /// The summary of `trace`, with the values of `chips`.
+    pub(crate) fn of(trace: &Arc<Trace>, chips: &Chips) -> Self {
+        let first = first_span(trace);
+        let mut actors: HashMap<&str, usize> = HashMap::new();
+        let mut batch_size = None;
+        // Of each chip the value so far, with where it comes from: the smaller counts.
+        let mut values: Vec<Option<((bool, u64), &Value)>> = vec![None; chips.keys().len()];
+        for span in &trace.spans {
+            let place = (!first.is_some_and(|first| Arc::ptr_eq(first, span)), span.start);
+            for attribute in &span.attributes {
+                match (&*attribute.key, &attribute.value) {
+                    (ACTOR, Value::String(actor)) => {
+                        if actors.len() < ACTORS_COUNTED || actors.contains_key(&**actor) {
+                            *actors.entry(actor).or_default() += 1;
+                        }
+                    }
+                    (BATCH, Value::Int(messages)) => batch_size = batch_size.max(Some(*messages)),
+                    _ => {}
+                }
+                for (key, value) in chips.keys().zip(&mut values) {
+                    let is_nearer = || value.is_none_or(|(held, _)| place < held);
+                    if *key == *attribute.key && is_nearer() {
+                        *value = Some((place, &attribute.value));
+                    }
+                }
+            }
+        }
+        let of_resource = |key| first.and_then(|first| find(&first.resource.attributes, key));
+        let chips = chips.keys().zip(values).filter_map(|(key, value)| {
+            let value = value.map(|(_, value)| value).or_else(|| of_resource(key))?;
+            Some(Chip::new(key, value))
+        });
+        let chips = chips.collect();
+        let mut actors: Vec<_> = actors.into_iter().collect();
+        actors.sort_unstable_by_key(|(name, spans)| (Reverse(*spans), *name));
+        let more_actors = actors.len().saturating_sub(ACTORS);
+        let actors = actors.into_iter().take(ACTORS).map(|(name, spans)| (name.into(), spans));
+        let actors = actors.collect();
+        Self { trace: Arc::clone(trace), actors, more_actors, batch_size, chips }
+    }
+}
+
+impl Chip {
+    fn new(key: &str, value: &Value) -> Self {
+        let text = render::text(value);
+        let shown = &text[..text.floor_char_boundary(VALUE_BYTES)];
+        Self { key: key.into(), value: shown.into(), cut: shown.len() < text.len() }
     }
 }
 
 impl Serialize for Summary {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a, L> {
+        struct Fields<'a, L, A> {
             trace_id: Text<TraceId>,
             root_name: &'a str,
             root_service: &'a str,
@@ -50,12 +122,23 @@ impl Serialize for Summary {
             services: L,
             #[serde(skip_serializing_if = "is_default")]
             more_services: usize,
+            actors: A,
+            #[serde(skip_serializing_if = "is_default")]
+            more_actors: usize,
+            #[serde(skip_serializing_if = "is_default")]
+            batch_size: Option<i64>,
+            chips: &'a [Chip],
         }
         #[derive(Serialize)]
         struct Service<'a> {
             name: &'a str,
             spans: usize,
             errors: usize,
+        }
+        #[derive(Serialize)]
+        struct Actor<'a> {
+            name: &'a str,
+            spans: usize,
         }
         let trace = &*self.trace;
         let top = first_span(trace);
@@ -65,6 +148,7 @@ impl Serialize for Summary {
             let services = services.iter();
             services.map(|(name, of)| Service { name, spans: of.spans, errors: of.errors })
         };
+        let actors = || self.actors.iter().map(|(name, spans)| Actor { name, spans: *spans });
         Fields {
             trace_id: Text(trace.id),
             root_name: top.map_or("", |span| &span.name),
@@ -77,6 +161,10 @@ impl Serialize for Summary {
             link_count: trace.links(),
             services: List(services),
             more_services,
+            actors: List(actors),
+            more_actors: self.more_actors,
+            batch_size: self.batch_size,
+            chips: &self.chips,
         }
         .serialize(serializer)
     }
@@ -106,7 +194,8 @@ mod tests {
             trace.services.insert(format!("service-{number}").into(), total);
         }
 
-        let json = serde_json::to_value(Summary::of(&Arc::new(trace))).expect("JSON");
+        let summary = Summary::of(&Arc::new(trace), &Chips::default());
+        let json = serde_json::to_value(summary).expect("JSON");
 
         let named = json["services"].as_array().map_or(&[][..], Vec::as_slice);
         assert_eq!((named.len(), &json["more_services"]), (SERVICES, &(40 - SERVICES).into()));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::State;
+use super::{Receives, State};
 use crate::stats::SignalStats;
 
 /// The statistics as the page shows them.
@@ -24,6 +24,7 @@ pub(super) struct Totals {
     cut: u64,
     spans_per_second: f64,
     signals: Signals,
+    receives: Receives,
     live_clients: usize,
 }
 
@@ -66,6 +67,7 @@ pub(super) fn totals(state: &State) -> Totals {
             metrics: stats.metrics.snapshot(),
             logs: stats.logs.snapshot(),
         },
+        receives: state.receives,
         live_clients,
     }
 }

@@ -276,6 +276,7 @@ fn search_filter(params: &Params) -> Result<Filter, ParamError> {
         duration_min: params.duration("query.durationMin")?,
         duration_max: params.duration("query.durationMax")?,
         errors: false,
+        ids: Vec::new(),
     })
 }
 

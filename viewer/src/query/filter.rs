@@ -26,6 +26,8 @@ pub(crate) struct Filter {
     pub(crate) duration_max: Option<u64>,
     /// Only traces with an error, in any span.
     pub(crate) errors: bool,
+    /// Only these traces, if any are named.
+    pub(crate) ids: Vec<TraceId>,
 }
 
 impl Filter {
@@ -41,6 +43,7 @@ impl Filter {
             && self.start_min.is_none_or(|earliest| trace.end >= earliest)
             && self.duration_min.is_none_or(|least| trace.duration() >= least)
             && (!self.errors || trace.errors() > 0)
+            && (self.ids.is_empty() || self.ids.contains(&trace.id))
     }
 
     fn matches_span(&self, span: &Span) -> bool {

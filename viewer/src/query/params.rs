@@ -69,7 +69,7 @@ impl Params {
     }
 
     /// What `read` makes of the value of that name, if there is one; `expected` says what it takes.
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         name: &str,
         expected: &str,
@@ -138,6 +138,7 @@ impl Params {
             duration_min: self.duration("minDuration")?,
             duration_max: self.duration("maxDuration")?,
             errors: self.flag("errors")?,
+            ids: Vec::new(),
         };
         match (filter.duration_min, filter.duration_max) {
             (Some(least), Some(most)) if most < least => {

@@ -3,6 +3,7 @@
 
 mod errors;
 mod legacy;
+mod list;
 mod search;
 mod stable;
 mod viewer;

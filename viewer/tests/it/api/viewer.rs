@@ -229,6 +229,7 @@ fn the_search_sums_traces_up_and_understands_logfmt() {
             "start_us": order.map(|order| order.start_us), "duration_ns": 1_000_000,
             "span_count": 1, "error_count": 0, "link_count": 0,
             "services": [{"name": "store", "spans": 1, "errors": 0}],
+            "actors": [{"name": "Ledger", "spans": 1}], "chips": [],
         })
     );
 }
