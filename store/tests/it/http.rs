@@ -148,6 +148,7 @@ async fn the_store_is_alive_and_ready_and_describes_itself() {
             "/checkout",
             "/faults",
             "/healthz",
+            "/lessons",
             "/openapi.json",
             "/orders/{id}",
             "/products/{id}",
