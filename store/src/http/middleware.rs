@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use super::{problem::ApiError, state::AppState, trace_headers::baggage_value};
 use crate::{
     actors::{ActorSystem, Faults},
-    lessons::{OUTCOME_HEADER, Taught},
+    lessons::{LESSON_BAGGAGE, OUTCOME_HEADER, Taught},
 };
 
 /// The header in which a browser says whether a request comes from a page of the same site.
@@ -112,7 +112,9 @@ async fn with_lesson<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let Some(Taught { outcome, answer }) = state.lessons().teach(request.request()).await else {
+    let unread = baggage_value(request.headers(), LESSON_BAGGAGE);
+    let taught = state.lessons().teach(request.request(), unread).await;
+    let Some(Taught { outcome, answer }) = taught else {
         return Ok(with_faults(state, cx, request, next).await?.map_into_left_body());
     };
     let mut response = match answer {

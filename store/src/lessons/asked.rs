@@ -1,8 +1,9 @@
-//! Which lesson a request asks for: in its query, or in its baggage.
+//! Which lesson a request asks for, in its query or in its baggage.
 //!
-//! The query goes before the baggage: `?lesson=spawn&as=mistake&run=7` is what a person writes, and
-//! `baggage: grocery.lesson=spawn,grocery.lesson.as=mistake,grocery.lesson.run=7` is what goes with a
-//! trip through every request. Without `as` it is the mistake; without `run` the store names the run.
+//! A person writes a query, such as `?lesson=spawn&as=mistake&run=7`. Baggage, such as
+//! `grocery.lesson=spawn,grocery.lesson.as=mistake,grocery.lesson.run=7`, goes with every request of a
+//! trip. If a request has both, the query counts. Without `as` it is the mistake, and without `run` the
+//! store chooses a name for the run.
 
 use std::{borrow::Cow, fmt};
 
@@ -12,23 +13,43 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::{
-    LESSON_BAGGAGE, LESSON_PARAMETER, Lesson, RUN_BAGGAGE, RUN_PARAMETER, VARIANT_BAGGAGE,
-    VARIANT_PARAMETER, Variant,
+    lesson::{LESSON_PARAMETER, Lesson, RUN_PARAMETER, VARIANT_PARAMETER, Variant},
+    list::find,
 };
+
+/// The baggage key that asks for a lesson by its name.
+pub const LESSON_BAGGAGE: &str = "grocery.lesson";
+
+/// The baggage key that says which [`Variant`] to make.
+pub const VARIANT_BAGGAGE: &str = "grocery.lesson.as";
+
+/// The baggage key that gives the run a name, by which its spans are found.
+pub const RUN_BAGGAGE: &str = "grocery.lesson.run";
 
 /// The longest name of a run, in bytes.
 const MAX_RUN: usize = 64;
 
-/// What a request asks for, not yet judged.
+/// What a request asks for. There need not be such a lesson.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     pub(super) lesson: Cow<'a, str>,
     variant: Option<Cow<'a, str>>,
     run: Option<Cow<'a, str>>,
-    is_of_another_site: bool,
+    origin: Origin,
 }
 
-/// A lesson that can be made.
+/// Where the request says which lesson it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Query,
+    /// In the query, and a browser says that a page of another site sends it.
+    QueryOfAnotherSite,
+    Baggage,
+    /// In the header `baggage`, but the store's propagators do not read it.
+    UnreadBaggage,
+}
+
+/// A run of a lesson that there is.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) lesson: &'static Lesson,
@@ -36,21 +57,30 @@ pub(super) struct Request {
     pub(super) run: String,
 }
 
-/// Why a lesson is not made. The request is served without it.
+/// Why a store does not make the lesson that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ignored {
     NotAllowed,
     NoSuchLesson,
     NoSuchVariant,
     MalformedRun,
-    OfAnotherSite,
+    OtherSite,
+    NoBaggage,
     TooManyLessons,
 }
 
 impl<'a> Asked<'a> {
-    /// What this request asks for, if it asks for a lesson.
-    pub(super) fn of(request: &'a HttpRequest, cx: &'a Context) -> Option<Self> {
-        Self::in_query(request).or_else(|| Self::in_baggage(cx))
+    /// Reads what this request asks for; `None` if it asks for no lesson. `unread` is the entry
+    /// [`LESSON_BAGGAGE`] of the header, which the context lacks if the store reads no baggage.
+    pub(super) fn of(
+        request: &'a HttpRequest,
+        cx: &'a Context,
+        unread: Option<&'a str>,
+    ) -> Option<Self> {
+        Self::in_query(request).or_else(|| Self::in_baggage(cx)).or_else(|| {
+            let lesson = Cow::Borrowed(unread?);
+            Some(Self { lesson, variant: None, run: None, origin: Origin::UnreadBaggage })
+        })
     }
 
     fn in_query(request: &'a HttpRequest) -> Option<Self> {
@@ -63,23 +93,30 @@ impl<'a> Asked<'a> {
         };
         let lesson = value(LESSON_PARAMETER)?;
         let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
-        let is_of_another_site = site == Some(b"cross-site");
-        let (variant, run) = (value(VARIANT_PARAMETER), value(RUN_PARAMETER));
-        Some(Self { lesson, variant, run, is_of_another_site })
+        let origin = match site {
+            Some(b"cross-site") => Origin::QueryOfAnotherSite,
+            _ => Origin::Query,
+        };
+        Some(Self { lesson, variant: value(VARIANT_PARAMETER), run: value(RUN_PARAMETER), origin })
     }
 
     fn in_baggage(cx: &'a Context) -> Option<Self> {
         let value = |key| cx.baggage().get(key).map(|value| Cow::Borrowed(value.as_str()));
         let (lesson, variant) = (value(LESSON_BAGGAGE)?, value(VARIANT_BAGGAGE));
-        Some(Self { lesson, variant, run: value(RUN_BAGGAGE), is_of_another_site: false })
+        Some(Self { lesson, variant, run: value(RUN_BAGGAGE), origin: Origin::Baggage })
     }
 
-    /// Whether a store that makes lessons could make this one.
-    pub(super) fn judge(&self) -> Result<Request, Ignored> {
-        if self.is_of_another_site {
-            return Err(Ignored::OfAnotherSite);
+    /// Finds the lesson.
+    ///
+    /// # Errors
+    /// The reason why there is none to make.
+    pub(super) fn find(&self) -> Result<Request, Ignored> {
+        match self.origin {
+            Origin::Query | Origin::Baggage => {}
+            Origin::QueryOfAnotherSite => return Err(Ignored::OtherSite),
+            Origin::UnreadBaggage => return Err(Ignored::NoBaggage),
         }
-        let lesson = Lesson::find(&self.lesson).ok_or(Ignored::NoSuchLesson)?;
+        let lesson = find(&self.lesson).ok_or(Ignored::NoSuchLesson)?;
         let variant = match self.variant.as_deref() {
             None => Variant::Mistake,
             Some(name) => Variant::BOTH
@@ -109,7 +146,8 @@ impl Ignored {
             Self::NoSuchLesson => "no-such-lesson",
             Self::NoSuchVariant => "no-such-variant",
             Self::MalformedRun => "malformed-run",
-            Self::OfAnotherSite => "of-another-site",
+            Self::OtherSite => "other-site",
+            Self::NoBaggage => "no-baggage",
             Self::TooManyLessons => "too-many-lessons",
         }
     }
@@ -121,12 +159,13 @@ impl fmt::Display for Ignored {
         f.write_str(match self {
             Self::NotAllowed => "this store makes no lessons: start it with --allow-faults",
             Self::NoSuchLesson => "there is no such lesson: GET /lessons lists them",
-            Self::NoSuchVariant => "a lesson is made as=mistake or as=fix",
+            Self::NoSuchVariant => "it is neither as=mistake nor as=fix",
             Self::MalformedRun => {
-                "a run is named by 1 to 64 letters, digits, hyphens, dots or underscores"
+                "the name of a run is 1 to 64 letters, digits, hyphens, dots and underscores"
             }
-            Self::OfAnotherSite => "a page of another site asks for it",
-            Self::TooManyLessons => "as many lessons as may be are being made: try again",
+            Self::OtherSite => "a page of another site asks for it",
+            Self::NoBaggage => "this store reads no baggage: OTEL_PROPAGATORS must list it",
+            Self::TooManyLessons => "too many lessons are running: try again",
         })
     }
 }

@@ -8,7 +8,10 @@ use futures_util::join;
 use opentelemetry::{KeyValue, trace::Tracer as _};
 use tokio::sync::oneshot;
 
-use super::{Lesson, Picture, Variant, tracer::LessonTracer};
+use super::{
+    lesson::{Lesson, Picture, Variant},
+    tracer::LessonTracer,
+};
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "batch",

@@ -1,52 +1,56 @@
-//! What `GET /lessons` says of the lessons.
+//! The answer to `GET /lessons`.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Excerpt, LESSONS, Lesson, Picture, Variant};
+use super::{
+    excerpt::Excerpt,
+    lesson::{Lesson, Picture, Variant},
+    list::LESSONS,
+};
 
 /// The answer to `GET /lessons`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LessonList {
     /// Whether this store makes lessons: `grocery store --allow-faults`.
     pub honoured: bool,
-    /// All lessons, in the order in which they are best taken.
+    /// All lessons, in the order in which they are best read.
     pub lessons: Vec<LessonCard>,
 }
 
 /// One lesson.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LessonCard {
-    /// What it is asked for by.
+    /// The name by which requests ask for it.
     #[schema(example = "spawn")]
     pub name: &'static str,
-    /// What it is called.
+    /// A title.
     pub title: &'static str,
     /// The mistake, in a sentence.
     pub mistake: &'static str,
-    /// What one sees of it, in a sentence.
+    /// What is seen of it in the trace, in a sentence or two.
     pub seen: &'static str,
-    /// What has become of the trace.
+    /// What the mistake does to the trace.
     pub picture: Picture,
-    /// Where it runs.
+    /// Where it runs, so that it does no harm to other requests.
     pub runs: &'static str,
-    /// Why it comes out so, and what mends it.
+    /// Why this happens, and why the fix helps, in three sentences.
     pub why: [&'static str; 3],
-    /// The file with the code of both variants.
+    /// The file with the mistake and the fix, relative to the root of the repository.
     #[schema(example = "store/src/lessons/spawn.rs")]
     pub file: &'static str,
-    /// With the mistake, and without it.
+    /// The mistake, then the fix.
     pub variants: [LessonVariant; 2],
 }
 
-/// A lesson with its mistake, or without it.
+/// The mistake or the fix of a lesson.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LessonVariant {
-    /// Which of the two.
+    /// Which of the two it is.
     #[serde(rename = "as")]
     pub variant: Variant,
-    /// The path and the query by which it is asked for. More may follow: `&run=` and a name by which
-    /// to find its spans.
+    /// The path and query that ask for it. `&run=` and a name may follow, by which the run's spans are
+    /// found.
     #[schema(example = "/?lesson=spawn&as=mistake")]
     pub request: String,
     /// Its code.
@@ -54,7 +58,7 @@ pub struct LessonVariant {
 }
 
 impl LessonList {
-    /// All lessons of a store that makes them if `honoured`.
+    /// The list of a store that makes lessons if `honoured`.
     pub(super) fn new(honoured: bool) -> Self {
         Self { honoured, lessons: LESSONS.iter().map(LessonCard::from).collect() }
     }
@@ -64,7 +68,7 @@ impl From<&Lesson> for LessonCard {
     fn from(lesson: &Lesson) -> Self {
         let variant = |variant| LessonVariant {
             variant,
-            request: format!("/?lesson={}&as={variant}", lesson.name),
+            request: lesson.request_of_any_run(variant),
             code: lesson.code(variant),
         };
         Self {

@@ -12,7 +12,10 @@ use opentelemetry::{
 };
 use tokio::{net::TcpListener, time::timeout};
 
-use super::{Lesson, Picture, Variant, tracer::LessonTracer};
+use super::{
+    lesson::{Lesson, Picture, Variant},
+    tracer::LessonTracer,
+};
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "error",

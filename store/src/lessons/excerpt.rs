@@ -1,4 +1,4 @@
-//! The code that a reader is shown, cut out of its file.
+//! The part of a lesson's file that a reader is shown.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,10 +14,10 @@ pub struct Excerpt {
     pub text: String,
 }
 
-/// What is in `source` between the comments `// ANCHOR: name` and `// ANCHOR_END: name`. The comments
-/// are those by which mdBook includes a part of a file.
+/// Returns what is in `source` between the comments `// ANCHOR: name` and `// ANCHOR_END: name`. These
+/// are the comments with which mdBook includes a part of a file.
 ///
-/// Without such comments it is the whole file, which a test of every lesson refuses as too long.
+/// Without such comments it is the whole file. A test refuses that, because it is too long.
 pub(super) fn between(source: &str, name: &str) -> Excerpt {
     let place = |comment: &str| {
         source.lines().position(|line| line.trim_start().strip_prefix(comment) == Some(name))

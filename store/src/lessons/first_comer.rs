@@ -9,8 +9,8 @@ use opentelemetry::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Lesson, Picture, Variant,
     aisle::{Aisle, Reserve},
+    lesson::{Lesson, Picture, Variant},
     tracer::LessonTracer,
 };
 

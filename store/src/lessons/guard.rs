@@ -11,7 +11,10 @@ use opentelemetry::{
 };
 use tokio::sync::oneshot;
 
-use super::{CUSTOMER, Lesson, Picture, Variant, tracer::LessonTracer};
+use super::{
+    lesson::{Lesson, Picture, Variant},
+    tracer::{CUSTOMER, LessonTracer},
+};
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "guard",

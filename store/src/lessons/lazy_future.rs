@@ -8,8 +8,8 @@ use opentelemetry::{
 };
 
 use super::{
-    Lesson, Picture, Variant,
     aisle::{Aisle, Reserve},
+    lesson::{Lesson, Picture, Variant},
     tracer::LessonTracer,
 };
 

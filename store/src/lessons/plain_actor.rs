@@ -5,8 +5,8 @@ use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use opentelemetry::KeyValue;
 
 use super::{
-    Lesson, Picture, Variant,
     aisle::{Aisle, Reserve},
+    lesson::{Lesson, Picture, Variant},
     tracer::LessonTracer,
 };
 

@@ -12,8 +12,8 @@ use opentelemetry::{
 use tokio::sync::oneshot;
 
 use super::{
-    Lesson, Picture, Variant,
     aisle::{Aisle, Reserve},
+    lesson::{Lesson, Picture, Variant},
     tracer::LessonTracer,
 };
 

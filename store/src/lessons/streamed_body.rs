@@ -13,8 +13,8 @@ use opentelemetry::{
 use tokio::time::sleep;
 
 use super::{
-    Lesson, Picture, Variant,
     aisle::{Aisle, Reserve},
+    lesson::{Lesson, Picture, Variant},
     tracer::LessonTracer,
 };
 

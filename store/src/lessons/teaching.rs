@@ -12,19 +12,25 @@ use opentelemetry::{
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    CUSTOMER, FIRST_CUSTOMER, LESSON_BAGGAGE, LessonList, RUN_ATTRIBUTE, RUN_BAGGAGE,
-    VARIANT_BAGGAGE,
-    asked::{Asked, Ignored, Request},
-    tracer::LessonTracer,
+    asked::{Asked, Ignored, LESSON_BAGGAGE, RUN_BAGGAGE, Request, VARIANT_BAGGAGE},
+    card::LessonList,
+    tracer::{CUSTOMER, LessonTracer, RUN_ATTRIBUTE},
 };
 
-/// How many lessons a store makes at a time. Each may start a few threads.
+/// How many lessons a store runs at a time. Each may start a few threads.
 pub const MAX_LESSONS: usize = 8;
 
-/// The longest that a lesson may take. It takes a fraction of a second.
+/// The longest that a lesson may take. It usually takes a few milliseconds.
 pub const LONGEST_LESSON: Duration = Duration::from_secs(10);
 
-/// The most that is kept of a name that no lesson has, in characters.
+/// The header of an answer that says what became of the lesson that the request asked for:
+/// `honoured;run=RUN`, `cut-short;run=RUN` or `ignored;reason=REASON`.
+pub const OUTCOME_HEADER: &str = "grocery-lesson";
+
+/// The customer of a request that does not name one.
+pub const FIRST_CUSTOMER: &str = "alice";
+
+/// How much of the name of an unknown lesson is recorded, in characters.
 const MAX_NAME: usize = 64;
 
 /// The lessons of one store.
@@ -35,12 +41,12 @@ pub(crate) struct Lessons {
     tracer: Arc<BoxedTracer>,
 }
 
-/// A request that asked for a lesson, and what became of that.
+/// The result for a request that asked for a lesson.
 #[derive(Debug)]
 pub(crate) struct Taught {
-    /// The value of [`OUTCOME_HEADER`](super::OUTCOME_HEADER).
+    /// The value of [`OUTCOME_HEADER`].
     pub(crate) outcome: String,
-    /// The answer to the request, if the lesson is about that. Otherwise the request is served as ever.
+    /// The answer to the request, if the lesson gives one.
     pub(crate) answer: Option<HttpResponse>,
 }
 
@@ -52,26 +58,31 @@ enum Outcome {
 }
 
 impl Lessons {
-    /// Those of a store that makes them if `honoured`.
+    /// The lessons of a store that makes them if `honoured`. `tracer` makes their spans.
     pub(crate) fn new(honoured: bool, tracer: Arc<BoxedTracer>) -> Self {
         Self { honoured, places: Arc::new(Semaphore::new(MAX_LESSONS)), tracer }
     }
 
-    /// What there is to be asked for.
+    /// The list of all lessons.
     pub(crate) fn list(&self) -> LessonList {
         LessonList::new(self.honoured)
     }
 
-    /// Makes the lesson that the request asks for, if it asks for one. It is done when this is, but
-    /// for the body of its answer.
+    /// Makes the lesson that the request asks for; `None` if it asks for none. When it returns, the
+    /// lesson is over, except for the body of its answer, if it gives one.
     ///
-    /// The span of the request, which must be current, says which lesson it was, or in an event why
-    /// there was none.
-    pub(crate) async fn teach(&self, request: &HttpRequest) -> Option<Taught> {
+    /// The current span must be the request's SERVER span. It gets attributes that say which lesson it
+    /// was, or an event that says why there was none. `unread` is the entry `grocery.lesson` of the
+    /// header `baggage`.
+    pub(crate) async fn teach(
+        &self,
+        request: &HttpRequest,
+        unread: Option<&str>,
+    ) -> Option<Taught> {
         let cx = Context::current();
-        let asked = Asked::of(request, &cx)?;
-        let judged = if self.honoured { asked.judge() } else { Err(Ignored::NotAllowed) };
-        let admitted = judged.and_then(|lesson| {
+        let asked = Asked::of(request, &cx, unread)?;
+        let found = if self.honoured { asked.find() } else { Err(Ignored::NotAllowed) };
+        let admitted = found.and_then(|lesson| {
             let place = Arc::clone(&self.places).try_acquire_owned();
             place.map(|place| (lesson, place)).map_err(|_| Ignored::TooManyLessons)
         });
@@ -91,6 +102,7 @@ impl Lessons {
     }
 }
 
+/// Makes the lesson, and ends it if it takes longer than `limit`.
 async fn make(
     cx: &Context,
     Request { lesson, variant, run }: Request,
@@ -102,7 +114,7 @@ async fn make(
         KeyValue::new("lesson.as", variant.name()),
         KeyValue::new(RUN_ATTRIBUTE, run.clone()),
     ]);
-    // What asked for the lesson goes no further, or whatever the lesson calls would make it again.
+    // Without the entries that asked for the lesson: a service that the lesson calls would make it again.
     let is_kept = |key: &str| ![LESSON_BAGGAGE, VARIANT_BAGGAGE, RUN_BAGGAGE].contains(&key);
     let mut baggage: Baggage = (cx.baggage().iter())
         .filter(|(key, _)| is_kept(key.as_str()))
@@ -110,7 +122,7 @@ async fn make(
         .collect();
     if baggage.get(CUSTOMER).is_none() {
         baggage.insert(CUSTOMER, FIRST_CUSTOMER);
-        // The span began before there was a customer.
+        // The span started before the baggage named a customer.
         cx.span().set_attribute(KeyValue::new(CUSTOMER, FIRST_CUSTOMER));
     }
     let cx_of_lesson = cx.with_baggage(baggage);
@@ -123,7 +135,7 @@ async fn make(
     }
 }
 
-/// The name that the instrumentation gives to the request's span.
+/// The name that the instrumentation gives to the request's SERVER span.
 fn request_name(request: &HttpRequest) -> String {
     match request.match_pattern() {
         Some(route) => format!("{} {route}", request.method()),
@@ -157,7 +169,7 @@ mod tests {
     use opentelemetry::global;
 
     use super::*;
-    use crate::lessons::{Lesson, Picture, Variant};
+    use crate::lessons::lesson::{Lesson, Picture, Variant};
 
     fn lessons() -> Lessons {
         Lessons::new(true, Arc::new(global::tracer("test")))
@@ -165,7 +177,7 @@ mod tests {
 
     async fn outcome(lessons: &Lessons, path: &str) -> String {
         let request = TestRequest::with_uri(path).to_http_request();
-        lessons.teach(&request).await.unwrap().outcome
+        lessons.teach(&request, None).await.unwrap().outcome
     }
 
     #[actix_web::test]
@@ -178,6 +190,14 @@ mod tests {
         assert_eq!(outcome(&lessons, path).await, "ignored;reason=too-many-lessons");
         others.pop();
         assert_eq!(outcome(&lessons, path).await, "honoured;run=7");
+    }
+
+    #[actix_web::test]
+    async fn a_lesson_in_baggage_that_the_store_does_not_read_is_ignored() {
+        let request = TestRequest::with_uri("/").to_http_request();
+        let taught = lessons().teach(&request, Some("spawn")).await.unwrap();
+        assert_eq!(taught.outcome, "ignored;reason=no-baggage");
+        assert!(lessons().teach(&request, None).await.is_none());
     }
 
     #[actix_web::test]

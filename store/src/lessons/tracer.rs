@@ -1,4 +1,4 @@
-//! The tracer of a run, whose spans can be found wherever they land.
+//! The tracer of a run, which marks all spans of the run.
 
 use std::sync::Arc;
 
@@ -10,26 +10,30 @@ use opentelemetry::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{CUSTOMER, RUN_ATTRIBUTE};
+/// The attribute by which the spans of a run are found.
+pub const RUN_ATTRIBUTE: &str = "lesson.run";
 
-/// Makes the spans of one run: each has the attribute `lesson.run`.
+/// The baggage key, and the attribute of spans, that says which customer a request is for.
+pub const CUSTOMER: &str = "customer";
+
+/// Makes the spans of one run. Each of them has the attribute [`RUN_ATTRIBUTE`].
 ///
-/// It is the lesson's place among those that may be made at a time, too. So a lesson is under way for as
-/// long as anything that it has started, on whichever thread, has a clone of this.
+/// It also holds the run's place among the lessons that may run at a time. So the lesson counts as
+/// running for as long as a task, a thread or an actor that it has started has a clone of this.
 #[derive(Clone, Debug)]
 pub(super) struct LessonTracer(Arc<Run>);
 
 #[derive(Debug)]
 struct Run {
     name: String,
-    /// What the span of the request that asked for it is called.
+    /// The name of the SERVER span of the request that asked for it.
     request_name: String,
     tracer: Arc<BoxedTracer>,
     _place: OwnedSemaphorePermit,
 }
 
 impl LessonTracer {
-    /// A tracer of this run, which `tracer` makes the spans for.
+    /// A tracer for the run of this name. `tracer` makes the spans.
     pub(super) fn new(
         name: String,
         request_name: String,
@@ -39,20 +43,19 @@ impl LessonTracer {
         Self(Arc::new(Run { name, request_name, tracer, _place: place }))
     }
 
-    /// The attribute by which the run's spans are found: for an actor's
-    /// [`attributes`](actix_opentelemetry::TracedActor::attributes).
+    /// The attribute [`RUN_ATTRIBUTE`], for spans that it does not make itself: those of an actor, by
+    /// [`TracedActor::attributes`](actix_opentelemetry::TracedActor::attributes), and of requests.
     pub(super) fn run(&self) -> KeyValue {
         KeyValue::new(RUN_ATTRIBUTE, self.0.name.clone())
     }
 
-    /// The span of a request that came in beside the one that asked for the lesson. It is in the
-    /// trace and has the baggage that `cx` says.
+    /// Starts the SERVER span of another request, in the trace and with the baggage of `cx`.
     pub(super) fn start_request(&self, cx: &Context) -> Context {
         let builder = self.span_builder(self.0.request_name.clone()).with_kind(SpanKind::Server);
         cx.with_span(self.build_with_context(builder, cx))
     }
 
-    /// Serves the request of another customer, which begins a trace of its own.
+    /// Does `work` as a request of another customer, in a trace of its own.
     pub(super) async fn serve<F: Future>(&self, customer: &'static str, work: F) -> F::Output {
         let baggage = [KeyValue::new(CUSTOMER, customer)];
         let cx = self.start_request(&Context::new().with_baggage(baggage));

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use actix_opentelemetry::testing::{SpanTree, TestTrace, recorder};
 use serde_json::Value;
-use store::lessons::{LESSONS, Lesson, OUTCOME_HEADER, RUN_ATTRIBUTE, Variant};
+use store::lessons::{LESSONS, OUTCOME_HEADER, RUN_ATTRIBUTE, Variant, find};
 use uuid::Uuid;
 
 use crate::support::{Ask, TestStore};
@@ -27,7 +27,7 @@ async fn assert_comes_out_as_documented(name: &str) {
 /// is over with its answer, and so are its spans.
 async fn tree_of_a_run(store: &TestStore, name: &str, variant: Variant) -> String {
     let run = Uuid::new_v4().to_string();
-    let request = Lesson::find(name).unwrap().request(variant, &run);
+    let request = find(name).unwrap().request(variant, &run);
     let answer = store.get(&request).header("baggage", "customer=alice").send().await;
     assert_eq!(answer.header(OUTCOME_HEADER), format!("honoured;run={run}"));
     let (spans, open) = recorder().traces_with(RUN_ATTRIBUTE, &run);
@@ -127,7 +127,7 @@ async fn a_lesson_that_is_none_is_ignored_and_the_span_of_the_request_says_why()
     {
         let answer = store.get("/?lesson=guard").header("sec-fetch-site", site).send().await;
         let outcome = answer.header(OUTCOME_HEADER);
-        assert_eq!(outcome == "ignored;reason=of-another-site", is_ignored, "{site}: {outcome}");
+        assert_eq!(outcome == "ignored;reason=other-site", is_ignored, "{site}: {outcome}");
     }
     let asks_for_none = store.get("/?as=fix&run=7").header("baggage", "grocery.lesson.run=7");
     assert_eq!(outcome(asks_for_none).await.0, "");

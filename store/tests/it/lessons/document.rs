@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Mutex};
 
-use store::lessons::{LESSONS, Lesson, Variant};
+use store::lessons::{LESSONS, Lesson, Variant, find};
 
 /// The trees that the document shows.
 type Trees = BTreeMap<(&'static str, &'static str), String>;
@@ -30,7 +30,7 @@ fn is_to_be_updated() -> bool {
 /// Expects that the document shows this tree, or writes it there.
 #[track_caller]
 pub(super) fn assert_shows(name: &str, variant: Variant, tree: &str) {
-    let lesson = Lesson::find(name).unwrap();
+    let lesson = find(name).unwrap();
     if is_to_be_updated() {
         let _one_at_a_time = WRITING.lock().unwrap();
         let mut trees = read();
