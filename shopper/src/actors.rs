@@ -1,4 +1,4 @@
-//! The actors of a thread: a pool of shoppers that grows as long as more are out at once.
+//! The actors of a thread: a pool of shoppers, which grows when all of them are on a trip.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::{
     trip::{TripContext, make_trip},
 };
 
-/// The shoppers of one thread. It sends an idle shopper on each trip, and starts one more when none
+/// The shoppers of one thread. It sends an idle shopper on each trip, and starts a new one if none
 /// is idle.
 pub(crate) struct ShopperPool {
     context: Rc<TripContext>,
@@ -55,7 +55,7 @@ impl Handler<Idle> for ShopperPool {
     }
 }
 
-/// Makes one trip at a time, each for whom its guard says.
+/// Makes one trip at a time. Which of the run's shoppers it plays is in the plan of the trip.
 struct Shopper {
     context: Rc<TripContext>,
     pool: Addr<ShopperPool>,

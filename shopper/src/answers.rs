@@ -1,7 +1,7 @@
-//! What a shopper has to find in the answers of a store.
+//! The fields that a shopper needs of the store's answers.
 //!
-//! It is less than `shared::wire` has: a store in another language, such as the one that a tutorial
-//! builds, can be shopped in without aisles and without saying what is in stock.
+//! They are fewer than in `shared::wire`. So the shopper also works with a simpler store, such as
+//! one that is built in a tutorial, whose products have no aisle and no number in stock.
 
 use serde::Deserialize;
 use shared::money::Money;
@@ -23,12 +23,12 @@ pub struct Inventory {
 /// One product.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Product {
-    /// Names the product for ever.
+    /// Identifies the product. It never changes.
     pub id: String,
     /// What it is called.
     pub name: String,
     /// Price of one piece.
     pub price: Money,
-    /// How many pieces can be bought now, if the store says so.
+    /// How many pieces can be bought now, if the store says it.
     pub in_stock: Option<u64>,
 }

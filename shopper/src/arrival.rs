@@ -1,7 +1,8 @@
-//! When the trips of the open model start: a schedule that nothing but its seed decides.
+//! When the trips of the open model start: a schedule that depends on its settings and seed only.
 //!
-//! The store's answers cannot slow it down: that is what makes the model open, and its latencies
-//! true. A schedule is a plain iterator, so it can be tested without a clock.
+//! The store's answers cannot slow it down. That is what makes the model open: a slow store gets as
+//! many trips as a fast one, and so its latency shows in full. A schedule is a plain iterator, so
+//! it can be tested without a clock.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -10,14 +11,14 @@ use rand_distr::{Distribution, Exp1};
 
 use crate::plan::{Purpose, rng};
 
-/// The highest rate that can be asked for, in trips per second: far more than one process makes.
+/// The highest rate that can be asked for, in trips per second: far more than one process can make.
 const MAX_RATE: f64 = 1_000_000.0;
 
 /// How the starts are spread at a given rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Arrivals {
-    /// At random, each independent of the others, as shoppers who don't know each other come: the
-    /// times between them are exponentially distributed.
+    /// At random, each independent of the others, as strangers come to a shop: the times between
+    /// them are exponentially distributed.
     Poisson,
     /// At equal distances.
     Even,
@@ -25,9 +26,10 @@ pub enum Arrivals {
 
 /// The intended starts of the trips, since the start of the run.
 ///
-/// Starts are points at equal distances (even) or with exponential distances of mean 1 (Poisson)
-/// on a line of expected trips, which the rate profile bends into time; so both follow every ramp
-/// exactly. See <https://en.wikipedia.org/wiki/Poisson_point_process#Inhomogeneous_Poisson_point_process>.
+/// First, the starts are points on a line of expected trips: at equal distances of 1 (even), or at
+/// exponentially distributed distances of mean 1 (Poisson). Then the rate profile turns each point
+/// into a time: at 10 trips a second, point 5 is at 0.5 s. So both kinds follow every ramp exactly.
+/// See <https://en.wikipedia.org/wiki/Poisson_point_process#Inhomogeneous_Poisson_point_process>.
 #[derive(Debug)]
 pub struct Schedule {
     profile: RateProfile,
@@ -107,7 +109,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// A ramp: the rate goes evenly from what it was to `target`.
+/// A ramp: the rate changes evenly from what it was to `target`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stage {
     /// How long the ramp is.
@@ -170,12 +172,12 @@ impl fmt::Display for Stages {
 #[derive(Clone, Debug)]
 pub struct RateProfile(Vec<Segment>);
 
-/// A stretch of time in which the rate changes evenly.
+/// An interval of time in which the rate changes evenly.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     /// When it begins, in seconds since the start of the run.
     start: f64,
-    /// How long it is, in seconds; may be without end.
+    /// How long it is, in seconds; may be infinite.
     length: f64,
     /// The rate at its start.
     from: f64,
@@ -186,14 +188,14 @@ struct Segment {
 }
 
 impl RateProfile {
-    /// The same rate for ever.
+    /// The same rate without end.
     #[must_use]
     pub fn constant(rate: Rate) -> Self {
         let length = f64::INFINITY;
         Self(vec![Segment { start: 0.0, length, from: rate.0, slope: 0.0, expected_before: 0.0 }])
     }
 
-    /// Ramps from a rate (from 0 without one), then the end.
+    /// Ramps that begin at the rate `from`, or at 0. The profile ends with the last ramp.
     #[must_use]
     pub fn ramps(from: Option<Rate>, stages: &Stages) -> Self {
         let mut from = from.unwrap_or(Rate::ZERO).0;
@@ -236,7 +238,7 @@ impl RateProfile {
         Duration::try_from_secs_f64(last.start + last.length).ok()
     }
 
-    /// When `expected` trips have been expected since the start; `None` if that never comes.
+    /// When `expected` trips have been expected since the start; `None` if that never happens.
     fn time_of(&self, expected: f64) -> Option<Duration> {
         let index = self.0.iter().rposition(|segment| segment.expected_before <= expected)?;
         let segment = &self.0[index];
@@ -255,10 +257,10 @@ impl Segment {
         (self.from + self.slope * time / 2.0) * time
     }
 
-    /// The inverse of [`expected_until`](Self::expected_until); past the end when so many are
-    /// never expected.
+    /// The inverse of [`expected_until`](Self::expected_until): after how many seconds so many
+    /// trips are expected. It is past the segment's end, or infinite, if they never are.
     ///
-    /// The root of a quadratic equation, in the form that is exact for a slope of zero too.
+    /// It is the root of a quadratic equation, in the form that is exact also for a slope of zero.
     fn time_of(&self, expected: f64) -> f64 {
         let square = self.from * self.from + 2.0 * self.slope * expected;
         if square < 0.0 || (self.from == 0.0 && self.slope <= 0.0) {

@@ -22,11 +22,11 @@ use crate::{
 /// There are two models of load. In the closed model (--shoppers, --every) a fixed number of
 /// shoppers each think between two trips: a slow store slows them down, as it would a fixed group
 /// of users. In the open model (--rate or --stages) trips start when a schedule says, whether or
-/// not earlier ones are back, as strangers come to a shop: a slow store fills up. Trips that could
-/// not start, because --max-shoppers were under way, are counted as missed, never delayed. In both,
-/// latency counts from the moment a trip should have started.
+/// not earlier trips are over, as strangers come to a shop: a slow store fills up. Trips that could
+/// not start, because --max-shoppers were under way, are counted as missed, never delayed. In both
+/// models, latency counts from the moment a trip should have started.
 ///
-/// Without options one shopper makes a trip, thinks a second, and goes on for ever.
+/// Without options one shopper makes a trip, thinks a second, and makes the next, until Ctrl-C.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     group = ArgGroup::new("open").args(["rate", "stages"]).multiple(true),
@@ -91,8 +91,9 @@ pub(crate) struct LoadArgs {
     #[arg(long, env = "SHOPPER_RATE", value_name = "RATE", value_parser = rate_above_zero)]
     rate: Option<Rate>,
 
-    /// Open model: ramps, one after the other, each from the rate before (0 at first, or --rate)
-    /// to its own, in trips per second: 30s@100,2m@500. The run ends with the last
+    /// Open model: ramps, one after the other, in trips per second, such as 30s@100,2m@500. Each
+    /// begins at the rate where the one before ended (the first at --rate, or 0). The run ends with
+    /// the last
     #[arg(
         long,
         env = "SHOPPER_STAGES",
@@ -101,7 +102,8 @@ pub(crate) struct LoadArgs {
     )]
     stages: Option<Stages>,
 
-    /// Open model: at random, as strangers come, or at equal distances
+    /// Open model: whether trips start at random, as strangers come to a shop, or at equal
+    /// distances
     #[arg(
         long,
         env = "SHOPPER_ARRIVALS",
@@ -111,7 +113,7 @@ pub(crate) struct LoadArgs {
     )]
     arrivals: Arrivals,
 
-    /// Open model: the most trips under way at once; those beyond are missed
+    /// Open model: the most trips under way at once; trips beyond that are missed
     #[arg(
         long,
         env = "SHOPPER_MAX_SHOPPERS",
@@ -122,12 +124,12 @@ pub(crate) struct LoadArgs {
     )]
     max_shoppers: NonZeroU32,
 
-    /// Threads that make trips, each with connections of its own and awake for the last 100us before
-    /// each trip
+    /// Threads that make trips, each with connections of its own and awake for the last 100us
+    /// before each trip
     #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1", value_parser = shared::env::threads)]
     threads: NonZeroU16,
 
-    /// End after so many trips, missed ones included [default: no limit]
+    /// End after this many trips, including missed ones [default: no limit]
     #[arg(long, env = "SHOPPER_TRIPS", value_name = "N", value_parser = trips)]
     trips: Option<NonZeroU64>,
 
@@ -152,12 +154,12 @@ impl LoadArgs {
     }
 }
 
-/// What trips are like.
+/// What trips do.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Trips")]
 pub(crate) struct TripArgs {
-    /// Decides when trips start and what they are: the same seed gives the same sequence
-    /// [default: another one in each run]
+    /// Decides when trips start and what they do: the same seed gives the same sequence
+    /// [default: a new one in each run]
     #[arg(long, env = "SHOPPER_SEED", value_name = "N")]
     seed: Option<u64>,
 
@@ -217,19 +219,19 @@ pub(crate) struct HttpArgs {
     )]
     request_timeout: Duration,
 
-    /// How often a request is repeated at most, with growing pauses at random, when the store
-    /// cannot be reached, breaks off, is too slow or overloaded
+    /// How often a request is repeated at most, after random pauses that grow, when the store
+    /// cannot be reached, closes the connection, is too slow or is overloaded
     #[arg(long, env = "SHOPPER_RETRIES", value_name = "N", default_value = "2")]
     retries: u32,
 
-    /// How many requests may be repetitions, as a share of the others: retries never add more load
-    /// than that
+    /// How many retries there may be, as a share of the other requests: retries never add more load
+    /// than this
     #[arg(long, env = "SHOPPER_RETRY_BUDGET", value_name = "SHARE", default_value = "20%")]
     retry_budget: Share,
 }
 
 impl Args {
-    /// What the run is to do.
+    /// The settings of the run.
     #[must_use]
     pub fn config(&self) -> Config {
         Config {
@@ -268,7 +270,7 @@ fn some_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// More shoppers than this, each with a connection, no machine has room for.
+/// A number of shoppers. No machine has room for more than a million, each with a connection.
 fn up_to_a_million(text: &str) -> Result<NonZeroU32, String> {
     match text.parse::<NonZeroU32>() {
         Ok(number) if number.get() <= 1_000_000 => Ok(number),

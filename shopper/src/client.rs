@@ -1,8 +1,7 @@
-//! The store as a shopper sees it: four requests, each traced, timed out and repeated where that
-//! is safe.
+//! The client of the store: makes requests, each with a span, a time limit and retries.
 //!
-//! One client serves all shoppers of a thread: an awc client belongs to its thread, and its
-//! connections are kept and reused.
+//! One client serves all shoppers of a thread, and keeps its connections for them. An awc client
+//! cannot be shared between threads.
 
 mod connection;
 mod exchange;
@@ -26,17 +25,18 @@ use url::Url;
 
 use crate::{config::HttpConfig, outcome::Failure};
 
-/// How long a connection is kept: the store may close it earlier.
+/// How long a connection is kept. The store may close it earlier.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// The longest pauses before retries. A store that asks for a longer one is not asked again.
+/// The longest pauses before retries. If the store asks for a longer one, there is no retry.
 const PAUSES: Backoff =
     Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
 
-/// How many retries can be saved up, so that a long good time does not pay for a storm.
+/// How many retries can be saved up. Without a limit, a long time without failures would save up
+/// enough for a storm of retries.
 const MOST_SAVED: f64 = 100.0;
 
-/// What a thread's shoppers reach the store by.
+/// The client that the shoppers of one thread share.
 pub(crate) struct StoreClient {
     http: Client,
     request_timeout: Duration,
@@ -77,9 +77,11 @@ impl StoreClient {
         }
     }
 
-    /// Makes the request `name`, as a span of its own in `cx`, and has `read` make sense of the answer. It
-    /// is repeated as long as that may help and the budget lasts: every request that a shopper
-    /// makes is safe to repeat.
+    /// Makes the request `call`, with a span for each attempt in `cx`, and parses the answer by
+    /// `read`. `name` names the request in errors.
+    ///
+    /// It is repeated as long as that may help and the budget lasts. Every request of a shopper is
+    /// safe to repeat.
     ///
     /// # Errors
     /// How the last attempt failed.
@@ -120,7 +122,7 @@ impl StoreClient {
         }
     }
 
-    /// How long to wait before the request is repeated; `None` if it is not.
+    /// How long to wait before the request is repeated; `None` if it is not repeated.
     fn pause(&self, unanswered: &Unanswered, resend_count: u32) -> Option<Duration> {
         if resend_count >= self.retries || !unanswered.is_transient() {
             return None;
@@ -139,10 +141,10 @@ impl StoreClient {
     }
 }
 
-/// Retries as a share of the requests: every first attempt earns its share of a retry.
+/// Limits retries to a share of the requests. With a share of 0.2, every first attempt earns a
+/// fifth of a retry, so five attempts earn one.
 ///
-/// So there are never more retries than that share of the first attempts, however many fail: a
-/// store in trouble sees little more load, not a multiple.
+/// So even if all attempts fail, a store in trouble gets little more load, and not a multiple.
 #[derive(Clone, Debug)]
 struct Budget {
     share: f64,
@@ -169,10 +171,11 @@ impl Budget {
     }
 }
 
-/// How long to wait before the next attempt, after `resend_count` retries: at random between
-/// nothing and a limit that doubles each time, so that shoppers that failed together do not come
-/// back together (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>), but
-/// never less than the store asked for. `None` if the store asked for too much.
+/// How long to wait before the next attempt, after `resend_count` retries: what the store asked
+/// for, plus a random time up to a limit that doubles with each retry. The random part keeps
+/// shoppers that failed at the same time from coming back at the same time
+/// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). It is `None` if
+/// the store asked for more than the longest pause.
 fn pause_before_retry(
     resend_count: u32,
     retry_after: Option<Duration>,
@@ -185,8 +188,8 @@ fn pause_before_retry(
     Some(asked + PAUSES.pause(resend_count).mul_f64(rng.random()))
 }
 
-/// Whether the store can be reached and understood, said when that changes and not for each trip:
-/// one for all threads.
+/// Whether the store can be reached and understood. It is shared by all threads, and logged only
+/// when it changes.
 #[derive(Debug)]
 pub(crate) struct Availability {
     store_url: Url,
@@ -216,8 +219,8 @@ impl Availability {
         }
     }
 
-    /// Notes that an answer is not what the contract says: the first is said, the report counts
-    /// them all.
+    /// Notes that an answer is not what the contract says. Only the first one is logged; the report
+    /// counts them all.
     fn not_understood(&self, reason: &str) {
         if self.not_understood.occurred() {
             tracing::warn!("the store at {} cannot be understood: {reason}", self.store_url);

@@ -1,4 +1,4 @@
-//! What a run is to do, once the command line has been understood: plain values, no flags.
+//! The settings of a run as plain values. `cli` reads them from the command line.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use crate::{
     plan::{FaultShare, Mix},
 };
 
-/// What a run is to do.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where the store is.
@@ -23,11 +23,11 @@ pub struct Config {
     pub load: Load,
     /// How many threads make trips, each with an HTTP client of its own.
     pub threads: NonZeroUsize,
-    /// End after so many trips have been asked for.
+    /// End after this many trips, including missed ones.
     pub trips: Option<NonZeroU64>,
     /// Start no trips after this time.
     pub duration: Option<Duration>,
-    /// Decides arrivals, kinds of trip, baskets and faults.
+    /// The seed that decides arrivals, kinds of trip, baskets and faults.
     pub seed: u64,
     /// What kinds of trip there are.
     pub mix: Mix,
@@ -48,7 +48,7 @@ pub struct HttpConfig {
     pub request_timeout: Duration,
     /// How often one request is repeated at most.
     pub retries: u32,
-    /// How many requests may be repetitions, as a share of the others.
+    /// How many retries there may be, as a share of the other requests.
     pub retry_budget: Share,
 }
 
@@ -64,15 +64,15 @@ pub enum Load {
         /// How their think time is distributed.
         think: Think,
     },
-    /// Trips start when the schedule says, whether or not earlier ones are back.
+    /// Trips start when the schedule says, whether or not earlier trips are over.
     Open {
-        /// How the rate begins.
+        /// The rate at the start.
         rate: Option<Rate>,
-        /// How it goes on; for ever at `rate` without.
+        /// How the rate changes. Without stages it stays at `rate`.
         stages: Option<Stages>,
         /// How starts are spread.
         arrivals: Arrivals,
-        /// How many trips may be under way at once: those beyond are missed.
+        /// How many trips may be under way at once. Trips beyond that are missed.
         max_shoppers: NonZeroU32,
     },
 }

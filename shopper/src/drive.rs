@@ -1,4 +1,4 @@
-//! One run, from the first trip to the last one's end.
+//! One run, from the start of the first trip to the end of the last.
 
 use std::{
     convert::Infallible,
@@ -55,11 +55,11 @@ pub enum ShopperError {
     Report(#[from] ReportError),
 }
 
-/// Makes the trips that `config` asks for, until the last one has ended or `stop` resolves, and
-/// counts them in `statistics`.
+/// Makes the trips that `config` asks for and counts them in `statistics`, until the last trip has
+/// ended or `stop` resolves.
 ///
 /// It must be called in an actix system. When it returns, every trip that was started has been
-/// counted as ended and its span has ended too.
+/// counted as ended, and its span has ended too.
 ///
 /// # Errors
 /// [`ShopperError`] when the store's address cannot be used or a thread cannot be started.
@@ -76,7 +76,7 @@ pub async fn drive(
         .map_err(ShopperError::Thread)?;
     let (open, mut all_back) = mpsc::channel(1);
     let stopping = CancellationToken::new();
-    // Also when the run is dropped.
+    // The threads also stop if this future is dropped.
     let _stop_at_the_end = stopping.clone().drop_guard();
     let clock = Clock::start();
     let timing = Timing::new(config, clock);
@@ -102,7 +102,7 @@ pub async fn drive(
     Ok(())
 }
 
-/// The time of a run, and what its schedule asks for in it.
+/// How long a run has gone on, and how many trips its schedule asks for.
 struct Timing {
     clock: Clock,
     profile: Option<RateProfile>,
@@ -116,7 +116,8 @@ impl Timing {
         Self { clock, profile, end: ScheduleEnd::new(end.into_iter().flatten().min()) }
     }
 
-    /// Empties the recorders each second until all trips have ended, or the time to end them is up.
+    /// Empties the recorders each second until all trips have ended, or until [`STOP_GRACE`] after
+    /// `stop` has resolved.
     async fn keep(
         &self,
         statistics: &Statistics,
@@ -126,7 +127,8 @@ impl Timing {
     ) {
         let mut stop = std::pin::pin!(stop);
         let mut grace = std::pin::pin!(sleep(Duration::MAX));
-        // What happens after the schedule's end begins a point of the time line of its own.
+        // At the end of the schedule a new point of the time line begins, so that no point is
+        // partly within the schedule.
         let known_end = self.end.get().unwrap_or(Duration::MAX);
         let mut schedule_over = std::pin::pin!(sleep(known_end.saturating_sub(self.clock.now())));
         let (mut is_stopping, mut is_over) = (false, false);
@@ -152,14 +154,14 @@ impl Timing {
         }
     }
 
-    /// What the schedule has asked for until now.
+    /// How many trips the schedule has asked for until now.
     fn schedule(&self) -> Schedule {
         let now = self.clock.now();
         self.schedule_until(self.end.get().map_or(now, |end| end.min(now)))
     }
 
-    /// What the schedule has asked for in all. The last trip may be back before the one after it
-    /// would have been due.
+    /// How many trips the whole schedule has asked for. Its end may be later than now: it ends when
+    /// the trip after the last would have been due, and the last trip may be over before that.
     fn whole_schedule(&self) -> Schedule {
         self.schedule_until(self.end.get().unwrap_or_else(|| self.clock.now()))
     }
@@ -169,7 +171,7 @@ impl Timing {
     }
 }
 
-/// What the threads of a run are started with.
+/// What each thread of a run is started with.
 struct Run<'a> {
     config: &'a Config,
     statistics: &'a Statistics,
@@ -184,7 +186,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Starts a shard of the trips on a thread: a pool of shoppers, and a pacer that sends them.
+    /// Starts a shard of the trips on a thread: a pool of shoppers, and a pacer that sends them on
+    /// trips.
     fn start_shard(&self, arbiter: &Arbiter, shard: Shard) {
         let config = self.config;
         let (seed, allowance) = (config.seed, self.allowance.clone());
@@ -208,7 +211,7 @@ impl Run<'_> {
             returns,
             stopping: self.stopping.clone(),
         };
-        // If the thread has ended, so has the shard: its counters are dropped with it.
+        // If the thread has ended already, the pacer is dropped here, and with it its counters.
         arbiter.spawn_fn(move || drop(spawn(pacer.run())));
     }
 
@@ -217,7 +220,7 @@ impl Run<'_> {
         let (http, patience) = (self.config.http.clone(), self.config.patience);
         let connections = self.config.load.most_in_flight();
         let availability = Arc::clone(&self.availability);
-        // The client is made where it is used: it belongs to its thread.
+        // The client is made on the thread that uses it, since it cannot be sent to another.
         ShopperPool::start_traced_in(&arbiter.handle(), move |_| {
             let client = StoreClient::new(&http, connections, availability);
             ShopperPool::new(TripContext { client, itinerary, clock, patience })
@@ -231,6 +234,6 @@ async fn close(arbiters: Vec<Arbiter>) {
         arbiter.stop();
     }
     let join = move || arbiters.into_iter().for_each(|arbiter| drop(arbiter.join()));
-    // A thread that panicked has ended too.
+    // Joining fails only if the thread panicked, and then it has ended too.
     tokio::task::spawn_blocking(join).await.ok();
 }

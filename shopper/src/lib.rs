@@ -3,17 +3,18 @@
 //!
 //! Modules in reading order:
 //!
-//! - [`Args`] and [`config`]: the command line, and what it asks for;
+//! - [`Args`] and [`config`]: the command line, and the settings that it gives;
 //! - [`arrival`] and `pace`: when trips start, in the open and in the closed model;
-//! - [`plan`]: what a trip will be, by the seed alone;
-//! - `shard`: starts the trips of a thread, each at its time, and counts each once;
-//! - `actors`: who makes them;
-//! - `trip`: one trip, the root of one trace, and [`answers`]: what it must find in the store's;
+//! - [`plan`]: what a trip will do, decided by the seed alone;
+//! - `shard`: starts the trips of one thread, each at its time, and counts each once;
+//! - `actors`: the shoppers that make the trips;
+//! - `trip`: one trip, the root of one trace, and [`answers`]: the fields that it needs of the
+//!   store's answers;
 //! - `client`: the store's HTTP interface, with time limits and retries;
-//! - [`outcome`] and [`statistics`]: how trips ended, and what they took;
+//! - [`outcome`] and [`statistics`]: how trips ended, and how long they took;
 //! - [`drive`]: one run, all of the above together;
-//! - [`result`]: what came of it, the one model that all of the following read;
-//! - [`live`] and [`report`]: what is shown of it, while it goes on and at its end;
+//! - [`result`]: the result of a run, the one model that all of the following read;
+//! - [`live`] and [`report`]: what is shown of it, during the run and at its end;
 //! - [`run`]: the whole process.
 
 mod actors;

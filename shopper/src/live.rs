@@ -1,8 +1,8 @@
-//! What a run shows of itself while it goes on.
+//! The live view: what a run shows while it goes on.
 //!
-//! On a terminal that is a few lines that stay at its foot (`scroll_region`) and are drawn again each
-//! second (`panel`); anywhere else, and on a terminal that can do no more, it is a line every ten
-//! seconds. Both go to standard error, so standard output is the report's alone.
+//! On a terminal it is a few lines at the bottom (`scroll_region`), which are drawn again each
+//! second (`panel`). Without a terminal, or on one that is `dumb`, it is one line every ten
+//! seconds. Both go to standard error, so standard output has only the report.
 
 mod panel;
 mod scroll_region;
@@ -32,27 +32,27 @@ use crate::{report::ReportArgs, statistics::Statistics};
 use panel::{Panel, Progress};
 use scroll_region::BottomRows;
 
-/// How often the view shows new figures: as often as the statistics have any.
+/// How often the view shows new figures: as often as the statistics have new ones.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// How often the view looks whether its terminal was resized or a signal came.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long the view may take to go when a signal would end or stop the process.
+/// How long the process waits, at a signal that ends or stops it, for the view to be removed.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// The live view of a run: it goes on until it is stopped or dropped, and then leaves the terminal
-/// as it found it.
+/// The live view of a run. It goes on until it is stopped or dropped, and then restores the
+/// terminal.
 #[derive(Debug)]
 pub struct View(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl View {
-    /// Starts to show what `statistics` and `spans` say, in the way that suits standard error.
+    /// Starts to show `statistics` and `spans` on standard error, as a panel or as lines.
     ///
-    /// A view that cannot be shown is said in the log and is no reason to stop the run.
+    /// If the view cannot be shown, that is logged, and the run goes on without it.
     pub fn start(args: &ReportArgs, statistics: Statistics, spans: Accounting) -> Self {
         if args.quiet {
             return View(None);
@@ -78,7 +78,7 @@ impl View {
         }
     }
 
-    /// Takes the view away and restores the terminal.
+    /// Ends the view and restores the terminal.
     pub fn stop(self) {
         drop(self);
     }
@@ -109,7 +109,7 @@ impl Source {
         Panel { result, last_second: self.statistics.last_second() }
     }
 
-    /// The view at the foot of the terminal, until `stopped`.
+    /// Shows the panel at the bottom of the terminal, until `stopped`.
     fn show_panel(&self, stopped: &Receiver<()>) -> io::Result<()> {
         let interruptions = Interruptions::register()?;
         let terminal = output::stderr();
@@ -123,7 +123,8 @@ impl Source {
                 refreshed = Instant::now();
             }
             let size = terminal_size()?;
-            // A terminal that nobody reads gets no more of it: the next view has newer figures.
+            // If the terminal does not take what was written before, this view is left out. The
+            // next one has newer figures anyway.
             if (due || rows.size() != size) && terminal.is_idle() {
                 rows.show(&panel, size)?;
                 terminal.set_epilogue(rows.closing()?);
@@ -136,13 +137,13 @@ impl Source {
             if let Some(signal) = interruptions.take() {
                 rows.close()?;
                 terminal.flush_within(FLUSH_TIMEOUT);
-                // Comes back after a stop (Ctrl-Z) only; the rows are drawn again for their new size.
+                // This returns only after Ctrl-Z and `fg`. Then the rows are drawn again.
                 signal.obey()?;
             }
         }
     }
 
-    /// A line every ten seconds, until `stopped`.
+    /// Writes a line every ten seconds, until `stopped`.
     fn write_lines(&self, stopped: &Receiver<()>) -> io::Result<()> {
         let mut progress = Progress::default();
         while !is_over(stopped, LINE_EVERY) {
@@ -152,7 +153,7 @@ impl Source {
     }
 }
 
-/// Waits for `time`; true if the view has to end.
+/// Waits for `time`, or until the view has to end, and returns whether it has to.
 fn is_over(stopped: &Receiver<()>, time: Duration) -> bool {
     !matches!(stopped.recv_timeout(time), Err(RecvTimeoutError::Timeout))
 }
@@ -162,19 +163,19 @@ fn terminal_size() -> io::Result<Size> {
     Ok(Size { width, height })
 }
 
-/// Holds up, while it lives, the signals that would end or stop the process at once, and leave its
-/// terminal with a view that is not drawn any more.
+/// Catches SIGQUIT (Ctrl-\) and SIGTSTP (Ctrl-Z) while it lives, so that the view can be removed
+/// before they end or stop the process.
 ///
-/// Those that end the run in good order are not among them: its view ends with it.
+/// The signals that end the run in good order are not among them, since the view ends with the run.
 #[derive(Debug)]
 struct Interruptions {
-    /// The last signal that came; 0 is none.
+    /// The last signal that came; 0 if none has.
     came: Arc<AtomicUsize>,
-    /// Set when the signals are not held up any more: they do what they do by default.
+    /// Set when the signals are to have their default effect again.
     over: Arc<AtomicBool>,
 }
 
-/// A signal that waits to be obeyed.
+/// A signal that was caught.
 #[derive(Debug)]
 struct Interruption(i32);
 
@@ -202,7 +203,7 @@ impl Drop for Interruptions {
 }
 
 impl Interruption {
-    /// Does what the signal does by default: the process ends, or stops until it is continued.
+    /// Lets the signal have its default effect: the process ends, or stops until it is continued.
     fn obey(self) -> io::Result<()> {
         emulate_default_handler(self.0)
     }

@@ -1,7 +1,7 @@
 //! How a trip can end, and how a request can fail.
 //!
-//! One word for each, the same in the statistics, in the report and on the span, so that a number
-//! in the report leads to its traces.
+//! Each way has one name, which is the same in the statistics, in the report and on the span. So
+//! the traces behind a number of the report can be searched for by its name.
 
 use std::{borrow::Cow, fmt};
 
@@ -14,9 +14,9 @@ pub enum Outcome {
     Browsed,
     /// The shopper filled a basket and left without it, as planned.
     Left,
-    /// The store had less than was asked for: an ordinary answer, not a failure.
+    /// The store had too little in stock. That is an ordinary answer and not a failure.
     OutOfStock,
-    /// The shopper's patience ended before the trip did.
+    /// The shopper gave up, as planned, because the trip took too long.
     GaveUp,
     /// A request failed, and the trip with it.
     Failed(Failure),

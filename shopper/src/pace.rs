@@ -1,7 +1,8 @@
-//! When the next trip starts, and whose it is: the two models of load, without a clock.
+//! When the next trip starts, and which shopper makes it: the two models of load, without a clock.
 //!
-//! In the open model a schedule says it; in the closed one the shoppers do, who think after each
-//! trip. Each thread has a [`Shard`] of the trips, so that no thread waits for another.
+//! In the open model a schedule decides it. In the closed model each shopper thinks after its trip
+//! and then makes the next one. Each thread has a [`Shard`] of the trips, so that no thread waits
+//! for another.
 
 use std::{
     cmp::Reverse,
@@ -26,7 +27,7 @@ use crate::{
     plan::{Purpose, rng},
 };
 
-/// The longest that a shopper stays away, beyond its think time, when it could not reach the store.
+/// How long a shopper stays away at most, beyond its think time, if it could not reach the store.
 const STAY_AWAY: Backoff =
     Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(5) };
 
@@ -54,7 +55,8 @@ pub(crate) struct Return {
     pub(crate) reached_store: bool,
 }
 
-/// Which of the threads that make the trips of a run; each has the trips of its own shoppers.
+/// The number of a thread among those that make the trips of a run. It has every `count`th trip
+/// (open model) or shopper (closed model), beginning with `index`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shard {
     /// Which one, from 0.
@@ -65,9 +67,9 @@ pub(crate) struct Shard {
 
 /// When the trips of one thread start.
 pub(crate) enum Pace {
-    /// When a schedule says, up to the trip of this number.
+    /// By a schedule, up to the trip of this number.
     Open(Peekable<Part>, u64),
-    /// When shoppers have thought long enough.
+    /// By shoppers, who think between their trips.
     Closed(Shoppers),
 }
 
@@ -76,9 +78,9 @@ pub(crate) enum Pace {
 pub(crate) enum Next {
     /// At this time since the start of the run.
     At(Duration),
-    /// Some time after a shopper is back.
+    /// At a time that is not known until a shopper is back from its trip.
     AfterReturn,
-    /// There is none.
+    /// There is no further trip.
     Never,
 }
 
@@ -86,8 +88,8 @@ pub(crate) enum Next {
 type Part = Box<dyn Iterator<Item = (u64, Duration)> + Send>;
 
 impl Pace {
-    /// The pace of a shard. Whose the trips of the allowance are is known beforehand in the open
-    /// model; in the closed one they are taken as they come.
+    /// The pace of a shard. `allowance` limits the trips of all shards together: in the open model
+    /// by their numbers, in the closed model by counting them.
     pub(crate) fn new(load: &Load, seed: u64, shard: Shard, allowance: Allowance) -> Self {
         match (load, load.profile()) {
             (Load::Open { arrivals, .. }, Some(profile)) => {
@@ -113,7 +115,7 @@ impl Pace {
         }
     }
 
-    /// When the trip after the last would start: the end of the schedule.
+    /// When the trip after the last one would start, which is the end of the schedule.
     pub(crate) fn after_last(&mut self) -> Next {
         match self {
             Self::Open(schedule, _) => {
@@ -135,7 +137,8 @@ impl Pace {
         }
     }
 
-    /// Takes note that a shopper is back: in the closed model it thinks, and comes again.
+    /// Notes that a shopper is back from its trip. In the closed model it thinks, and then makes
+    /// the next one.
     pub(crate) fn back(&mut self, back: Return) {
         if let Self::Closed(shoppers) = self {
             shoppers.back(back);
@@ -150,13 +153,14 @@ pub(crate) struct Shoppers {
     think: Think,
     shard: Shard,
     thinking: BinaryHeap<Reverse<Departure>>,
-    /// How often each shopper of this shard has not reached the store since it last did.
+    /// How many trips in a row each shopper of this shard has failed to reach the store.
     unreached: Vec<u32>,
     allowance: Allowance,
 }
 
 impl Shoppers {
-    /// The first trips are spread over one think time, so that they do not come as one crowd.
+    /// The first trips are spread over one think time, so that the shoppers do not all come at
+    /// once.
     fn new(
         shoppers: NonZeroU32,
         every: Duration,
@@ -176,7 +180,7 @@ impl Shoppers {
         Self { seed, every, think, shard, thinking, unreached, allowance }
     }
 
-    /// When the next of them has thought long enough.
+    /// When the next shopper has thought long enough.
     fn next(&self) -> Next {
         match self.thinking.peek() {
             Some(next) => Next::At(next.0.due),
@@ -193,7 +197,8 @@ impl Shoppers {
         self.thinking.pop().map(|next| next.0)
     }
 
-    /// Has a shopper that is back think, and come again.
+    /// Plans the next trip of a shopper that is back: after its think time, and later if it could
+    /// not reach the store.
     fn back(&mut self, back: Return) {
         let mut rng = rng(self.seed, Purpose::Think, back.shopper, back.nth);
         let think = match self.think {
@@ -205,7 +210,7 @@ impl Shoppers {
         self.thinking.push(Reverse(Departure { due, shopper: back.shopper, nth: back.nth + 1 }));
     }
 
-    /// The longest that this shopper stays away beyond its think time.
+    /// How long this shopper stays away at most, beyond its think time.
     fn back_off(&mut self, back: Return) -> Duration {
         let index = (back.shopper as usize - 1) / self.shard.count;
         let unreached = &mut self.unreached[index];
@@ -219,7 +224,7 @@ impl Shoppers {
     }
 }
 
-/// A multiple of a duration, or the longest there is.
+/// A multiple of a duration, or the longest possible duration if that is too long.
 fn scaled(duration: Duration, factor: f64) -> Duration {
     Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
@@ -233,13 +238,14 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// Cancels `stopping` when the last of these trips is taken; without a limit, never.
+    /// An allowance of this many trips, or without a limit. It cancels `stopping` when the last
+    /// trip is taken.
     pub(crate) fn new(trips: Option<NonZeroU64>, stopping: CancellationToken) -> Self {
         let trips = trips.map_or(u64::MAX, NonZeroU64::get);
         Self { trips, taken: Arc::default(), stopping }
     }
 
-    /// Takes one trip; false if there is none left.
+    /// Takes one trip; `false` if none is left.
     fn take(&self) -> bool {
         let one_more = |taken| (taken < self.trips).then_some(taken + 1);
         let before = self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
@@ -255,17 +261,18 @@ impl Allowance {
 pub(crate) struct ScheduleEnd(Arc<AtomicU64>);
 
 impl ScheduleEnd {
-    /// A schedule that ends then, or when it is known to end earlier.
+    /// A schedule that ends at this time, if it is known, or earlier (see
+    /// [`not_after`](Self::not_after)).
     pub(crate) fn new(end: Option<Duration>) -> Self {
         Self(Arc::new(AtomicU64::new(end.map_or(u64::MAX, nanos))))
     }
 
-    /// It asks for nothing more from this time on.
+    /// Ends the schedule at this time, if it does not end earlier.
     pub(crate) fn not_after(&self, time: Duration) {
         self.0.fetch_min(nanos(time), Ordering::AcqRel);
     }
 
-    /// When it ends, as far as that is known.
+    /// When it ends; `None` if that is not known yet.
     pub(crate) fn get(&self) -> Option<Duration> {
         let end = self.0.load(Ordering::Acquire);
         (end < u64::MAX).then(|| Duration::from_nanos(end))
@@ -365,7 +372,7 @@ mod tests {
         assert_eq!(pace.next(), Next::At(SECOND * 11 / 10));
     }
 
-    /// All trips of a run until `end`, by thread.
+    /// All trips of a run until `end`, for each thread.
     fn trips(load: &Load, threads: usize, trips: u64, end: Duration) -> Vec<Vec<Departure>> {
         let count = NonZeroUsize::new(threads).unwrap();
         let (trips, stopping) = (NonZeroU64::new(trips), CancellationToken::new());

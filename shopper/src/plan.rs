@@ -1,8 +1,8 @@
-//! What a trip will be, decided before it starts and by the seed alone.
+//! What a trip will do, decided before it starts, by the seed alone.
 //!
-//! The plan of a trip depends on the seed, the shopper and how many trips that shopper made
-//! before: not on the clock, the store's answers or the number of threads. So the same seed gives
-//! the same trips, and a run can be repeated.
+//! The plan of a trip depends on the seed, the shopper and how many trips that shopper made before.
+//! It does not depend on the clock, the store's answers or the number of threads. So the same seed
+//! gives the same trips, and a run can be repeated.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -23,7 +23,7 @@ use crate::answers::Product;
 /// What kind of trip it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TripKind {
-    /// Looks at what is in store and goes.
+    /// Looks at what is in store and leaves.
     BrowseOnly,
     /// Buys one to three things.
     QuickBuy,
@@ -53,16 +53,16 @@ impl TripKind {
     }
 }
 
-/// A step of a trip: one request, and what is asked again when it fails.
+/// A step of a trip: one request, with its retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
-    /// Being welcomed.
+    /// Gets the welcome message.
     Welcome,
-    /// Seeing what is in store.
+    /// Gets the list of all products.
     Browse,
-    /// A closer look at one product.
+    /// Gets one product, for a closer look.
     Look,
-    /// Buying the basket.
+    /// Buys the basket.
     Checkout,
 }
 
@@ -93,7 +93,7 @@ pub struct TripPlan {
     pub kind: TripKind,
     /// The faults that the store is asked for, as the baggage entry `grocery.fault` has them.
     pub fault: Option<String>,
-    /// What decides the basket, together with what is in store.
+    /// The seed that decides the basket, together with what is in store.
     pub basket_seed: u64,
 }
 
@@ -183,8 +183,8 @@ impl fmt::Display for Mix {
     }
 }
 
-/// A fault and the share of the trips that ask for it: `error=Ledger:5%@10%`, or all of them
-/// without the share.
+/// A fault and the share of the trips that ask for it: `error=Ledger:5%@10%`. Without a share, all
+/// trips ask for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultShare {
     fault: Fault,
@@ -208,7 +208,7 @@ impl FaultShare {
         &self.fault
     }
 
-    /// The fault as baggage has it, if it falls to this trip.
+    /// The fault as it stands in baggage, if this trip is to ask for it.
     fn draw(&self, rng: &mut impl Rng) -> Option<String> {
         rng.random_bool(self.share.fraction()).then(|| self.fault.to_string())
     }
@@ -232,9 +232,11 @@ impl fmt::Display for FaultShare {
     }
 }
 
-/// Chooses a basket from what is in store, as the plan has it: the same plan and the same store
-/// give the same basket. It is empty for a shopper that only browses, and when there is nothing in stock. A
-/// store that does not say what it has in stock is asked for it.
+/// Chooses a basket from what is in store. The same plan and the same products give the same
+/// basket.
+///
+/// It is empty for a shopper that only browses, and if nothing is in stock. A product without a
+/// number in stock counts as available.
 #[must_use]
 pub fn fill_basket(plan: &TripPlan, products: &[Product]) -> Vec<BasketItem> {
     let (lines, pieces) = appetite(plan.kind);
@@ -249,7 +251,7 @@ pub fn fill_basket(plan: &TripPlan, products: &[Product]) -> Vec<BasketItem> {
     chosen.into_iter().map(|index| in_stock[index]).map(item).collect()
 }
 
-/// How many lines a basket has, and how many pieces a line.
+/// How many lines a basket of this kind of trip has, and how many pieces a line.
 fn appetite(kind: TripKind) -> (RangeInclusive<usize>, RangeInclusive<u32>) {
     match kind {
         TripKind::BrowseOnly => (0..=0, 1..=1),
@@ -259,13 +261,13 @@ fn appetite(kind: TripKind) -> (RangeInclusive<usize>, RangeInclusive<u32>) {
     }
 }
 
-/// What random numbers are for: each purpose has numbers of its own, so that a change in one
-/// leaves the others as they were.
+/// What random numbers are used for. Each purpose has a sequence of its own, so that a change in
+/// one does not change the others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     /// When the trips of the open model start.
     Arrivals = 1,
-    /// What a trip will be.
+    /// What a trip will do.
     Plan = 2,
     /// How long a shopper thinks after a trip.
     Think = 3,
@@ -359,7 +361,7 @@ mod tests {
         assert!(matches!(error, FaultShareError::Fault(_)), "{error}");
     }
 
-    /// What is in stock of each product; a store that does not say has enough of it.
+    /// Products with these numbers in stock; `None` for a store that does not say how many.
     fn store(stock: &[Option<u64>]) -> Vec<Product> {
         let product = |(index, &in_stock): (usize, &Option<u64>)| Product {
             id: index.to_string(),

@@ -28,10 +28,10 @@ use crate::{
 /// The exit code of wrong usage, as clap has it.
 const WRONG_USAGE: u8 = 2;
 
-/// Runs the shopper until its trips are made or it is told to stop, and reports how they went.
+/// Runs the shopper until its trips are over or it is told to stop, and writes the report.
 ///
-/// The code is 0 when all assertions hold, 1 when one does not or the run could not be made, 2 for
-/// wrong usage.
+/// The exit code is 0 if all assertions hold, 1 if one does not or the run could not be made, and 2
+/// for wrong usage.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
     output::report_panics();
@@ -61,7 +61,7 @@ fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperE
     };
     let streams = match args.report.output {
         Format::Text => Streams::new(output::stderr, stop.stdout()),
-        // Standard output is the report's alone.
+        // Standard output has only the report, so that it is one JSON document.
         Format::Json => Streams::new(output::stderr, io::stderr()),
     };
     let telemetry = Telemetry::init_with(service, streams)?;

@@ -1,9 +1,9 @@
-//! What is said of a run when it is over: as text, as JSON, as a page, against an earlier run and
-//! against assertions. All of it is read from the one [`RunResult`]:
+//! The report of a run: as text, as JSON and as a page, compared with an earlier run, and checked
+//! by assertions. All of it reads the one [`RunResult`]:
 //!
-//! - `text`, `html`: its forms for people;
+//! - `text`, `html`: the forms for people, with the `columns` that they share;
 //! - `metric`: the figures that have a name, for `assertion` and `comparison`;
-//! - `units`: figures as people read them.
+//! - `units`: formats figures for people.
 
 mod assertion;
 mod comparison;
@@ -31,12 +31,12 @@ use shared::output;
 
 use crate::result::{RunResult, Verdict};
 
-/// What is shown of a run, and how it is judged.
+/// How a run is shown and checked.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Report")]
 pub struct ReportArgs {
-    /// Form of the report on standard output. With json it stands there alone: console spans go to
-    /// standard error
+    /// Form of the report on standard output. With json nothing else is written there: console
+    /// spans go to standard error
     #[arg(long, env = "SHOPPER_OUTPUT", value_enum, default_value_t, value_name = "FORM")]
     pub output: Format,
 
@@ -48,8 +48,8 @@ pub struct ReportArgs {
     #[arg(long, env = "SHOPPER_HTML", value_name = "FILE")]
     pub html: Option<PathBuf>,
 
-    /// Say how this run differs from an earlier one, whose report --json or --output json wrote,
-    /// and which differences are more than noise
+    /// Compare this run with an earlier one, whose report --json or --output json wrote, and say
+    /// which differences are more than noise
     #[arg(long, env = "SHOPPER_COMPARE", value_name = "OLD.json")]
     pub compare: Option<PathBuf>,
 
@@ -66,8 +66,8 @@ pub struct ReportArgs {
     )]
     pub ui_url: url::Url,
 
-    /// Show nothing while the run goes on: neither the live view on a terminal nor a line every
-    /// 10 s elsewhere
+    /// Show nothing during the run: neither the live view on a terminal nor a line every 10 s
+    /// elsewhere
     #[arg(short, long, env = "SHOPPER_QUIET")]
     pub quiet: bool,
 
@@ -79,10 +79,10 @@ pub struct ReportArgs {
 /// A form of the report.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub enum Format {
-    /// For people
+    /// Text for people
     #[default]
     Text,
-    /// For programs: see report.schema.json
+    /// JSON for programs: see report.schema.json
     Json,
 }
 
@@ -117,7 +117,7 @@ pub enum ReportError {
         /// What is wrong in it, and where.
         problem: String,
     },
-    /// The file to compare with is a report in a form that this version does not know.
+    /// The file to compare with is a report of another version.
     #[error(
         "--compare {}: its schema is {found:?}, and only {expected:?} can be compared",
         path.display()
@@ -130,17 +130,17 @@ pub enum ReportError {
         /// The schema that this version reads and writes.
         expected: &'static str,
     },
-    /// There is nothing that an assertion could be held against.
+    /// An assertion is about an earlier run, and none was named.
     #[error("--assert {0}: it is about an earlier run: name that with --compare")]
     NoEarlierRun(String),
-    /// A file cannot be written where it was asked for.
+    /// A file cannot be written at the path that was asked for.
     #[error("{flag} {}: {problem}", path.display())]
     NoPlace {
         /// The flag that asked for it.
         flag: &'static str,
         /// The file that was asked for.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot.
         problem: &'static str,
     },
     /// Writing a file failed.
@@ -161,7 +161,7 @@ pub enum ReportError {
     Json(#[from] serde_json::Error),
 }
 
-/// A report that is sure, before any load is made, that it can be written at the end.
+/// A report whose files were checked before the run, so that it can be written at the end.
 #[derive(Debug)]
 pub struct Report {
     args: ReportArgs,
@@ -169,12 +169,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reads the earlier run and looks whether the files have a place.
+    /// Reads the earlier run, and checks that the files can be written.
     ///
     /// # Errors
     ///
-    /// [`ReportError`] when the earlier report cannot be read or is none, an assertion needs one
-    /// and there is none, or a file's folder does not exist: wrong usage, all of them.
+    /// [`ReportError`] when the earlier report cannot be read, an assertion needs one and none was
+    /// named, or the folder of a file does not exist. All of them are wrong usage.
     pub fn prepare(args: &ReportArgs) -> Result<Self, ReportError> {
         let earlier = args.compare.as_deref().map(comparison::read).transpose()?;
         let against = args.assert.as_ref().and_then(Assertions::first_against_earlier);
@@ -189,10 +189,11 @@ impl Report {
         Ok(Report { args: args.clone(), earlier })
     }
 
-    /// Says how the run went, in every form that was asked for, and whether all assertions hold.
+    /// Writes the report in every form that was asked for, and returns whether all assertions hold.
     ///
-    /// Assertions that fail are said on standard error first. Then `settle` ends the telemetry, so
-    /// that the report has the final account of the spans and its links lead to whole traces.
+    /// Assertions that do not hold are written to standard error first. Then `settle` ends the
+    /// telemetry, so that the report has the final counts of spans, and its links lead to complete
+    /// traces.
     ///
     /// # Errors
     ///
@@ -212,7 +213,8 @@ impl Report {
         Ok(result.assertions.iter().all(|verdict| verdict.passed))
     }
 
-    /// The files first: they are there also when nobody reads standard output any more.
+    /// Writes the files, then standard output. So the files are written even if the reader of
+    /// standard output is gone.
     fn write(&self, result: &RunResult) -> Result<(), ReportError> {
         let mut json = serde_json::to_string_pretty(result)?;
         json.push('\n');
@@ -230,11 +232,12 @@ impl Report {
             Format::Text => text(result),
             Format::Json => json,
         };
-        // What was said before the report comes before it also where both go to one terminal.
+        // Lines that wait for standard error are written first, so that they come before the report
+        // if both go to one terminal.
         output::finish();
         let mut stdout = io::stdout().lock();
         match stdout.write_all(printed.as_bytes()).and_then(|()| stdout.flush()) {
-            // Whoever read it has seen enough, as in `shopper | head`.
+            // The reader ended early, as in `shopper | head`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             printed => printed.map_err(ReportError::Print),
         }
@@ -244,12 +247,12 @@ impl Report {
 fn say_what_failed(verdicts: &[Verdict]) {
     let mut stderr = output::stderr();
     for Verdict { assertion, measured, .. } in verdicts.iter().filter(|verdict| !verdict.passed) {
-        // Nobody is left to tell when standard error is closed, and the exit code tells all the same.
+        // It fails if standard error is closed. The exit code says that an assertion failed anyway.
         writeln!(stderr, "assertion failed: {assertion}: measured {measured}").ok();
     }
 }
 
-/// Whether a file can be at `path`, without making one: the run may yet fail.
+/// Checks that a file can be written at `path`, without making one, since the run may still fail.
 fn find_place(flag: &'static str, path: &Path) -> Result<(), ReportError> {
     let no_place = |problem| Err(ReportError::NoPlace { flag, path: path.to_owned(), problem });
     if path.is_dir() {

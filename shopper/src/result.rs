@@ -1,8 +1,9 @@
 //! The result of a run as data: the one model that the live view, the text, the page, the JSON, the
 //! comparison and the assertions all read, so that no two of them can disagree.
 //!
-//! Its form as JSON is versioned by [`SCHEMA`] and described by `report.schema.json` beside the
-//! crate: a field may be added within a version, none may change its meaning or go.
+//! Its form as JSON has a version, [`SCHEMA`], and is described by `report.schema.json` in the
+//! folder of the crate. Within a version a field may be added, but none may change its meaning or
+//! be removed.
 
 mod build;
 #[cfg(test)]
@@ -23,19 +24,19 @@ pub const SCHEMA: &str = "grocery-shopper-report/2";
 pub struct RunResult {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// What wrote it.
+    /// The program that wrote it.
     pub generator: Generator,
-    /// What was run.
+    /// The settings of the run, and how long it was.
     pub run: Settings,
-    /// What became of the trips.
+    /// How many trips started, and how they ended.
     pub trips: Trips,
     /// How fast trips came.
     pub rate: Rate,
-    /// What the trips sent.
+    /// How many requests the trips sent, and how many bytes.
     pub requests: Traffic,
     /// How long whole trips took.
     pub latency: Latencies,
-    /// The shape of the trips' latency, for charts.
+    /// The distribution of the trips' latency, for charts.
     pub distribution: Distribution,
     /// The steps of a trip, in their order: always all of them.
     pub steps: Vec<Step>,
@@ -44,28 +45,28 @@ pub struct RunResult {
     /// How the trips that did not fail ended (`bought`, `browsed`, `left`, `out-of-stock`,
     /// `gave-up`): the counts add up to `completed + gave_up`.
     pub outcomes: BTreeMap<String, u64>,
-    /// How the others failed (`connect`, `timeout`, `disconnect`, `503`, `body`, `abandoned`): the
-    /// counts add up to `failed`.
+    /// How the trips that failed did so (`connect`, `timeout`, `disconnect`, `503`, `body`,
+    /// `abandoned`): the counts add up to `failed`.
     pub failures: BTreeMap<String, u64>,
-    /// What is known of the first failure of a kind, such as which field of which answer could not
+    /// The reason of the first failure of each kind, such as which field of which answer could not
     /// be understood.
     pub failure_reasons: BTreeMap<String, String>,
-    /// What the store said of each fault that trips asked for.
+    /// What the store said about each fault that trips asked for.
     pub faults: BTreeMap<String, FaultCounts>,
-    /// The run second by second, oldest first; a long run has longer points.
+    /// The run second by second, oldest first. In a long run a point is longer than a second.
     pub timeline: Vec<Point>,
     /// The slowest trips, slowest first.
     pub slowest: Vec<SlowTrip>,
-    /// What became of the spans of this process, at its end.
+    /// How many spans of this process were exported, at its end.
     pub telemetry: Telemetry,
-    /// What `--assert` asked for, and what was measured.
+    /// The assertions of `--assert`, with what was measured.
     pub assertions: Vec<Verdict>,
     /// How this run differs from the one that `--compare` named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
 }
 
-/// What wrote a result.
+/// The program that wrote a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Generator {
     /// The program.
@@ -74,7 +75,7 @@ pub struct Generator {
     pub version: String,
 }
 
-/// The settings of a run, in the words of its report, and how long it was.
+/// The settings of a run, as the report words them, and how long it was.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// When it started, as RFC 3339 in UTC.
@@ -82,28 +83,30 @@ pub struct Settings {
     /// How long it ran, until the last answer.
     #[serde(rename = "elapsed_s", with = "seconds")]
     pub elapsed: Duration,
-    /// How long its schedule went on: the time that every rate is of. It ends with `--duration`,
-    /// the last stage, a signal, or when the trip after the last would have been due.
+    /// How long its schedule was. Every rate of the report is per second of this time. The schedule
+    /// ends after `--duration`, with the last stage, at a signal, or when the trip after the last
+    /// one would have been due.
     #[serde(rename = "scheduled_s", with = "seconds")]
     pub scheduled: Duration,
     /// The store that was visited.
     pub store_url: String,
-    /// Where its traces can be seen.
+    /// The page on which its traces can be seen.
     pub ui_url: String,
     /// The model of arrivals, in words, such as `open: 200 trips/s, Poisson`.
     pub model: String,
     /// The kinds of trip and their weights, in words.
     pub mix: String,
-    /// What decided the sequence of trips. A text, since many programs read numbers to 53 bits.
+    /// The seed that decided the sequence of trips. It is a text in JSON, since many programs read
+    /// only 53 bits of a number.
     #[serde(with = "as_text")]
     pub seed: u64,
-    /// Threads that shopped.
+    /// How many threads made trips.
     pub threads: usize,
     /// Faults that trips asked for, each with the share of the trips.
     pub faults: Vec<String>,
 }
 
-/// What became of the trips: `scheduled = started + missed`, and
+/// How many trips started, and how they ended: `scheduled = started + missed`, and
 /// `started = completed + gave_up + failed + in_flight`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trips {
@@ -126,17 +129,17 @@ pub struct Trips {
 /// How fast trips came, per second of the schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// What the schedule asked for; none when it asked for no rate.
+    /// The rate of the schedule; `None` in the closed model, which has no rate.
     pub target_per_s: Option<f64>,
     /// Trips started.
     pub started_per_s: f64,
-    /// Trips that ended well, also those that did so after the schedule's end.
+    /// Trips that ended well, including those that ended after the schedule.
     pub completed_per_s: f64,
-    /// Requests, retries among them.
+    /// Requests, including retries.
     pub requests_per_s: f64,
 }
 
-/// A latency, measured both ways.
+/// A latency, measured in two ways.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latencies {
     /// From the intended start: what a user would have waited.
@@ -145,9 +148,9 @@ pub struct Latencies {
     pub service: Percentiles,
 }
 
-/// A distribution in a few figures, in whole microseconds; there are none of nothing.
+/// A distribution in a few figures, in whole microseconds. Without any values they are all `None`.
 ///
-/// The percentiles have three significant digits; all else is exact.
+/// The percentiles have three significant digits; the other figures are exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// How many values there are.
@@ -170,7 +173,7 @@ pub struct Percentiles {
     pub max_us: Option<u64>,
 }
 
-/// The shape of the trips' latency.
+/// The distribution of the trips' latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
     /// The percentile curve from the intended start.
@@ -186,7 +189,7 @@ pub struct Distribution {
 pub struct Quantile {
     /// The percentile, 0 to 100.
     pub percentile: f64,
-    /// That share of the values is at most this, in microseconds.
+    /// The value that this share of the values does not exceed, in microseconds.
     pub us: u64,
 }
 
@@ -206,7 +209,7 @@ pub struct Bucket {
 pub struct Step {
     /// Its request, such as `POST /checkout`.
     pub name: String,
-    /// Requests sent, retries among them.
+    /// Requests sent, including retries.
     pub requests: u64,
     /// How often the step failed, after its retries.
     pub failures: u64,
@@ -216,8 +219,8 @@ pub struct Step {
     pub sent_bytes: u64,
     /// Bytes of response bodies.
     pub received_bytes: u64,
-    /// How long it took, retries and the pauses before them included; `corrected` also has the
-    /// delay of its trip's start.
+    /// How long it took, including retries and the pauses before them. `corrected` also includes
+    /// the delay with which its trip started.
     pub latency: Latencies,
 }
 
@@ -232,21 +235,21 @@ pub struct Kind {
     pub failures: u64,
     /// Their median latency from the intended start, in microseconds.
     pub p50_us: Option<u64>,
-    /// The 99th percentile of it, in microseconds.
+    /// The 99th percentile of their latency, in microseconds.
     pub p99_us: Option<u64>,
 }
 
-/// What became of one fault: `asked = honoured + ignored + unanswered`.
+/// What the store did about one fault: `asked = honoured + ignored + unanswered`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultCounts {
     /// Requests that asked for it.
     pub asked: u64,
     /// Requests whose answer said that the store honoured it.
     pub honoured: u64,
-    /// Messages to actors that it befell. A request that it befell nowhere honoured it all the
-    /// same: it did not reach the actor, or the share of an `error` spared it.
+    /// Messages to actors that it struck. A request may be honoured without any: it did not reach
+    /// the actor that the fault names, or the share of an `error` fault left it out.
     pub struck: u64,
-    /// Requests whose answer said that it was ignored, or did not speak of faults.
+    /// Requests whose answer said that it was ignored, or did not mention faults.
     pub ignored: u64,
     /// Requests that got no answer.
     pub unanswered: u64,
@@ -254,17 +257,17 @@ pub struct FaultCounts {
     pub reasons: BTreeMap<String, u64>,
 }
 
-/// A stretch of the run.
+/// A part of the run, usually a second.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// When it began, since the start of the run.
     #[serde(rename = "offset_s", with = "seconds")]
     pub offset: Duration,
-    /// How long it is: a second, or in a long run a multiple.
+    /// How long it is: a second, or in a long run several.
     #[serde(rename = "length_s", with = "seconds")]
     pub length: Duration,
-    /// The trips that the schedule asked for in it, per second; none in the closed model and after
-    /// the schedule's end.
+    /// The trips that the schedule asked for in it, per second; `None` in the closed model and
+    /// after the end of the schedule.
     pub target_per_s: Option<f64>,
     /// Trips started.
     pub started: u64,
@@ -274,18 +277,19 @@ pub struct Point {
     pub failed: u64,
     /// Trips that could not start.
     pub missed: u64,
-    /// The median latency of the trips that ended in it, from the intended start, in microseconds;
-    /// in a point made of several, the mean of theirs by their number of trips.
+    /// The median latency of the trips that ended in it, from the intended start, in microseconds.
+    /// If seconds were joined into one point, it is the mean of their medians, weighted by their
+    /// trips.
     pub p50_us: Option<u64>,
-    /// Their 90th percentile; in a point made of several, that of the worst.
+    /// The 90th percentile of the same. If seconds were joined, it is that of the slowest second.
     pub p90_us: Option<u64>,
-    /// Their 99th percentile; in a point made of several, that of the worst.
+    /// The 99th percentile of the same. If seconds were joined, it is that of the slowest second.
     pub p99_us: Option<u64>,
-    /// The slowest of them.
+    /// The slowest of these trips.
     pub max_us: Option<u64>,
 }
 
-/// A trip worth a look.
+/// One of the slowest trips.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlowTrip {
     /// Its latency from the intended start, in microseconds.
@@ -295,33 +299,33 @@ pub struct SlowTrip {
     pub offset: Duration,
     /// Its kind.
     pub kind: String,
-    /// What failed in it, if anything did.
+    /// The kind of failure, if it failed.
     pub failure: Option<String>,
     /// Its trace, if it was sampled.
     pub trace: Option<Trace>,
 }
 
-/// A trace and where to see it.
+/// A trace and the page that shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// Its id: 32 hexadecimal digits.
     pub id: String,
-    /// Its page; none when no backend received any trace.
+    /// Its page; `None` if no backend received any trace.
     pub url: Option<String>,
 }
 
-/// What became of the spans of the shopper.
+/// How many spans the shopper made, and how many were exported.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Telemetry {
     /// Spans started.
     pub started: u64,
     /// Spans ended.
     pub ended: u64,
-    /// What each exporter did with them.
+    /// The counts of each exporter.
     pub exporters: Vec<Exporter>,
 }
 
-/// What one exporter did: `ended = exported + failed + dropped + queued`.
+/// The counts of one exporter: `ended = exported + failed + dropped + queued`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exporter {
     /// Its name.
@@ -332,7 +336,7 @@ pub struct Exporter {
     pub failed: u64,
     /// Spans that were dropped.
     pub dropped: u64,
-    /// Spans on their way.
+    /// Spans that wait to be exported.
     pub queued: u64,
 }
 
@@ -352,10 +356,9 @@ pub struct Verdict {
 pub struct Comparison {
     /// When the earlier run started, as RFC 3339 in UTC.
     pub earlier_started_at: String,
-    /// Settings that are not the same, so that a difference may come from them.
+    /// Settings that are not the same, and so may explain a difference.
     pub settings: Vec<String>,
-    /// Why the two runs cannot be held against each other, if they cannot: they were not asked for
-    /// the same load.
+    /// Why the two runs cannot be compared, if they cannot: their load was not the same.
     pub unlike: Option<String>,
     /// The metrics that both runs have.
     pub differences: Vec<Difference>,
@@ -364,7 +367,7 @@ pub struct Comparison {
 /// A metric in two runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The metric; one of a step stands behind the name of the step, such as `POST /checkout p99`.
+    /// The metric. That of a step has the name of the step in front, such as `POST /checkout p99`.
     pub metric: String,
     /// Its unit.
     pub unit: Unit,
@@ -372,14 +375,14 @@ pub struct Difference {
     pub before: f64,
     /// What it is in this one.
     pub after: f64,
-    /// How much more it is now, in percent of what it was; none when that was 0.
+    /// The change in percent of what it was; `None` if that was 0.
     pub percent: Option<f64>,
-    /// How far two runs of the same thing may well differ, in the metric's unit; none when the
+    /// How far two runs of the same software differ by chance, in the metric's unit; `None` if the
     /// runs are too short to tell.
     pub noise: Option<f64>,
-    /// Whether that is for the better.
+    /// Whether the change is for the better.
     pub direction: Direction,
-    /// Why it cannot be told, where the direction is unclear.
+    /// Why the direction is unclear, if it is.
     pub unclear: Option<String>,
 }
 
@@ -387,15 +390,15 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// As it should go.
+    /// The change is an improvement.
     Better,
-    /// Not at all.
+    /// There is no change.
     Same,
-    /// As it should not.
+    /// The change is a regression.
     Worse,
-    /// No further than two runs of the same thing may well differ.
+    /// The change is no larger than two runs of the same software differ by chance.
     Noise,
-    /// Nobody knows: the runs are too short for their noise, or were not asked for the same.
+    /// It cannot be told: the runs are too short, or their load was not the same.
     Unclear,
 }
 
@@ -417,7 +420,7 @@ mod seconds {
 
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    /// Some thirty thousand years.
+    /// About thirty thousand years.
     const LONGEST_S: f64 = 1e12;
 
     pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {

@@ -1,9 +1,9 @@
 //! Starts the trips of one thread, each at its time, and counts each exactly once.
 //!
-//! A [`Pacer`] sleeps until shortly before a trip is due (an [`Alarm`]), gives the trip a
-//! [`TripGuard`], and sends both to the thread's pool of shoppers. The shopper waits for the exact
-//! moment without sleeping ([`Clock`]) and makes the trip. The guard counts the trip when it ends,
-//! also when it ends because the run was cut off or the shopper panicked.
+//! A [`Pacer`] sleeps until shortly before a trip is due (by an [`Alarm`]), makes a [`TripGuard`]
+//! for the trip, and sends it to the thread's pool of shoppers. A shopper waits for the exact
+//! moment without sleeping (by the [`Clock`]) and makes the trip. The guard counts the trip when it
+//! ends, even if it ends because the run was stopped or the shopper panicked.
 
 use std::{
     convert::Infallible,
@@ -28,12 +28,12 @@ use crate::{
     trip::{TripEnd, TripProgress},
 };
 
-/// The longest single wait. A pacer with nothing to do for longer looks at the clock in between.
+/// The longest single wait. A pacer that has to wait longer looks at the clock in between.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long before its time a trip is handed to its shopper, which waits the rest without sleeping.
-/// A thread that sleeps wakes some tens of microseconds late, and the later the longer it slept.
-/// That would bend the times between arrivals, and count as the store's latency.
+/// How long before its time a trip is sent to its shopper, which waits for the rest without
+/// sleeping. A thread that sleeps wakes tens of microseconds late, and the longer it slept, the
+/// later. That would distort the times between arrivals, and would count as latency of the store.
 const LEAD: Duration = Duration::from_micros(100);
 
 /// Starts the trips of one thread.
@@ -44,9 +44,9 @@ pub(crate) struct Pacer {
     pub(crate) most_in_flight: u32,
     /// When to end, if there is a limit.
     pub(crate) end: Option<Duration>,
-    /// When the schedule ends, which is known with the last trip.
+    /// When the schedule ends. The pacer sets it after its last trip.
     pub(crate) schedule_end: ScheduleEnd,
-    /// Who makes the trips.
+    /// The shoppers that make the trips.
     pub(crate) pool: Addr<ShopperPool>,
     pub(crate) counters: Arc<TripCounters>,
     /// The shoppers of the closed model that are back.
@@ -56,7 +56,7 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// Starts trips until the last one, the end of the run, or until told to stop.
+    /// Starts trips until the last one, the end of the run, or until it is told to stop.
     pub(crate) async fn run(mut self) {
         let mut alarm = Alarm::new();
         while self.start_due().is_continue() && self.wait(&mut alarm).await.is_continue() {}
@@ -91,7 +91,7 @@ impl Pacer {
         };
         let now = self.clock.now();
         if self.end.is_some_and(|end| now >= end) {
-            // What was due since this thread last looked is late, but not lost.
+            // Trips that became due since this thread last looked are started late, but not lost.
             let _ = self.start_due();
             return ControlFlow::Break(());
         }
@@ -110,8 +110,8 @@ impl Pacer {
         ControlFlow::Continue(())
     }
 
-    /// Says when the trip after the last would have been due: until then the schedule went on. In
-    /// the closed model that may be some time after the next shopper is back.
+    /// Ends the schedule at the time when the trip after the last one would have been due. In the
+    /// closed model this is known only when the next shopper is back.
     async fn end_schedule(&mut self) {
         loop {
             match self.pace.after_last() {
@@ -126,34 +126,36 @@ impl Pacer {
     }
 }
 
-/// Where the trips of one thread are counted out and in.
+/// Counts the trips of one thread as they start and end.
 #[derive(Debug)]
 pub(crate) struct TripCounters {
     pub(crate) clock: Clock,
     pub(crate) recorder: Recorder,
     /// Trips under way in all threads.
     pub(crate) in_flight: Arc<AtomicU32>,
-    /// Where to say that a shopper is back; none in the open model, which does not wait for shoppers.
+    /// Tells the pacer that a shopper is back; `None` in the open model, which does not wait for
+    /// shoppers.
     pub(crate) returns: Option<mpsc::UnboundedSender<Return>>,
-    /// Never sent to. Every pacer and every guard holds the counters, so when the last of these
-    /// senders is dropped, the receiver knows that the run is over.
+    /// Nothing is ever sent by it. Every pacer and every guard holds the counters, so when all of
+    /// these senders have been dropped, the receiver knows that all trips are over.
     pub(crate) _run_open: mpsc::Sender<Infallible>,
 }
 
-/// A trip that has been started, so that it is counted as ended exactly once. Dropped before it has
-/// ended, it counts as abandoned.
+/// Counts one trip: as started when it is made, and as ended exactly once. If it is dropped before
+/// the trip has ended, the trip counts as abandoned.
 #[derive(Debug)]
 pub(crate) struct TripGuard {
     pub(crate) plan: TripPlan,
     pub(crate) intended: Duration,
-    /// What the trip has done so far: it counts also when the trip is cut off.
+    /// What the trip has done so far. It is counted even if the trip is cut off.
     pub(crate) progress: TripProgress,
     counters: Arc<TripCounters>,
     ended: bool,
 }
 
 impl TripGuard {
-    /// Starts a trip, unless as many as allowed are under way: then it is missed, not delayed.
+    /// Counts a trip as started. If as many as allowed are under way, it is counted as missed
+    /// instead, and never made.
     pub(crate) fn start(
         counters: &Arc<TripCounters>,
         most_in_flight: u32,
@@ -178,7 +180,7 @@ impl TripGuard {
         })
     }
 
-    /// Counts the trip as it has ended.
+    /// Counts the trip as ended.
     pub(crate) fn end(mut self, end: TripEnd) {
         self.count(end);
     }
@@ -206,7 +208,7 @@ impl TripGuard {
                 at: trip.ended,
                 reached_store: trip.outcome != Outcome::Failed(Failure::Connect),
             };
-            // The pacer does not wait for shoppers any more once the last trip has started.
+            // It fails if the pacer has ended, which it does after its last trip.
             returns.send(back).ok();
         }
     }
@@ -215,8 +217,7 @@ impl TripGuard {
 impl Drop for TripGuard {
     fn drop(&mut self) {
         if !self.ended {
-            // The step in which a trip is cut off fails with it; it is not the shopper's patience
-            // that has ended.
+            // The step in which the trip was cut off has failed. The shopper has not given up.
             for step in self.progress.steps.iter_mut() {
                 if step.end == StepEnd::BrokenOff {
                     step.end = StepEnd::Failed;
@@ -245,7 +246,7 @@ impl Clock {
         self.start.elapsed()
     }
 
-    /// Waits awake until this time; what else the thread has to do goes on.
+    /// Waits until this time without sleeping. Other tasks of the thread run in the meantime.
     pub(crate) async fn reach(&self, time: Duration) {
         while self.now() < time {
             tokio::task::yield_now().await;
@@ -255,8 +256,9 @@ impl Clock {
 
 /// Wakes one task, as precisely as the system can.
 ///
-/// A timer of the runtime has a resolution of a millisecond, which is the whole time between two
-/// trips at a thousand a second. On Linux a timer of the system wakes within some ten microseconds.
+/// A timer of tokio has a resolution of a millisecond, which at a thousand trips a second is the
+/// whole time between two. On Linux a timer of the system is used, which wakes within tens of
+/// microseconds.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     #[cfg(target_os = "linux")]
@@ -274,7 +276,7 @@ impl Alarm {
         }
     }
 
-    /// Waits as long as this, or for a day if that is shorter. A wait that is dropped is over.
+    /// Waits for this time, but no longer than a day. If the future is dropped, the wait ends.
     pub(crate) async fn after(&mut self, wait: Duration) {
         let wait = wait.min(LONGEST_WAIT);
         #[cfg(target_os = "linux")]
@@ -297,15 +299,14 @@ mod linux {
     };
     use tokio::{io::AsyncReadExt, net::unix::pipe::Receiver};
 
-    /// How much there is to read when a timer has rung: how often it has.
+    /// What can be read from a timer that has rung: a number of this size, how often it has rung.
     const COUNT_BYTES: usize = size_of::<u64>();
 
     /// A timer of the system: see <https://man7.org/linux/man-pages/man2/timerfd_create.2.html>.
     #[derive(Debug)]
     pub(super) struct Timer {
         timer: TimerFd,
-        /// The same timer, for the runtime to wait for: it can be read when it has rung, as a pipe
-        /// can be when something is in it.
+        /// The same timer, as a pipe that tokio can wait for: it can be read once it has rung.
         rung: Receiver,
     }
 
@@ -318,7 +319,7 @@ mod linux {
         }
 
         pub(super) async fn wait(&mut self, wait: Duration) -> io::Result<()> {
-            // No time at all would mean to disarm it.
+            // Setting a timer to zero would disarm it.
             let wait = TimeSpec::from_duration(wait.max(Duration::from_nanos(1)));
             self.timer.set(Expiration::OneShot(wait), TimerSetTimeFlags::empty())?;
             self.rung.read_exact(&mut [0; COUNT_BYTES]).await.map(drop)

@@ -1,9 +1,11 @@
-//! What the trips took and how they ended.
+//! Counts trips: how long they took and how they ended.
 //!
-//! Every thread has a [`Recorder`]; [`Statistics`] empties them each second into the total and the
-//! time line, and makes a [`RunResult`] of both whenever it is asked: that is what the live view
-//! and the report show. Latency counts from the moment a trip should have started, so that a store
-//! (or a generator) that is late cannot hide it; not to do so is known as coordinated omission:
+//! Every thread counts into a [`Recorder`] of its own. Each second [`Statistics`] empties them into
+//! the total and the time line. The live view and the report show a [`RunResult`] that it makes of
+//! both at any time.
+//!
+//! Latency counts from the moment a trip should have started, so that a store (or a generator) that
+//! is late cannot hide it. Counting from the real start instead is known as coordinated omission:
 //! <https://www.youtube.com/watch?v=lJ8ydIuPFeU>.
 
 mod histogram;
@@ -24,7 +26,7 @@ use std::{
 use crate::result::{Point, RunResult, Settings, per_second};
 use timeline::Timeline;
 
-/// The statistics of a run: a handle that is cheap to clone and can be asked from any thread.
+/// The statistics of a run: a handle that is cheap to clone and can be used on any thread.
 #[derive(Clone, Debug)]
 pub struct Statistics(Arc<Mutex<Inner>>);
 
@@ -33,21 +35,21 @@ struct Inner {
     settings: Settings,
     recorders: Vec<Recorder>,
     total: Interval,
-    /// What was recorded since the last tick; kept for its memory.
+    /// What was recorded since the last tick. It is a field so that its memory is used again.
     fresh: Interval,
     timeline: Timeline,
     last: Point,
     schedule: Schedule,
 }
 
-/// What the schedule of a run has asked for, up to some moment.
+/// How many trips the schedule of a run has asked for, up to some moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Schedule {
-    /// How long it went on: until that moment, or until its end if that was earlier. What comes
-    /// after its end is waiting for the last answers, and no part of any rate.
+    /// How long it has gone on: until that moment, or until its end if that was earlier. The time
+    /// after its end, in which the last answers are awaited, is not part of any rate.
     pub time: Duration,
-    /// How many trips it asked for in that time; `None` in the closed model, where the store's
-    /// answers decide it.
+    /// How many trips it has asked for in that time; `None` in the closed model, where the store's
+    /// answers decide that.
     pub trips: Option<f64>,
 }
 
@@ -66,7 +68,7 @@ impl Statistics {
         })))
     }
 
-    /// One more place to count, for one more thread.
+    /// Makes a recorder, for one more thread.
     #[must_use]
     pub fn recorder(&self) -> Recorder {
         let recorder = Recorder(Arc::new(Mutex::new(Interval::new())));
@@ -74,10 +76,11 @@ impl Statistics {
         recorder
     }
 
-    /// Takes in what was recorded since the last call. Call it each second, and at the end, with
-    /// the time since the start of the run and what its schedule has asked for in it.
+    /// Collects what was recorded since the last call. Call it each second, and at the end, with
+    /// the time since the start of the run and what its schedule has asked for in that time.
     pub fn tick(&self, elapsed: Duration, schedule: Schedule) {
-        // Whole microseconds, so that what is written in seconds reads back as the same.
+        // Whole microseconds, so that the value reads back unchanged from JSON, where it is in
+        // seconds.
         let elapsed = Duration::from_micros(micros(elapsed));
         let inner = &mut *self.lock();
         inner.fresh.clear();
@@ -87,7 +90,7 @@ impl Statistics {
         inner.total.merge(&inner.fresh);
         let offset = inner.timeline.end();
         let length = elapsed.saturating_sub(offset);
-        // After its end a schedule asks for nothing, which is not the same as for 0 trips.
+        // After its end a schedule has no target, which is not the same as a target of 0.
         let goes_on = schedule.time > offset && length > Duration::ZERO;
         let asked_before = inner.schedule.trips.unwrap_or(0.0);
         let asked = schedule.trips.filter(|_| goes_on).map(|all| (all - asked_before).max(0.0));
@@ -111,13 +114,13 @@ impl Statistics {
         )
     }
 
-    /// What happened between the last two ticks.
+    /// The figures of the time between the last two ticks.
     #[must_use]
     pub fn last_second(&self) -> Point {
         self.lock().last.clone()
     }
 
-    /// A panic while counting leaves counts that are still counts: go on.
+    /// Locks the counts, also after a panic of another thread: they are still valid then.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,8 +128,8 @@ impl Statistics {
 
 /// Counts the trips of one thread.
 ///
-/// Its lock is taken at the start and at the end of a trip, and once a second by whoever shows the
-/// statistics, so it is almost never waited for.
+/// Its lock is taken at the start and at the end of a trip, and once a second by
+/// [`Statistics::tick`]. So a thread almost never waits for it.
 #[derive(Clone, Debug)]
 pub struct Recorder(Arc<Mutex<Interval>>);
 
@@ -153,7 +156,7 @@ impl Recorder {
         counted.clear();
     }
 
-    /// A panic while counting leaves counts that are still counts: go on.
+    /// Locks the counts, also after a panic of another thread: they are still valid then.
     fn lock(&self) -> MutexGuard<'_, Interval> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -201,7 +204,7 @@ mod tests {
         }
     }
 
-    /// What the schedule asked for in so many seconds at a rate.
+    /// A schedule of `rate` trips a second, after so many seconds.
     fn at_rate(seconds: u64, rate: f64) -> Schedule {
         Schedule { time: Duration::from_secs(seconds), trips: Some(rate * seconds as f64) }
     }

@@ -27,10 +27,10 @@ use crate::{
     statistics::{StepEnd, StepRecord, Traffic},
 };
 
-/// How many products a hesitant shopper has a closer look at.
+/// How many products a hesitant shopper looks at more closely.
 const LOOKS: usize = 3;
 
-/// What all trips of a thread have in common.
+/// What all trips of one thread share.
 pub(crate) struct TripContext {
     pub(crate) client: StoreClient,
     pub(crate) itinerary: Itinerary,
@@ -60,13 +60,13 @@ impl TripProgress {
 #[derive(Debug)]
 pub(crate) struct TripEnd {
     pub(crate) outcome: Outcome,
-    /// What is known of its failure.
+    /// The reason of its failure, if it is known.
     pub(crate) reason: Option<String>,
     pub(crate) at: Duration,
 }
 
-/// Makes a trip that should start at `intended` (or should have), and tells how it ended. What it
-/// does on its way is in `progress`, also if it is cut off.
+/// Makes a trip that is due at `intended`, or was, and returns how it ended. What it has done so
+/// far is always in `progress`, so it is known even if this future is dropped.
 pub(crate) async fn make_trip(
     context: &TripContext,
     plan: &TripPlan,
@@ -121,7 +121,7 @@ impl Visit<'_> {
         }
     }
 
-    /// A closer look at what is in the basket, and away without it.
+    /// Looks at the products in the basket, and leaves without them.
     async fn hesitate(&mut self, basket: &[BasketItem]) -> Result<Outcome, Unanswered> {
         for item in basket.iter().take(LOOKS) {
             let Some(uri) = self.context.itinerary.product(&item.id) else {
@@ -143,7 +143,7 @@ impl Visit<'_> {
         .await
     }
 
-    /// Makes the request of a step and reads its answer; either may fail.
+    /// Makes the request of a step and reads its answer.
     async fn step<T>(
         &mut self,
         step: Step,
@@ -166,7 +166,7 @@ impl Visit<'_> {
 }
 
 impl Visit<'_> {
-    /// A step fails without a request, because of what the store said before.
+    /// Counts a step that failed without a request, because of an earlier answer of the store.
     fn cannot_ask(&mut self, step: Step, why: &str) -> Unanswered {
         self.steps.push(StepRecord {
             step,
@@ -179,7 +179,7 @@ impl Visit<'_> {
     }
 }
 
-/// A step that is counted when it ends, also when it ends because the shopper gives up.
+/// A step that is under way. It is counted when this is dropped, so also when the shopper gives up.
 struct StepUnderWay<'a> {
     step: Step,
     began: Duration,
@@ -198,10 +198,10 @@ impl Drop for StepUnderWay<'_> {
     }
 }
 
-/// Reads what the contract promises.
+/// Parses the body of an answer as the contract has it.
 fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Unanswered> {
     serde_json::from_slice(&answer.body).map_err(|error| {
-        // Half an answer that nothing but its connection ended: the connection broke.
+        // A body that ended with its connection and is not complete: the connection broke.
         if answer.ended_by_connection && is_cut(&error, &answer.body) {
             return Failure::Disconnect.into();
         }
@@ -210,17 +210,17 @@ fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Unanswered> {
     })
 }
 
-/// Whether JSON is well-formed up to where it ends, and only does not go on.
+/// Whether JSON is well-formed as far as it goes, and merely incomplete.
 fn is_cut(error: &serde_json::Error, body: &[u8]) -> bool {
     let last_line = body.split(|byte| *byte == b'\n').next_back().unwrap_or_default();
     let lines = body.iter().filter(|byte| **byte == b'\n').count() + 1;
-    // A number that ends after its point is no number, rather than half of one.
+    // For a number that was cut off, such as `1.`, serde reports a syntax error and no early end.
     let at_the_end = error.line() == lines && error.column() >= last_line.len();
     error.is_eof() || (error.is_syntax() && at_the_end)
 }
 
-/// Where a body is not what it should be, such as `inventory.products[2].price: missing field`.
-/// Only asked when it is not: to keep the path takes time.
+/// The field of a body that is wrong, and why, such as `inventory.products[2].price: missing
+/// field`. It is found by parsing once more, since keeping track of the path takes time.
 fn which_field<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
@@ -230,13 +230,14 @@ fn which_field<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
 }
 
 thread_local! {
-    /// Made once a thread, and not before the provider is set.
+    /// Made once for each thread, at its first trip, when the tracer provider has been set.
     static TRACER: BoxedTracer = global::tracer("shopper");
 }
 
-/// The span of a whole trip: the root of its trace, with what the shopper is like as baggage.
+/// The span of a whole trip: the root of its trace. The kind and number of the shopper are in its
+/// baggage.
 ///
-/// A trip that is cut off (dropped) ends its span as [`Failure::Abandoned`].
+/// If it is dropped, because the trip is cut off, the span ends as [`Failure::Abandoned`].
 struct RootSpan {
     cx: Context,
     ended: bool,
@@ -248,7 +249,7 @@ impl RootSpan {
         let id = KeyValue::new(fault::SHOPPER_ID, plan.shopper.to_string());
         let fault = plan.fault.clone().map(|fault| KeyValue::new(fault::BAGGAGE_KEY, fault));
         let attributes: Vec<_> = [kind, id].into_iter().chain(fault).collect();
-        // Not the current context: a trip belongs to nothing that happens to be going on here.
+        // A trip begins a new trace, so it is not in the current context.
         let cx = Context::new().with_baggage(attributes.iter().cloned());
         let span = TRACER.with(|tracer| {
             tracer
@@ -265,14 +266,14 @@ impl RootSpan {
         &self.cx
     }
 
-    /// Which trace it is in, if that is sampled.
+    /// The id of its trace, if it is sampled.
     fn trace_id(&self) -> Option<TraceId> {
         let span = self.cx.span();
         let span_context = span.span_context();
         span_context.is_sampled().then(|| span_context.trace_id())
     }
 
-    /// Ends the span, with what is known of a failure.
+    /// Ends the span, with the outcome of the trip and the reason of its failure.
     fn end(mut self, outcome: Outcome, reason: Option<&str>) {
         self.record(outcome, reason);
     }
@@ -360,15 +361,16 @@ impl Itinerary {
         self.whats_in_store.clone()
     }
 
-    /// The address of a product, whatever its id is made of; `None` if it is too long for one.
+    /// The address of a product. Its id may have any characters. It is `None` if it is too long for
+    /// an address.
     fn product(&self, id: &str) -> Option<Uri> {
         let mut url = self.base.clone();
         url.path_segments_mut().ok()?.pop_if_empty().push("products").push(id);
         url.as_str().parse().ok()
     }
 
-    /// A checkout with a key of its own. The key is no part of the plan: the same plan in another
-    /// run is another purchase.
+    /// A checkout with a new idempotency key. The key does not come from the plan, because the same
+    /// plan in another run is another purchase.
     fn checkout(&self, basket: &CheckoutRequest) -> Call {
         let body = serde_json::to_vec(basket).expect("a basket is only text and numbers").into();
         let key = HeaderValue::from_str(
@@ -379,7 +381,7 @@ impl Itinerary {
     }
 }
 
-/// Where the store at `url` says which faults it honours.
+/// The address at which the store at `url` says which faults it honours.
 pub(crate) fn faults_url(url: &Url) -> Option<String> {
     let mut url = url.clone();
     url.path_segments_mut().ok()?.pop_if_empty().push("faults");

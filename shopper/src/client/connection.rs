@@ -1,11 +1,11 @@
-//! A connection that tells the end of an answer from the end of the connection.
+//! A connection that reports an error if it ends within an answer.
 //!
 //! awc takes the end of the connection for the end of a chunked body, so half an answer would count
-//! as a whole one (RFC 9112 section 8 calls it incomplete). Here the end of the connection is an
-//! error as soon as an answer has begun. The one kind of body that ends with its connection, of an
-//! HTTP/1.0 answer without a length, is read with that error as its end: see `exchange`.
+//! as a whole one (RFC 9112, section 8, calls it incomplete). Here the end of the connection is an
+//! error as soon as an answer has begun. One kind of body does end with its connection, that of an
+//! HTTP/1.0 answer without a length. For it, `exchange` takes this error as the end.
 //!
-//! The connection also counts a request when its first byte goes out. So a request that finds no
+//! The connection also counts a request when its first byte is sent. So a request that finds no
 //! connection is not counted as sent.
 
 use std::{
@@ -26,8 +26,8 @@ thread_local! {
     static SENT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How many requests have begun to go out from this thread. A request is written while its future
-/// is polled, so the difference over one poll is what that request sent.
+/// How many requests this thread has begun to send. A request is written while its future is
+/// polled, so a difference of 1 over one poll means that this request was sent.
 pub(super) fn requests_sent() -> u64 {
     SENT.get()
 }
@@ -55,16 +55,16 @@ pub(super) struct StoreStream {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing was sent yet, or the last thing that happened is that an answer came.
+    /// Nothing has been sent yet.
     Idle,
-    /// A request is sent, and nothing of its answer has come.
+    /// A request is being sent, and nothing of its answer has come.
     Asking,
-    /// Something of an answer has come.
+    /// At least a part of an answer has come.
     Answered,
 }
 
 impl StoreStream {
-    /// Notes that something is to be written: the first of it is a request.
+    /// Notes that bytes were sent. The first after an answer begin a request.
     fn asks(&mut self) {
         if self.state != State::Asking {
             self.state = State::Asking;

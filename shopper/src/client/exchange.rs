@@ -36,12 +36,12 @@ use crate::{
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// A request that can be sent again as it is.
+/// A request that can be repeated unchanged.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    /// Reading changes nothing.
+    /// A `GET`, which changes nothing.
     Get(Uri),
-    /// Buying changes something, but with the same key only once.
+    /// A checkout, which is made only once if it is repeated with the same key.
     Checkout {
         /// Where to buy.
         uri: Uri,
@@ -59,12 +59,12 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// The whole body.
     pub(crate) body: Bytes,
-    /// Whether only the end of the connection ended the body. HTTP cannot tell then whether the body
-    /// is whole; only its content can.
+    /// Whether the body ended with the connection. Then HTTP does not tell whether it is complete,
+    /// and only its content can.
     pub(crate) ended_by_connection: bool,
 }
 
-/// What one step has sent and received, and what the store said of the faults it asked for.
+/// What one step has sent and received, and what the store said about the faults it asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges {
     pub(crate) traffic: Traffic,
@@ -78,7 +78,7 @@ impl Exchanges {
         Self { asks_for_faults, ..Self::default() }
     }
 
-    /// Counts requests that go out: one, or none yet.
+    /// Counts a request that is being sent: `requests` is 1, or 0 if it is not sent yet.
     fn sent(&mut self, requests: u64, body_bytes: u64, is_retry: bool) {
         self.traffic.requests += requests;
         self.traffic.retries += if is_retry { requests } else { 0 };
@@ -88,7 +88,7 @@ impl Exchanges {
         }
     }
 
-    /// Takes note of what the answer to the last request says of faults.
+    /// Notes what the answer to the last request says about faults.
     fn answered(&mut self, headers: &HeaderMap) {
         if let Some(last) = self.fault_answers.last_mut() {
             let outcomes = headers.get(OUTCOMES_HEADER).and_then(|value| value.to_str().ok());
@@ -100,18 +100,19 @@ impl Exchanges {
     }
 }
 
-/// Why there is no answer, or none that helps.
+/// Why there is no answer, or no usable one.
 #[derive(Debug)]
 pub(crate) struct Unanswered {
     pub(crate) failure: Failure,
-    /// How long the store asked to be left alone.
+    /// How long the store asked to wait before a retry.
     pub(super) retry_after: Option<Duration>,
     /// What went wrong, for the log and the report.
     pub(crate) reason: Option<String>,
 }
 
-/// Sends a request once, as a CLIENT span named by its method in `cx`, and reads its answer. What
-/// goes over the wire is counted in `exchanges` as it goes, also when the caller gives up.
+/// Sends a request once, with a CLIENT span named by its method in `cx`, and reads its answer. What
+/// is sent and received is counted in `exchanges` at once, so it counts also if the caller drops
+/// this future.
 pub(super) async fn attempt(
     http: &Client,
     timeout: Duration,
@@ -145,13 +146,13 @@ pub(super) async fn attempt(
         Call::Checkout { body, .. } => counting(request.send_body(body.clone()), count).await,
     };
     let response = match response {
-        // The time for the whole exchange was over before there was a connection.
+        // The time limit of the whole exchange ended before there was a connection.
         Err(SendRequestError::Timeout) if !is_sent => return Err(Failure::Connect.into()),
         response => response?,
     };
     let status = response.status();
     exchanges.answered(response.headers());
-    // The client's own time limit ends with the head of the answer.
+    // awc's own time limit covers the exchange up to the headers of the answer, not its body.
     let mut response = response.timeout(timeout.saturating_sub(began.elapsed()));
     let (body, ended_by_connection) = read_body(&mut response, &mut exchanges.traffic).await?;
     if let Some(encoding) = content_encoding(response.headers()) {
@@ -165,8 +166,8 @@ pub(super) async fn attempt(
     Err(Unanswered { retry_after, ..Failure::Status(status.as_u16()).into() })
 }
 
-/// Tells `count` of each request that goes out while `sending` is polled. A request that finds no
-/// connection, or is given up before it has one, never does.
+/// Calls `count` with 1 when the request of `sending` begins to be sent, and with 0 after every
+/// other poll. It is never called with 1 if the request finds no connection, or is given up before.
 async fn counting<T>(sending: impl Future<Output = T>, mut count: impl FnMut(u64)) -> T {
     let mut sending = pin!(sending);
     poll_fn(|cx| {
@@ -178,7 +179,7 @@ async fn counting<T>(sending: impl Future<Output = T>, mut count: impl FnMut(u64
     .await
 }
 
-/// The whole body, and whether only the end of the connection ended it.
+/// The whole body, and whether it ended with the connection.
 async fn read_body<S>(
     response: &mut ClientResponse<S>,
     traffic: &mut Traffic,
@@ -187,7 +188,7 @@ where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
     let has_length = response.headers().contains_key(CONTENT_LENGTH);
-    // A transfer coding that cannot be read counts as one: its end would not be the connection's.
+    // A transfer coding that cannot be parsed counts as chunked, whose end is not the connection's.
     let is_delimited = has_length || response.chunked().unwrap_or(true);
     let mut body = BytesMut::new();
     while let Some(chunk) = response.next().await {
@@ -211,7 +212,7 @@ where
 }
 
 impl Call {
-    /// Whether this error status is an ordinary answer.
+    /// Whether this error status is an ordinary answer: 409 to a checkout, too little in stock.
     fn expects(&self, status: StatusCode) -> bool {
         matches!(self, Self::Checkout { .. }) && status == StatusCode::CONFLICT
     }
@@ -226,7 +227,7 @@ impl Call {
 }
 
 impl Unanswered {
-    /// Whether the same request may well succeed a little later.
+    /// Whether the same request may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
         match self.failure {
             Failure::Connect | Failure::Disconnect | Failure::Timeout => true,
@@ -237,12 +238,12 @@ impl Unanswered {
 }
 
 impl Unanswered {
-    /// What came is not what the contract says, for this reason.
+    /// The answer is not what the contract says, for this reason.
     pub(crate) fn not_understood(reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..Failure::Body.into() }
     }
 
-    /// With the request in its reason, where the reason is in the answer.
+    /// Adds the name of the request to the reason, if the reason is in the answer.
     pub(super) fn of(mut self, request: &str) -> Self {
         if let (Failure::Body, Some(reason)) = (self.failure, &mut self.reason) {
             *reason = format!("{request}: {reason}");
@@ -260,7 +261,7 @@ impl From<Failure> for Unanswered {
 impl From<SendRequestError> for Unanswered {
     fn from(error: SendRequestError) -> Self {
         let failure = match &error {
-            // That is how awc calls a connection that ends in the middle of an exchange.
+            // awc returns this if the connection ends in the middle of an exchange.
             SendRequestError::Connect(ConnectError::Disconnected) => Failure::Disconnect,
             SendRequestError::Connect(_) => Failure::Connect,
             SendRequestError::Timeout => Failure::Timeout,
@@ -292,14 +293,14 @@ fn method_of(request: &ClientRequest) -> String {
     request.get_method().to_string()
 }
 
-/// How the body is packed, if it is: no packing was asked for.
+/// The encoding of the body, unless it is plain. The shopper asks for a plain one.
 fn content_encoding(headers: &HeaderMap) -> Option<String> {
     let encoding = headers.get(CONTENT_ENCODING)?;
     let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
     (!encoding.trim().eq_ignore_ascii_case("identity")).then_some(encoding)
 }
 
-/// The pause in seconds that the store asked for; its other form, a date, is not read.
+/// The pause that the store asked for in seconds. The header's other form, a date, is not read.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))

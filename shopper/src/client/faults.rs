@@ -1,4 +1,4 @@
-//! Whether faults that trips are to ask for can do anything, said before the first trip.
+//! Before the first trip: warns of faults that will do nothing.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use shared::fault::FaultSupport;
 
 use crate::{config::Config, trip::faults_url};
 
-/// How long the store is waited for: it may be down, and then the trips say so.
+/// How long to wait for the store. It may be down, and then the trips will report it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The largest answer that is read.
@@ -18,7 +18,7 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 const BAGGAGE: &str = "baggage";
 
 /// Warns of each fault that will do nothing, and says why. The run goes on, and its report counts
-/// what the store says of each request.
+/// what the store says about the faults of each request.
 pub(crate) async fn warn_of_idle_faults(config: &Config) {
     if config.faults.is_empty() {
         return;
@@ -47,9 +47,9 @@ pub(crate) async fn warn_of_idle_faults(config: &Config) {
 
 /// Why the store did not say which faults it honours.
 enum NotTold {
-    /// It cannot be reached, which the trips will say.
+    /// It cannot be reached, which the trips will report.
     Unreachable,
-    /// It answered something else.
+    /// It gave another answer, described here.
     Otherwise(String),
 }
 

@@ -1,4 +1,4 @@
-//! Room for the open files that the connections of a run are.
+//! Makes room for the open files of a run: each connection is one.
 
 use std::{io, num::NonZeroU32};
 
@@ -9,14 +9,14 @@ use nix::{
     unistd::close,
 };
 
-/// How many files a process has open beside its connections, with room to spare.
+/// How many files a process has open beside its connections, at most.
 const OTHER_FILES: u64 = 64;
 
-/// Has the system make room for so many connections before they are made.
+/// Makes the system's table of open files large enough for so many connections, before the run.
 ///
-/// The table of a process's open files grows when it is full, to twice its size. Linux makes a
-/// process of several threads wait some ten milliseconds for that; in the midst of a run, all trips
-/// that were due in the meantime would start at once.
+/// Otherwise the table would grow during the run, each time to twice its size. On Linux a process
+/// with several threads waits about ten milliseconds for that, and then all trips that were due in
+/// this time would start at once.
 pub(crate) fn make_room(connections: NonZeroU32) {
     if let Err(error) = try_make_room(connections) {
         tracing::warn!(%error, "trips may start late when connections become many");
@@ -27,7 +27,7 @@ fn try_make_room(connections: NonZeroU32) -> io::Result<()> {
     let (most_files, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let files = u64::from(connections.get()).saturating_add(OTHER_FILES).min(most_files);
     let highest = c_int::try_from(files.saturating_sub(1)).unwrap_or(c_int::MAX);
-    // A file with that number needs a table that long; it is not needed itself.
+    // Opening a file with the highest number makes the table long enough. The file is not needed.
     close(fcntl(io::stderr(), FcntlArg::F_DUPFD_CLOEXEC(highest))?)?;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What the live view shows, in which rows, at which size: the panel at the foot of a terminal, and
-//! the status as one line where there is no room for it.
+//! What the live view shows: the panel at the bottom of a terminal, and the status as one line
+//! where there is no room for the panel.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::{
     result::{Point, RunResult},
 };
 
-/// Below this many columns, or rows, there is no room for more than the one-line status.
+/// With fewer columns or rows than this, there is room for the one-line status only.
 const FULL: Size = Size { width: 64, height: 18 };
 
-/// Below this there is no room for anything.
+/// With fewer columns or rows than this, nothing is shown.
 const SMALLEST: Size = Size { width: 20, height: 4 };
 
 /// Rows of the whole view without the slowest trips.
@@ -26,7 +26,7 @@ const ROWS: u16 = 7;
 /// Columns of the labels on the left.
 const LABEL: usize = 10;
 
-/// Columns before the link of a slow trip.
+/// How many columns come before the link of a slow trip.
 const SLOWEST: usize = 19;
 
 /// How many rows of a terminal of this size the view takes.
@@ -91,7 +91,7 @@ impl Panel {
         let now = self.last_rate();
         let mut parts = vec![Span::from(rate(now)).bold()];
         if let Some(target) = self.last_second.target_per_s {
-            // A Poisson schedule is never quite on its target within one second.
+            // In a single second a Poisson schedule may well start fewer trips than its rate.
             let late = now < target * 0.7;
             let colour = if late { Color::Yellow } else { Color::Green };
             parts.push(Span::styled(format!(" of {}", rate(target)), colour));
@@ -128,8 +128,8 @@ impl Panel {
         labelled("whole run", columns(times))
     }
 
-    /// The 99th percentile of the last seconds, the newest at the right end, by its logarithm: a
-    /// stall must not press all else to the ground.
+    /// The 99th percentile of the last seconds, the newest at the right end. The scale is
+    /// logarithmic, so that the other seconds stay visible beside one with a stall.
     fn sparkline(&self, area: Rect, frame: &mut Buffer) {
         let timeline = &self.result.timeline;
         let first = timeline.len().saturating_sub(usize::from(area.width));
@@ -137,7 +137,7 @@ impl Panel {
         let lowest = micros().filter(|us| *us > 0.0).fold(f64::INFINITY, f64::min);
         let level = |us: f64| (us > 0.0).then(|| 100.0 * (us / lowest).log10());
         let highest = micros().filter_map(level).fold(100.0, f64::max);
-        // An eighth of the row for the lowest, all of it for the highest.
+        // The lowest gets an eighth of the row, the highest all of it.
         let floor = highest / 7.0;
         let heights: Vec<u64> =
             micros().map(|us| level(us).map_or(0, |level| (floor + level).ceil() as u64)).collect();
@@ -165,11 +165,11 @@ impl Panel {
     }
 
     fn slowest(&self, width: u16) -> impl Iterator<Item = Line<'static>> {
-        // As narrow as it can be: a link to the local viewer just fits 80 columns.
+        // What comes before the link is so short that a link to the local viewer fits 80 columns.
         let room = usize::from(width).saturating_sub(SLOWEST);
         self.result.slowest.iter().enumerate().map(move |(index, trip)| {
             let link = match &trip.trace {
-                // Half a link leads nowhere: what has no room for it shows the id alone.
+                // A link that was cut off would be of no use, so without room only the id is shown.
                 Some(trace) => match &trace.url {
                     Some(url) if url.len() <= room => url.clone(),
                     _ => trace.id.clone(),
@@ -198,12 +198,12 @@ fn labelled(label: &'static str, parts: Vec<Span<'static>>) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Coloured when its count is not 0.
+/// A text that is coloured if `count` is not 0.
 fn alarming(text: String, count: u64, colour: Color) -> Span<'static> {
     if count > 0 { Span::styled(text, colour) } else { Span::from(text) }
 }
 
-/// The status, line by line: each line's rate is that since the line before.
+/// Writes the status as lines. The rate in a line is that since the line before.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     elapsed: Duration,
@@ -211,7 +211,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The status since the line before.
+    /// The next line.
     pub(super) fn line(&mut self, now: &Panel) -> String {
         let (elapsed, all) = (now.result.run.elapsed, now.result.trips.started);
         let time = elapsed.saturating_sub(self.elapsed).as_secs_f64();

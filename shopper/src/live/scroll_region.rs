@@ -1,8 +1,9 @@
 //! Rows at the bottom of a terminal that stay in place while everything else scrolls above them.
 //!
-//! The terminal does it, by its scroll region (DECSTBM, as `apt` uses it for its progress bar):
-//! logs, console spans and whatever other processes write to the same terminal need not know of
-//! the view and are never torn by it, since each drawing is one write that puts the cursor back.
+//! The terminal does this by its scroll region (DECSTBM), which `apt` uses for its progress bar
+//! too. So the log, console spans and other processes can write to the same terminal as if there
+//! were no view. Their lines are never torn, since the view is drawn by one write, which also puts
+//! the cursor back.
 
 use std::{
     fmt,
@@ -25,7 +26,7 @@ use super::panel::{Panel, rows_for};
 /// The rows at the bottom of a terminal.
 pub(super) struct BottomRows<W: Write> {
     terminal: W,
-    /// The size that the rows were drawn for; none while they are closed.
+    /// The size of the terminal that the rows were drawn for; zero while they are closed.
     size: Size,
     rows: u16,
 }
@@ -36,12 +37,12 @@ impl<W: Write> BottomRows<W> {
         BottomRows { terminal, size: Size::ZERO, rows: 0 }
     }
 
-    /// The size of the terminal when the rows were drawn; nothing when they are closed.
+    /// The size of the terminal that the rows were drawn for; zero while they are closed.
     pub(super) fn size(&self) -> Size {
         self.size
     }
 
-    /// Draws the panel, in as many rows as a terminal of this size has for it.
+    /// Draws the panel, in as many rows as a terminal of this size has room for.
     pub(super) fn show(&mut self, panel: &Panel, size: Size) -> io::Result<()> {
         let mut bytes = Vec::new();
         if size != self.size {
@@ -58,28 +59,30 @@ impl<W: Write> BottomRows<W> {
         self.write(&bytes)
     }
 
-    /// Takes the rows away and gives the whole terminal back.
+    /// Removes the rows, so that the whole terminal scrolls again.
     pub(super) fn close(&mut self) -> io::Result<()> {
         let mut bytes = Vec::new();
         self.release(&mut bytes)?;
         self.write(&bytes)
     }
 
-    /// What takes the rows away, for whoever has to do it when this cannot.
+    /// The bytes that remove the rows, for a process that ends without calling
+    /// [`close`](Self::close).
     pub(super) fn closing(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         release(&mut bytes, self.rows)?;
         Ok(bytes)
     }
 
-    /// Ends the region and clears what is below the cursor, which never is below the region.
+    /// Ends the scroll region, and clears the rows below the cursor. The cursor is always above
+    /// them.
     fn release(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
         release(bytes, self.rows)?;
         (self.size, self.rows) = (Size::ZERO, 0);
         Ok(())
     }
 
-    /// Scrolls up what stands where the rows will be.
+    /// Scrolls up the lines that stand where the rows will be.
     fn make_room(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
         if self.rows > 0 {
             bytes.extend(std::iter::repeat_n(b'\n', usize::from(self.rows)));
@@ -91,7 +94,7 @@ impl<W: Write> BottomRows<W> {
     fn draw(&self, bytes: &mut Vec<u8>, frame: &Buffer) -> io::Result<()> {
         let top = self.size.height - self.rows;
         bytes.queue(SavePosition)?;
-        // Said each time: a terminal forgets its region when it is resized or reset.
+        // The region is set each time, since a terminal loses it when it is resized or reset.
         bytes.queue(SetScrollRegion::Above(top))?.queue(MoveTo(0, top))?;
         let cells = frame.content().iter().enumerate().map(|(index, cell)| {
             let (x, y) = frame.pos_of(index);
@@ -102,7 +105,7 @@ impl<W: Write> BottomRows<W> {
         Ok(())
     }
 
-    /// One write, so that nothing that others write can come between.
+    /// Writes all bytes at once, so that nothing else is written in between.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.terminal.write_all(bytes)?;
         self.terminal.flush()
@@ -111,7 +114,7 @@ impl<W: Write> BottomRows<W> {
 
 impl<W: Write> Drop for BottomRows<W> {
     fn drop(&mut self) {
-        // A terminal that is gone needs no restoring.
+        // It fails only if the terminal is closed, and then there is nothing to restore.
         self.close().ok();
     }
 }
@@ -124,7 +127,7 @@ fn release(bytes: &mut Vec<u8>, rows: u16) -> io::Result<()> {
     Ok(())
 }
 
-/// Which rows of the terminal scroll. The cursor goes to the first row.
+/// Sets which rows of the terminal scroll. The terminal moves the cursor to its first row.
 enum SetScrollRegion {
     Whole,
     Above(u16),

@@ -62,11 +62,11 @@ fn a_lower_or_narrower_terminal_shows_less_and_never_half_a_link() {
     assert_eq!(drawn(&panel(), 200, 3), "");
 }
 
-/// One figure looks the same wherever it stands.
+/// A figure looks the same in every form.
 #[test]
 fn the_maximum_shares_and_rates_are_the_same_in_every_form() {
     let mut panel = panel();
-    // Figures that rounding could make others of.
+    // Figures that could be rounded differently.
     panel.result.trips.failed = 2_999;
     panel.result.trips.started = 3_000;
     panel.result.latency.corrected.max_us = Some(412_000);
@@ -125,7 +125,7 @@ fn a_line_has_the_rate_since_the_line_before() {
     assert!(second.starts_with("20s  20/s of 10/s  trips 250  "), "{second}");
 }
 
-/// A terminal that several write to: the view, and whoever logs.
+/// A terminal that the view and a log both write to.
 #[derive(Clone)]
 struct Terminal(Rc<RefCell<vt100::Parser>>);
 
@@ -150,7 +150,7 @@ fn nonzero(n: u16) -> NonZero<u16> {
 
 impl Write for Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // As the line discipline of a terminal does it.
+        // A real terminal turns `\n` into `\r\n` like this.
         let text = String::from_utf8_lossy(bytes).replace('\n', "\r\n");
         self.0.borrow_mut().process(text.as_bytes());
         Ok(bytes.len())
@@ -170,7 +170,7 @@ fn what_others_write_scrolls_above_the_view_and_is_never_torn() {
     writeln!(terminal, "started").unwrap();
     foot.show(&panel(), SMALL).unwrap();
     for n in 0..20 {
-        // Half a line, then the view, then the rest of the line: as a slow writer would do it.
+        // A slow writer: half a line, then the view is drawn, then the rest of the line.
         write!(terminal, "log line {n} ").unwrap();
         foot.show(&panel(), SMALL).unwrap();
         writeln!(terminal, "goes on").unwrap();
@@ -239,7 +239,7 @@ fn nothing_is_drawn_where_there_is_no_room() {
     assert_eq!(terminal.rows().concat(), "");
 }
 
-/// Kept honest here: the accounting's words are used in the view.
+/// The view shows the counts of the telemetry crate, with its words.
 #[test]
 fn spans_that_no_exporter_lost_are_no_alarm() {
     let mut spans: telemetry::Snapshot = sample::spans();

@@ -1,24 +1,24 @@
-//! `--assert 'p99<50ms,failures<0.1%'`: what a run must have been for the exit code to be 0.
+//! `--assert 'p99<50ms,failures<0.1%'`: conditions on a run. The exit code is 0 only if all hold.
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
 use super::metric::{Decimal, Measure, Metric, Reading};
 use crate::result::{Direction, RunResult, Verdict};
 
-/// Nanoseconds of a second.
+/// Nanoseconds in a second.
 const SECOND_NS: u128 = 1_000_000_000;
 
-/// What a run is asserted to be: one or more assertions, separated by commas.
+/// One or more assertions about a run, separated by commas.
 #[derive(Clone, Debug)]
 pub struct Assertions(Vec<Assertion>);
 
-/// One assertion: a metric, a comparison, a bound.
+/// One assertion: a metric, a comparison and a bound.
 #[derive(Clone, Debug)]
 struct Assertion {
     metric: &'static Metric,
     comparison: Comparison,
     bound: Bound,
-    /// As it was written, without its spaces.
+    /// The assertion as it was written, without spaces.
     text: String,
 }
 
@@ -32,7 +32,7 @@ enum Comparison {
 
 #[derive(Clone, Copy, Debug)]
 enum Bound {
-    /// A time: a number of units of so many nanoseconds.
+    /// A time: a number, and the nanoseconds of its unit.
     Time(Decimal, u128),
     /// Events per second.
     Rate(Decimal),
@@ -40,11 +40,11 @@ enum Bound {
     Percent(Decimal),
     /// A count.
     Count(Decimal),
-    /// So many percent more than in the earlier run, or less when negative.
+    /// A change against the earlier run in percent; negative for a decrease.
     Change(f64),
 }
 
-/// Why a text is no assertion.
+/// Why a text is not an assertion.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssertionError {
@@ -56,7 +56,7 @@ pub enum AssertionError {
     UnknownMetric {
         /// The assertion.
         text: String,
-        /// What stands in the place of a metric.
+        /// The text in the place of the metric.
         metric: String,
     },
     /// The bound does not fit the metric.
@@ -64,7 +64,7 @@ pub enum AssertionError {
     Bound {
         /// The assertion.
         text: String,
-        /// What stands in the place of a bound.
+        /// The text in the place of the bound.
         bound: String,
         /// The metric.
         metric: &'static str,
@@ -74,12 +74,12 @@ pub enum AssertionError {
 }
 
 impl Assertions {
-    /// Holds every assertion against a run.
+    /// Checks every assertion against a run.
     pub(crate) fn judge(&self, result: &RunResult) -> Vec<Verdict> {
         self.0.iter().map(|assertion| assertion.judge(result)).collect()
     }
 
-    /// The first that needs an earlier run, as it was written.
+    /// The first assertion that needs an earlier run, as it was written.
     pub(super) fn first_against_earlier(&self) -> Option<&str> {
         let needs = |assertion: &&Assertion| {
             assertion.metric.is_about_earlier() || matches!(assertion.bound, Bound::Change(_))
@@ -127,13 +127,13 @@ impl Assertion {
             (Bound::Count(bound), Reading::Share(count, _) | Reading::Count(count)) => {
                 bound.compare(u128::from(count), 1, 1)
             }
-            // A bound was read for the measure of its metric.
+            // This does not happen: a bound is parsed for the unit of its metric.
             _ => return false,
         };
         self.comparison.holds(ordering)
     }
 
-    /// How much the metric has changed since the earlier run, and whether that is within bounds.
+    /// How much the metric has changed since the earlier run, and whether the assertion holds.
     fn judge_change(&self, bound: f64, result: &RunResult) -> (String, bool) {
         let difference = result.comparison.as_ref().and_then(|comparison| {
             comparison.differences.iter().find(|difference| difference.metric == self.metric.name)
@@ -148,7 +148,7 @@ impl Assertion {
         }
     }
 
-    /// Why there is nothing to be judged.
+    /// Why the metric has no value.
     fn why_not(&self, result: &RunResult) -> String {
         let comparison = result.comparison.as_ref();
         let unlike = comparison.and_then(|comparison| comparison.unlike.as_deref());
@@ -210,14 +210,14 @@ fn split(text: &str) -> Option<(&str, Comparison, &str)> {
     Some((name.trim(), comparison, bound.trim()))
 }
 
-/// The bound of a metric. One with a sign is against the earlier run.
+/// Parses the bound of a metric. A bound with a sign is a change against the earlier run.
 fn parse_bound(metric: &Metric, text: &str) -> Option<Bound> {
     if let Some(change) = text.strip_prefix(['+', '-']) {
         let percent = Decimal::parse(change.strip_suffix('%')?.trim())?.as_f64();
         metric.better?;
         return Some(Bound::Change(if text.starts_with('-') { -percent } else { percent }));
     }
-    // A unit begins where the number ends; `e` is no unit, so 1e3ms isn't a number with a unit.
+    // The unit begins where the number ends. Exponents are refused: in `1e3ms` the unit is `e3ms`.
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let number = Decimal::parse(number)?;

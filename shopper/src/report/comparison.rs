@@ -1,7 +1,7 @@
 //! `--compare OLD.json`: how this run differs from an earlier one.
 //!
-//! Two runs of the same thing differ too. How far is seen by how much the seconds of each run
-//! differ among themselves: a difference within that band is noise, not news.
+//! Two runs of the same software differ too, by chance. How much is estimated from how much the
+//! seconds within each run differ. A difference that is not larger than this counts as noise.
 
 use std::{fmt, fs::File, io::Read as _, path::Path};
 
@@ -16,20 +16,20 @@ use crate::result::{
     Comparison, Difference, Direction, Point, RunResult, SCHEMA, Settings, Step, Unit,
 };
 
-/// The largest report that is read: a run of a week writes less than a megabyte.
+/// The largest report that is read. Even a run of a week writes less than a megabyte.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The fewest seconds of a run that show how much its seconds differ among themselves.
+/// The fewest seconds from which noise is estimated.
 const FEWEST_POINTS: usize = 5;
 
-/// How many standard errors wide the band of noise is, to either side: 19 of 20 differences of runs
-/// that are alike lie within it.
+/// How many standard errors wide the band of noise is, to either side. For two runs of the same
+/// software, 19 of 20 differences lie within it.
 const BAND: f64 = 2.0;
 
-/// The part of a latency that its histogram does not tell from another.
+/// The resolution of a latency, as a share of it: its histogram has three digits.
 const RESOLUTION: f64 = 0.001;
 
-/// The result in the file at `path`.
+/// Reads the result in the file at `path`.
 pub(super) fn read(path: &Path) -> Result<RunResult, ReportError> {
     let unreadable = |source| ReportError::Unreadable { path: path.to_owned(), source };
     let malformed = |problem: String| ReportError::Malformed { path: path.to_owned(), problem };
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<RunResult, ReportError> {
         return Err(malformed(format!("larger than {}", units::bytes(MOST_BYTES))));
     }
     let malformed = |error: serde_json::Error| malformed(error.to_string());
-    // The version first: a result in another form may well lack what this one asks for.
+    // The version is read first, since a result of another version may lack fields of this one.
     let Version { schema } = serde_json::from_slice(&text).map_err(malformed)?;
     if schema != SCHEMA {
         let (path, found) = (path.to_owned(), schema);
@@ -54,7 +54,7 @@ struct Version {
     schema: String,
 }
 
-/// How `now` differs from `earlier`: every metric that both have, then the steps that both have.
+/// Compares `now` with `earlier`: every metric that both have, then the steps that both have.
 #[must_use]
 pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
     let unlike = unlike(&earlier.run, &now.run);
@@ -73,11 +73,11 @@ pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
     }
 }
 
-/// Two runs that are held against each other.
+/// Two runs that are compared.
 struct Compare<'a> {
     earlier: &'a RunResult,
     now: &'a RunResult,
-    /// Whether they were asked for the same.
+    /// Whether their load was the same.
     alike: bool,
 }
 
@@ -93,7 +93,7 @@ impl Compare<'_> {
             before,
             after,
         );
-        // The slowest of ten times as many is slower, whatever has changed.
+        // The slowest of ten times as many trips is slower, even if nothing else has changed.
         if metric.name.ends_with("max") && self.counts_differ() {
             difference.direction = Direction::Unclear;
             difference.unclear = Some("the slowest of more trips is slower".to_owned());
@@ -155,13 +155,14 @@ impl Compare<'_> {
     }
 }
 
-/// How far two figures may be apart by chance, when each is known to its standard error.
+/// How far two figures may differ by chance, from the standard error of each.
 fn noise_of_both(before: Option<f64>, after: Option<f64>) -> Option<f64> {
     Some(BAND * before?.hypot(after?))
 }
 
-/// How far a figure of a run is from what a much longer run would have shown: its standard error,
-/// by the differences among the seconds of the run, but never finer than the figure itself.
+/// The standard error of a figure: how far it probably is from that of a much longer run. It is
+/// estimated from the differences between the seconds of the run, and is never smaller than the
+/// resolution of the figure.
 fn standard_error(reading: Reading, varies: Varies, result: &RunResult) -> Option<f64> {
     let value = reading.plain();
     match reading {
@@ -174,7 +175,8 @@ fn standard_error(reading: Reading, varies: Varies, result: &RunResult) -> Optio
             Some(seconds(varies, result)?.error.max(1.0 / time.as_secs_f64()))
         }
         Reading::Share(_, of) => {
-            // That of a share of independent trips, unless they fail in bursts.
+            // If trips fail independently of each other, this is the standard error of their share.
+            // If they fail in bursts, the differences between seconds show a larger one.
             let independent = (value * (1.0 - value) / of as f64).sqrt();
             let seen = seconds(varies, result).map_or(0.0, |seconds| seconds.error);
             Some(independent.max(seen))
@@ -183,7 +185,7 @@ fn standard_error(reading: Reading, varies: Varies, result: &RunResult) -> Optio
     }
 }
 
-/// A figure of each second of a run: its middle, and how far that is known.
+/// A figure over the seconds of a run: its middle, and the standard error of that.
 struct Seconds {
     middle: f64,
     error: f64,
@@ -192,8 +194,8 @@ struct Seconds {
 fn seconds(varies: Varies, result: &RunResult) -> Option<Seconds> {
     let values = |read: fn(&Point) -> Option<f64>| {
         let shortest = result.timeline.first().map(|first| first.length / 2).unwrap_or_default();
-        // What comes after the schedule's end, and a last second that is cut short, are no seconds
-        // like the others.
+        // Seconds after the end of the schedule, and a last second that was cut short, are left
+        // out.
         let whole = result
             .timeline
             .iter()
@@ -258,11 +260,10 @@ fn other_settings(earlier: &Settings, now: &Settings) -> Vec<String> {
 }
 
 impl Difference {
-    /// How much more or less it is now, with its unit, the same in percent of what it was, and how
-    /// much of that may be noise.
+    /// The change with its unit, the change in percent, and how much of it may be noise.
     pub(super) fn shown(&self) -> [String; 3] {
         let apart = |difference: f64| match self.unit {
-            // The difference of two percentages is no percentage.
+            // A difference of two percentages is in percentage points.
             Unit::Share => format!("{:.2} points", difference * 100.0),
             unit => unit.show(difference),
         };
@@ -277,7 +278,7 @@ impl Difference {
 }
 
 impl Unit {
-    /// A figure of this unit.
+    /// A figure with this unit, for people.
     pub(super) fn show(self, value: f64) -> String {
         match self {
             Unit::Us => units::micros(value.round() as u64),

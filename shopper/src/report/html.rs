@@ -1,8 +1,8 @@
 //! The report as one self-contained page: charts, tables, links to the slowest traces.
 //!
-//! Nothing is loaded from anywhere and no script runs: the page has a strict
-//! Content-Security-Policy that allows its own style sheet and nothing else. Every text in it is
-//! escaped by the templates, since names of steps, kinds and failures may come from strangers.
+//! The page loads nothing and runs no script: its Content-Security-Policy allows only its own style
+//! sheet. Every text is escaped by the templates, since names of steps, kinds and failures may come
+//! from a store or from a file of somebody else.
 
 mod chart;
 mod charts;
@@ -65,7 +65,7 @@ pub fn page(result: &RunResult) -> String {
     page.into_string()
 }
 
-/// Nothing but the style sheet of this page.
+/// The Content-Security-Policy, which allows only the style sheet of this page, by its hash.
 fn policy() -> String {
     let style = STANDARD.encode(Sha256::digest(STYLE));
     format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'")

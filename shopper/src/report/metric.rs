@@ -1,4 +1,5 @@
-//! The figures of a result that have a name: what `--assert` can ask for and `--compare` compares.
+//! The figures of a result that have a name: those that `--assert` can check and `--compare`
+//! compares.
 
 use std::{cmp::Ordering, time::Duration};
 
@@ -8,13 +9,13 @@ use crate::result::{Direction, FaultCounts, Percentiles, Point, RunResult, Unit}
 /// A figure with a name.
 #[derive(Debug)]
 pub(crate) struct Metric {
-    /// The name that `--assert` knows it by.
+    /// Its name in `--assert`.
     pub(crate) name: &'static str,
     /// What it measures, for the help and for errors.
     pub(crate) measures: Measure,
-    /// Which way it should go; none when it cannot be compared between runs.
+    /// Whether lower or higher is better; `None` if it cannot be compared between runs.
     pub(crate) better: Option<Better>,
-    /// By which figure of a second it is seen how much this one varies by itself.
+    /// Which figure of each second shows how much this metric varies by chance.
     pub(crate) varies: Varies,
     read: fn(&RunResult) -> Option<Reading>,
 }
@@ -32,34 +33,37 @@ pub(crate) enum Measure {
     Count,
 }
 
-/// Which way a metric should go.
+/// Whether lower or higher figures of a metric are better.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Better {
     Lower,
     Higher,
 }
 
-/// How much a metric varies by itself, seen by its seconds.
+/// How the seconds of a run show by how much a metric varies by chance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Varies {
-    /// The seconds do not say.
+    /// The seconds do not show it.
     Unseen,
-    /// Most seconds are alike, and the few that are not say little about it.
+    /// By the typical differences between seconds. A few unusual seconds hardly affect the metric,
+    /// as for a median.
     Steadily(fn(&Point) -> Option<f64>),
-    /// It is made by the few seconds that are not like the others.
+    /// By all differences between seconds. A few unusual seconds decide the metric, as for a 99th
+    /// percentile.
     InBursts(fn(&Point) -> Option<f64>),
 }
 
-/// What a metric was in a run: as it was counted, so that it can be held against a bound exactly.
+/// The value of a metric in a run, as whole numbers, so that it can be compared with a bound
+/// exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// A time in microseconds.
     Time(u64),
-    /// So many events in so much time.
+    /// A number of events, and the time in which they happened.
     Rate(u64, Duration),
-    /// So many of a whole.
+    /// A part and the whole.
     Share(u64, u64),
-    /// So many.
+    /// A count.
     Count(u64),
 }
 
@@ -71,7 +75,7 @@ pub(crate) struct Decimal {
 }
 
 impl Decimal {
-    /// The most digits: far more than any figure has, and few enough for exact arithmetic.
+    /// The most digits: more than any figure needs, and few enough for exact arithmetic.
     const MOST_DIGITS: usize = 15;
 
     /// Reads `50`, `0.7` or `1.001`: no sign, no exponent.
@@ -93,8 +97,8 @@ impl Decimal {
         self.digits as f64 / 10_f64.powi(self.scale as i32)
     }
 
-    /// How `value / of` stands to `self * unit`, multiplied across instead of divided, so that
-    /// nothing is lost to rounding.
+    /// Compares `value / of` with `self * unit`. Both sides are multiplied by `of`, instead of
+    /// dividing one of them, so that nothing is rounded.
     pub(crate) fn compare(self, value: u128, of: u128, unit: u128) -> Ordering {
         let value = value.saturating_mul(10_u128.pow(self.scale));
         let bound = u128::from(self.digits).saturating_mul(unit).saturating_mul(of);
@@ -103,7 +107,7 @@ impl Decimal {
 }
 
 impl Reading {
-    /// As one number that can be compared between runs of any length.
+    /// The value as one number, which can be compared between runs of any length.
     pub(crate) fn plain(self) -> f64 {
         match self {
             Reading::Time(us) => us as f64,
@@ -113,7 +117,7 @@ impl Reading {
         }
     }
 
-    /// With its unit.
+    /// The value with its unit, for people.
     pub(crate) fn show(self) -> String {
         match self {
             Reading::Time(us) => units::micros(us),
@@ -148,7 +152,7 @@ impl Measure {
 }
 
 impl Metric {
-    /// What the metric was; none when nothing was measured that it could be read from.
+    /// The value of the metric; `None` if nothing was measured for it.
     pub(crate) fn read(&self, result: &RunResult) -> Option<Reading> {
         (self.read)(result)
     }
@@ -163,7 +167,7 @@ impl Metric {
         METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether it exists only where there is an earlier run.
+    /// Whether it exists only if there is an earlier run.
     pub(crate) fn is_about_earlier(&self) -> bool {
         self.name == WORSE
     }
@@ -186,7 +190,7 @@ const fn share(name: &'static str, varies: Varies, read: Read) -> Metric {
     Metric { name, measures: Measure::Share, better: Some(Better::Lower), varies, read }
 }
 
-/// A figure of one run alone.
+/// A metric that is not compared between runs.
 const fn own(name: &'static str, measures: Measure, read: Read) -> Metric {
     Metric { name, measures, better: None, varies: Varies::Unseen, read }
 }

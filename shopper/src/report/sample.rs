@@ -1,4 +1,4 @@
-//! A run that tests know every figure of: 20 s at 10 trips/s, with a stall of one second in the
+//! A run for tests, with known figures: 20 s at 10 trips/s, with a stall of one second in the
 //! middle and a few failures.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::{
     statistics::{FaultAnswer, Schedule, Statistics, StepEnd, StepRecord, Traffic, TripRecord},
 };
 
-/// What the run was asked to do.
+/// The settings of the run.
 pub(crate) fn settings() -> Settings {
     Settings {
         started_at: "2027-01-15T08:00:00Z".to_owned(),
@@ -29,7 +29,7 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-/// What was measured in it.
+/// What was measured in the run.
 pub(crate) fn statistics() -> Statistics {
     let statistics = Statistics::new(settings());
     let recorder = statistics.recorder();
@@ -40,7 +40,7 @@ pub(crate) fn statistics() -> Statistics {
         }
         recorder.missed();
         if second == 19 {
-            // One that has not come back.
+            // A trip that has not ended.
             recorder.started();
         }
         let time = Duration::from_secs(second + 1);
@@ -49,7 +49,7 @@ pub(crate) fn statistics() -> Statistics {
     statistics
 }
 
-/// What became of its spans.
+/// The counts of its spans.
 pub(crate) fn spans() -> telemetry::Snapshot {
     let exporter = |name, exported, dropped| ExporterTotals {
         name,
@@ -64,14 +64,14 @@ pub(crate) fn spans() -> telemetry::Snapshot {
     }
 }
 
-/// Its result.
+/// The result of the run.
 pub(crate) fn result() -> RunResult {
     let mut result = statistics().result();
     result.account(&spans());
     result
 }
 
-/// The `n`th trip: due every tenth of a second; from 10 s to 11 s nobody can start.
+/// The `n`th trip. One is due every tenth of a second; from 10 s to 11 s none can start.
 fn trip(n: u64) -> TripRecord {
     let intended = Duration::from_millis(n * 100);
     let stall = Duration::from_secs(10)..Duration::from_secs(11);

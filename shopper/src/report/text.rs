@@ -1,4 +1,4 @@
-//! The report for people, at a terminal.
+//! The report as text, for a terminal.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +83,8 @@ fn totals(result: &RunResult) -> String {
     labelled(&rows)
 }
 
-/// The latency of trips and steps, from the intended start, and under each from the real one.
+/// The latency of trips and steps from the intended start, and below each line that from the real
+/// start.
 fn latencies(result: &RunResult) -> String {
     let heads = ["latency", "p50", "p90", "p95", "p99", "p99.9", "max", "mean", "count", "failed"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
@@ -107,7 +108,7 @@ fn percentiles(name: String, of: &Percentiles) -> Vec<String> {
     std::iter::once(name).chain(figures.map(some_micros)).collect()
 }
 
-/// What became of the faults that trips asked for.
+/// What the store did about the faults that trips asked for.
 fn faults(result: &RunResult) -> Option<String> {
     let rows = result.faults.iter().map(|(fault, counts)| {
         let FaultCounts { asked, honoured, struck, ignored, unanswered, .. } = *counts;
@@ -127,7 +128,7 @@ fn faults(result: &RunResult) -> Option<String> {
     (rows.len() > 1).then_some(text)
 }
 
-/// A reason in a sentence, with what helps.
+/// A reason as a sentence that says what helps.
 fn why_ignored(reason: &str) -> String {
     let known = Ignored::ALL.into_iter().find(|known| known.name() == reason);
     match known {
@@ -235,12 +236,12 @@ fn row(label: &str, value: String) -> [String; 2] {
     [label.to_owned(), value]
 }
 
-/// Lines with a label in front.
+/// Lines with a label at the beginning.
 fn labelled(rows: &[[String; 2]]) -> String {
     rows.iter().map(|[label, value]| format!("{label:<10}{value}\n")).collect()
 }
 
-/// The rows, two spaces between columns: the first column to the left, all others to the right.
+/// A table, with two spaces between columns: the first column is aligned left, the others right.
 fn table<R>(rows: &[R]) -> String
 where
     R: AsRef<[String]>,
@@ -268,7 +269,7 @@ where
     text
 }
 
-/// Without characters that a terminal would obey: names may come from a file.
+/// Replaces control characters, which could steer the terminal: names may come from a file.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

@@ -1,7 +1,7 @@
-//! Figures as people read them: durations, rates, shares, counts and sizes with their units.
+//! Formats figures for people: durations, rates, shares, counts and sizes with their units.
 //!
-//! One module for the live view, the text, the page and the assertions, so that one figure looks
-//! the same wherever it stands.
+//! The live view, the text, the page and the assertions all use it, so that a figure looks the same
+//! in each of them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) fn micros(us: u64) -> String {
     }
 }
 
-/// The same, or a dash for what was never measured.
+/// The same, or a dash if nothing was measured.
 pub(crate) fn some_micros(us: Option<u64>) -> String {
     us.map_or_else(|| "-".to_owned(), micros)
 }
@@ -32,12 +32,12 @@ pub(crate) fn clock(elapsed: Duration) -> String {
     }
 }
 
-/// Seconds to the millisecond, without zeros that say nothing: `20 s`, `3.333 s`.
+/// Seconds to the millisecond, without trailing zeros: `20 s`, `3.333 s`.
 pub(crate) fn seconds(time: Duration) -> String {
     format!("{} s", trim(format!("{:.3}", time.as_secs_f64())))
 }
 
-/// A rate: `0.5/s`, `199.8/s`, `12 345/s`. Nothing but no rate at all is `0/s`.
+/// A rate: `0.5/s`, `199.8/s`, `12 345/s`. Only 0 is shown as `0/s`; less than 0.05 is `<0.1/s`.
 pub(crate) fn rate(per_second: f64) -> String {
     if per_second > 0.0 && per_second < 0.05 {
         "<0.1/s".to_owned()
@@ -48,13 +48,13 @@ pub(crate) fn rate(per_second: f64) -> String {
     }
 }
 
-/// So many of a whole as a percentage; nothing of nothing is 0%.
+/// A part of a whole as a percentage. A part of nothing is 0%.
 pub(crate) fn part(count: u64, of: u64) -> String {
     share(if of > 0 { count as f64 / of as f64 } else { 0.0 })
 }
 
-/// A share of one as a percentage: `0%`, `0.02%`, `12.5%`. Nothing but none of it is `0%`, and
-/// nothing but all of it is `100%`.
+/// A share of one as a percentage: `0%`, `0.02%`, `12.5%`. Only 0 is shown as `0%` and only 1 as
+/// `100%`; what would round to them is `<0.01%` and `>99.9%`.
 pub(crate) fn share(share: f64) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.01 {
@@ -69,7 +69,7 @@ pub(crate) fn share(share: f64) -> String {
     )
 }
 
-/// A count, its thousands apart: `1 234 567`.
+/// A count with its thousands separated: `1 234 567`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
@@ -82,7 +82,7 @@ pub(crate) fn count(count: u64) -> String {
     grouped
 }
 
-/// A count with its noun, in the plural where it belongs: `1 trip`, `2 trips`.
+/// A count with its noun, in the plural unless it is 1: `1 trip`, `2 trips`.
 pub(crate) fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
@@ -113,7 +113,7 @@ fn significant(value: f64) -> String {
     }
 }
 
-/// Without the zeros that end a decimal fraction.
+/// Removes the trailing zeros of a decimal fraction.
 fn trim(number: String) -> String {
     if number.contains('.') {
         number.trim_end_matches('0').trim_end_matches('.').to_owned()

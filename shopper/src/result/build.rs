@@ -1,4 +1,4 @@
-//! From what was counted to the result.
+//! Makes the result of a run from what was counted.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,15 +12,16 @@ use crate::{
     statistics::{Durations, Interval},
 };
 
-/// How many buckets of the histogram lie between a value and ten times that value.
+/// How many buckets of the histogram there are between a value and ten times that value.
 const BUCKETS_PER_DECADE: f64 = 10.0;
 
-/// Points of a percentile curve between a percentile and the one half as far from 100.
+/// How many points a percentile curve has between a percentile and the one half as far from 100,
+/// such as between 90 and 95.
 const POINTS_PER_HALVING: u32 = 5;
 
 impl RunResult {
-    /// The result of a run in which `total` was counted and whose schedule asked for so many
-    /// trips: without spans, and judged by nothing yet.
+    /// The result of a run in which `total` was counted, and whose schedule asked for
+    /// `scheduled_trips`. Spans, assertions and a comparison are added later.
     pub(crate) fn build(
         run: Settings,
         total: &Interval,
@@ -94,7 +95,7 @@ impl RunResult {
         }
     }
 
-    /// Takes in what became of the spans. A trace that no backend received gets no link.
+    /// Adds the counts of spans, and links to the traces if a backend has received any.
     pub(crate) fn account(&mut self, spans: &telemetry::Snapshot) {
         self.telemetry = Telemetry::from(spans);
         let page = self.telemetry.is_received().then(|| self.run.ui_url.trim_end_matches('/'));
@@ -105,7 +106,8 @@ impl RunResult {
 }
 
 impl Telemetry {
-    /// Whether a backend has received spans, or may yet. A terminal is none: it shows no page.
+    /// Whether a backend has received spans, or may still receive them. The console does not count,
+    /// since it has no page to link to.
     fn is_received(&self) -> bool {
         self.exporters.iter().any(|exporter| {
             let lost = exporter.failed + exporter.dropped;
@@ -113,7 +115,7 @@ impl Telemetry {
         })
     }
 
-    /// Spans that no backend will ever get, by all exporters.
+    /// Spans that were lost: the sum over all exporters of those that failed or were dropped.
     pub(crate) fn lost(&self) -> u64 {
         self.exporters.iter().map(|exporter| exporter.failed + exporter.dropped).sum()
     }
@@ -171,12 +173,12 @@ impl Percentiles {
 }
 
 impl FaultCounts {
-    /// The reason for which a fault counts as ignored when an answer does not speak of faults.
+    /// The reason that counts for a fault if the answer does not mention faults.
     pub(crate) const SILENT: &'static str = "not-answered-for";
 }
 
 impl Point {
-    /// What happened in a stretch of time; the caller says when it was.
+    /// The figures of an interval. The caller sets when it was.
     pub(crate) fn of(interval: &Interval) -> Self {
         let latency = &interval.latency.corrected;
         Self {
@@ -192,7 +194,7 @@ impl Point {
         }
     }
 
-    /// Neighbours as one; none of none.
+    /// Joins neighbouring points into one; `None` if there are none.
     pub(crate) fn joined(points: &[Self]) -> Option<Self> {
         let (first, others) = points.split_first()?;
         let mut joined = first.clone();
@@ -200,7 +202,7 @@ impl Point {
         Some(joined)
     }
 
-    /// Takes in the next point, so that this one is as long as both.
+    /// Adds the next point to this one, which becomes as long as both.
     pub(crate) fn join(&mut self, next: &Self) {
         let asked = |point: &Self| Some(point.target_per_s? * point.length.as_secs_f64());
         let length = self.length + next.length;
@@ -233,7 +235,7 @@ impl Point {
         self.completed.saturating_add(self.failed)
     }
 
-    /// So many of something that happened in it, per second.
+    /// A count of something that happened in it, per second.
     pub(crate) fn per_second(&self, count: u64) -> f64 {
         per_second(count as f64, self.length)
     }
@@ -252,7 +254,7 @@ fn buckets(durations: &Durations) -> Vec<Bucket> {
     let bound = |index: i32| 10_f64.powf(f64::from(index) / BUCKETS_PER_DECADE).ceil() as u64;
     let mut buckets: Vec<Bucket> = (index(min)..=index(max))
         .map(|index| Bucket { from_us: bound(index), to_us: bound(index + 1), count: 0 })
-        // Below 10 µs some tenths of a decade hold no whole number.
+        // Below 10 µs some buckets contain no whole number.
         .filter(|bucket| bucket.to_us > bucket.from_us)
         .collect();
     for (us, count) in durations.recorded() {
@@ -264,8 +266,7 @@ fn buckets(durations: &Durations) -> Vec<Bucket> {
     buckets
 }
 
-/// So many of something in so much time, per second, with three places after the point: more would
-/// be noise in a document that people read too.
+/// A count per second of `time`, rounded to three places, since people read the JSON too.
 pub(crate) fn per_second(count: f64, time: Duration) -> f64 {
     let seconds = time.as_secs_f64();
     if seconds > 0.0 { (count / seconds * 1e3).round() / 1e3 } else { 0.0 }

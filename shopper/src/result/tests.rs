@@ -13,7 +13,7 @@ fn schema() -> Value {
     serde_json::from_str(include_str!("../../report.schema.json")).unwrap()
 }
 
-/// A result with everything in it that one can have.
+/// A result in which no part is empty.
 fn full() -> RunResult {
     let mut result = sample::result();
     result.assertions = "p99<50ms".parse::<Assertions>().unwrap().judge(&result);
@@ -43,7 +43,7 @@ fn every_result_is_as_the_schema_says() {
     }
 }
 
-/// So that a field cannot be added to the result and forgotten in the schema.
+/// A field that is added to the result must be added to the schema.
 #[test]
 fn the_schema_describes_every_field() {
     let mut schema = schema();
@@ -54,7 +54,7 @@ fn the_schema_describes_every_field() {
     assert_eq!(unknown, Vec::<String>::new());
 }
 
-/// Forbids every object of the schema what it does not describe.
+/// Makes every object of the schema refuse fields that it does not describe.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -126,7 +126,7 @@ fn what_was_never_visited_has_no_percentiles() {
     }
 }
 
-/// 64 bits do not fit the numbers of JavaScript, jq and others.
+/// The numbers of JavaScript, jq and others have fewer than 64 bits.
 #[test]
 fn the_largest_seed_reads_back_as_it_was() {
     let mut result = sample::result();

@@ -1,23 +1,24 @@
-//! A distribution of durations, with its ends exact.
+//! A distribution of durations, with an exact minimum and maximum.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// The longest duration that is told from longer ones in a percentile: what takes longer counts as
-/// this long there. The maximum and the mean are exact whatever it is.
+/// The longest duration that percentiles can show: longer ones count as this long there. The
+/// maximum and the mean are exact for any duration.
 pub const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Significant decimal digits kept of every duration.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// Durations: their percentiles to three digits, their count, extremes and mean exactly.
+/// Durations: their percentiles to three digits, their count, minimum, maximum and mean exactly.
 ///
-/// The buckets of an HdrHistogram say of a value only between which two bounds it lies, and its own
-/// maximum is the upper one: 413 ms where the slowest took 412.
+/// The exact figures are kept beside the HdrHistogram, which knows of a value only its bucket and
+/// reports the upper bound of that: a maximum of 413 ms where the slowest took 412.
 #[derive(Clone, Debug)]
 pub(crate) struct Durations {
-    /// In microseconds. All have the same bounds, so each can be added to each.
+    /// In microseconds. All histograms have the same bounds, so that they can be added to each
+    /// other.
     buckets: Histogram<u64>,
     min: Duration,
     max: Duration,
@@ -50,7 +51,7 @@ impl Durations {
         }
     }
 
-    /// Forgets all durations; keeps the memory.
+    /// Removes all durations, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         if !self.buckets.is_empty() {
             self.buckets.reset();
@@ -62,7 +63,7 @@ impl Durations {
         self.buckets.len()
     }
 
-    /// The duration that `percent` of all are not longer than, in microseconds; `None` when there
+    /// The duration that `percent` of all durations do not exceed, in microseconds; `None` if there
     /// are none.
     pub(crate) fn percentile_us(&self, percent: f64) -> Option<u64> {
         let us = self.buckets.value_at_percentile(percent);
@@ -85,8 +86,8 @@ impl Durations {
         Some(u64::try_from((mean_ns + 500) / 1000).unwrap_or(u64::MAX))
     }
 
-    /// The percentile curve: percentiles with `points` between one and the next that is half as far
-    /// from 100, each with its duration in microseconds.
+    /// The percentile curve: percentiles, each with its duration in microseconds. Between a
+    /// percentile and the one half as far from 100, such as 90 and 95, there are `points` of them.
     pub(crate) fn curve(&self, points: u32) -> impl Iterator<Item = (f64, u64)> {
         self.buckets
             .iter_quantiles(points)
@@ -100,7 +101,7 @@ impl Durations {
             .map(|at| (self.within(at.value_iterated_to()), at.count_since_last_iteration()))
     }
 
-    /// The upper bound of a bucket may be beyond all that is in it.
+    /// Limits the bound of a bucket to the shortest and longest duration that was recorded.
     fn within(&self, us: u64) -> u64 {
         us.min(micros(self.max)).max(micros(self.min))
     }

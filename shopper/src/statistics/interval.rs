@@ -1,7 +1,7 @@
-//! What happened in a stretch of time: the one thing that is counted, merged and reported.
+//! The counts of an interval of time.
 //!
-//! Each thread counts into an interval of its own; every second the intervals of all threads are
-//! emptied into one, which becomes a point of the time line and part of the total.
+//! Each thread counts into an interval of its own. Every second the intervals of all threads are
+//! emptied into one, which becomes a point of the time line and is added to the total.
 
 use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 
@@ -19,7 +19,8 @@ use crate::{
 /// How many of the slowest trips are kept.
 pub const SLOWEST_KEPT: usize = 10;
 
-/// The longest reason that is kept of a failure, in characters: it may come from the store.
+/// The longest reason of a failure that is kept, in characters. A reason may come from the store,
+/// and so may be of any length.
 const LONGEST_REASON: usize = 300;
 
 /// A trip that ended. Its times are since the start of the run.
@@ -35,7 +36,7 @@ pub struct TripRecord {
     pub kind: TripKind,
     /// How it ended.
     pub outcome: Outcome,
-    /// What is known of its failure.
+    /// The reason of its failure, if it is known.
     pub reason: Option<String>,
     /// Its trace, if it was sampled.
     pub trace_id: Option<TraceId>,
@@ -50,45 +51,45 @@ pub struct TripRecord {
 pub struct StepRecord {
     /// Which step.
     pub step: Step,
-    /// From its start to its end, retries and the pauses before them included.
+    /// How long it took, including retries and the pauses before them.
     pub service: Duration,
     /// How it ended, after its retries.
     pub end: StepEnd,
-    /// What went over the wire for it.
+    /// The requests and bytes that were sent and received for it.
     pub traffic: Traffic,
-    /// What the store said of the trip's faults, for each request that was sent.
+    /// What the store said about the trip's faults, for each request that was sent.
     pub fault_answers: Vec<FaultAnswer>,
 }
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepEnd {
-    /// With an answer that the contract allows.
+    /// It got an answer that the contract allows.
     Answered,
-    /// Without one: the trip failed in this step.
+    /// It got none, and so the trip failed.
     Failed,
-    /// Its shopper's patience ended first.
+    /// The shopper gave up, as planned.
     BrokenOff,
 }
 
-/// What the store said of the faults that one request asked for.
+/// What the store said about the faults that one request asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultAnswer {
     /// There was no answer.
     NoAnswer,
-    /// There was one, without a word about faults.
+    /// There was an answer, but it did not mention faults.
     Silent,
-    /// What became of each, in the order in which they were asked for.
+    /// The outcome of each fault, in the order in which they were asked for.
     Outcomes(Vec<FaultOutcome>),
 }
 
-/// What went over the wire.
+/// The requests and bytes that were sent and received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
-    /// Requests sent, retries included. One that found no connection was not sent.
+    /// Requests sent, including retries. A request that found no connection is not counted.
     #[serde(rename = "total")]
     pub requests: u64,
-    /// Those of them that repeated another.
+    /// Retries among them.
     pub retries: u64,
     /// Bytes of request bodies.
     pub sent_bytes: u64,
@@ -105,13 +106,13 @@ impl AddAssign for Traffic {
     }
 }
 
-/// Counts and distributions of a stretch of time.
+/// Counts and distributions of an interval of time.
 #[derive(Clone, Debug)]
 pub(crate) struct Interval {
     pub(crate) started: u64,
     pub(crate) missed: u64,
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
-    /// What is known of the first failure of each kind.
+    /// The reason of the first failure of each kind.
     pub(crate) reasons: BTreeMap<Failure, String>,
     pub(crate) latency: Latency,
     pub(crate) steps: [StepCounts; Step::ALL.len()],
@@ -121,16 +122,16 @@ pub(crate) struct Interval {
     pub(crate) slowest: Vec<SlowTrip>,
 }
 
-/// How long something took: as its users felt it, and as the store served it.
+/// How long trips or steps took, measured in two ways.
 #[derive(Clone, Debug)]
 pub(crate) struct Latency {
-    /// From the moment it should have started: whatever held it up counts.
+    /// From the moment they should have started, so that every delay counts.
     pub(crate) corrected: Durations,
-    /// From the moment it did start.
+    /// From the moment they did start.
     pub(crate) service: Durations,
 }
 
-/// What happened in one step of the trips.
+/// The counts of one step.
 #[derive(Clone, Debug)]
 pub(crate) struct StepCounts {
     pub(crate) failures: u64,
@@ -139,7 +140,7 @@ pub(crate) struct StepCounts {
     pub(crate) latency: Latency,
 }
 
-/// What happened to the trips of one kind.
+/// The counts of one kind of trip.
 #[derive(Clone, Debug)]
 pub(crate) struct KindCounts {
     pub(crate) failures: u64,
@@ -246,7 +247,7 @@ impl Interval {
         }
     }
 
-    /// Forgets everything; keeps the memory of the histograms.
+    /// Sets all counts to zero, and keeps the memory of the histograms.
     pub(super) fn clear(&mut self) {
         (self.started, self.missed) = (0, 0);
         self.outcomes.clear();
@@ -264,7 +265,8 @@ impl Interval {
         self.slowest.clear();
     }
 
-    /// Whether a trip of this latency is one of the slowest: asked first, since most are not.
+    /// Whether a trip of this latency is one of the slowest. Most are not, so this is checked
+    /// before a [`SlowTrip`] is made.
     fn is_slow(&self, latency_us: u64) -> bool {
         let last = self.slowest.last();
         self.slowest.len() < SLOWEST_KEPT || last.is_some_and(|last| last.latency_us < latency_us)
@@ -315,7 +317,7 @@ impl StepCounts {
 }
 
 impl FaultCounts {
-    /// Counts what the store said of the fault that a request asked for as its `index`th.
+    /// Counts what the store said about a request's fault number `index`.
     fn record(&mut self, answer: &FaultAnswer, index: usize) {
         self.asked += 1;
         let outcome = match answer {

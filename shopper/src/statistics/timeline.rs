@@ -1,11 +1,11 @@
-//! The run as a line of points: a second each, or longer ones when the run is long.
+//! The run as a line of points: a second each, or longer in a long run.
 
 use std::time::Duration;
 
 use crate::result::Point;
 
-/// The most points that a time line has: when it is full, neighbours become one and the points
-/// twice as long, so that a run for ever takes no memory for ever.
+/// The most points that a time line has. When it is full, each two neighbours are joined into one,
+/// so that the memory of an endless run is bounded.
 pub const MAX_POINTS: usize = 3600;
 
 /// The points so far.

@@ -11,7 +11,7 @@ use crate::{
 
 static SAMPLE: LazyLock<RunResult> = LazyLock::new(sample::result);
 
-/// What the sample run was: p99 805 ms, 6 of 201 trips failed, 20 of 221 missed, 10.05/s.
+/// In the sample run the p99 is 805 ms, 6 of 201 trips failed, 20 of 221 were missed, at 10.05/s.
 #[test]
 fn assertions_hold_or_fail_by_what_was_measured() {
     let result = sample::result();
@@ -81,7 +81,7 @@ fn faults_that_nobody_asked_for_were_not_honoured() {
     }
 }
 
-/// Seven failures in a thousand are 0.7%, not more and not less.
+/// Seven failures of a thousand are exactly 0.7%.
 #[test]
 fn a_share_is_exactly_at_its_bound() {
     let mut result = sample::result();
@@ -97,7 +97,7 @@ fn a_share_is_exactly_at_its_bound() {
 }
 
 proptest! {
-    /// Against the same comparison in whole numbers, worked out here from digits.
+    /// Each bound is compared again here, in whole numbers.
     #[test]
     fn every_bound_is_exact(
         count in 0_u64..2_000_000,
@@ -110,7 +110,7 @@ proptest! {
     ) {
         let of = count + more.max(1);
         let power = 10_u128.pow(scale as u32);
-        // Half of the bounds are next to what was measured, where rounding would show.
+        // Half of the bounds are close to the measured value, where rounding would show.
         let next_to = |exact: u128| if near { exact + u128::from(digits % 3) } else { digits.into() };
         let written = |digits: u128| {
             let digits = format!("{digits:0width$}", width = scale + 1);

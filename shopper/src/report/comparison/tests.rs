@@ -54,7 +54,7 @@ fn runs_that_were_not_asked_for_the_same_are_not_judged_and_it_is_said_why() {
         assert!(comparison.differences.iter().all(|d| d.direction == Direction::Unclear));
         assert!(comparison.differences.iter().all(|d| d.unclear.is_some()));
     }
-    // What does not change the load leaves the runs alike.
+    // Settings that do not change the load do not make runs unlike.
     let mut earlier = now.clone();
     (earlier.run.seed, earlier.run.threads) = (1, 7);
     earlier.run.store_url = "http://127.0.0.1:5001/".to_owned();
@@ -67,13 +67,13 @@ fn a_difference_that_seconds_of_the_same_run_have_among_themselves_is_noise() {
     let mut earlier = now.clone();
     earlier.latency.corrected.p50_us = now.latency.corrected.p50_us.map(|us| us + us / 500);
     assert_eq!(direction(&earlier, &now, "p50").1, Direction::Noise);
-    // One second in twenty stalled: whether it is there decides the 99th percentile.
+    // One second of twenty stalled, and it alone decides the 99th percentile.
     earlier.latency.corrected.p99_us = Some(400_000);
     assert_eq!(direction(&earlier, &now, "p99").1, Direction::Noise);
-    // Eight failures instead of six, of 201.
+    // Eight failures instead of six, of 201 trips.
     earlier.trips.failed = 8;
     assert_eq!(direction(&earlier, &now, "failures").1, Direction::Noise);
-    // In a quieter run the same difference is none.
+    // In a run without the stall, the same difference is more than noise.
     let mut quiet = now.clone();
     quiet.timeline.iter_mut().for_each(|point| point.p99_us = Some(10_000));
     earlier.timeline.clone_from(&quiet.timeline);
@@ -179,7 +179,7 @@ fn what_is_no_report_is_refused_by_name() {
     assert!(matches!(missing, ReportError::Unreadable { .. }), "{missing}");
 }
 
-/// A file of any size, such as the wrong one, takes no memory of any size.
+/// A huge file, named by mistake, must not take as much memory.
 #[test]
 fn a_report_is_read_up_to_a_bound() {
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -1,8 +1,9 @@
-//! A chart as inline SVG: a frame with axes that lines, bars and tooltips are drawn into, and the
-//! scales of its axes.
+//! A chart as inline SVG: a frame with axes, the scales of the axes, and lines, bars and tooltips
+//! within the frame.
 //!
-//! Drawn by hand because the page must look right in light and in dark: every mark has a class and
-//! takes its colour from the style sheet. Tooltips are `<title>`s: the page runs no script.
+//! No library is used, because the charts must look right on light and dark pages: every mark has a
+//! class, and the style sheet gives it its colour. Tooltips are `<title>` elements, since the page
+//! runs no script.
 
 use std::fmt::Write as _;
 
@@ -15,22 +16,22 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
 
-/// A chart in the making.
+/// The frame of a chart.
 pub(super) struct Chart<'a> {
-    /// What it shows, for people who cannot see it.
+    /// What the chart shows, in words, for screen readers.
     pub(super) label: &'a str,
-    /// The axis below, and the name under it.
+    /// The horizontal axis, and its name.
     pub(super) x: (Scale, &'a str),
-    /// The axis on the left.
+    /// The vertical axis.
     pub(super) y: Scale,
-    /// How a tick below is written.
+    /// Formats a tick of the horizontal axis.
     pub(super) x_tick: fn(f64) -> String,
-    /// How a tick on the left is written.
+    /// Formats a tick of the vertical axis.
     pub(super) y_tick: fn(f64) -> String,
 }
 
 impl Chart<'_> {
-    /// The chart with its axes and what is drawn in it.
+    /// The chart with its axes and marks.
     pub(super) fn draw(&self, marks: &Markup) -> Markup {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
         html! {
@@ -56,7 +57,7 @@ impl Chart<'_> {
         }
     }
 
-    /// A line through the points, broken where there is none.
+    /// A line through the points. It has a gap where there is no point.
     pub(super) fn line(
         &self,
         class: &str,
@@ -69,9 +70,10 @@ impl Chart<'_> {
                 command = 'M';
                 continue;
             };
-            // A String takes everything.
+            // Writing to a String never fails.
             write!(path, "{command}{} {}", round(self.x_at(x)), round(self.y_at(y))).ok();
-            // A point alone would draw nothing; a line to itself draws a dot, with round caps.
+            // A single point would draw nothing. A line of length 0 draws a dot, since line caps
+            // are round.
             if command == 'M' {
                 path.push_str("h0");
             }
@@ -80,11 +82,11 @@ impl Chart<'_> {
         html! { path class=(class) d=(path) {} }
     }
 
-    /// A bar from the axis below up to `y`, between two places on it.
+    /// A bar from the horizontal axis up to `y`, between two values of the axis.
     pub(super) fn bar(&self, class: &str, (from, to): (f64, f64), y: f64) -> Markup {
         let (left, right) = (self.x_at(from), self.x_at(to));
         let top = self.y_at(y);
-        // A gap keeps neighbours apart, where they are wide enough for one.
+        // Neighbouring bars have a gap between them if they are wide enough.
         let gap = if right - left > 6.0 { 1.5 } else { 0.0 };
         let width = (right - left - gap).max(0.75);
         html! {
@@ -93,7 +95,7 @@ impl Chart<'_> {
         }
     }
 
-    /// A strip over the whole height that shows `text` when it is pointed at.
+    /// An invisible strip over the whole height, which shows `text` when the pointer is on it.
     pub(super) fn tooltip(&self, (from, to): (f64, f64), text: &str) -> Markup {
         let (left, right) = (self.x_at(from), self.x_at(to));
         html! {
@@ -111,17 +113,17 @@ impl Chart<'_> {
     }
 }
 
-/// A label at the right edge ends there, or it would be cut off.
+/// The alignment of a label: at the right edge it ends there, so that it is not cut off.
 fn anchor(x: f64) -> &'static str {
     if x > WIDTH - 2.0 * RIGHT { "end" } else { "middle" }
 }
 
-/// A tenth of a pixel is enough, and keeps the page small.
+/// Rounds to a tenth of a pixel, which is exact enough and keeps the page small.
 fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// A chart with its title, its legend (class of the mark, name) and a word on how to read it.
+/// A chart with its title, its legend (class and name of each mark) and a note on how to read it.
 pub(super) fn figure(title: &str, legend: &[(&str, &str)], note: &str, chart: &Markup) -> Markup {
     html! {
         figure {
@@ -150,10 +152,10 @@ pub(super) fn figure(title: &str, legend: &[(&str, &str)], note: &str, chart: &M
     }
 }
 
-/// The numbers that ticks are made of, in every decade.
+/// The first digits of ticks, in every decade.
 const STEPS: [f64; 3] = [1.0, 2.0, 5.0];
 
-/// Steps of a time axis, in seconds: what people count time in.
+/// Steps of a time axis, in seconds: whole seconds, minutes and hours that people count in.
 const TIME_STEPS: [f64; 13] =
     [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
 
@@ -168,7 +170,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// From 0 to a round number not below `high`.
+    /// A scale from 0 to a round number not below `high`.
     pub(super) fn from_zero(high: f64) -> Self {
         let high = if high > 0.0 { high } else { 1.0 };
         let step = steps_around(high / 4.0).into_iter().find(|step| step * 5.0 >= high);
@@ -178,17 +180,17 @@ impl Scale {
         Scale { low: 0.0, high: f64::from(count) * step, logarithmic: false, ticks }
     }
 
-    /// From exactly 0 to exactly `seconds`, with ticks that suit a clock.
+    /// A scale from exactly 0 to exactly `seconds`, with ticks at whole seconds, minutes or hours.
     pub(super) fn time(seconds: f64) -> Self {
         let high = seconds.max(1.0);
         let step = TIME_STEPS.into_iter().find(|step| high / step <= 8.0);
-        // Longer than a day's work: eight ticks at whole hours.
+        // For very long runs: about eight ticks, at whole hours.
         let step = step.unwrap_or_else(|| (high / 8.0 / 3600.0).ceil() * 3600.0);
         let ticks = (0..=(high / step) as u32).map(|n| f64::from(n) * step).collect();
         Scale { low: 0.0, high, logarithmic: false, ticks }
     }
 
-    /// Logarithmic, between round numbers around `low` and `high`, both above 0.
+    /// A logarithmic scale between round numbers around `low` and `high`, both above 0.
     pub(super) fn logarithmic(low: f64, high: f64) -> Self {
         let low = low.max(1.0);
         let high = high.max(low);
@@ -198,19 +200,19 @@ impl Scale {
         let decades = (above / below).log10();
         let ticks = (below.log10().floor() as i32..=above.log10().ceil() as i32)
             .flat_map(|decade| STEPS.map(|step| step * 10_f64.powi(decade)))
-            // Over many decades only their beginnings have room.
+            // Over many decades, only powers of ten have room for a label.
             .filter(|tick| decades < 3.5 || tick.log10().fract().abs() < 1e-9)
             .filter(|tick| (below..=above).contains(tick))
             .collect();
         Scale { low: below, high: above, logarithmic: true, ticks }
     }
 
-    /// Linear between two values, with these ticks.
+    /// A linear scale between two values, with these ticks.
     pub(super) fn between(low: f64, high: f64, ticks: Vec<f64>) -> Self {
         Scale { low, high, logarithmic: false, ticks }
     }
 
-    /// Where `value` stands: 0 at the low end, 1 at the high one, never outside.
+    /// The place of `value` on the axis: from 0 at the low end to 1 at the high end, never outside.
     pub(super) fn place(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
             (value.max(self.low) / self.low).log10() / (self.high / self.low).log10()
@@ -221,7 +223,7 @@ impl Scale {
     }
 }
 
-/// Round numbers from a tenth of `value` to its hundredfold, lowest first.
+/// Round numbers from about a tenth of `value` to a hundred times it, lowest first.
 fn steps_around(value: f64) -> Vec<f64> {
     let decade = value.log10().floor() as i32;
     (decade - 1..=decade + 2).flat_map(|d| STEPS.map(|step| step * 10_f64.powi(d))).collect()

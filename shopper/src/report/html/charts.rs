@@ -10,10 +10,10 @@ use crate::{
     result::{Point, Quantile, RunResult},
 };
 
-/// More points than this are joined: the chart has no pixels for them.
+/// The most points that a chart has pixels for. If there are more, neighbours are joined.
 const MOST_POINTS: usize = 500;
 
-/// Trips per second against the target, with those that failed or never started.
+/// Trips per second, with the target, and with trips that failed or were missed.
 pub(super) fn rates(points: &[Point]) -> Markup {
     let target = |point: &Point| point.target_per_s;
     let most = points.iter().flat_map(|point| {
@@ -52,7 +52,7 @@ pub(super) fn rates(points: &[Point]) -> Markup {
     )
 }
 
-/// The median, the 99th percentile and the slowest of each second.
+/// The median, the 99th percentile and the maximum of each second.
 pub(super) fn latencies(points: &[Point]) -> Markup {
     let low = points.iter().filter_map(|point| point.p50_us).min().unwrap_or(1);
     let high = points.iter().filter_map(|point| point.max_us).max().unwrap_or(1);
@@ -81,7 +81,7 @@ pub(super) fn latencies(points: &[Point]) -> Markup {
     )
 }
 
-/// The points to draw: all of them, or neighbours joined into one.
+/// The points to draw: at most [`MOST_POINTS`], some of them joined from neighbours.
 pub(super) fn points(result: &RunResult) -> Vec<Point> {
     let together = result.timeline.len().div_ceil(MOST_POINTS).max(1);
     result.timeline.chunks(together).filter_map(Point::joined).collect()
@@ -127,14 +127,14 @@ fn clock(seconds: f64) -> String {
     }
 }
 
-/// The latency at each percentile, the rare ones drawn as wide as the common ones.
+/// The latency at each percentile. The axis has the same width for 90 to 99% as for 99 to 99.9%.
 pub(super) fn percentiles(result: &RunResult) -> Markup {
     let (corrected, service) = (&result.distribution.corrected, &result.distribution.service);
     let count = result.latency.corrected.count;
     let ends = corrected.iter().chain(service).map(|at| at.us);
     let low = ends.clone().min().unwrap_or(1) as f64;
     let high = ends.max().unwrap_or(1) as f64;
-    // A percentile is known as far as there are values to tell it from the largest.
+    // With a thousand values the 99.9th percentile is known, and no higher one.
     let rarest = (count.max(10) as f64).log10();
     let ticks = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999];
     let ticks = ticks.map(rarity).into_iter().filter(|tick| *tick <= rarest + 1e-9).collect();
@@ -167,7 +167,7 @@ pub(super) fn percentiles(result: &RunResult) -> Markup {
     )
 }
 
-/// How many trips took how long.
+/// How many trips took how long, as bars.
 pub(super) fn histogram(result: &RunResult) -> Markup {
     let buckets = &result.distribution.histogram;
     let low = buckets.first().map_or(1, |bucket| bucket.from_us.max(1)) as f64;
@@ -200,13 +200,13 @@ pub(super) fn histogram(result: &RunResult) -> Markup {
     )
 }
 
-/// How rare it is to be beyond a share of the values, in powers of ten: 0.99 is 2.
+/// How rare it is to be beyond a share of the values, as a power of ten: 0.9 gives 1, 0.99 gives 2.
 fn rarity(share: f64) -> f64 {
-    // The last point of a curve is all of them, beyond any scale: it is drawn at the edge.
+    // The last point of a curve is at 1, which would be infinite. It is drawn at the edge.
     -(1.0 - share).max(1e-12).log10()
 }
 
-/// A tick of a latency axis: `2 ms`, without places that say nothing.
+/// A tick of a latency axis, without trailing zeros: `2 ms`.
 fn short_micros(us: f64) -> String {
     match us {
         ..1e3 => format!("{} µs", trimmed(us)),

@@ -1,5 +1,5 @@
-//! The tables of the page: what was run, the figures that are looked for first, every figure that a
-//! chart shows and those that no chart can, and what the run is held against.
+//! The tables of the page: the settings of the run, the most important figures, the figures behind
+//! the charts, and the results of assertions and of a comparison.
 
 use maud::{Markup, html};
 
@@ -8,7 +8,7 @@ use crate::{
     result::{Difference, Direction, Latencies, Percentiles, RunResult, SlowTrip, Trace},
 };
 
-/// What was run.
+/// The settings of the run.
 pub(super) fn header(result: &RunResult) -> Markup {
     let run = &result.run;
     html! {
@@ -28,7 +28,7 @@ pub(super) fn header(result: &RunResult) -> Markup {
     }
 }
 
-/// The figures that are looked for first.
+/// The most important figures.
 pub(super) fn tiles(result: &RunResult) -> Markup {
     let (trips, latency) = (&result.trips, &result.latency.corrected);
     let target = result.rate.target_per_s.map(|target| format!("of {}", units::rate(target)));
@@ -52,7 +52,7 @@ pub(super) fn tiles(result: &RunResult) -> Markup {
     }
 }
 
-/// `alarm` marks a figure that should have been 0.
+/// One figure with its name. `alarm` marks a figure that should be 0.
 fn tile(name: &str, figure: &str, aside: &str, alarm: bool) -> Markup {
     html! {
         div class=(if alarm { "tile alarm" } else { "tile" }) {
@@ -67,7 +67,7 @@ fn count_of(count: u64, of: u64) -> String {
     format!("{} of {}", units::count(count), units::count(of))
 }
 
-/// What was asserted; nothing when nothing was.
+/// The assertions and their outcomes; empty if there are none.
 pub(super) fn assertions(result: &RunResult) -> Markup {
     if result.assertions.is_empty() {
         return Markup::default();
@@ -90,7 +90,7 @@ pub(super) fn assertions(result: &RunResult) -> Markup {
     section("Assertions", &table)
 }
 
-/// How this run differs from an earlier one; nothing when there is none.
+/// How this run differs from an earlier one; empty if it was not compared.
 pub(super) fn comparison(result: &RunResult) -> Markup {
     let Some(comparison) = &result.comparison else { return Markup::default() };
     let table = html! {
@@ -199,7 +199,7 @@ pub(super) fn kinds(result: &RunResult) -> Markup {
     )
 }
 
-/// How trips ended, well or not.
+/// How trips ended, those that failed included.
 pub(super) fn endings(result: &RunResult) -> Markup {
     let all = result.trips.started;
     section(
@@ -271,7 +271,7 @@ fn is_http(url: &str) -> bool {
     url.starts_with("http://") || url.starts_with("https://")
 }
 
-/// What became of the faults that trips asked for; nothing when they asked for none.
+/// What the store did about the faults that trips asked for; empty if they asked for none.
 pub(super) fn faults(result: &RunResult) -> Markup {
     if result.faults.is_empty() {
         return Markup::default();
@@ -302,7 +302,7 @@ pub(super) fn faults(result: &RunResult) -> Markup {
     )
 }
 
-/// What became of the spans.
+/// How many spans each exporter has exported.
 pub(super) fn spans(result: &RunResult) -> Markup {
     section(
         "Spans of the shopper",
@@ -330,7 +330,7 @@ pub(super) fn spans(result: &RunResult) -> Markup {
     )
 }
 
-/// A part of the page with a title; what is too wide for it scrolls by itself.
+/// A part of the page with a title. If its content is too wide, it scrolls.
 pub(super) fn section(title: &str, content: &Markup) -> Markup {
     html! { section { h2 { (title) } div class="scroll" tabindex="0" { (content) } } }
 }

@@ -16,7 +16,7 @@ fn full() -> RunResult {
     result
 }
 
-/// The same with the payload in every text.
+/// The same result with the payload in every text.
 fn hostile() -> RunResult {
     let mut value = serde_json::to_value(full()).unwrap();
     poison(&mut value);
@@ -31,8 +31,7 @@ fn hostile() -> RunResult {
 
 fn poison(value: &mut serde_json::Value) {
     match value {
-        // Two fields are words of a fixed list and one is a number: another text could not get into
-        // the result.
+        // These three fields cannot hold any other text: two are enums, and one is a number.
         serde_json::Value::Object(fields) => fields
             .iter_mut()
             .filter(|(name, _)| !matches!(name.as_str(), "unit" | "direction" | "seed"))
@@ -75,7 +74,7 @@ fn the_page_refers_to_nothing_outside_but_traces() {
     for loading in ["<link", "<script", "<iframe", "<img", "@import", "url(", " src="] {
         assert!(!page.contains(loading), "{loading}");
     }
-    // Inline styles and handlers are what the policy would refuse.
+    // The policy would refuse inline styles and handlers.
     assert!(!page.contains(" style=") && !page.contains(" onclick="));
 }
 
@@ -90,7 +89,7 @@ fn the_policy_allows_exactly_the_style_sheet_that_is_in_the_page() {
     assert!(!policy.contains("unsafe"), "{policy}");
 }
 
-/// A browser forgives an element that is not closed, but then it may show figures in the wrong place.
+/// A browser accepts an element that is not closed, but may then show figures in the wrong place.
 #[test]
 fn every_chart_is_well_formed_and_within_its_frame() {
     let page = page(&full());

@@ -4,7 +4,7 @@ use crate::{
     statistics::Statistics,
 };
 
-/// The whole report, as it is printed: change `golden.txt` when the form is meant to change.
+/// The whole report as it is printed. If its form is to change, change `golden.txt`.
 #[test]
 fn the_report_is_aligned_and_has_units() {
     let mut result = sample::result();
