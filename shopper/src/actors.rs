@@ -89,9 +89,7 @@ impl Handler<GoShopping> for Shopper {
         let context = Rc::clone(&self.context);
         let trip = async move {
             let mut guard = guard;
-            let (plan, progress) = (&guard.plan, &mut guard.progress);
-            let end = make_trip(&context, plan, guard.intended, progress).await;
-            guard.end(end);
+            make_trip(&context, &guard.plan, &mut guard.record).await;
         };
         ctx.spawn(trip.into_actor(self).map(|(), shopper, ctx| {
             shopper.pool.do_send(Idle(ctx.address()));

@@ -25,7 +25,6 @@ use crate::{
     pace::{Next, Pace, Return, ScheduleEnd},
     plan::{Planner, TripPlan},
     statistics::{Recorder, StepEnd, TripRecord},
-    trip::{TripEnd, TripProgress},
 };
 
 /// The longest single wait. A pacer that has to wait longer looks at the clock in between.
@@ -141,16 +140,17 @@ pub(crate) struct TripCounters {
     pub(crate) _run_open: mpsc::Sender<Infallible>,
 }
 
-/// Counts one trip: as started when it is made, and as ended exactly once. If it is dropped before
-/// the trip has ended, the trip counts as abandoned.
+/// Counts one trip: as started when it is made, and as ended when it is dropped.
+///
+/// The record of the trip begins as that of an abandoned one, and [`make_trip`] fills it in. So a
+/// trip that is cut off counts as abandoned, with the steps that it has made.
+///
+/// [`make_trip`]: crate::trip::make_trip
 #[derive(Debug)]
 pub(crate) struct TripGuard {
     pub(crate) plan: TripPlan,
-    pub(crate) intended: Duration,
-    /// What the trip has done so far. It is counted even if the trip is cut off.
-    pub(crate) progress: TripProgress,
+    pub(crate) record: TripRecord,
     counters: Arc<TripCounters>,
-    ended: bool,
 }
 
 impl TripGuard {
@@ -170,36 +170,36 @@ impl TripGuard {
             return None;
         }
         counters.recorder.started();
-        let progress = TripProgress::new(counters.clock.now());
-        Some(Self {
-            plan: plan(),
+        let plan = plan();
+        let now = counters.clock.now();
+        let record = TripRecord {
             intended,
-            progress,
-            counters: Arc::clone(counters),
-            ended: false,
-        })
-    }
-
-    /// Counts the trip as ended.
-    pub(crate) fn end(mut self, end: TripEnd) {
-        self.count(end);
-    }
-
-    fn count(&mut self, end: TripEnd) {
-        self.ended = true;
-        let TripProgress { started, trace_id, ref mut steps } = self.progress;
-        let trip = TripRecord {
-            intended: self.intended,
-            started,
-            ended: end.at,
-            kind: self.plan.kind,
-            outcome: end.outcome,
-            reason: end.reason,
-            trace_id,
-            faults: self.plan.fault.take(),
-            steps: std::mem::take(steps),
+            started: now,
+            ended: now,
+            kind: plan.kind,
+            outcome: ABANDONED,
+            reason: None,
+            trace_id: None,
+            faults: plan.fault.clone(),
+            steps: Vec::new(),
         };
-        self.counters.recorder.finished(&trip);
+        Some(Self { plan, record, counters: Arc::clone(counters) })
+    }
+}
+
+impl Drop for TripGuard {
+    fn drop(&mut self) {
+        let trip = &mut self.record;
+        if trip.outcome == ABANDONED {
+            trip.ended = self.counters.clock.now();
+            // The step in which the trip was cut off has failed. The shopper has not given up.
+            for step in trip.steps.iter_mut() {
+                if step.end == StepEnd::BrokenOff {
+                    step.end = StepEnd::Failed;
+                }
+            }
+        }
+        self.counters.recorder.finished(trip);
         self.counters.in_flight.fetch_sub(1, Ordering::AcqRel);
         if let Some(returns) = &self.counters.returns {
             let back = Return {
@@ -214,20 +214,8 @@ impl TripGuard {
     }
 }
 
-impl Drop for TripGuard {
-    fn drop(&mut self) {
-        if !self.ended {
-            // The step in which the trip was cut off has failed. The shopper has not given up.
-            for step in self.progress.steps.iter_mut() {
-                if step.end == StepEnd::BrokenOff {
-                    step.end = StepEnd::Failed;
-                }
-            }
-            let outcome = Outcome::Failed(Failure::Abandoned);
-            self.count(TripEnd { outcome, reason: None, at: self.counters.clock.now() });
-        }
-    }
-}
+/// The outcome of a trip until it has ended.
+const ABANDONED: Outcome = Outcome::Failed(Failure::Abandoned);
 
 /// The time since the start of a run.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,7 @@ use crate::{
     outcome::{Failure, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket},
     shard::Clock,
-    statistics::{StepEnd, StepRecord, Traffic},
+    statistics::{StepEnd, StepRecord, Traffic, TripRecord},
 };
 
 /// How many products a hesitant shopper looks at more closely.
@@ -38,47 +38,17 @@ pub(crate) struct TripContext {
     pub(crate) patience: Duration,
 }
 
-/// What a trip has done so far.
-#[derive(Debug)]
-pub(crate) struct TripProgress {
-    /// When it started.
-    pub(crate) started: Duration,
-    /// Its trace, if it is sampled.
-    pub(crate) trace_id: Option<TraceId>,
-    /// The steps that have ended.
-    pub(crate) steps: Vec<StepRecord>,
-}
-
-impl TripProgress {
-    /// Nothing yet, of a trip that is started now.
-    pub(crate) fn new(now: Duration) -> Self {
-        Self { started: now, trace_id: None, steps: Vec::new() }
-    }
-}
-
-/// How a trip ended.
-#[derive(Debug)]
-pub(crate) struct TripEnd {
-    pub(crate) outcome: Outcome,
-    /// The reason of its failure, if it is known.
-    pub(crate) reason: Option<String>,
-    pub(crate) at: Duration,
-}
-
-/// Makes a trip that is due at `intended`, or was, and returns how it ended. What it has done so
-/// far is always in `progress`, so it is known even if this future is dropped.
-pub(crate) async fn make_trip(
-    context: &TripContext,
-    plan: &TripPlan,
-    intended: Duration,
-    progress: &mut TripProgress,
-) -> TripEnd {
-    context.clock.reach(intended).await;
-    progress.started = context.clock.now();
+/// Makes a trip that is due at the time in its record, or was due then, and fills in the record.
+/// What the trip has done so far is always in the record, so it is known even if this future is
+/// dropped.
+pub(crate) async fn make_trip(context: &TripContext, plan: &TripPlan, record: &mut TripRecord) {
+    context.clock.reach(record.intended).await;
+    record.started = context.clock.now();
     let span = RootSpan::start(plan);
-    progress.trace_id = span.trace_id();
-    let patience_left = intended.saturating_add(context.patience).saturating_sub(progress.started);
-    let mut visit = Visit { context, plan, cx: span.cx(), steps: &mut progress.steps };
+    record.trace_id = span.trace_id();
+    let patience_ends = record.intended.saturating_add(context.patience);
+    let patience_left = patience_ends.saturating_sub(record.started);
+    let mut visit = Visit { context, plan, cx: span.cx(), steps: &mut record.steps };
     let outcome = match plan.kind {
         TripKind::Impatient => {
             let trip = tokio::time::timeout(patience_left, visit.walk()).await;
@@ -86,12 +56,12 @@ pub(crate) async fn make_trip(
         }
         _ => visit.walk().await,
     };
-    let (outcome, reason) = match outcome {
+    (record.outcome, record.reason) = match outcome {
         Ok(outcome) => (outcome, None),
         Err(Unanswered { failure, reason, .. }) => (Outcome::Failed(failure), reason),
     };
-    span.end(outcome, reason.as_deref());
-    TripEnd { outcome, reason, at: context.clock.now() }
+    span.end(record.outcome, record.reason.as_deref());
+    record.ended = context.clock.now();
 }
 
 /// A trip under way.
