@@ -6,6 +6,7 @@
 //! - `units`: formats figures for people.
 
 mod assertion;
+mod columns;
 mod comparison;
 mod html;
 mod metric;

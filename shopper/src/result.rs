@@ -402,7 +402,7 @@ pub enum Direction {
     Unclear,
 }
 
-/// The unit of a compared metric.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -412,6 +412,8 @@ pub enum Unit {
     PerS,
     /// A part of a whole, 0 to 1.
     Share,
+    /// A count of something that is no part of a whole. Such metrics are not compared.
+    Count,
 }
 
 /// A duration as seconds, exact to the microsecond.

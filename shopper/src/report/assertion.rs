@@ -2,8 +2,8 @@
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
-use super::metric::{Decimal, Measure, Metric, Reading};
-use crate::result::{Direction, RunResult, Verdict};
+use super::metric::{Decimal, Metric, Reading};
+use crate::result::{Direction, RunResult, Unit, Verdict};
 
 /// Nanoseconds in a second.
 const SECOND_NS: u128 = 1_000_000_000;
@@ -188,7 +188,7 @@ impl FromStr for Assertion {
             text: text.to_owned(),
             bound: bound.to_owned(),
             metric: metric.name,
-            expected: metric.measures.example(),
+            expected: metric.unit.example(),
         })?;
         let text = text.split_whitespace().collect();
         Ok(Assertion { metric, comparison, bound: value, text })
@@ -221,13 +221,13 @@ fn parse_bound(metric: &Metric, text: &str) -> Option<Bound> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let number = Decimal::parse(number)?;
-    match (metric.measures, unit.trim()) {
-        (Measure::Time, "us" | "µs" | "μs") => Some(Bound::Time(number, 1_000)),
-        (Measure::Time, "ms") => Some(Bound::Time(number, 1_000_000)),
-        (Measure::Time, "s") => Some(Bound::Time(number, SECOND_NS)),
-        (Measure::Rate, "/s") => Some(Bound::Rate(number)),
-        (Measure::Share, "%") if number.compare(100, 1, 1).is_ge() => Some(Bound::Percent(number)),
-        (Measure::Share | Measure::Count, "") if number.is_whole() => Some(Bound::Count(number)),
+    match (metric.unit, unit.trim()) {
+        (Unit::Us, "us" | "µs" | "μs") => Some(Bound::Time(number, 1_000)),
+        (Unit::Us, "ms") => Some(Bound::Time(number, 1_000_000)),
+        (Unit::Us, "s") => Some(Bound::Time(number, SECOND_NS)),
+        (Unit::PerS, "/s") => Some(Bound::Rate(number)),
+        (Unit::Share, "%") if number.compare(100, 1, 1).is_ge() => Some(Bound::Percent(number)),
+        (Unit::Share | Unit::Count, "") if number.is_whole() => Some(Bound::Count(number)),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     ReportError,
-    metric::{self, Better, METRICS, Measure, Metric, Reading, Varies},
+    metric::{self, Better, METRICS, Metric, Reading, Varies},
     units,
 };
 use crate::result::{
@@ -57,7 +57,10 @@ struct Version {
 /// Compares `now` with `earlier`: every metric that both have, then the steps that both have.
 #[must_use]
 pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
-    let unlike = unlike(&earlier.run, &now.run);
+    let [load, others] = changed_settings(&earlier.run, &now.run);
+    // A different load explains every difference, so none is called better or worse.
+    let unlike = (!load.is_empty())
+        .then(|| format!("the runs were not asked for the same ({})", load.join("; ")));
     let compare = Compare { earlier, now, alike: unlike.is_none() };
     let metrics = METRICS.iter().filter_map(|metric| compare.metric(metric));
     let steps = now.steps.iter().filter_map(|step| {
@@ -67,7 +70,7 @@ pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
     let differences = metrics.chain(steps.flatten()).collect();
     Comparison {
         earlier_started_at: earlier.run.started_at.clone(),
-        settings: other_settings(&earlier.run, &now.run),
+        settings: [load, others].concat(),
         unlike,
         differences,
     }
@@ -87,7 +90,7 @@ impl Compare<'_> {
         let (before, after) = (metric.read(self.earlier)?, metric.read(self.now)?);
         let mut difference = self.difference(
             metric.name.to_owned(),
-            metric.measures,
+            metric.unit,
             better,
             metric.varies,
             before,
@@ -106,7 +109,7 @@ impl Compare<'_> {
         let of = |name: &str, varies, before: Option<u64>, after_us: Option<u64>| {
             let (before, after_us) = (Reading::Time(before?), Reading::Time(after_us?));
             let name = format!("{} {name}", after.name);
-            Some(self.difference(name, Measure::Time, Better::Lower, varies, before, after_us))
+            Some(self.difference(name, Unit::Us, Better::Lower, varies, before, after_us))
         };
         [
             of("p50", metric::P50, before_it.p50_us, after_it.p50_us),
@@ -119,7 +122,7 @@ impl Compare<'_> {
     fn difference(
         &self,
         metric: String,
-        measure: Measure,
+        unit: Unit,
         better: Better,
         varies: Varies,
         reading_before: Reading,
@@ -144,7 +147,6 @@ impl Compare<'_> {
             Some(_) if (after < before) == (better == Better::Lower) => (Direction::Better, None),
             Some(_) => (Direction::Worse, None),
         };
-        let unit = measure.unit();
         Difference { metric, unit, before, after, percent, noise, direction, unclear }
     }
 
@@ -224,68 +226,30 @@ fn seconds(varies: Varies, result: &RunResult) -> Option<Seconds> {
     }
 }
 
-/// Why two runs are not alike: what they were asked for decides what comes of it.
-fn unlike(earlier: &Settings, now: &Settings) -> Option<String> {
-    let asked = |of: &Settings| [of.model.clone(), of.mix.clone(), faults(of)];
-    let names = ["model", "mix", "faults"];
-    let pairs = names.into_iter().zip(asked(earlier).into_iter().zip(asked(now)));
-    let others: Vec<_> = pairs
-        .filter(|(_, (before, after))| before != after)
-        .map(|(name, (before, after))| format!("{name}: {before} -> {after}"))
-        .collect();
-    (!others.is_empty())
-        .then(|| format!("the runs were not asked for the same ({})", others.join("; ")))
-}
-
-fn faults(settings: &Settings) -> String {
-    if settings.faults.is_empty() { "none".to_owned() } else { settings.faults.join(" ") }
-}
-
-/// `model: open, 100/s -> open, 200/s`, for each setting that may explain a difference.
-fn other_settings(earlier: &Settings, now: &Settings) -> Vec<String> {
-    let changed = |name: &str, before: String, after: String| {
-        (before != after).then(|| format!("{name}: {before} -> {after}"))
+/// The settings that differ between two runs, as `threads: 2 -> 4`: first those that are the load,
+/// then the others.
+fn changed_settings(earlier: &Settings, now: &Settings) -> [Vec<String>; 2] {
+    let changed = |settings: [(&str, fn(&Settings) -> String); 3]| {
+        let changed = settings.into_iter().filter_map(|(name, read)| {
+            let (before, after) = (read(earlier), read(now));
+            (before != after).then(|| format!("{name}: {before} -> {after}"))
+        });
+        changed.collect()
     };
-    [
-        changed("model", earlier.model.clone(), now.model.clone()),
-        changed("mix", earlier.mix.clone(), now.mix.clone()),
-        changed("faults", faults(earlier), faults(now)),
-        changed("threads", earlier.threads.to_string(), now.threads.to_string()),
-        changed("seed", earlier.seed.to_string(), now.seed.to_string()),
-        changed("store", earlier.store_url.clone(), now.store_url.clone()),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-impl Difference {
-    /// The change with its unit, the change in percent, and how much of it may be noise.
-    pub(super) fn shown(&self) -> [String; 3] {
-        let apart = |difference: f64| match self.unit {
-            // A difference of two percentages is in percentage points.
-            Unit::Share => format!("{:.2} points", difference * 100.0),
-            unit => unit.show(difference),
-        };
-        let noise = self.noise.map(|noise| format!("±{}", apart(noise))).unwrap_or_default();
-        if self.after == self.before {
-            return ["0".to_owned(), String::new(), noise];
-        }
-        let sign = if self.after < self.before { '-' } else { '+' };
-        let change = format!("{sign}{}", apart((self.after - self.before).abs()));
-        [change, self.percent.map(|percent| format!("{percent:+.1}%")).unwrap_or_default(), noise]
-    }
-}
-
-impl Unit {
-    /// A figure with this unit, for people.
-    pub(super) fn show(self, value: f64) -> String {
-        match self {
-            Unit::Us => units::micros(value.round() as u64),
-            Unit::PerS => units::rate(value),
-            Unit::Share => units::share(value),
-        }
-    }
+    let load = changed([
+        ("model", |run| run.model.clone()),
+        ("mix", |run| run.mix.clone()),
+        ("faults", |run| match run.faults.as_slice() {
+            [] => "none".to_owned(),
+            faults => faults.join(" "),
+        }),
+    ]);
+    let others = changed([
+        ("threads", |run| run.threads.to_string()),
+        ("seed", |run| run.seed.to_string()),
+        ("store", |run| run.store_url.clone()),
+    ]);
+    [load, others]
 }
 
 impl fmt::Display for Direction {

@@ -11,26 +11,13 @@ use crate::result::{Direction, FaultCounts, Percentiles, Point, RunResult, Unit}
 pub(crate) struct Metric {
     /// Its name in `--assert`.
     pub(crate) name: &'static str,
-    /// What it measures, for the help and for errors.
-    pub(crate) measures: Measure,
+    /// The unit of its values.
+    pub(crate) unit: Unit,
     /// Whether lower or higher is better; `None` if it cannot be compared between runs.
     pub(crate) better: Option<Better>,
     /// Which figure of each second shows how much this metric varies by chance.
     pub(crate) varies: Varies,
     read: fn(&RunResult) -> Option<Reading>,
-}
-
-/// What a metric measures, and so in which units it is written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Measure {
-    /// A time.
-    Time,
-    /// Events per second.
-    Rate,
-    /// A count that also is a share of a whole.
-    Share,
-    /// A count of no whole.
-    Count,
 }
 
 /// Whether lower or higher figures of a metric are better.
@@ -130,23 +117,24 @@ impl Reading {
     }
 }
 
-impl Measure {
-    /// What a bound looks like, for errors.
-    pub(crate) fn example(self) -> &'static str {
+impl Unit {
+    /// What a bound with this unit looks like, for errors.
+    pub(super) fn example(self) -> &'static str {
         match self {
-            Measure::Time => "a time such as 50ms (units: us, µs, ms, s)",
-            Measure::Rate => "a rate such as 200/s",
-            Measure::Share => "a share such as 0.1% or a whole count",
-            Measure::Count => "a whole count such as 1",
+            Unit::Us => "a time such as 50ms (units: us, µs, ms, s)",
+            Unit::PerS => "a rate such as 200/s",
+            Unit::Share => "a share such as 0.1% or a whole count",
+            Unit::Count => "a whole count such as 1",
         }
     }
 
-    /// The unit of a [`plain`](Reading::plain) reading.
-    pub(crate) fn unit(self) -> Unit {
+    /// A figure with this unit, for people.
+    pub(super) fn show(self, value: f64) -> String {
         match self {
-            Measure::Time => Unit::Us,
-            Measure::Rate => Unit::PerS,
-            Measure::Share | Measure::Count => Unit::Share,
+            Unit::Us => units::micros(value.round() as u64),
+            Unit::PerS => units::rate(value),
+            Unit::Share => units::share(value),
+            Unit::Count => units::count(value.round() as u64),
         }
     }
 }
@@ -179,20 +167,20 @@ const WORSE: &str = "worse";
 type Read = fn(&RunResult) -> Option<Reading>;
 
 const fn time(name: &'static str, varies: Varies, read: Read) -> Metric {
-    Metric { name, measures: Measure::Time, better: Some(Better::Lower), varies, read }
+    Metric { name, unit: Unit::Us, better: Some(Better::Lower), varies, read }
 }
 
 const fn rate(name: &'static str, varies: Varies, read: Read) -> Metric {
-    Metric { name, measures: Measure::Rate, better: Some(Better::Higher), varies, read }
+    Metric { name, unit: Unit::PerS, better: Some(Better::Higher), varies, read }
 }
 
 const fn share(name: &'static str, varies: Varies, read: Read) -> Metric {
-    Metric { name, measures: Measure::Share, better: Some(Better::Lower), varies, read }
+    Metric { name, unit: Unit::Share, better: Some(Better::Lower), varies, read }
 }
 
 /// A metric that is not compared between runs.
-const fn own(name: &'static str, measures: Measure, read: Read) -> Metric {
-    Metric { name, measures, better: None, varies: Varies::Unseen, read }
+const fn own(name: &'static str, unit: Unit, read: Read) -> Metric {
+    Metric { name, unit, better: None, varies: Varies::Unseen, read }
 }
 
 /// Every metric, in the order of a report.
@@ -217,13 +205,13 @@ pub(crate) static METRICS: [Metric; 24] = [
     time("service_p99.9", MAX, |r| service(r, |p| p.p99_9_us)),
     time("service_max", MAX, |r| service(r, |p| p.max_us)),
     time("service_mean", P99, |r| service(r, |p| p.mean_us)),
-    own("faults_honoured", Measure::Share, |r| faults(r, |counts| counts.honoured)),
-    own("faults_ignored", Measure::Share, |r| faults(r, |counts| counts.ignored)),
-    own("faults_struck", Measure::Count, |r| {
+    own("faults_honoured", Unit::Share, |r| faults(r, |counts| counts.honoured)),
+    own("faults_ignored", Unit::Share, |r| faults(r, |counts| counts.ignored)),
+    own("faults_struck", Unit::Count, |r| {
         faults(r, |counts| counts.asked)?;
         Some(Reading::Count(r.faults.values().map(|counts| counts.struck).sum()))
     }),
-    own(WORSE, Measure::Count, |r| {
+    own(WORSE, Unit::Count, |r| {
         let comparison = r.comparison.as_ref().filter(|comparison| comparison.unlike.is_none())?;
         let worse = comparison.differences.iter().filter(|d| d.direction == Direction::Worse);
         Some(Reading::Count(worse.count() as u64))

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use shared::fault::Ignored;
 
-use super::units::{self, counted, part, some_micros};
-use crate::result::{
-    Comparison, Difference, Exporter, FaultCounts, Latencies, Percentiles, RunResult, SlowTrip,
+use super::{
+    columns,
+    units::{self, counted, part, some_micros},
 };
+use crate::result::{Comparison, Exporter, FaultCounts, Latencies, RunResult, SlowTrip};
 
 /// The whole report as text, with units and aligned columns.
 #[must_use]
@@ -86,14 +87,13 @@ fn totals(result: &RunResult) -> String {
 /// The latency of trips and steps from the intended start, and below each line that from the real
 /// start.
 fn latencies(result: &RunResult) -> String {
-    let heads = ["latency", "p50", "p90", "p95", "p99", "p99.9", "max", "mean", "count", "failed"];
-    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    let mut rows = vec![cells("latency", columns::LATENCY)];
     let mut add = |name: &str, latency: &Latencies, failures: u64| {
-        let mut corrected = percentiles(name.to_owned(), &latency.corrected);
+        let mut corrected = cells(name, columns::percentiles(&latency.corrected));
         corrected.extend([units::count(latency.corrected.count), units::count(failures)]);
         rows.push(corrected);
         if latency.service != latency.corrected {
-            rows.push(percentiles("  service time".to_owned(), &latency.service));
+            rows.push(cells("  service time", columns::percentiles(&latency.service)));
         }
     };
     add("trip", &result.latency, result.trips.failed);
@@ -103,21 +103,10 @@ fn latencies(result: &RunResult) -> String {
     table(&rows)
 }
 
-fn percentiles(name: String, of: &Percentiles) -> Vec<String> {
-    let figures = [of.p50_us, of.p90_us, of.p95_us, of.p99_us, of.p99_9_us, of.max_us, of.mean_us];
-    std::iter::once(name).chain(figures.map(some_micros)).collect()
-}
-
 /// What the store did about the faults that trips asked for.
 fn faults(result: &RunResult) -> Option<String> {
-    let rows = result.faults.iter().map(|(fault, counts)| {
-        let FaultCounts { asked, honoured, struck, ignored, unanswered, .. } = *counts;
-        let mut row = vec![fault.clone()];
-        row.extend([asked, honoured, struck, ignored, unanswered].map(units::count));
-        row
-    });
-    let heads = ["fault", "asked", "honoured", "struck", "ignored", "no answer"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(heads.to_vec()).chain(rows).collect();
+    let mut rows = vec![cells("fault", columns::FAULT)];
+    rows.extend(result.faults.iter().map(|(name, counts)| cells(name, columns::fault(counts))));
     let mut text = table(&rows);
     for (fault, counts) in &result.faults {
         for (reason, count) in &counts.reasons {
@@ -146,9 +135,9 @@ fn kinds(result: &RunResult) -> Option<String> {
         let failed =
             format!("{} ({})", units::count(kind.failures), part(kind.failures, kind.trips));
         let (p50, p99) = (some_micros(kind.p50_us), some_micros(kind.p99_us));
-        [kind.name.clone(), p50, p99, units::count(kind.trips), failed]
+        cells(&kind.name, [p50, p99, units::count(kind.trips), failed])
     });
-    let heads = ["kind of trip", "p50", "p99", "count", "failed"].map(str::to_owned);
+    let heads = cells("kind of trip", columns::KIND);
     let rows: Vec<_> = std::iter::once(heads).chain(rows).collect();
     (rows.len() > 1).then(|| table(&rows))
 }
@@ -198,9 +187,11 @@ fn verdicts(result: &RunResult) -> Option<String> {
 }
 
 fn comparison(comparison: &Comparison) -> String {
-    let heads = ["metric", "before", "now", "change", "", "noise", ""];
-    let mut rows = vec![heads.map(str::to_owned)];
-    rows.extend(comparison.differences.iter().map(difference));
+    let mut rows = vec![cells("metric", columns::DIFFERENCE)];
+    let differences = comparison.differences.iter();
+    rows.extend(
+        differences.map(|difference| cells(&difference.metric, columns::difference(difference))),
+    );
     let mut text = format!("compared with the run of {}\n", comparison.earlier_started_at);
     for setting in &comparison.settings {
         text += &format!("  other {setting}\n");
@@ -209,13 +200,6 @@ fn comparison(comparison: &Comparison) -> String {
         text += "  not judged: the runs were not asked for the same\n";
     }
     text + &table(&rows)
-}
-
-fn difference(difference: &Difference) -> [String; 7] {
-    let Difference { metric, unit, before, after, direction, .. } = difference;
-    let [change, percent, noise] = difference.shown();
-    let [before, after] = [*before, *after].map(|value| unit.show(value));
-    [metric.clone(), before, after, change, percent, noise, direction.to_string()]
 }
 
 fn counted_retries(retries: u64) -> String {
@@ -241,23 +225,22 @@ fn labelled(rows: &[[String; 2]]) -> String {
     rows.iter().map(|[label, value]| format!("{label:<10}{value}\n")).collect()
 }
 
+/// A row of a table: its name, and the cells behind it.
+fn cells<const N: usize>(name: &str, cells: [impl Into<String>; N]) -> Vec<String> {
+    std::iter::once(name.to_owned()).chain(cells.map(Into::into)).collect()
+}
+
 /// A table, with two spaces between columns: the first column is aligned left, the others right.
-fn table<R>(rows: &[R]) -> String
-where
-    R: AsRef<[String]>,
-{
-    let columns = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0);
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.as_ref().get(column))
-            .map(|cell| cell.chars().count())
-            .max()
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
     };
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
-        for (column, (cell, width)) in row.as_ref().iter().zip(&widths).enumerate() {
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             line += &match column {
                 0 => format!("{cell:<width$}"),
                 _ => format!("  {cell:>width$}"),

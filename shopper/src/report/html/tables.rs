@@ -4,7 +4,10 @@
 use maud::{Markup, html};
 
 use crate::{
-    report::units::{self, count, part, some_micros},
+    report::{
+        columns,
+        units::{self, count, part, some_micros},
+    },
     result::{Difference, Direction, Latencies, Percentiles, RunResult, SlowTrip, Trace},
 };
 
@@ -101,7 +104,7 @@ pub(super) fn comparison(result: &RunResult) -> Markup {
             thead {
                 tr {
                     th { "metric" }
-                    @for head in ["before", "now", "change", "", "noise", ""] { th class="number" { (head) } }
+                    @for head in columns::DIFFERENCE { th class="number" { (head) } }
                 }
             }
             tbody { @for difference in &comparison.differences { (row(difference)) } }
@@ -111,7 +114,7 @@ pub(super) fn comparison(result: &RunResult) -> Markup {
 }
 
 fn row(difference: &Difference) -> Markup {
-    let [change, percent, noise] = difference.shown();
+    let [before, now, change, percent, noise, direction] = columns::difference(difference);
     let class = match difference.direction {
         Direction::Better => "text good",
         Direction::Worse => "text bad",
@@ -120,12 +123,8 @@ fn row(difference: &Difference) -> Markup {
     html! {
         tr {
             th scope="row" { (difference.metric) }
-            td { (difference.unit.show(difference.before)) }
-            td { (difference.unit.show(difference.after)) }
-            td { (change) }
-            td { (percent) }
-            td { (noise) }
-            td class=(class) title=[&difference.unclear] { (difference.direction) }
+            @for cell in [before, now, change, percent, noise] { td { (cell) } }
+            td class=(class) title=[&difference.unclear] { (direction) }
         }
     }
 }
@@ -133,12 +132,11 @@ fn row(difference: &Difference) -> Markup {
 /// How long trips and their steps took.
 pub(super) fn latencies(result: &RunResult) -> Markup {
     let trips = &result.trips;
-    let heads = ["p50", "p90", "p95", "p99", "p99.9", "max", "mean", "count", "failed"];
     section(
         "Steps",
         &html! {
             table {
-                thead { tr { th { "latency" } @for head in heads { th class="number" { (head) } } } }
+                thead { tr { th { "latency" } @for head in columns::LATENCY { th class="number" { (head) } } } }
                 tbody {
                     (latency("trip", &result.latency, trips.failed))
                     @for step in &result.steps { (latency(&step.name, &step.latency, step.failures)) }
@@ -163,12 +161,7 @@ fn latency(name: &str, latency: &Latencies, failures: u64) -> Markup {
 }
 
 fn percentiles(of: &Percentiles) -> Markup {
-    let figures = [of.p50_us, of.p90_us, of.p95_us, of.p99_us, of.p99_9_us, of.max_us, of.mean_us];
-    html! {
-        @for us in figures {
-            td { (some_micros(us)) }
-        }
-    }
+    html! { @for cell in columns::percentiles(of) { td { (cell) } } }
 }
 
 /// The kinds of trip.
@@ -180,7 +173,7 @@ pub(super) fn kinds(result: &RunResult) -> Markup {
                 thead {
                     tr {
                         th { "kind" }
-                        @for head in ["p50", "p99", "count", "failed"] { th class="number" { (head) } }
+                        @for head in columns::KIND { th class="number" { (head) } }
                     }
                 }
                 tbody {
@@ -276,21 +269,19 @@ pub(super) fn faults(result: &RunResult) -> Markup {
     if result.faults.is_empty() {
         return Markup::default();
     }
-    let heads = ["asked", "honoured", "struck", "ignored", "no answer"];
     section(
         "Faults",
         &html! {
             table {
-                thead { tr { th { "fault" } @for head in heads { th class="number" { (head) } } th {} } }
+                thead { tr { th { "fault" } @for head in columns::FAULT { th class="number" { (head) } } th {} } }
                 tbody {
                     @for (fault, counts) in &result.faults {
+                        @let [asked, honoured, struck, ignored, unanswered] = columns::fault(counts);
                         tr {
                             th scope="row" { (fault) }
-                            td { (count(counts.asked)) }
-                            td { (count(counts.honoured)) }
-                            td { (count(counts.struck)) }
-                            td class=[(counts.ignored > 0).then_some("bad")] { (count(counts.ignored)) }
-                            td { (count(counts.unanswered)) }
+                            @for cell in [asked, honoured, struck] { td { (cell) } }
+                            td class=[(counts.ignored > 0).then_some("bad")] { (ignored) }
+                            td { (unanswered) }
                             td class="text" {
                                 @for (reason, times) in &counts.reasons { (reason) " " (count(*times)) " " }
                             }
