@@ -40,12 +40,21 @@ const READ_EVERY: Duration = Duration::from_secs(3);
 pub(crate) struct Aisle {
     name: Arc<str>,
     stock: AisleStock,
-    ledger: Arc<Supervised<Ledger>>,
-    restocker: Arc<Supervised<Restocker>>,
-    policy: RestockPolicy,
-    /// Logs that stock cannot be read, once for all aisles.
-    unread: Arc<Notice>,
+    parts: AisleParts,
     is_reading: bool,
+}
+
+/// What all aisles of one system share.
+#[derive(Clone)]
+pub(super) struct AisleParts {
+    /// The ledger, of which the aisles ask their stock.
+    pub(super) ledger: Arc<Supervised<Ledger>>,
+    /// The restocker, to which they report low stock.
+    pub(super) restocker: Arc<Supervised<Restocker>>,
+    /// When stock is low.
+    pub(super) policy: RestockPolicy,
+    /// Logs that stock cannot be read, once for all aisles.
+    pub(super) unread: Arc<Notice>,
 }
 
 /// What does the aisle have?
@@ -94,16 +103,10 @@ answers!(Aisle: Vec<Product>, Product, Reservation);
 
 impl Aisle {
     /// The aisle with these products, each with the pieces on hand when the store opened.
-    pub(super) fn new(
-        products: &[(CatalogueProduct, u64)],
-        ledger: Arc<Supervised<Ledger>>,
-        restocker: Arc<Supervised<Restocker>>,
-        policy: RestockPolicy,
-        unread: Arc<Notice>,
-    ) -> Self {
+    pub(super) fn new(products: &[(CatalogueProduct, u64)], parts: AisleParts) -> Self {
         let name = products.first().map_or_else(Arc::default, |(first, _)| first.aisle.clone());
-        let stock = AisleStock::new(products, policy.below);
-        Self { name, stock, ledger, restocker, policy, unread, is_reading: false }
+        let stock = AisleStock::new(products, parts.policy.below);
+        Self { name, stock, parts, is_reading: false }
     }
 
     fn reserve(
@@ -118,7 +121,7 @@ impl Aisle {
     /// Reports each product that has become low to the restocker.
     fn report_low_stock(&mut self, ctx: &TracedContext<Self>) {
         for product in self.stock.has_become_low() {
-            self.restocker.tell(LowStock { product, aisle: ctx.address().recipient() });
+            self.parts.restocker.tell(LowStock { product, aisle: ctx.address().recipient() });
         }
     }
 
@@ -132,13 +135,13 @@ impl Aisle {
 
     fn reading(&self) -> impl actix::ActorFuture<Self, Output = ()> + use<> {
         let products = self.stock.products();
-        self.ledger.ask(ReadStock(products)).into_actor(self).map(|reading, aisle, ctx| {
+        self.parts.ledger.ask(ReadStock(products)).into_actor(self).map(|reading, aisle, ctx| {
             aisle.is_reading = false;
             match reading {
                 Ok(reading) => {
                     aisle.stock.read(&reading);
                     aisle.report_low_stock(ctx);
-                    if let Some(Over { count, lasted }) = aisle.unread.over() {
+                    if let Some(Over { count, lasted }) = aisle.parts.unread.over() {
                         tracing::warn!(
                             failed = count,
                             ?lasted,
@@ -147,7 +150,7 @@ impl Aisle {
                     }
                 }
                 Err(error) => {
-                    if aisle.unread.occurred() {
+                    if aisle.parts.unread.occurred() {
                         tracing::warn!(%error, "the aisles cannot read their stock");
                     }
                 }
@@ -250,7 +253,7 @@ impl Handler<Restocked> for Aisle {
 
     fn handle(&mut self, message: Restocked, _: &mut Self::Context) {
         self.stock.read(&message.reading);
-        self.stock.set_low_mark(message.product, self.policy.low_mark(message.delivered));
+        self.stock.set_low_mark(message.product, self.parts.policy.low_mark(message.delivered));
     }
 }
 

@@ -16,7 +16,7 @@ use futures_util::future::try_join_all;
 use shared::notice::{Notice, Over};
 
 use super::{
-    aisle::{Aisle, AisleRouter, ListProducts},
+    aisle::{Aisle, AisleParts, AisleRouter, ListProducts},
     checkout::Checkout,
     error::ActorError,
     inventory::Inventory,
@@ -81,13 +81,15 @@ impl ActorSystem {
             let ledger = Arc::clone(&ledger);
             move || Restocker::new(Arc::clone(&ledger), config.restock)
         }));
+        let aisle_parts = AisleParts {
+            ledger: Arc::clone(&ledger),
+            restocker,
+            policy: config.restock,
+            unread: Arc::clone(&parts.unread),
+        };
         let aisles = Arc::new(AisleRouter::new(&parts.catalogue, |number, products| {
-            let (ledger, restocker) = (Arc::clone(&ledger), Arc::clone(&restocker));
-            let unread = Arc::clone(&parts.unread);
-            parts.start(number + 1, move || {
-                let (ledger, restocker) = (Arc::clone(&ledger), Arc::clone(&restocker));
-                Aisle::new(&products, ledger, restocker, config.restock, Arc::clone(&unread))
-            })
+            let aisle_parts = aisle_parts.clone();
+            parts.start(number + 1, move || Aisle::new(&products, aisle_parts.clone()))
         }));
         let inventory = parts.start(0, {
             let aisles = Arc::clone(&aisles);
