@@ -24,15 +24,16 @@ use tokio::{
 /// How long a role may take from its start until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a starting role is asked whether it listens.
+/// How often it is checked whether a starting role listens.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A running role.
 ///
-/// It is in a process group of its own, so that Ctrl-C reaches the parent alone and the parent
-/// decides in which order the roles end. Its standard input is one end of a pair of sockets of which
-/// this holds the other: however the parent dies, its end closes, and the role ends too. The other
-/// way the shopper says that its trips are over and it no longer needs the store.
+/// It is in a process group of its own, so that Ctrl-C reaches the parent only, which decides in
+/// which order the roles end. Its standard input is one end of a pair of sockets, and this struct
+/// holds the other. When the parent dies, even by SIGKILL, its end closes, and the role ends too.
+/// By the same sockets the shopper tells the parent that its trips are over and it no longer needs
+/// the store.
 pub(crate) struct Child {
     role: &'static str,
     process: process::Child,
@@ -86,7 +87,7 @@ impl Child {
         }
     }
 
-    /// Waits until the role ends by itself, and tells how.
+    /// Waits until the role ends by itself, and returns how.
     pub(crate) async fn ended(&mut self) -> std::io::Result<ExitStatus> {
         self.process.wait().await
     }
@@ -94,14 +95,14 @@ impl Child {
     /// Asks the role to end.
     pub(crate) fn ask_to_stop(&self) {
         if let Some(pid) = self.process.id().and_then(|id| i32::try_from(id).ok()) {
-            // It may have ended a moment ago: then there is nobody to signal, and that is fine.
+            // It fails if the role has ended a moment ago, which is what was wanted.
             let _gone = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }
 
-    /// Waits until the role says that it needs no other role any more, or ends.
-    pub(crate) async fn needs_nobody(&mut self) {
-        // Its end closes the socket.
+    /// Waits until the role says that it no longer needs the other roles, or ends.
+    pub(crate) async fn needs_no_other(&mut self) {
+        // When the role ends, its end of the socket closes.
         let _said_or_closed = self.socket.read_u8().await;
     }
 

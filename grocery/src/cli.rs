@@ -3,6 +3,7 @@
 use std::{ffi::OsString, net::SocketAddr, num::NonZeroU64};
 
 use clap::{Args, Parser, Subcommand};
+use store::storage::{DatabaseUrl, DatabaseUrlError};
 
 use crate::probe::Probe;
 
@@ -37,7 +38,7 @@ pub(crate) enum Role {
 /// What to run when all roles run together.
 #[derive(Args, Debug)]
 pub(crate) struct Together {
-    /// Trips started per second, whether or not earlier ones are back [default: none, see --every]
+    /// Trips started per second, whether or not earlier ones are over [default: none, see --every]
     #[arg(long, env = "GROCERY_RATE", value_name = "TRIPS/S", conflicts_with_all = ["shoppers", "every"])]
     pub(crate) rate: Option<String>,
 
@@ -49,11 +50,11 @@ pub(crate) struct Together {
     #[arg(long, env = "GROCERY_EVERY", value_name = "DURATION")]
     pub(crate) every: Option<String>,
 
-    /// Stop after so long, such as 10m [default: never]
+    /// Stop after this time, such as 10m [default: never]
     #[arg(long, env = "GROCERY_DURATION", value_name = "DURATION")]
     pub(crate) duration: Option<String>,
 
-    /// Stop after so many trips [default: never]
+    /// Stop after this many trips [default: never]
     #[arg(long, env = "GROCERY_TRIPS", value_name = "N")]
     pub(crate) trips: Option<NonZeroU64>,
 
@@ -61,7 +62,7 @@ pub(crate) struct Together {
     #[arg(long, env = "GROCERY_CONSOLE")]
     pub(crate) console: bool,
 
-    /// Start no viewer, whoever may receive the spans [default: off]
+    /// Start no viewer, even if nothing else receives the spans [default: off]
     #[arg(long, env = "GROCERY_NO_VIEWER")]
     pub(crate) no_viewer: bool,
 
@@ -70,8 +71,10 @@ pub(crate) struct Together {
     #[arg(value_parser = shared::listen::address)]
     pub(crate) store_listen: SocketAddr,
 
-    /// The store's database: sqlite:PATH, sqlite::memory: or postgres://... [default: the store's]
+    /// The store's database: sqlite:PATH, sqlite::memory: or postgres://... The variable keeps a
+    /// password out of the list of processes [default: the store's]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(value_parser = database)]
     pub(crate) database: Option<OsString>,
 
     /// Where the viewer's page and query API listen
@@ -79,7 +82,8 @@ pub(crate) struct Together {
     #[arg(value_parser = shared::listen::address)]
     pub(crate) viewer_listen: SocketAddr,
 
-    /// Where the viewer receives OTLP over HTTP; what listens there already receives the spans
+    /// Where the viewer receives OTLP over HTTP. If something listens there already, it gets the
+    /// spans and no viewer is started
     #[arg(long, env = "VIEWER_OTLP", value_name = "ADDR", default_value = "127.0.0.1:4318")]
     #[arg(value_parser = shared::listen::address)]
     pub(crate) otlp: SocketAddr,
@@ -92,4 +96,9 @@ pub(crate) struct Together {
     /// More flags for the shopper, as `grocery shopper --help` has them: grocery -- --seed 7
     #[arg(last = true, value_name = "SHOPPER FLAGS")]
     pub(crate) shopper_flags: Vec<OsString>,
+}
+
+/// Checks that `text` is the address of a database, and keeps it as it is.
+fn database(text: &str) -> Result<OsString, DatabaseUrlError> {
+    text.parse::<DatabaseUrl>().map(|_| text.into())
 }

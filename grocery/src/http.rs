@@ -1,4 +1,4 @@
-//! Asking over plain HTTP, which needs no certificates: in a container there may be none.
+//! Requests over plain HTTP. They need no certificates, which a container may not have.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use awc::{
     http::{StatusCode, header},
 };
 
-/// What came back, without its body.
+/// An answer, without its body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    /// The header `content-type`, or nothing.
+    /// The header `content-type`, or an empty text.
     pub(crate) content_type: String,
-    /// The header `server`, or nothing.
+    /// The header `server`, or an empty text.
     pub(crate) server: String,
 }
 
-/// Asks for `url`, in an actix system.
+/// Sends a `GET` to `url`. It must be called in an actix system.
 ///
 /// # Errors
 /// When there is no answer within `timeout`.
@@ -26,7 +26,7 @@ pub(crate) async fn get(url: &str, timeout: Duration) -> anyhow::Result<Answer> 
     answer(client(timeout).get(url), url, Vec::new()).await
 }
 
-/// Sends `body` to `url`, in an actix system.
+/// Sends a `POST` of `body` to `url`. It must be called in an actix system.
 ///
 /// # Errors
 /// When there is no answer within `timeout`.
@@ -39,14 +39,14 @@ pub(crate) async fn post(
     answer(client(timeout).post(url).content_type(content_type), url, body).await
 }
 
-/// A client that goes nowhere but where it is sent: to no proxy, and after no redirect.
+/// A client that uses no proxy and follows no redirect.
 fn client(timeout: Duration) -> Client {
     Client::builder().timeout(timeout).disable_redirects().finish()
 }
 
 async fn answer(request: ClientRequest, url: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
     ensure!(url.starts_with("http://"), "{url}: expected an http:// URL");
-    #[expect(clippy::disallowed_methods, reason = "a question about health is nobody's trace")]
+    #[expect(clippy::disallowed_methods, reason = "a health check is no part of a trace")]
     let response = request.send_body(body).await;
     let response = response.map_err(|error| anyhow!("no answer from {url}: {error}"))?;
     let text = |name| {

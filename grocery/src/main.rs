@@ -1,14 +1,15 @@
 //! `grocery`: one binary, every role.
 //!
-//! Without a subcommand it runs the trace viewer, the store and the shopper as child processes of
-//! itself, so that the two services in a trace really are two processes; with one it is that role.
+//! With a subcommand it runs one role. Without one it runs the trace viewer, the store and the
+//! shopper as child processes of itself, so that the two services in a trace really are two
+//! processes.
 //!
 //! - [`cli`]: the command line;
-//! - [`together`]: all roles at once: what is started, in which order, and how it all ends;
+//! - [`together`]: all roles at once: what is started, in which order, and how all of it ends;
 //! - [`child`]: one role as a child process;
-//! - [`receiver`]: who receives the spans: the viewer, or what listens already;
-//! - [`probe`]: whether a role is well, for health checks;
-//! - [`http`]: asking over plain HTTP, for these two.
+//! - [`receiver`]: where the spans go: to the viewer, or to what listens already;
+//! - [`probe`]: a health check of a role;
+//! - [`http`]: requests over plain HTTP, for these two.
 
 mod child;
 mod cli;

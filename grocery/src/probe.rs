@@ -1,4 +1,4 @@
-//! Whether a role is well: for a container's health check, where there is no curl.
+//! A health check of a role, for containers, which have no curl.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -7,10 +7,10 @@ use clap::Args;
 
 use crate::http;
 
-/// What to ask.
+/// The arguments of the health check.
 #[derive(Args, Debug)]
 pub(crate) struct Probe {
-    /// The http:// URL that answers with a 2xx status when all is well
+    /// The http:// URL to ask, which answers with a 2xx status if the role is well
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000/readyz")]
     url: String,
 
@@ -19,10 +19,10 @@ pub(crate) struct Probe {
     timeout: u64,
 }
 
-/// Asks once.
+/// Asks the URL once.
 ///
 /// # Errors
-/// When there is no answer in time, or one that says that not all is well.
+/// When there is no answer in time, or its status is not 2xx.
 pub(crate) fn run(probe: &Probe) -> anyhow::Result<ExitCode> {
     let Probe { url, timeout } = probe;
     let asking = http::get(url, Duration::from_secs(*timeout));

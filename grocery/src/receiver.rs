@@ -1,4 +1,4 @@
-//! Who receives the spans: the viewer, or what is there already.
+//! Finds out where the spans go: to the viewer, or to a receiver that runs already.
 
 use std::{ffi::OsString, net::SocketAddr, time::Duration};
 
@@ -14,10 +14,10 @@ const OTLP_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const OTLP_TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
 const VIEWER_LOG: &str = "VIEWER_LOG";
 
-/// How OTLP in protobuf is marked.
+/// The media type of OTLP in protobuf.
 const PROTOBUF: &str = "application/x-protobuf";
 
-/// How long what listens on the OTLP address may take to answer.
+/// How long a receiver that runs already may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where the spans go.
@@ -25,11 +25,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) enum Receiver {
     /// To the viewer, which is to be started.
     Viewer,
-    /// To what listens on the OTLP address already.
+    /// To a receiver that listens on the OTLP address already.
     Running,
-    /// To where the standard variables say.
+    /// To the endpoint in the standard variables.
     Configured(OsString),
-    /// To nobody that we know of: no viewer was asked for, and nothing listens.
+    /// To no receiver that is known: nothing listens on the OTLP address, and `--no-viewer` is set.
     Nobody,
 }
 
@@ -39,13 +39,12 @@ pub(crate) struct Environment {
     exporter: Option<OsString>,
     endpoint: Option<OsString>,
     protocol: Option<OsString>,
-    /// Whether somebody has said what the viewer logs.
+    /// Whether the variable for the viewer's log is set.
     viewer_logs: bool,
 }
 
 impl Environment {
-    /// Reads them; one that is set and empty counts as unset, as the OpenTelemetry specification
-    /// has it.
+    /// Reads them. As the OpenTelemetry specification says, an empty variable counts as not set.
     #[expect(clippy::disallowed_methods, reason = "this is configuration code")]
     pub(crate) fn read() -> Self {
         let read = |name| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -57,13 +56,14 @@ impl Environment {
         }
     }
 
-    /// The variables that the viewer gets on top of those of this process: where it is has been
-    /// said, so its log is about what goes wrong, unless it was asked for more.
+    /// The variables that the viewer gets in addition to those of this process. Its log has
+    /// warnings only, unless the user asked for more, since `grocery` itself says where the viewer
+    /// is.
     pub(crate) fn for_viewer(&self) -> Vec<(&'static str, OsString)> {
         if self.viewer_logs { Vec::new() } else { vec![(VIEWER_LOG, "warn".into())] }
     }
 
-    /// The variables that the store and the shopper get on top of those of this process.
+    /// The variables that the store and the shopper get in addition to those of this process.
     pub(crate) fn for_services(&self, options: &Together) -> Vec<(&'static str, OsString)> {
         let mut exporter = self.exporter.clone().unwrap_or_else(|| "otlp".into());
         let names = exporter.to_string_lossy().to_ascii_lowercase();
@@ -85,10 +85,10 @@ impl Environment {
 }
 
 impl Receiver {
-    /// Looks who is there, in an actix system.
+    /// Finds out where the spans go. It must be called in an actix system.
     ///
     /// # Errors
-    /// When something is there that the spans should go to and that takes none.
+    /// When something listens on the OTLP address and does not take OTLP.
     pub(crate) async fn find(
         options: &Together,
         environment: &Environment,
@@ -110,10 +110,13 @@ impl Receiver {
     }
 }
 
-/// Asks `addr` by an export of nothing, which is an empty message, or says what else it answers.
+/// Checks that `addr` takes OTLP, by sending it an export without spans, which is an empty message.
 ///
-/// A receiver answers by a message of its own, also when it refuses: one that wants credentials
-/// still is a receiver.
+/// A receiver answers in protobuf even when it refuses the export, for example because it wants
+/// credentials. So every answer in protobuf counts.
+///
+/// # Errors
+/// The answer of something else.
 async fn takes_otlp(addr: SocketAddr) -> Result<(), String> {
     let url = format!("http://{addr}/v1/traces");
     let answer = http::post(&url, PROTOBUF, Vec::new(), ANSWER_TIMEOUT).await;

@@ -1,8 +1,16 @@
 //! All roles at once: viewer, store and shopper, started in that order and stopped in reverse.
 //!
-//! When it is over, the shopper is told first. As soon as its trips are over, so is the store, and
-//! both send their last spans at the same time; then the viewer ends. All of that takes
-//! [`STOP_TIMEOUT`] at most.
+//! At the end the shopper is told to stop first. As soon as its trips are over, the store is told
+//! too, and both send their last spans at the same time. Then the viewer is stopped. All of this
+//! takes at most [`STOP_TIMEOUT`]:
+//!
+//! ```text
+//! 0 s       shopper: its trips end, for 2.1 s at most (TRIPS_TIMEOUT)
+//! ≤ 2.1 s   store: told to stop; the store and the shopper send their last spans
+//! 4.1 s     whatever still runs of the two is killed; viewer: told to stop (VIEWER_STOP)
+//! 4.5 s     the viewer is killed, if it still runs; the last lines are written (LAST_LINES)
+//! 5 s       the end (STOP_TIMEOUT); at 6 s the process ends whatever happens (LAST_RESORT)
+//! ```
 
 use std::{
     ffi::OsString,
@@ -35,25 +43,26 @@ const VIEWER: &str = "viewer";
 /// How long all roles together may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is kept of that for the last lines of this process.
+/// The part of [`STOP_TIMEOUT`] that is kept for the last lines of this process.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-/// Of that, for the shopper's trips that are under way; the shopper itself ends them after 2 s.
+/// How long the store is kept open for the trips that are under way. The shopper itself ends them
+/// after 2 s.
 const TRIPS_TIMEOUT: Duration = Duration::from_millis(2_100);
 
 /// How long the shopper may take to stop.
 const SHOPPER_STOP: &str = "4s";
 
-/// How long the store may take to stop, from when the trips are over.
+/// How long the store may take to stop, from the moment it is told to.
 const STORE_STOP: &str = "1900ms";
 
-/// Of [`STOP_TIMEOUT`], for the viewer, which has nothing to finish.
+/// The part of [`STOP_TIMEOUT`] that is kept for the viewer, which has nothing to finish.
 const VIEWER_STOP: Duration = Duration::from_millis(400);
 
-/// When this process ends, whatever still holds it up.
+/// When this process ends even if something still holds it up.
 const LAST_RESORT: Duration = Duration::from_secs(6);
 
-/// Runs everything until Ctrl-C, SIGTERM, SIGHUP or the shopper's end.
+/// Runs all roles until Ctrl-C, SIGTERM, SIGHUP or the end of the shopper.
 ///
 /// # Errors
 /// When a role cannot be started, fails, or does not stop.
@@ -67,7 +76,7 @@ pub(crate) fn run(options: Together) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// Says something to whoever started this.
+/// Writes a line for the user to standard error.
 fn say(text: fmt::Arguments<'_>) {
     writeln!(output::stderr(), "grocery: {text}").ok();
 }
@@ -104,14 +113,14 @@ async fn run_all(
             outcome.map(|()| code)
         }
         () = stop.at_once() => {
-            // The children are dropped, which kills them, and the process ends.
+            // Dropping the children kills them. Then the thread for signals ends the process.
             pending().await
         }
     }
 }
 
-/// Starts the roles one after the other, then waits for the shopper's end: a store or viewer that
-/// ends before it has failed, unless nobody reads what they print any more.
+/// Starts the roles one after the other, then waits for the end of the shopper. A store or viewer
+/// that ends before it has failed, unless it ended because the reader of its output is gone.
 async fn shop(
     options: &Together,
     environment: &Environment,
@@ -126,7 +135,8 @@ async fn shop(
         viewer.listening(options.viewer_listen).await?;
     }
     let variables = environment.for_services(options);
-    start(running, Child::start("store", store_args(options), &variables)?)
+    let store_variables = [variables.clone(), database_variable(options)].concat();
+    start(running, Child::start("store", store_args(options), &store_variables)?)
         .listening(options.store_listen)
         .await?;
     start(running, Child::start(SHOPPER, shopper_args, &variables)?);
@@ -159,8 +169,8 @@ async fn stop_all(mut running: Vec<Child>) -> anyhow::Result<ExitCode> {
     for service in services.iter_mut().rev() {
         service.ask_to_stop();
         if service.role() == SHOPPER {
-            // Trips that go on for longer are cut off by the store's end.
-            timeout(TRIPS_TIMEOUT, service.needs_nobody()).await.ok();
+            // Trips that go on for longer are cut off when the store ends.
+            timeout(TRIPS_TIMEOUT, service.needs_no_other()).await.ok();
         }
     }
     let mut endings = Vec::new();
@@ -188,7 +198,7 @@ async fn stop_all(mut running: Vec<Child>) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Refuses an address that a role could not listen on, in terms of the flag that chooses it here.
+/// Refuses an address that a role could not listen on, with the flag that chooses another one.
 async fn check_free(addr: SocketAddr, whose: &str, flag: &str) -> anyhow::Result<()> {
     if listens(addr).await {
         bail!(
@@ -202,7 +212,7 @@ async fn check_free(addr: SocketAddr, whose: &str, flag: &str) -> anyhow::Result
     Ok(())
 }
 
-/// Says where to look, before anything starts.
+/// Says where the traces and the store will be, before anything starts.
 fn announce(options: &Together, receiver: &Receiver) {
     let page = format!("http://{}/", options.viewer_listen);
     let traces = match receiver {
@@ -228,12 +238,14 @@ fn viewer_args(options: &Together) -> Vec<OsString> {
 }
 
 fn store_args(options: &Together) -> Vec<OsString> {
-    let mut args = flags([
-        ("--listen", Some(options.store_listen.to_string().into())),
-        ("--database", options.database.clone()),
-    ]);
+    let mut args = flags([("--listen", Some(options.store_listen.to_string().into()))]);
     args.extend(["--allow-faults", "--stop-within", STORE_STOP].map(OsString::from));
     args
+}
+
+/// The database as a variable. As a flag its password would be in the list of processes.
+fn database_variable(options: &Together) -> Vec<(&'static str, OsString)> {
+    options.database.iter().map(|url| ("DATABASE_URL", url.clone())).collect()
 }
 
 fn shopper_args(options: &Together) -> Vec<OsString> {
@@ -262,8 +274,8 @@ fn flags<const N: usize>(values: [(&str, Option<OsString>); N]) -> Vec<OsString>
     given.flat_map(|(flag, value)| [flag.into(), value]).collect()
 }
 
-/// Refuses wrong usage of the shopper before anything is started, in clap's own words and with its
-/// exit code 2.
+/// Refuses wrong flags for the shopper before anything is started, with clap's own message and exit
+/// code 2.
 fn check_shopper_args(args: &[OsString]) {
     let command = shopper::Args::augment_args(Command::new("grocery shopper").no_binary_name(true));
     let matches = command.get_matches_from(args);

@@ -14,6 +14,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     os::fd::AsFd,
+    process::{Command, Stdio},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -93,6 +94,8 @@ struct Request {
 ///
 /// With `parent_pipe` the end of standard input stops the process too. A parent that holds the other end
 /// of that pipe closes it when it ends, even if it is killed.
+///
+/// A SIGHUP that was ignored when the process started stays ignored, as `nohup` wants it.
 ///
 /// Call this before the process says that it is ready. A signal that comes earlier ends it at once, and
 /// nothing is flushed.
@@ -236,7 +239,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: if is_ignored(SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) },
+            hang_up: if is_hang_up_ignored() { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
@@ -256,12 +259,29 @@ async fn hung_up(signal: &mut Option<Signal>) {
     }
 }
 
-/// Whether this process was started with a signal ignored. Only Linux tells; elsewhere this is false.
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// Whether this process was started with SIGHUP ignored. It must be asked before a handler is set.
+fn is_hang_up_ignored() -> bool {
+    match std::fs::read_to_string("/proc/self/status") {
+        Ok(status) => ignores(&status, SIGHUP),
+        // macOS has no /proc.
+        Err(_) => child_survives_hang_up(),
+    }
+}
+
+/// Whether a process with this `/proc/PID/status` ignores a signal.
+fn ignores(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask & 1 << (signal - 1) != 0
+}
+
+/// Whether a child process survives a SIGHUP that it sends to itself. A child inherits which
+/// signals are ignored, so this tells whether this process ignores it, on every Unix.
+fn child_survives_hang_up() -> bool {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "kill -HUP $$"]);
+    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    shell.status().is_ok_and(|status| status.success())
 }
 
 async fn parent_gone(parent: &mut Option<oneshot::Receiver<()>>) {
@@ -283,4 +303,36 @@ fn end_of_stdin() -> io::Result<oneshot::Receiver<()>> {
         ended.send(()).ok();
     })?;
     Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the test below starts as a process of its own, with SIGHUP ignored or not.
+    #[test]
+    #[ignore = "what the other test starts as a process of its own"]
+    fn say_whether_hang_up_is_ignored() {
+        println!("\nfound: {} {}", is_hang_up_ignored(), child_survives_hang_up());
+    }
+
+    #[test]
+    fn a_process_finds_out_whether_it_was_started_with_hang_up_ignored() {
+        let found = |prepare: &str| {
+            let output = Command::new("/bin/sh")
+                .args(["-c", &format!("{prepare} exec \"$0\" \"$@\"")])
+                .arg(std::env::current_exe().expect("this program has a file"))
+                .args(["signal::tests::say_whether_hang_up_is_ignored", "--exact"])
+                .args(["--ignored", "--nocapture"])
+                .output()
+                .expect("a shell can be started");
+            let text = String::from_utf8(output.stdout).expect("the answer is text");
+            text.lines().find_map(|line| line.strip_prefix("found: ")).map(str::to_owned)
+        };
+        assert_eq!(found("trap '' HUP;").as_deref(), Some("true true"));
+        // The test itself may run under `nohup`, and then a shell cannot undo it.
+        if !is_hang_up_ignored() {
+            assert_eq!(found("").as_deref(), Some("false false"));
+        }
+    }
 }

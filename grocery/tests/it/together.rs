@@ -1,15 +1,18 @@
-//! `grocery` alone: the viewer, the store and the shopper, as one user sees them.
+//! `grocery` without a subcommand: the viewer, the store and the shopper, as a user sees them.
 
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use testing::{
     http::{HANG, HttpReceiver},
-    process::{Ended, Process},
+    process::{Ended, Process, Program},
     wait_until,
 };
 
@@ -34,15 +37,18 @@ impl Addresses {
     }
 
     fn start_with(&self, flags: &[&str], more: &[(&str, &str)]) -> Process {
-        let variables = [
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        grocery(flags.iter().copied(), self.variables().into_iter().chain(more)).start()
+    }
+
+    fn variables(&self) -> [(&'static str, String); 5] {
+        [
             ("STORE_LISTEN", self.store.to_string()),
             ("VIEWER_LISTEN", self.viewer.to_string()),
             ("VIEWER_OTLP", self.otlp.to_string()),
             ("VIEWER_OTLP_GRPC", self.otlp_grpc.to_string()),
             ("DATABASE_URL", "sqlite::memory:".to_owned()),
-        ];
-        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        grocery(flags.iter().copied(), variables.into_iter().chain(more)).start()
+        ]
     }
 
     fn wait_for_a_trip(&self) {
@@ -145,6 +151,7 @@ fn wrong_usage_is_refused_by_name_and_with_code_2_before_anything_starts() {
         (&["--", "--mix", "window-shopping=1"], "window-shopping"),
         (&["--", "--assert", "p50<1parsec"], "parsec"),
         (&["store", "--database", "oracle://x"], "oracle"),
+        (&["--database", "oracle://x"], "oracle"),
     ] {
         let Ended { status, stderr: lines, .. } = Addresses::free().start(flags).end();
         assert_eq!(status.code(), Some(2), "{flags:?}: {lines:#?}");
@@ -153,7 +160,7 @@ fn wrong_usage_is_refused_by_name_and_with_code_2_before_anything_starts() {
     }
 }
 
-/// What listens where the viewer should, and answers every request like this.
+/// A server that takes the viewer's address, and answers every request like this.
 fn something_else(answer: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -231,7 +238,7 @@ fn ctrl_c_takes_five_seconds_at_most_when_nobody_answers_the_exporters() {
     grocery.signal(Signal::SIGINT);
     let ended = grocery.end();
 
-    // Half a second for a busy machine.
+    // Half a second more, for a busy machine.
     assert!(ended.took < Duration::from_millis(5_500), "{ended:#?}");
     assert!(ended.status.success(), "{ended:#?}");
     let accounts = ended.stderr.iter().filter(|line| line.starts_with("telemetry: started="));
@@ -248,6 +255,71 @@ fn a_terminal_that_goes_away_ends_it_as_sigterm_does() {
     assert!(ended.status.success(), "{ended:#?}");
     assert!(ended.stdout.contains("trips"), "with the report: {ended:#?}");
     addresses.wait_until_all_are_gone();
+}
+
+/// `nohup` starts a program with SIGHUP ignored, so that it goes on when its terminal is closed.
+/// The roles inherit that.
+#[test]
+fn under_nohup_no_role_ends_when_the_terminal_goes_away() {
+    let addresses = Addresses::free();
+    let variables = addresses.variables();
+    let grocery = Program::new("nohup")
+        .args([env!("CARGO_BIN_EXE_grocery"), "--every", "10ms"])
+        .envs(variables)
+        .start();
+    addresses.wait_for_a_trip();
+
+    grocery.signal(Signal::SIGHUP);
+    for role in children(&grocery) {
+        kill(Pid::from_raw(role), Signal::SIGHUP).unwrap();
+    }
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
+    let query = format!("service=shopper&limit=1&start={since}");
+    wait_until("the viewer shows a later trip", || {
+        let found = get(&format!("http://{}/api/traces?{query}", addresses.viewer));
+        found.is_some_and(|body| String::from_utf8(body).unwrap().contains("POST /checkout"))
+    });
+
+    grocery.signal(Signal::SIGTERM);
+    let ended = grocery.end();
+    assert!(ended.status.success(), "{ended:#?}");
+    assert!(ended.errors().contains("grocery: SIGTERM, stopping"), "{ended:#?}");
+    addresses.wait_until_all_are_gone();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_address_of_the_database_is_not_in_the_list_of_processes() {
+    let addresses = Addresses::free();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hunter2.db");
+    let url = format!("sqlite:{}", file.display());
+    let grocery = addresses.start(&["--every", "10ms", "--database", &url]);
+    addresses.wait_for_a_trip();
+
+    let command_lines: Vec<_> = children(&grocery)
+        .into_iter()
+        .map(|role| std::fs::read_to_string(format!("/proc/{role}/cmdline")).unwrap())
+        .collect();
+    for role in ["store", "shopper", "viewer"] {
+        let has_role = command_lines.iter().any(|line| line.split('\0').nth(1) == Some(role));
+        assert!(has_role, "{role}: {command_lines:?}");
+    }
+    assert!(!command_lines.concat().contains("hunter2"), "{command_lines:?}");
+    assert!(file.exists(), "the store uses the database all the same");
+}
+
+/// The processes that this one has started, where the system tells (Linux).
+fn children(process: &Process) -> Vec<i32> {
+    let parent = format!("PPid:\t{}", process.id());
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        // It fails for a process that has ended meanwhile.
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line == parent)
+    })
+    .collect()
 }
 
 #[test]
