@@ -1,7 +1,8 @@
-//! A real Zipkin server takes what the `zipkin` exporter sends, and gives it out again.
+//! A real Zipkin server takes what the `zipkin` exporter sends, and returns it when asked.
 
 use std::{
     collections::BTreeSet,
+    io::Write as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -40,14 +41,15 @@ fn as_zipkin_stores(mut span: Span) -> Span {
     span
 }
 
-/// A Zipkin server with its storage in memory, until it is dropped.
+/// A Zipkin server with its storage in memory, which ends when this is dropped.
 struct Server {
     url: String,
     process: Child,
 }
 
 impl Server {
-    /// Starts the server in the file that `ZIPKIN_JAR` names, or says that the test is skipped.
+    /// Starts the server in the file that `ZIPKIN_JAR` names. Without it, it says that the test is
+    /// skipped.
     #[expect(clippy::disallowed_methods, reason = "this configures the test")]
     fn start() -> Option<Self> {
         let Some(jar) = std::env::var_os("ZIPKIN_JAR").map(PathBuf::from) else {
@@ -56,7 +58,9 @@ impl Server {
                 !required,
                 "ZIPKIN_JAR is not set, and CI=true: expected the server's exec jar"
             );
-            eprintln!("skipped: ZIPKIN_JAR does not name a Zipkin server");
+            // libtest hides what `eprintln!` prints, but not this.
+            let missing = "ZIPKIN_JAR does not name a Zipkin server";
+            writeln!(std::io::stderr(), "SKIPPED: {missing}").ok();
             return None;
         };
         let [address] = ports::free();
