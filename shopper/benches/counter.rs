@@ -1,4 +1,4 @@
-//! A store with nothing behind its counter, so that the load generator is what is measured.
+//! A store that answers from memory, so that a benchmark measures the load generator.
 
 use std::{sync::mpsc, thread};
 
@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-/// What the counter answers.
+/// The answers of the counter.
 #[derive(Debug)]
 pub(crate) struct Counter {
     inventory: String,

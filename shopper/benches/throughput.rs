@@ -21,7 +21,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 /// How long each generator runs, in seconds.
 const SECONDS: u64 = 10;
 
-/// The argument by which this program is the server of its own run.
+/// The argument that makes this program the server of the benchmark.
 const SERVE: &str = "--serve-for-benchmark";
 
 fn main() -> io::Result<()> {

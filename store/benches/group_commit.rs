@@ -1,5 +1,6 @@
-//! Orders a second with one transaction for all that are waiting, as the ledger does it, and with
-//! one transaction an order: on SQLite with FULL synchronisation and on PostgreSQL with fsync.
+//! Orders a second with one transaction for all orders that wait, as the ledger does it, and with
+//! one transaction for each order: on SQLite with FULL synchronisation and on PostgreSQL with
+//! fsync.
 //!
 //! Run it by `cargo bench -p store --bench group_commit`.
 
@@ -25,7 +26,7 @@ criterion_group!(benches, sqlite, postgres);
 criterion_main!(benches);
 
 fn sqlite(criterion: &mut Criterion) {
-    // Not in /tmp, which may be memory, where a commit costs nothing.
+    // Not in /tmp, which may be in memory, where a commit costs nothing.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let url = format!("sqlite:{}/grocery.db", folder.path().display());
     compare(criterion, "sqlite", &url.parse().unwrap());

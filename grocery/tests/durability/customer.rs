@@ -1,10 +1,10 @@
-//! A customer who writes everything down: what was ordered by which key, and what came back.
+//! A customer who keeps a record: what was ordered with which key, and what the store answered.
 
 use std::time::Duration;
 
 use shared::wire::{IDEMPOTENCY_KEY, Receipt};
 
-/// Someone who buys over HTTP.
+/// A customer who buys over HTTP.
 #[derive(Clone)]
 pub(crate) struct Customer {
     client: reqwest::Client,
@@ -44,13 +44,13 @@ impl Purchase {
 impl Customer {
     /// A customer of the store at this address.
     pub(crate) fn of(store: &str) -> Self {
-        // Only the first call can install it.
+        // It fails if an earlier call has installed it.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         Self { client, store: store.to_owned() }
     }
 
-    /// Buys, and expects nothing but one of the answers there are.
+    /// Buys, and expects one of the answers above.
     pub(crate) async fn buy(&self, purchase: &Purchase) -> Answer {
         let request = self.client.post(format!("{}/checkout", self.store));
         let request = request.header(IDEMPOTENCY_KEY, &purchase.key);

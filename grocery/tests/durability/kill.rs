@@ -22,7 +22,7 @@ const KILLS: usize = 20;
 /// Customers who buy at the same time.
 const CUSTOMERS: usize = 8;
 
-/// What all customers of one round have written down.
+/// The records of all customers of one round.
 #[derive(Default)]
 struct Notebook {
     sold: Mutex<Vec<(Purchase, Receipt)>>,
@@ -55,7 +55,7 @@ async fn survive_twenty_kills(database: &DatabaseUrl) {
             let receipt = customer.buy_surely(&purchase).await;
             sold.push((purchase, receipt));
         }
-        // Each round is killed at another point of the batches' life.
+        // In each round the store is killed at another moment of a batch.
         let notebook = buy_until_killed(store, &customer, round, 3 + round * 2).await;
         sold.append(&mut notebook.sold.lock().unwrap());
         lost.append(&mut notebook.lock_lost());
@@ -77,7 +77,7 @@ async fn survive_twenty_kills(database: &DatabaseUrl) {
     assert_eq!(audit.keys, audit.orders);
 }
 
-/// Has customers buy until so many orders are sold, then kills the store under their hands.
+/// Lets customers buy until so many orders are sold, then kills the store while they go on.
 async fn buy_until_killed(
     store: Store,
     customer: &Customer,

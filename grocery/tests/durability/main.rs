@@ -1,5 +1,5 @@
-//! What the store promises, against real processes and real databases: an order that was answered
-//! 201 is there whatever dies, and nothing is sold twice.
+//! The promises of the store, tested with real processes and real databases: an order that was
+//! answered 201 is never lost, whichever process is killed, and nothing is sold twice.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! PostgreSQL goes away under load, and comes back.
+//! PostgreSQL is stopped under load, and started again.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use crate::{
 /// How long a customer waits before asking again.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
-/// What the customers have got so far.
+/// The receipts of all customers so far.
 #[derive(Default)]
 struct Counts {
     sold: AtomicUsize,
@@ -62,7 +62,7 @@ async fn a_store_outlives_an_outage_of_its_postgres() {
     assert_eq!(audit.orders, counts.sold.load(Ordering::SeqCst) as u64, "each order once");
 }
 
-/// Buys until it is over, every order with one key until it is sold.
+/// Buys until the test is over. Every order is repeated with its key until it is sold.
 async fn buy(customer: Customer, number: usize, counts: Arc<Counts>) {
     let mut order = 0;
     while !counts.is_over.load(Ordering::SeqCst) {

@@ -55,7 +55,7 @@ async fn sell_out(database: &DatabaseUrl, stores: usize) -> (Audit, Vec<Store>) 
         shoppers.spawn(buy_until_short(customers[number % customers.len()].clone(), number));
     }
     let mut receipts: Vec<Receipt> = shoppers.join_all().await.into_iter().flatten().collect();
-    // One more for what the last of them held and put back.
+    // One more round, for pieces that the last orders had reserved and put back.
     receipts.extend(buy_until_short(customers[0].clone(), CUSTOMERS).await);
 
     let audit = clean_audit(database).await;

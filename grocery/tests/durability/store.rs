@@ -9,14 +9,14 @@ use tokio::task::block_in_place;
 
 use crate::grocery::{grocery, url};
 
-/// A running `grocery store`; dropped, it is killed as by `kill -9`.
+/// A running `grocery store`, which is killed as by `kill -9` when this is dropped.
 pub(crate) struct Store {
     _process: Process,
     pub(crate) url: String,
 }
 
 impl Store {
-    /// Starts a store that never has anything delivered, and waits until it is open.
+    /// Starts a store without deliveries, and waits until it is open.
     pub(crate) fn start(database: &DatabaseUrl) -> Self {
         let database = database.to_string();
         let args = ["store", "--listen=127.0.0.1:0", "--restock-below=0", "--database", &database];
@@ -28,7 +28,7 @@ impl Store {
         })
     }
 
-    /// Kills the process in the middle of whatever it does.
+    /// Kills the process at once.
     pub(crate) fn kill(self) {
         block_in_place(|| drop(self));
     }

@@ -1,5 +1,5 @@
-//! A backend that fails, hangs or is not there neither stops trips nor fills the memory, and the
-//! accounting says what became of each span.
+//! A backend that fails, hangs or does not run neither stops trips nor fills the memory, and the
+//! accounting says how many spans were lost.
 
 use std::net::TcpListener;
 
@@ -7,7 +7,8 @@ use testing::http::{HANG, HttpReceiver};
 
 use crate::support::shopping::{Accounts, Variables, end, open_store, send_shopper};
 
-/// More spans than the queue below holds: 17 or more in the store and 4 in the shopper a trip.
+/// So many trips make more spans than the queue below holds: each trip makes at least 17 in the
+/// store and 4 in the shopper.
 const TRIPS: u64 = 40;
 
 #[test]
@@ -27,7 +28,8 @@ fn trips_go_on_when_the_backend_hangs() {
 
 #[test]
 fn trips_go_on_when_there_is_no_backend() {
-    // Nobody else gets this port while it is bound, and nobody answers on it: it does not listen.
+    // The port is bound but not listening: no other program can take it, and connections are
+    // refused.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

@@ -1,4 +1,4 @@
-//! The variables that stand for flags, read in one way by every role.
+//! The variables that stand for flags, which every role reads in the same way.
 
 use std::process::{Command, Output, Stdio};
 
@@ -16,7 +16,8 @@ fn grocery(args: &[&str], variables: &[(&str, &str)]) -> Output {
         .unwrap()
 }
 
-/// A command line of each role that ends at once: its parent is gone, or nobody answers.
+/// A command line of each role with which it ends at once: its parent has ended, or nothing
+/// answers.
 const ROLES: [&[&str]; 4] = [
     &["store", "--parent-pipe"],
     &["shopper", "--parent-pipe"],
@@ -45,7 +46,7 @@ fn a_variable_set_to_nothing_is_not_set_whatever_the_role() {
         let names = [&of_all[..], &variables(&[role[0], "--help"])].concat();
         let nothing: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
         let output = grocery(role, &nothing);
-        // A port may be taken, and then the role fails; but nothing is wrong with its usage.
+        // If a port is taken, the role fails, but not with the code for wrong usage.
         assert_ne!(output.status.code(), Some(2), "{role:?}: {}", errors(&output));
     }
 }
@@ -59,7 +60,7 @@ fn an_error_names_the_variable_that_is_wrong_whatever_the_role() {
         for name in of_role.iter().chain(of_all.iter().filter(|_| role[0] == "probe")) {
             let output = grocery(role, &[(name, "%")]);
             let errors = errors(&output);
-            // What is wrong with the usage starts so; a file that is not there is another matter.
+            // Errors of usage begin like this. An error about a missing file is no error of usage.
             if errors.starts_with("error: ") {
                 let variable = format!("the variable {name} (--");
                 assert!(errors.contains(&variable), "{role:?} {name}: {errors}");

@@ -1,4 +1,5 @@
-//! Every exporter tells the same spans: each format, decoded, against what OTLP got in the same run.
+//! Every exporter sends the same spans: each format is decoded and compared with OTLP of the same
+//! run.
 
 use std::net::UdpSocket;
 
@@ -48,7 +49,7 @@ fn zipkin_gets_what_an_otlp_receiver_gets() {
     assert_same(zipkin::from_json(&backend.received()), sent, as_zipkin_can_tell);
 }
 
-/// Makes three trips with this exporter beside OTLP; returns the spans that OTLP got.
+/// Makes three trips with this exporter and OTLP; returns the spans that OTLP received.
 pub(crate) fn shop_with<const N: usize>(
     exporter: &str,
     variables: [(&'static str, String); N],
@@ -79,7 +80,7 @@ fn as_jaeger_can_tell(mut span: Span) -> Span {
     span
 }
 
-/// Zipkin has a place for the service's name, for the names of events, and for no links.
+/// Zipkin has fields for the name of the service and for the names of events, and none for links.
 pub(crate) fn as_zipkin_can_tell(mut span: Span) -> Span {
     span.resource.retain(|key, _| key == "service.name");
     span.events.iter_mut().for_each(|event| event.attributes.clear());
@@ -87,7 +88,7 @@ pub(crate) fn as_zipkin_can_tell(mut span: Span) -> Span {
     span
 }
 
-/// A Jaeger agent that keeps the datagrams it gets.
+/// A Jaeger agent that keeps the datagrams which it receives.
 struct Agent {
     socket: UdpSocket,
     received: std::thread::JoinHandle<Vec<Vec<u8>>>,
@@ -110,7 +111,7 @@ impl Agent {
         Self { socket, received }
     }
 
-    /// Ends with a datagram of nothing, which comes after all that were sent before.
+    /// Ends the agent by an empty datagram, which comes after all that were sent before.
     fn stop(self) -> Vec<Vec<u8>> {
         self.socket.send_to(&[], self.socket.local_addr().unwrap()).unwrap();
         self.received.join().unwrap()

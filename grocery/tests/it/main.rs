@@ -1,5 +1,5 @@
-//! The whole system, end to end: the real binary, as many processes as its user has, and a backend
-//! of the test's own that keeps what it is sent.
+//! The whole system, end to end: the real binary, with all its processes, and a backend of the test
+//! that keeps the spans it receives.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

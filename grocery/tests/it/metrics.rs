@@ -1,4 +1,4 @@
-//! What is measured beside the spans, where `OTEL_METRICS_EXPORTER` asks for it.
+//! The metrics that are exported if `OTEL_METRICS_EXPORTER` asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

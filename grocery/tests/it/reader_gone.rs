@@ -1,4 +1,5 @@
-//! Whoever reads a role's output goes away, as in `| head -1`: it ends quietly, as `yes` does.
+//! When the reader of a role's output ends, as in `| head -1`, the role ends quietly, as `yes`
+//! does.
 
 use testing::{http::HttpReceiver, process::Ended, wait_until};
 
@@ -8,7 +9,7 @@ use crate::support::{
     shopping::{Variables, open_store},
 };
 
-/// What a shell tells of a program that SIGPIPE ended.
+/// The exit code that a shell reports for a program that SIGPIPE ended.
 const READER_GONE: Option<i32> = Some(141);
 
 fn on_the_console() -> Variables<'static> {
@@ -18,7 +19,7 @@ fn on_the_console() -> Variables<'static> {
     ]
 }
 
-/// Nothing is said of it: no panic, no error, no warning.
+/// Nothing is written about it: no panic, no error, no warning.
 fn assert_quiet(ended: &Ended) {
     let said = ended.errors();
     for noise in ["panicked", "roken pipe", "ERROR", "WARN", "failed:"] {

@@ -1,4 +1,4 @@
-//! However the services are told to stop, in the middle of trips, no span is lost.
+//! If the services are told to stop in the middle of trips, in any way, no span is lost.
 
 use nix::sys::signal::Signal;
 use testing::{http::HttpReceiver, otlp, wait_until};

@@ -1,4 +1,4 @@
-//! One trip is one trace across both services, and it is the same by whichever protocol it comes.
+//! One trip is one trace across both services, and it is the same over every protocol.
 
 use testing::{grpc::GrpcReceiver, http::HttpReceiver, otlp, span::Span};
 
@@ -53,7 +53,7 @@ fn assert_three_trips(spans: &[Span], accounts: &Accounts) {
     assert_eq!(exported, spans.len() as u64);
 }
 
-/// A trip on which something from each of these aisles was bought.
+/// The tree of a trip on which something from each of these aisles was bought.
 fn trip(aisles: &str) -> String {
     let reserve = |aisle| {
         format!("        grocery-store: ask Aisle Reserve INTERNAL {{grocery.aisle={aisle}}}\n")
@@ -95,7 +95,7 @@ fn batch(lines: Lines) -> String {
         "SELECT products",
         lines.statement("UPDATE products", "BATCH UPDATE products"),
     ];
-    // As the tree has siblings: in the order of their text.
+    // Siblings in a tree are in the order of their text.
     statements.sort_unstable();
     let statements = statements.map(|name| format!("  grocery-store: {name} CLIENT\n")).concat();
     format!(
@@ -106,7 +106,7 @@ grocery-store: process Ledger batch INTERNAL -> (elsewhere)
     )
 }
 
-/// How many products an order is of.
+/// How many lines an order has.
 #[derive(Clone, Copy)]
 enum Lines {
     One,

@@ -1,5 +1,5 @@
-//! Output that nobody reads stops nobody: trips go on, the store answers, and a role that is told to
-//! stop does so in its time, whatever its streams do.
+//! Output that is not read stops no role: trips go on, the store answers, and a role that is told
+//! to stop does so in time.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -17,16 +17,16 @@ use crate::support::{
     shopping::{Variables, open_store, send_shopper},
 };
 
-/// How long a role may take to stop, with what a busy machine takes to see it.
+/// How long a role may take to stop, with some time more for a busy machine.
 const ROLE_STOPS: Duration = Duration::from_secs(12);
 
-/// How long all roles together may take to stop, likewise.
+/// How long all roles together may take to stop, with some time more for a busy machine.
 const ALL_STOP: Duration = Duration::from_secs(8);
 
 /// Trips at 20 a second: two seconds of them.
 const TRIPS: usize = 40;
 
-/// Every span on the console, in queues that are soon full, and everything that can be logged.
+/// Every span goes to the console, through small queues, and everything is logged.
 fn noisy(receiver: &HttpReceiver) -> Variables<'static> {
     vec![
         ("OTEL_TRACES_EXPORTER", "console,otlp".to_owned()),
@@ -51,7 +51,7 @@ fn is_ready(store: SocketAddr) -> bool {
     get(&format!("http://{store}/readyz")).is_some()
 }
 
-/// Tells `role` to stop, and waits for its end, which comes in time and is no failure.
+/// Tells `role` to stop, and checks that it ends in time and with success.
 fn stop(role: Process, signal: Signal, within: Duration) {
     role.signal(signal);
     let ended = role.end();
@@ -94,7 +94,7 @@ fn a_shopper_shops_and_stops(stream: &Unread, signal: Signal) {
     let args = ["shopper", "--store-url", &url, "--rate", "20", "--mix", "quick-buy=1"];
     let shopper = grocery(args, noisy(&receiver)).unread(stream).start();
     wait_until("its trips have succeeded", || trips(&receiver) >= TRIPS);
-    // Its report has nowhere to go, so it ends by its deadline, which is a failure.
+    // It waits to write its report until its deadline, which is a failure.
     shopper.signal(signal);
     let ended = shopper.end();
     assert!(ended.took < ROLE_STOPS, "{ended:#?}");
@@ -140,7 +140,7 @@ fn a_viewer_whose_terminal_is_frozen_takes_spans_and_stops() {
     a_viewer_takes_spans_and_stops(&Unread::terminal());
 }
 
-/// All roles on one stream.
+/// All roles write to one stream.
 struct Together {
     grocery: Process,
     addresses: [SocketAddr; 4],
@@ -213,8 +213,8 @@ fn a_second_ctrl_c_ends_all_roles_at_once() {
     let Together { grocery, addresses } = Together::start(&stream);
     grocery.signal(Signal::SIGINT);
     let [store, ..] = addresses;
-    // The store is told when the trips are over, and then no longer listens: all roles are in the
-    // middle of stopping, which the console exporters draw out for seconds.
+    // When the trips are over, the store is told to stop and no longer listens. From then on all
+    // roles are stopping, which takes seconds because of the console exporters.
     wait_until("the store is stopping", || TcpStream::connect(store).is_err());
     let asked = Instant::now();
     grocery.signal(Signal::SIGINT);

@@ -10,7 +10,7 @@ pub(crate) fn grocery<'a>(
     Program::new(env!("CARGO_BIN_EXE_grocery")).args(args).envs(variables)
 }
 
-/// Where a store says that it is open, such as `http://127.0.0.1:41234`.
+/// The address that a store has logged, such as `http://127.0.0.1:41234`.
 pub(crate) fn url(store: &Process) -> String {
     store.await_line("address", |line| {
         line.strip_prefix("grocery store: open on ").map(str::to_owned)

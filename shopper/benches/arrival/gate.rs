@@ -1,8 +1,8 @@
 //! A store that notes when trips arrive, by the clock of the system's network stack.
 //!
-//! A server notes a request when it gets to it: after it was woken, and after the requests before.
-//! That says as much of the server as of who sent it, and a test of single gaps would see little
-//! else. So this one asks the system when a request came in, which no server can delay.
+//! A server sees a request only when it has been woken and has answered the requests before. A time
+//! taken then measures the server as much as the load generator. So this one asks the system when
+//! the request came in, which the server cannot delay.
 
 use std::{
     io::{self, IoSliceMut},
@@ -36,7 +36,7 @@ const WELCOME: &str = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nWelcome";
 const NOTHING_IN_STORE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
     content-length: 29\r\n\r\n{\"inventory\":{\"products\":[]}}";
 
-/// When the gate stands still, whom it tells of trips that come in.
+/// When the gate stands still, and where it reports the trips that come in.
 #[derive(Clone)]
 pub(crate) struct Gate {
     opened: Instant,
@@ -55,7 +55,7 @@ impl Gate {
     pub(crate) fn open(self) -> io::Result<String> {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
-        // What is accepted inherits it, so that it holds for the first request already.
+        // Accepted connections inherit this, so it applies to their first request already.
         setsockopt(&listener, ReceiveTimestampns, &true)?;
         let url = format!("http://{}", listener.local_addr()?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -68,12 +68,12 @@ impl Gate {
         loop {
             let (client, _) = listener.accept().await?;
             client.set_nodelay(true)?;
-            // An exchange that fails is counted as a failed trip, by who made it.
+            // The shopper counts an exchange that fails as a failed trip.
             tokio::spawn(self.clone().serve(client));
         }
     }
 
-    /// Answers one request after the other, until the client goes.
+    /// Answers one request after the other, until the client closes the connection.
     async fn serve(self, mut client: TcpStream) -> io::Result<()> {
         let mut request = Vec::new();
         loop {
@@ -83,7 +83,7 @@ impl Gate {
             }
             let is_first = request.starts_with(FIRST);
             if is_first {
-                // Nobody counts any more when the run is over.
+                // It fails when the run is over.
                 self.arrivals.send(came_in).ok();
             }
             self.stand_still().await;

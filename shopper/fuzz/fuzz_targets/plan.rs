@@ -1,4 +1,4 @@
-//! What the command line and the environment say of trips, and what the store says of faults.
+//! Texts that the command line, the environment and the store have for trips and faults.
 #![no_main]
 
 #[allow(dead_code, reason = "each target uses one of the checks")]

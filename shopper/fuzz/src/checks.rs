@@ -1,4 +1,4 @@
-//! What must hold of any input: shared by the fuzz targets and by a test that runs on stable.
+//! What must hold for any input. The fuzz targets use it, and so does a test that runs on stable.
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
@@ -10,7 +10,7 @@ use shopper::{
     result::RunResult,
 };
 
-/// A report is refused, or can be compared and shown, and reads back as it was written.
+/// A report is refused, or it can be compared, shown, and written and read again unchanged.
 pub(crate) fn report(bytes: &[u8]) {
     let Ok(mut earlier) = serde_json::from_slice::<RunResult>(bytes) else { return };
     let comparison = compare(&earlier, &earlier);
@@ -23,7 +23,7 @@ pub(crate) fn report(bytes: &[u8]) {
     serde_json::from_str::<RunResult>(&written).expect("what is written can be read");
 }
 
-/// A text is refused, or means something, and reads back as it is shown.
+/// A text is refused, or what it is parsed to is displayed as a text with the same meaning.
 pub(crate) fn plan(text: &str) {
     reads_back::<Assertions>(text);
     reads_back::<Rate>(text);

@@ -1,4 +1,4 @@
-//! Answers that are cut, packed or not as the contract has them, against what the store sent.
+//! Answers that are cut off, compressed, or not as the contract says.
 
 use std::collections::BTreeMap;
 
@@ -25,11 +25,11 @@ enum Framing {
 
 /// An answer of `body` in chunks of `chunk` bytes, where the framing has any.
 fn answer(framing: Framing, body: &str, chunk: usize) -> Vec<u8> {
-    // Said beforehand, so that nobody asks over a connection that is about to end.
+    // The stub says that it closes the connection, so that no further request is sent on it.
     let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n";
     match framing {
         Framing::Length => format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into(),
-        // An older protocol, and the development server of many a framework.
+        // HTTP/1.0, which the development servers of many frameworks speak.
         Framing::Close => format!("HTTP/1.0 200 OK\r\n\r\n{body}").into(),
         Framing::Chunked => {
             let mut bytes = format!("{head}transfer-encoding: chunked\r\n\r\n").into_bytes();
@@ -53,7 +53,7 @@ fn total<T: std::iter::Sum>(result: &RunResult, of: impl Fn(usize) -> T) -> T {
     (0..result.steps.len()).map(of).sum()
 }
 
-/// Waits until the stub was asked exactly so often.
+/// Waits until the stub has had exactly so many requests.
 async fn until_asked(stub: &Stub, times: usize) {
     let asked = async {
         while stub.asked().len() != times {
@@ -64,7 +64,8 @@ async fn until_asked(stub: &Stub, times: usize) {
     asked.unwrap_or_else(|_| panic!("{times} requests counted, {} came", stub.asked().len()));
 }
 
-/// Whatever the framing, an answer that is cut anywhere is no answer, and asked for again.
+/// With every framing, an answer that is cut off anywhere counts as none, and the request is
+/// repeated.
 #[test]
 fn an_answer_that_is_cut_is_a_broken_connection_and_asked_for_again() {
     let cases = Cases {
@@ -84,18 +85,18 @@ fn an_answer_that_is_cut_is_a_broken_connection_and_asked_for_again() {
         .unwrap();
 }
 
-/// The answer of the `step`th request of a trip is cut, the first time.
+/// The first answer to request number `step` of a trip is cut off.
 async fn cut_once(framing: Framing, step: usize, chunk: usize, cut: prop::sample::Index) {
     let whole = move |line: &str| answer(framing, &proper_body(line), chunk);
     let blunt = Blunt::start(move |line, before| {
         let mut bytes = whole(line);
         if before == step {
-            // The welcome is text, so without a length nobody can tell half of it from all of it.
+            // The welcome is plain text, so without a length half of it looks like all of it.
             let least =
                 if line == "GET /" && matches!(framing, Framing::Close) { 0 } else { bytes.len() };
             let end = match (least, framing) {
                 (0, _) => bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap(),
-                // A chunked body is whole with the line after its last chunk.
+                // A chunked body is complete with the line after its last chunk.
                 (length, Framing::Chunked) => length - 2,
                 (length, _) => length,
             };
@@ -108,7 +109,7 @@ async fn cut_once(framing: Framing, step: usize, chunk: usize, cut: prop::sample
     let told = format!("{framing:?} step {step} chunk {chunk}: {:?}", blunt.asked());
     assert_eq!((result.trips.completed, result.requests.retries), (1, 1), "{told}");
     assert_eq!(result.requests.requests, blunt.asked().len() as u64, "{told}");
-    // Not asked again, the trip fails, in this step and for this reason.
+    // Without a retry the trip fails, in this step and for this reason.
     let blunt = Blunt::start(move |line, before| {
         let mut bytes = answer(framing, &proper_body(line), chunk);
         bytes.truncate(if before == step && line != "GET /" {
@@ -147,7 +148,7 @@ async fn a_request_that_found_no_connection_was_not_sent() {
 
 #[actix_web::test]
 async fn what_is_packed_without_being_asked_for_is_not_unpacked() {
-    // 9 bytes of gzip, of which nothing must be unpacked: a megabyte of them would be a gigabyte.
+    // 9 bytes of gzip. The shopper must not unpack them: a megabyte of gzip may be a gigabyte.
     let stub = Stub::start(|_| Reply::Packed("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\xff"));
     let result = run(&one_trip(&stub.url)).await;
     assert_eq!(result.failures, BTreeMap::from([("body".to_owned(), 1)]));
@@ -191,7 +192,7 @@ async fn patience_that_ends_is_no_failure_of_a_step() {
         let result = run(&Config { mix, patience, ..trips(2, &stub.url) }).await;
         assert_eq!((result.trips.gave_up, result.trips.failed), (2, 0));
         assert_eq!(total(&result, |step| result.steps[step].failures), 0);
-        // The last of them may not have arrived yet when its shopper has gone.
+        // The stub may see the last request only after the shopper has given up on it.
         until_asked(&stub, result.requests.requests as usize).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Whatever goes wrong ends one trip, is counted by its kind, and is on its span.
+//! Every failure ends one trip only, is counted by its kind, and is recorded on the trip's span.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     support::{one_trip, run, run_until, spans_of, tree_of_only_trip, trips},
 };
 
-/// How long the impatient wait here: the store in their tests never answers.
+/// The patience of impatient shoppers here. The store in their tests never answers.
 const SOON: Duration = Duration::from_millis(50);
 
 const TOO_LATE: &str = "the store did not answer in time";
@@ -27,7 +27,7 @@ fn hurried(store_url: &str) -> Config {
     config
 }
 
-/// The only trip failed by this kind, with this message on its span, and so did its only request.
+/// The only trip failed in this way, with this message on its span, and so did its only request.
 async fn assert_fails(result: &RunResult, kind: &str, message: &str, request: &str) {
     assert_eq!(result.failures, only(kind));
     assert_eq!(result.slowest[0].failure.as_deref(), Some(kind));

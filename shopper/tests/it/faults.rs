@@ -1,5 +1,5 @@
-//! Faults that trips ask for: what the store says of them is counted, and said beforehand where it
-//! can be.
+//! Faults that trips ask for: the report counts what the store says about them, and a warning
+//! before the run names those that will do nothing.
 
 use serde_json::Value;
 use testing::process::Ended;

@@ -1,4 +1,4 @@
-//! Every figure of a run, worked out again from the log of the store that was visited.
+//! Every figure of a run, calculated again from the log of the store.
 
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -29,7 +29,7 @@ fn open(rate: Option<&str>, stages: Option<&str>, arrivals: Arrivals) -> Load {
     }
 }
 
-/// A store that takes its time to welcome, so that answers come long after the last trip started.
+/// A store whose welcome is slow, so that answers come long after the last trip has started.
 fn slow() -> Stub {
     Stub::start(|asked| match asked.line.as_str() {
         "GET /" => Reply::After(Duration::from_millis(300)),
@@ -99,7 +99,8 @@ fn rates_are_of_the_schedule_and_not_of_the_last_answers() {
         .unwrap();
 }
 
-/// From 0 to 80 a second in half a second is 20 trips, 40 a second; the answers take longer.
+/// A ramp from 0 to 80 trips a second in half a second makes 20 trips, 40 a second. The answers
+/// take longer than that.
 #[actix_web::test]
 async fn a_ramp_is_held_against_what_it_asked_for() {
     let stub = slow();
@@ -134,7 +135,7 @@ async fn a_number_of_trips_is_a_schedule_until_the_next_one_would_be_due() {
     }
 }
 
-/// One shopper that thinks 50 ms after each of its trips; it goes by its returns.
+/// One shopper that thinks 50 ms after each of its trips.
 #[actix_web::test]
 async fn the_closed_model_has_a_schedule_until_the_next_shopper_would_go() {
     let stub = Stub::proper();
@@ -150,7 +151,7 @@ async fn the_closed_model_has_a_schedule_until_the_next_shopper_would_go() {
     assert_eq!(result.rate.started_per_s, started_per_s);
 }
 
-/// The slowest trip is the maximum, in every place that shows one.
+/// Every place that shows a maximum shows the latency of the slowest trip.
 #[actix_web::test]
 async fn the_maximum_is_that_of_the_slowest_trip() {
     let stub = Stub::start(|asked| match (asked.line.as_str(), asked.before) {
@@ -165,7 +166,7 @@ async fn the_maximum_is_that_of_the_slowest_trip() {
     assert_eq!(result.distribution.corrected.last().map(|at| at.us), slowest);
 }
 
-/// What becomes of one trip.
+/// How one trip ends.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Bought,
@@ -176,7 +177,7 @@ enum Fate {
 
 const LINES: [&str; 3] = ["GET /", "GET /whats-in-store", "POST /checkout"];
 
-/// Every count of a run, with each trip's fate at random, against what the store did.
+/// Every count of a run, whose trips end in random ways, compared with the log of the store.
 #[test]
 fn every_count_is_that_of_the_store() {
     let cases = Cases {

@@ -1,5 +1,5 @@
-//! Input that strangers may have written, at random but always the same: what the fuzz targets in
-//! `shopper/fuzz` do for hours on nightly, here for seconds on stable.
+//! Hostile input, at random but the same in every run. The fuzz targets in `shopper/fuzz` do the
+//! same for hours on nightly; here it takes seconds on stable.
 
 use std::{fs, path::PathBuf};
 
@@ -21,7 +21,7 @@ use crate::{
 #[path = "../../fuzz/src/checks.rs"]
 mod checks;
 
-/// How many inputs are tried; more by PROPTEST_CASES.
+/// How many inputs are tried. PROPTEST_CASES sets another number.
 fn cases(cases: u32) -> Cases {
     let cases = Cases::default().cases.max(cases);
     Cases { cases, rng_seed: RngSeed::Fixed(10), failure_persistence: None, ..Cases::default() }

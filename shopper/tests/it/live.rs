@@ -1,4 +1,5 @@
-//! The live view on a real terminal: it comes, and the terminal is whole again however it goes.
+//! The live view on a real terminal: it appears, and the terminal is restored however the shopper
+//! ends.
 
 use std::{
     fs::File,
@@ -43,7 +44,7 @@ impl Session {
             let (screen, mut terminal) = (Arc::clone(&screen), File::from(pty.master));
             move || {
                 let mut bytes = [0; 4096];
-                // Ends with an error when the shopper has closed the other side.
+                // Reading fails when the shopper has closed the other side.
                 while let Ok(count @ 1..) = terminal.read(&mut bytes) {
                     screen.lock().unwrap().process(&bytes[..count]);
                 }
@@ -67,7 +68,7 @@ impl Session {
         shown.unwrap_or_else(|_| panic!("{text:?} is not shown:\n{}", self.text()));
     }
 
-    /// The terminal when the shopper has gone.
+    /// The terminal when the shopper has ended.
     async fn end(self) -> Arc<Mutex<vt100::Parser>> {
         let Self { shopper, screen, reader } = self;
         end(shopper).await;

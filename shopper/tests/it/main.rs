@@ -1,4 +1,4 @@
-//! Tests of the shopper against a store that does what each test says.
+//! Tests of the shopper with a store that answers as each test wants.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by a panic")]
 

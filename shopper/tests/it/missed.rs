@@ -1,4 +1,4 @@
-//! The open model: a store that is full is never hidden by starting trips later.
+//! The open model: trips that cannot start are counted as missed, and are not started later.
 
 use std::{
     num::{NonZeroU32, NonZeroU64},

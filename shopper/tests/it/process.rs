@@ -1,4 +1,4 @@
-//! The shopper as a process: it ends when told to, and says where every trip and span went.
+//! The shopper as a process: it ends when it is told to, and accounts for every trip and span.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn start(store_url: &str, arguments: &[&str]) -> Process {
     shopper(store_url).args(["--output", "json"]).args(arguments).start()
 }
 
-/// Waits until the stub was asked so often.
+/// Waits until the stub has had at least so many requests.
 async fn until_asked(stub: &Stub, times: usize) {
     let asked = async {
         while stub.asked().len() < times {
@@ -47,8 +47,7 @@ async fn a_signal_ends_it_with_a_report_and_the_accounting_line() {
     }
 }
 
-/// As `nohup` starts it: it outlives its terminal.
-#[cfg(target_os = "linux")]
+/// `nohup` starts a program with SIGHUP ignored, so that it goes on when its terminal is closed.
 #[actix_web::test]
 async fn a_hang_up_that_is_ignored_stays_ignored() {
     let stub = Stub::proper();
@@ -65,7 +64,7 @@ async fn a_hang_up_that_is_ignored_stays_ignored() {
     assert_ended_well(&end(process).await);
 }
 
-/// docker compose and Kubernetes make empty variables of those that are not set.
+/// Compose files and Kubernetes templates set variables to empty texts where they have no value.
 #[actix_web::test]
 async fn an_empty_variable_is_one_that_is_not_set() {
     let stub = Stub::proper();

@@ -1,5 +1,5 @@
-//! The report as the process writes it: its forms, its exit codes, and what it refuses before it
-//! makes any load.
+//! The report as the process writes it: its forms and exit codes, and the usage errors that end it
+//! before the run.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use crate::{
     support::{end, shopper},
 };
 
-/// Runs a shopper for three trips, whose spans nobody receives.
+/// Runs a shopper for three trips, without an exporter of spans.
 async fn shop(store_url: &str, arguments: &[&str]) -> Ended {
     shop_exporting("none", store_url, arguments).await
 }
 
-/// Runs a shopper for three trips; the store receives the spans too, if they are sent.
+/// Runs a shopper for three trips. If it exports spans, the stub of the store receives them.
 async fn shop_exporting(exporter: &str, store_url: &str, arguments: &[&str]) -> Ended {
     let variables =
         [("OTEL_TRACES_EXPORTER", exporter), ("OTEL_EXPORTER_OTLP_ENDPOINT", store_url)];
@@ -72,7 +72,7 @@ async fn a_real_run_gives_json_by_the_schema_a_page_and_a_comparison() {
     assert!(page.contains("Compared with the earlier run"), "the page has the comparison too");
 }
 
-/// What nobody received cannot be looked at, in whatever form the report is.
+/// Without a backend that has received the spans, no form of the report links to traces.
 #[actix_web::test]
 async fn a_trace_that_nobody_received_is_named_and_not_linked() {
     let (stub, folder) = (Stub::proper(), TempDir::new().unwrap());

@@ -1,4 +1,4 @@
-//! Requests are repeated where that is safe, and never so often that it adds much load.
+//! Requests are repeated where that may help, and never so often that it adds much load.
 
 use shopper::config::Config;
 

@@ -1,4 +1,4 @@
-//! The same seed gives the same trips, whatever the threads and the time.
+//! The same seed gives the same trips, at any time and on any number of threads.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use crate::{
     support::{one_trip, run},
 };
 
-/// What each shopper asked, in order, without the keys and the traces.
+/// The requests of each shopper, in order, without their keys and trace headers.
 async fn asked_by_shopper(seed: u64, threads: usize, load: Load) -> BTreeMap<String, Vec<String>> {
     let stub = Stub::proper();
     let config = Config {

@@ -1,4 +1,4 @@
-//! A store that stalls, in virtual time: what the histograms must say can be worked out.
+//! A store that stalls, in virtual time, so that the right percentiles can be calculated.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ fn served(time: Duration) -> Duration {
     (if stalled { STALL.1 } else { time }) + MS
 }
 
-/// Runs 1,000 trips a second; `start` says when a trip starts that is due at its first argument,
-/// when the one before ended at its second. Returns the exact latencies as well.
+/// Runs 1,000 trips a second. `start(due, last_end)` says when a trip starts that is due at `due`,
+/// if the one before ended at `last_end`. Returns the exact latencies as well.
 fn simulate(start: impl Fn(Duration, Duration) -> Duration) -> (RunResult, Vec<Duration>) {
     let profile = RateProfile::constant("1000".parse().unwrap());
     let schedule = Schedule::new(profile, Arrivals::Poisson, 7);
@@ -76,11 +76,11 @@ fn trips_that_start_on_time_show_a_stall_in_full() {
 
 #[test]
 fn a_generator_that_the_stall_held_up_does_not_hide_it() {
-    // One at a time, each as soon as the one before is back: almost every trip is late.
+    // One trip at a time, each as soon as the one before has ended: almost every trip is late.
     let (result, latencies) = simulate(|intended, last_end| intended.max(last_end));
     let corrected = p99(&result.latency.corrected);
     assert_within_three_digits(corrected, exact_p99(&latencies));
     assert!(corrected > 900 * MS, "{corrected:?}");
-    // What the service time alone would have one believe.
+    // The service time alone hides the stall.
     assert!(p99(&result.latency.service) < 2 * MS);
 }

@@ -1,4 +1,4 @@
-//! A store that answers as a test says, and remembers what it was asked.
+//! A store that answers as a test wants, and remembers its requests.
 
 use std::{
     future::pending,
@@ -25,13 +25,13 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// What the stub was asked.
+/// A request to the stub.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) line: String,
     pub(crate) body: String,
     headers: Vec<(String, String)>,
-    /// How often the same line was asked before.
+    /// How many requests with the same line came before.
     pub(crate) before: usize,
 }
 
@@ -41,7 +41,7 @@ impl Asked {
         header.map_or("", |(_, value)| value)
     }
 
-    /// An entry of the baggage, still encoded.
+    /// The value of a baggage entry, still percent-encoded.
     pub(crate) fn baggage(&self, key: &str) -> Option<&str> {
         let entries = self.header("baggage").split(',');
         entries.filter_map(|entry| entry.split_once('=')).find(|(k, _)| *k == key).map(|(_, v)| v)
@@ -58,21 +58,21 @@ pub(crate) enum Reply {
     Body(&'static str),
     /// With a success, this `Content-Encoding` and this body.
     Packed(&'static str, &'static [u8]),
-    /// Properly, with this in a header about faults.
+    /// As the contract says, with this value in the header about faults.
     Faults(&'static str),
-    /// Properly, after this time.
+    /// As the contract says, after this time.
     After(Duration),
     /// Never.
     Never,
-    /// With the beginning of a body, and never its end.
+    /// With a body that begins and never ends.
     NeverEnding,
-    /// Properly, once there is a permit.
+    /// As the contract says, as soon as there is a permit.
     Held(Arc<Semaphore>),
 }
 
 type Answer = dyn Fn(&Asked) -> Reply + Send + Sync;
 
-/// A store that answers as a test says.
+/// A store that answers as a test wants.
 pub(crate) struct Stub {
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -102,12 +102,12 @@ impl Stub {
         Self { url, asked, server: handle }
     }
 
-    /// A store that does all as the contract says.
+    /// A store that answers everything as the contract says.
     pub(crate) fn proper() -> Self {
         Self::start(|_| Reply::Proper)
     }
 
-    /// Everything that was asked so far, in order.
+    /// All requests so far, in order.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -191,13 +191,13 @@ fn receipt() -> Value {
     })
 }
 
-/// Thirty products, and a receipt for whatever is bought.
+/// A list of thirty products, and a receipt for every checkout.
 fn proper(asked: &Asked) -> HttpResponse {
     match asked.line.as_str() {
         "GET /" => HttpResponse::Ok().body(shared::wire::WELCOME),
         "GET /whats-in-store" => HttpResponse::Ok().json(inventory()),
         "POST /checkout" => HttpResponse::Created().json(receipt()),
-        // For tests whose spans have to arrive somewhere: all of them are taken.
+        // In some tests the stub is also the backend that receives spans.
         "POST /v1/traces" => {
             HttpResponse::Ok().content_type("application/x-protobuf").body(Bytes::new())
         }
@@ -208,20 +208,20 @@ fn proper(asked: &Asked) -> HttpResponse {
     }
 }
 
-/// A store that answers every connection's first request with these bytes, and hangs up.
+/// A store that answers the first request of every connection with these bytes, and closes it.
 pub(crate) async fn blunt(answer: &'static [u8]) -> String {
     Blunt::start(move |_, _| answer.to_vec()).await.url
 }
 
-/// A store that answers every connection's first request with bytes of a test's choice, hangs up,
-/// and remembers what it was asked.
+/// A store that answers the first request of every connection with bytes of a test's choice, closes
+/// it, and remembers the request.
 pub(crate) struct Blunt {
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Blunt {
-    /// `answer` is told the request line (`GET /`) and how many requests were before.
+    /// `answer` gets the request line (`GET /`) and the number of requests before.
     pub(crate) async fn start(answer: impl Fn(&str, usize) -> Vec<u8> + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = url(listener.local_addr().unwrap());
@@ -248,7 +248,7 @@ impl Blunt {
     }
 }
 
-/// What a proper store answers to this request line, as a body.
+/// The body with which a store answers this request line by the contract.
 pub(crate) fn proper_body(line: &str) -> String {
     match line {
         "GET /" => shared::wire::WELCOME.into(),
@@ -258,7 +258,7 @@ pub(crate) fn proper_body(line: &str) -> String {
     }
 }
 
-/// Where nobody listens.
+/// The address of a store that does not run.
 pub(crate) fn nobody() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     url(listener.local_addr().unwrap())

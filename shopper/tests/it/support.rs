@@ -1,4 +1,4 @@
-//! What the tests have in common: a short run, and what is known of it afterwards.
+//! Short runs, and checks of their results.
 
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -15,10 +15,10 @@ use shopper::{
 };
 use testing::process::{Ended, Process, Program};
 
-/// Far longer than anything here takes: it is reached only by a test that fails.
+/// Far longer than anything here takes. Only a test that fails waits so long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The shopper as a program, whose spans nobody receives unless the test says so.
+/// The shopper as a program, without an exporter of spans unless the test sets one.
 pub(crate) fn shopper(store_url: &str) -> Program {
     Program::new(env!("CARGO_BIN_EXE_shopper"))
         .args(["--store-url", store_url])
@@ -30,7 +30,7 @@ pub(crate) async fn end(process: Process) -> Ended {
     tokio::task::spawn_blocking(move || process.end()).await.unwrap()
 }
 
-/// One shopper that makes one trip, buys quickly and repeats nothing.
+/// One shopper that makes one trip of the kind quick-buy, without retries.
 pub(crate) fn one_trip(store_url: &str) -> Config {
     Config {
         store_url: store_url.parse().unwrap(),
@@ -51,7 +51,7 @@ pub(crate) fn one_trip(store_url: &str) -> Config {
     }
 }
 
-/// As many trips as this, one after the other.
+/// So many trips, one after the other.
 pub(crate) fn trips(count: u64, store_url: &str) -> Config {
     Config { trips: NonZeroU64::new(count), ..one_trip(store_url) }
 }
@@ -78,7 +78,7 @@ pub(crate) async fn run_until(config: &Config, stop: impl Future<Output = ()>) -
     result
 }
 
-/// No trip is lost from the counts.
+/// Every trip is in the counts.
 pub(crate) fn assert_adds_up(result: &RunResult) {
     let trips = &result.trips;
     assert_eq!(trips.scheduled, trips.started + trips.missed, "{trips:?}");
@@ -89,7 +89,7 @@ pub(crate) fn assert_adds_up(result: &RunResult) {
     assert_eq!(result.outcomes.values().sum::<u64>(), trips.completed + trips.gave_up);
     let abandoned = result.failures.get("abandoned").copied().unwrap_or(0);
     let steps = result.steps.iter();
-    // A trip that is cut off before its first step fails in none.
+    // A trip that is cut off before its first step has no step that failed.
     let failed = steps.clone().map(|step| step.failures).sum::<u64>();
     assert!((trips.failed - abandoned..=trips.failed).contains(&failed), "{failed} of {trips:?}");
     assert_eq!(steps.map(|step| step.gave_up).sum::<u64>(), trips.gave_up);

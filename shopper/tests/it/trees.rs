@@ -1,4 +1,4 @@
-//! What a trip looks like as a trace.
+//! The trace of a trip.
 
 use actix_opentelemetry::testing::TestTrace;
 use shopper::config::Config;

@@ -11,7 +11,7 @@ const CUSTOMERS: usize = 64;
 const BASKET: &str =
     r#"{"items":[{"id":"1","quantity":1},{"id":"8","quantity":1},{"id":"20","quantity":1}]}"#;
 
-/// Buys for so long, and returns how many orders were answered 201 by then.
+/// Buys for this time, and returns how many orders were answered 201 in it.
 pub(crate) async fn buy_for(url: &str, duration: Duration) -> u64 {
     let until = Instant::now() + duration;
     let customers = (0..CUSTOMERS).map(|_| rt::spawn(buy_until(url.to_owned(), until)));

@@ -1,7 +1,7 @@
 //! Checkouts a second of the real store process, traced (OTLP, every trace sampled) and with
 //! `OTEL_SDK_DISABLED=true`: on SQLite, 64 customers at a time, the customers included.
 //!
-//! The two take turns, because a machine that also does other things is never the same twice.
+//! The two take turns, so that other work on the machine affects both alike.
 //! Run it by `cargo bench -p store --bench traced`; `-- --seconds 10` makes each turn longer.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
@@ -20,7 +20,7 @@ use store_process::StoreProcess;
 /// How often each takes its turn.
 const TURNS: usize = 3;
 
-/// What one turn came to.
+/// The result of one turn.
 struct Turn {
     checkouts_per_second: f64,
     /// Processor time of the store, in microseconds for each checkout.
@@ -28,7 +28,7 @@ struct Turn {
 }
 
 fn main() {
-    // `cargo bench` says so; `cargo test --benches` only wants to know that it runs.
+    // `cargo bench` passes this flag. `cargo test --benches` only checks that the benchmark runs.
     let is_test = !std::env::args().any(|arg| arg == "--bench");
     let seconds = std::env::args().skip_while(|arg| arg != "--seconds").nth(1);
     let seconds = seconds.map_or(5, |seconds| seconds.parse().unwrap());

@@ -1,4 +1,4 @@
-//! The store as a process of its own, with more of everything than can be sold.
+//! The store as a process, with more stock than the benchmark can sell.
 
 use std::{
     fs,
@@ -13,10 +13,10 @@ use store::{
 };
 use tempfile::TempDir;
 
-/// A unit of processor time in `/proc`: `USER_HZ`, which is 100 on every Linux there is.
+/// The unit of processor time in `/proc`: `USER_HZ`, which is 100 on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A running store; dropped, it is killed.
+/// A running store, which is killed when this is dropped.
 pub(crate) struct StoreProcess {
     child: Child,
     url: String,
@@ -25,7 +25,7 @@ pub(crate) struct StoreProcess {
 
 impl StoreProcess {
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
-        // Not in /tmp, which may be memory, where a commit costs nothing.
+        // Not in /tmp, which may be in memory, where a commit costs nothing.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let database = format!("sqlite:{}/grocery.db", folder.path().display());
         let stock = |entry: CatalogueEntry| CatalogueEntry { initial_stock: u32::MAX, ..entry };
@@ -42,7 +42,7 @@ impl StoreProcess {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let url = lines.find_map(|line| Some(line[line.find("http://127.0.0.1:")?..].to_owned()));
-        // What nobody reads would fill the pipe and stop the process.
+        // A pipe that is not read fills up and would stop the process.
         std::thread::spawn(move || lines.for_each(drop));
         let url = url.unwrap().split_whitespace().next().unwrap().to_owned();
         Self { child, url, _folder: folder }
@@ -52,7 +52,7 @@ impl StoreProcess {
         &self.url
     }
 
-    /// Processor time that it has used, of all its threads: see proc_pid_stat(5).
+    /// The processor time that all its threads have used: see proc_pid_stat(5).
     pub(crate) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let (_, after_name) = stat.rsplit_once(')').unwrap();

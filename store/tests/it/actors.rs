@@ -1,4 +1,5 @@
-//! The actors together: nothing is sold twice, lost, or left reserved, whoever shops at once.
+//! All actors together: nothing is sold twice, lost, or left reserved, however many customers buy
+//! at the same time.
 
 use std::collections::HashMap;
 
@@ -44,7 +45,7 @@ async fn shop(store: &TestStore, baskets: &[Vec<(u32, u32)>]) -> HashMap<u32, u6
 async fn sixty_four_shoppers_never_buy_more_than_there_is() {
     let (_folder, url) = database();
     let store = TestStore::open_with(|config| config.database = url.parse().unwrap()).await;
-    // 150 bottles of oil, wanted by 64 shoppers five times over, with something from elsewhere.
+    // There are 150 bottles of oil. 64 shoppers each want five, with products of other aisles.
     let basket = |n: u32| vec![(19, 1 + n % 3), (1 + n % 16, 1)];
     let baskets: Vec<_> = (0..320).map(basket).collect();
     let sold = shop(&store, &baskets).await;
@@ -75,7 +76,7 @@ async fn two_stores_on_one_database_agree_and_never_sell_more_than_there_is() {
     assert_clean(&url).await;
 }
 
-/// Any baskets, bought at once: what is left and what was sold is what there was.
+/// Any baskets, bought at the same time: what is left plus what was sold is what there was.
 #[actix_web::test]
 async fn whatever_is_bought_at_once_adds_up() {
     let store = TestStore::open().await;

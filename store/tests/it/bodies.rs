@@ -1,4 +1,4 @@
-//! Packed bodies: what the store unpacks, and that no bomb goes off.
+//! Compressed bodies: which ones the store unpacks, and that decompression bombs do no harm.
 
 use std::io::Write as _;
 
@@ -18,7 +18,7 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A gzip of so many MiB of zeros. One MiB is packed, and its blocks are repeated.
+/// A gzip of so many MiB of zeros, made of one compressed MiB whose blocks are repeated.
 fn bomb(mib: usize) -> Vec<u8> {
     let zeros = vec![0; 1 << 20];
     let mut blocks = Vec::with_capacity(1 << 16);
@@ -80,14 +80,14 @@ async fn a_bomb_is_too_large() {
     let store = TestStore::open().await;
     packed(&store, "gzip", bomb(1)).send().await.problem(413);
     packed(&store, "gzip", bomb(100)).send().await.problem(413);
-    // The limit itself is not too large.
+    // A body of exactly the limit is accepted.
     let padding = " ".repeat((256 << 10) - ORDER.len());
     let largest = packed(&store, "gzip", gzip(&format!("{ORDER}{padding}")));
     assert_eq!(largest.send().await.status, 201);
     packed(&store, "gzip", gzip(&format!("{ORDER}{padding} "))).send().await.problem(413);
 }
 
-/// The most memory that a process has had so far, in KiB.
+/// The most memory that a process has used so far, in KiB.
 #[cfg(target_os = "linux")]
 fn peak_kib(process: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -102,7 +102,7 @@ async fn bombs_cost_no_memory() {
 
     let folder = tempfile::tempdir().unwrap();
     let store = StoreProcess::start(store_program([]), &folder.path().join("store.db"));
-    // 200 MiB each, out of 200 KiB.
+    // Each is 200 KiB that would unpack to 200 MiB.
     let bomb = bomb(200);
     assert!(bomb.len() < 256 << 10, "{} bytes", bomb.len());
     let throw = || async {
@@ -116,7 +116,8 @@ async fn bombs_cost_no_memory() {
     for _ in 0..4 {
         throw().await;
     }
-    // Linux counts per thread and in lumps, so the peak may even look a little lower.
+    // Linux counts memory for each thread and not exactly, so the peak may even look a little
+    // lower.
     let grown = peak_kib(store.id()).saturating_sub(before);
     assert!(grown < 8 << 10, "{grown} KiB more than the {before} KiB before");
     assert!(before < 128 << 10, "{before} KiB");

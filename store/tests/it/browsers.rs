@@ -1,4 +1,4 @@
-//! What a browser sends on behalf of somebody else's page does nothing.
+//! Requests that a browser sends for a page of another site are refused.
 
 use actix_web::http::Method;
 use shared::wire::Problem;
@@ -32,7 +32,7 @@ async fn a_store_on_loopback_answers_to_this_machine_and_to_those_that_it_was_to
         assert_eq!(kind, "/problems/host-not-allowed");
         assert!(detail.contains(host) && detail.contains("--allowed-hosts"), "{detail}");
     }
-    // It sells nothing under such a name either, whatever the route.
+    // Under such a name every route is refused, checkouts too.
     let rebound = store.checkout(&[(1, 1)]).header("host", "evil.example").send().await;
     rebound.problem(403);
     store
@@ -88,7 +88,7 @@ async fn a_page_of_another_site_cannot_buy() {
         let refused = buy_with(&store, headers).await;
         assert_eq!(refused.problem(403).kind, "/problems/cross-site", "{headers:?}");
     }
-    // What changes nothing may be asked: no browser shows the answer to the page.
+    // A `GET` changes nothing, so it is answered. The browser does not show the answer to the page.
     let read = store.get("/whats-in-store").header("sec-fetch-site", "cross-site").send().await;
     assert_eq!(read.status, 200);
     assert_eq!(store.in_stock(1).await, 496);

@@ -1,11 +1,12 @@
-//! What the program says on its streams, and what it keeps to itself.
+//! What the program writes to its streams, and that passwords are not among it.
 
 use store::storage::Storage;
 use testing::process::Ended;
 
 use crate::process::store_program;
 
-/// Everything that the program says about this address of a database, whichever way it comes.
+/// Everything that the program writes about this address of a database, given as a flag and as a
+/// variable.
 fn all_said(database: &str) -> String {
     let listen = "--listen=127.0.0.1:0";
     let by_flag = store_program([listen, "--database", database]).run();
@@ -36,7 +37,7 @@ fn no_part_of_a_password_is_said_wherever_it_falls_apart() {
 
 #[test]
 fn of_an_unknown_parameter_only_the_name_is_said_and_once() {
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let database = "postgres://u@127.0.0.1:1/db?sslpassword=hunter2&sslmode=disable";
     let said = store_program(["--database", database]).run().errors();
     assert!(!said.contains("hunter2"), "{said}");

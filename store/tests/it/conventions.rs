@@ -1,4 +1,4 @@
-//! What the SERVER spans say, by the semantic conventions for HTTP.
+//! The attributes of SERVER spans, by the semantic conventions for HTTP.
 //! See <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>.
 
 use actix_opentelemetry::testing::{SpanTree, TestTrace};

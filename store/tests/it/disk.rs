@@ -1,5 +1,5 @@
-//! The disk fills up or fails while the store sells: that is said with 503, nothing is lost, and it
-//! is over as soon as the disk is.
+//! The disk fills up or fails while the store sells: it answers 503, nothing is lost, and it sells
+//! again as soon as the disk works.
 
 use std::{
     fs,
@@ -26,15 +26,15 @@ const EFBIG: i32 = 27;
 
 /// A disk that fails on demand, for programs that are started by its command.
 ///
-/// A small library stands between the program and the operating system: `disk/faulty_disk.c`. What
-/// it lets fail, and how, stands in a file that it reads at every call.
+/// A small library, `disk/faulty_disk.c`, stands between the program and the operating system. A
+/// file, which it reads at every call, says which calls fail, and how.
 struct FaultyDisk {
     folder: TempDir,
     generation: u32,
 }
 
 impl FaultyDisk {
-    /// A disk that works, or `None` when there is no C compiler, which is said on stderr.
+    /// A disk that works; `None` without a C compiler, and then a line on stderr says so.
     fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/disk/faulty_disk.c");
@@ -46,7 +46,7 @@ impl FaultyDisk {
         match compiled {
             Ok(status) => assert!(status.success(), "{source} does not compile"),
             Err(error) => {
-                // By `writeln!`, which a test's output capture does not hide.
+                // libtest hides what `eprintln!` prints, but not this.
                 writeln!(std::io::stderr(), "SKIPPED: no C compiler (cc: {error})").ok();
                 return None;
             }
@@ -70,8 +70,8 @@ impl FaultyDisk {
         StoreProcess::start(program, &self.database())
     }
 
-    /// From now on calls of this kind (`read`, `write`, `sync`, `truncate` or `any`) for files
-    /// whose names end so (`*`: all) fail with `error`, after `skip` of them have worked.
+    /// From now on, calls of this kind (`read`, `write`, `sync`, `truncate` or `any`) fail with
+    /// `error`, after `skip` of them have worked. It concerns files with this ending (`*`: all).
     fn fails(&mut self, kind: &str, name: &str, error: i32, skip: u32) {
         self.generation += 1;
         fs::write(self.folder.path().join("hits"), "").unwrap();
@@ -89,7 +89,7 @@ impl FaultyDisk {
         fs::metadata(self.folder.path().join("hits")).unwrap().len()
     }
 
-    /// Replaces the file as a whole, so that nobody reads half of it.
+    /// Replaces the file as a whole, so that the library never reads half of it.
     fn control(&self, text: &str) {
         let new = self.folder.path().join("fault.new");
         fs::write(&new, text).unwrap();
@@ -102,7 +102,7 @@ async fn buy(store: &StoreClient, key: &str) -> Answer {
     store.checkout(&[(1, 1), (12, 1), (20, 1)]).key(key).send().await
 }
 
-/// What a store says that cannot sell now.
+/// The answer of a store that cannot sell now.
 fn assert_unavailable(answer: &Answer) {
     assert_eq!(answer.problem(503).kind, "/problems/database-unavailable");
     assert_eq!(answer.header("retry-after"), "1");
@@ -116,8 +116,8 @@ async fn clean_audit(database: &Path) -> Audit {
     audit
 }
 
-/// One order under each fault: the disk works for the first few calls and fails from then on, so
-/// that in turn every step of a sale is hit, BEGIN, each statement and COMMIT, and the opening of a
+/// One order with each fault: the disk works for the first few calls and then fails. As the number
+/// of calls grows, every step of a sale is hit: BEGIN, each statement, COMMIT, and the opening of a
 /// new connection after them.
 async fn every_step_of_a_sale_fails_in_turn(error: i32) {
     let Some(mut disk) = FaultyDisk::new() else { return };
@@ -167,7 +167,7 @@ async fn a_file_that_may_not_grow_at_any_step_of_a_sale_is_said_and_overcome() {
     every_step_of_a_sale_fails_in_turn(EFBIG).await;
 }
 
-/// Whatever cannot be copied from the log to the database stays in the log.
+/// What cannot be copied from the log to the database stays in the log.
 #[actix_web::test]
 async fn a_checkpoint_that_fails_fails_no_sale_and_is_made_up_for() {
     for error in [ENOSPC, EIO, EFBIG] {
@@ -177,7 +177,7 @@ async fn a_checkpoint_that_fails_fails_no_sale_and_is_made_up_for() {
         let size = fs::metadata(disk.database()).unwrap().len();
         disk.fails("write", "grocery.db", error, 0);
         let mut orders = 1;
-        // SQLite looks at the log after every thousand pages.
+        // SQLite copies the log after every thousand pages.
         while disk.hits() == 0 {
             assert_eq!(buy(&store, &format!("order-{orders}")).await.status, 201);
             orders += 1;
@@ -193,8 +193,8 @@ async fn a_checkpoint_that_fails_fails_no_sale_and_is_made_up_for() {
     }
 }
 
-/// The log was written and could not be flushed: after a crash the order may be there or not, and
-/// its key finds out. In either case it is there once.
+/// The log was written but could not be flushed. After a crash the order may be recorded or not; to
+/// repeat it with its key finds out. In both cases it is recorded once.
 #[actix_web::test]
 async fn a_commit_that_could_not_be_flushed_is_bought_once_whatever_the_crash_leaves() {
     let Some(mut disk) = FaultyDisk::new() else { return };
@@ -217,7 +217,7 @@ async fn a_commit_that_could_not_be_flushed_is_bought_once_whatever_the_crash_le
     assert_eq!(clean_audit(&disk.database()).await.orders, 2);
 }
 
-/// A store that cannot sell says so also when no disk is to blame.
+/// A store that cannot sell for another reason than its disk says so too.
 #[actix_web::test]
 async fn a_store_whose_table_is_gone_is_not_ready() {
     let folder = tempfile::tempdir().unwrap();
@@ -234,13 +234,13 @@ async fn a_store_whose_table_is_gone_is_not_ready() {
     assert_eq!(buy(&store, "second").await.status, 201);
 }
 
-/// The real thing, without root: the process may not make files larger than they are. Sales and
-/// deliveries fail alike, and both go on when the limit is lifted.
+/// A real limit, which needs no root: the process may not make files larger than they are. Sales
+/// and deliveries both fail, and both go on when the limit is lifted.
 #[actix_web::test]
 async fn a_limit_on_the_size_of_files_stops_sales_and_deliveries_only_while_it_lasts() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("grocery.db");
-    // A process that does not ignore SIGXFSZ is ended by it.
+    // SIGXFSZ ends a process that does not ignore it.
     let program = Program::new("sh")
         .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_store")])
         .args(["--restock-below=400", "--restock-quantity=300", "--restock-delay=50ms"]);
@@ -263,12 +263,13 @@ async fn a_limit_on_the_size_of_files_stops_sales_and_deliveries_only_while_it_l
         assert_eq!(store.get("/readyz").send().await.status, 200);
     }
 
-    // Of product 1 there are 489 left. This makes it low, and the delivery cannot be written.
+    // There are 489 pieces of product 1. This order makes it low, and its delivery cannot be
+    // recorded.
     assert_eq!(store.checkout(&[(1, 100)]).send().await.status, 201);
     let log = fs::metadata(folder.path().join("grocery.db-wal")).unwrap().len();
     assert!(limit_file_size(&store, &log.to_string()));
     let refused = async {
-        // The first delivery may have been written before the limit was set; the next is not.
+        // The first delivery may have been recorded before the limit was set; the next one is not.
         while buy(&store, "order-10").await.status != 503 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -280,13 +281,13 @@ async fn a_limit_on_the_size_of_files_stops_sales_and_deliveries_only_while_it_l
     let log = store.kill();
     let audit = clean_audit(&database).await;
     assert_eq!(audit.products[0].delivered, 300, "{log}");
-    // Once for each of the two times, however many orders were refused.
+    // Each of the two outages is logged once, however many orders were refused.
     assert_eq!(log.matches("orders and deliveries cannot be recorded").count(), 2, "{log}");
     assert_eq!(log.matches("the database can be written to again").count(), 2, "{log}");
 }
 
-/// Limits the size of files that a running process makes, or `false` when there is no `prlimit`,
-/// which is said on stderr.
+/// Limits the size of the files that a running process makes. Without `prlimit` it returns `false`,
+/// and a line on stderr says so.
 fn limit_file_size(store: &StoreProcess, bytes: &str) -> bool {
     let limited = Command::new("prlimit")
         .args(["--pid", &store.id().to_string(), &format!("--fsize={bytes}:unlimited")])

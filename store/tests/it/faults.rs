@@ -1,4 +1,5 @@
-//! Faults by request: in the actor named, seen on its span, and nobody else's outage.
+//! Faults that requests ask for: they strike the named actor, are recorded on its span, and do not
+//! affect other requests.
 
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use actix_web::rt;
@@ -12,7 +13,7 @@ async fn experimental() -> TestStore {
     TestStore::open_with(|config| config.allow_faults = true).await
 }
 
-/// Asks for a fault and prints the trace of it.
+/// Asks for a fault, and returns the trace as text.
 async fn with_fault(store: &TestStore, fault: &str, spans: usize) -> (Answer, String) {
     let trace = TestTrace::start("an experiment");
     let answer = store.checkout(&[(1, 1)]).fault(fault).in_trace(&trace).send().await;
@@ -25,7 +26,7 @@ async fn with_fault(store: &TestStore, fault: &str, spans: usize) -> (Answer, St
 #[actix_web::test]
 async fn a_panicking_actor_is_a_failure_that_can_be_tried_again_and_comes_back() {
     let store = experimental().await;
-    // The second time it can only panic if it has come back.
+    // It can panic a second time only if it was started again.
     for _ in 0..2 {
         let (answer, tree) = with_fault(&store, "panic=Checkout", 3).await;
         assert_eq!(answer.problem(503).kind, "/problems/actor-stopped");
@@ -145,7 +146,7 @@ async fn a_strangers_panic_does_not_end_another_experiment() {
     let checkout = || store.checkout(&[(1, 1)]);
     let slow_order = checkout().fault("slow-aisle=produce:1s").in_trace(&slow);
     let slow_order = rt::spawn(slow_order.send());
-    // Both are under way at the same time: the first takes a second, and the other no time at all.
+    // Both are under way at the same time. The first takes a second, the other much less.
     let panics = checkout().fault("panic=Aisle").in_trace(&stranger).send().await;
     assert_eq!(panics.problem(503).kind, "/problems/actor-stopped");
     assert!(!slow_order.is_finished());
@@ -256,6 +257,6 @@ async fn more_experiments_than_there_is_room_for_are_ignored_and_say_so() {
     let spans = trace.spans(10).await;
     let ignored = spans.iter().find(|span| span.name == "GET /whats-in-store").unwrap();
     assert_eq!(ignored.events, ["grocery.fault.ignored"; 2]);
-    // Those that are under way go on.
+    // The experiments that are under way go on.
     assert_eq!(ask(1).await.fault_outcomes(), [FaultOutcome::Honoured { struck: 0 }]);
 }

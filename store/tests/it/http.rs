@@ -77,7 +77,7 @@ async fn the_same_key_gets_the_same_receipt_and_sells_once() {
     let store = TestStore::open().await;
     let first = store.checkout(&[(2, 500)]).key("again").send().await;
     assert_eq!(first.status, 201);
-    // Nothing is left, and still it is the receipt of then.
+    // Nothing is left in stock, and the answer is still the first receipt.
     let second = store.checkout(&[(2, 500)]).key("again").send().await;
     assert_eq!(second.json::<Receipt>(), first.json::<Receipt>());
     assert_eq!(store.in_stock(2).await, 0);
@@ -167,7 +167,7 @@ async fn a_store_that_is_told_to_close_finishes_what_it_has_begun() {
     let store = TestStore::open_with(|config| config.allow_faults = true).await;
     let stall = "stall=Ledger:300ms";
     let order = actix_web::rt::spawn(store.checkout(&[(1, 1)]).fault(stall).send());
-    // It has begun when its reservation is seen.
+    // The order has begun when its reservation can be seen.
     store.await_stock(Some(stall), 1, 499).await;
     store.close().await;
     assert_eq!(order.await.unwrap().status, 201);

@@ -1,4 +1,4 @@
-//! Limits and bad input: what strangers send, too much of everything, and too slowly.
+//! Limits and bad input: malformed requests, too many, too large and too slow ones.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -110,7 +110,7 @@ async fn trace_headers_that_break_the_rules_start_a_new_trace_and_fail_nothing()
         assert_eq!(answer.status, 200, "{headers:?}");
         assert!(!answer.header("traceresponse").contains("4bf92f3577b34da6"), "{headers:?}");
     }
-    // What is wrong with the rest is no reason to leave the trace.
+    // A malformed tracestate or baggage does not make the traceparent invalid.
     let answer = store
         .get("/")
         .header("traceparent", valid)
@@ -129,9 +129,10 @@ async fn an_overloaded_actor_says_when_to_try_again() {
     })
     .await;
     let stall = "stall=Checkout:200ms";
-    // These actors are started for the first of these requests: let them be.
+    // The first request with this fault starts the actors of the experiment, so it comes first.
     assert_eq!(store.checkout(&[(1, 1)]).fault(stall).send().await.status, 201);
-    // One order holds up the checkout; of the others only as many can wait as there is room for.
+    // One order is delayed in the checkout. Of the others, only as many can wait as there is room
+    // for.
     let order = |_| store.checkout(&[(1, 1)]).fault(stall).send();
     let answers = join_all((0..16).map(order)).await;
     let (sold, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 201);
@@ -140,7 +141,7 @@ async fn an_overloaded_actor_says_when_to_try_again() {
         assert_eq!(answer.problem(503).kind, "/problems/overloaded");
         assert_eq!(answer.header("retry-after"), "1");
     }
-    // Whoever asked for no fault has noticed nothing, and when it is over all is as before.
+    // Requests without the fault were not affected. Afterwards all is as before.
     assert_eq!(store.checkout(&[(1, 1)]).send().await.status, 201);
     assert_eq!(store.checkout(&[(1, 1)]).fault(stall).send().await.status, 201);
 }
@@ -154,8 +155,8 @@ async fn a_ledger_with_a_full_queue_takes_no_more_orders() {
         config.actors.ledger_queue = 1;
     })
     .await;
-    // The first order is being written, for as long as the database is locked. The second waits for
-    // the next batch, and there is no room for others behind it.
+    // The first order is being written while the database is locked. The second waits for the next
+    // batch, and there is no room for further ones.
     let locked = LockedDatabase::lock(&file).await;
     let order = || rt::spawn(store.checkout(&[(1, 1)]).send());
     let written = order();
@@ -195,8 +196,8 @@ async fn a_deadline_that_is_missed_is_a_gateway_timeout_and_nothing_is_sold() {
     let late = store.checkout(&[(1, 5), (12, 1)]).fault("slow-aisle=produce:400ms");
     let late = late.in_trace(&trace).send().await;
     assert_eq!(late.problem(504).kind, "/problems/deadline-missed");
-    // The aisle reserves when nobody waits any more: that it puts the pieces back is for
-    // `actors::system::tests` to show.
+    // The aisle reserves after the client has stopped waiting. A test in `actors::system` shows
+    // that it puts the pieces back.
     let spans = trace.spans(6).await;
     assert_eq!(
         SpanTree::new(&spans).attributes(["grocery.aisle"]).render(),
@@ -213,7 +214,7 @@ a trip INTERNAL
     let stuck = store.checkout(&[(1, 5)]).fault(stall).send().await;
     assert_eq!(stuck.problem(504).kind, "/problems/deadline-missed");
     store.await_stock(Some(stall), 1, 500).await;
-    // To buy all there is only works if nothing was sold.
+    // Buying all pieces works only if none was sold.
     assert_eq!(store.checkout(&[(1, 500)]).send().await.status, 201);
 }
 
@@ -225,7 +226,7 @@ async fn a_client_that_goes_away_leaves_no_reservation_behind() {
     store.await_stock(Some(stall), 1, 495).await;
     order.abort();
     assert!(order.await.unwrap_err().is_cancelled());
-    // The order was on its way, so it is sold, once: the view and the database agree on that.
+    // The order was in the ledger already, so it is sold, once. The view and the database agree.
     assert_eq!(store.checkout(&[(1, 495)]).fault(stall).send().await.status, 201);
     store.await_stock(Some(stall), 1, 0).await;
     store.await_stock(None, 1, 0).await;

@@ -1,5 +1,5 @@
-//! The OpenAPI document refuses exactly what the store refuses, so that a client that is generated
-//! from it knows beforehand.
+//! The OpenAPI document refuses exactly what the store refuses, so that a client generated from it
+//! sends no request that is refused.
 
 use std::cell::Cell;
 
@@ -43,7 +43,7 @@ fn assert_agree(document: &Validator, text: &str, is_read: bool) {
     assert_eq!(document.is_valid(&json!(text)), is_read, "{text:?}");
 }
 
-/// Texts that are an id or a key, or nearly.
+/// Texts that are ids or keys, or almost.
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<u32>().prop_map(|id| id.to_string()),
@@ -83,7 +83,7 @@ async fn ids_and_keys_are_described_as_they_are_read() {
         .unwrap();
 }
 
-/// Bodies that are a checkout request, or nearly.
+/// Bodies that are checkout requests, or almost.
 fn bodies() -> impl Strategy<Value = Value> {
     let id = prop_oneof![
         5 => (1_u32..200).prop_map(|id| json!(id.to_string())),
@@ -132,7 +132,7 @@ async fn a_checkout_is_described_as_it_is_read() {
                     described.update(|n| n + 1);
                     assert!(is_described, "{body}");
                 }
-                // A schema has no words for that; the description says it.
+                // A schema cannot express this; the description says it.
                 Err(Some(BasketError::Twice(_))) => {}
                 Err(_) => {
                     refused.update(|n| n + 1);

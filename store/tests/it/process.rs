@@ -1,4 +1,4 @@
-//! A store as a process of its own, which is killed when the test drops it.
+//! A store as a process, which is killed when the test drops it.
 
 use std::path::Path;
 
@@ -19,8 +19,8 @@ pub(crate) struct StoreProcess {
 }
 
 impl StoreProcess {
-    /// Starts a store on a SQLite file by this program, which may be the store itself or one that
-    /// becomes it, and waits until it is open.
+    /// Starts a store on a SQLite file, and waits until it is open. The program is the store, or
+    /// one that executes it.
     pub(crate) fn start(program: Program, database: &Path) -> Self {
         let database = format!("sqlite:{}", database.display());
         let process = program

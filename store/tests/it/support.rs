@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::Sqlit
 use store::{ActorConfig, Config, RestockPolicy, Running};
 use tokio::sync::oneshot;
 
-/// Far longer than anything takes that is awaited: only a test that fails gets there.
+/// Far longer than anything here takes. Only a test that fails waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A store that runs until the test drops or closes it.
@@ -25,7 +25,7 @@ pub(crate) struct TestStore {
     running: Running,
 }
 
-/// A store's database on which nobody else can write, until the test lets go of it.
+/// A lock on a store's database: no other connection can write, until this is dropped.
 pub(crate) struct LockedDatabase(SqliteConnection);
 
 /// Sends requests to a store, in this process or in another.
@@ -57,7 +57,7 @@ impl TestStore {
         Self::open_with(|_| {}).await
     }
 
-    /// The same, with a change to its configuration.
+    /// The same store, with a change of its configuration.
     pub(crate) async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
         recorder();
         let mut config = Config {
@@ -148,7 +148,7 @@ impl StoreClient {
             .body(body.to_string())
     }
 
-    /// What is in store, as those who ask for faults see it if `with_faults`.
+    /// What is in store. With `with_faults`, it is asked of the actors for requests with faults.
     pub(crate) async fn products(&self, fault: Option<&str>) -> Vec<Product> {
         self.whats_in_store(fault).send().await.json::<WhatsInStore>().inventory.products
     }
@@ -161,7 +161,7 @@ impl StoreClient {
         }
     }
 
-    /// Asks again for as long as the store says that it cannot do it now.
+    /// Repeats the request for as long as the store answers 503.
     pub(crate) async fn retried(&self, ask: impl Fn() -> Ask) -> Answer {
         let done = async {
             loop {
@@ -179,7 +179,8 @@ impl StoreClient {
         self.get(&format!("/products/{product}")).send().await.json::<Product>().in_stock
     }
 
-    /// Waits until so many pieces of a product can be bought, as those see it who ask for `fault`.
+    /// Waits until so many pieces of a product can be bought, as the actors for requests with
+    /// `fault` see it.
     pub(crate) async fn await_stock(&self, fault: Option<&str>, product: u32, pieces: u64) {
         let id = product.to_string();
         let seen = async {
@@ -203,7 +204,7 @@ impl StoreClient {
 }
 
 impl Ask {
-    /// Adds a header, also when there is one of this name.
+    /// Adds a header, even if there is one of this name already.
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -226,7 +227,7 @@ impl Ask {
         self.header("baggage", format!("grocery.fault={}", fault.replace(';', "%3B")))
     }
 
-    /// Repeatable under this key.
+    /// Adds this idempotency key.
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
@@ -245,7 +246,7 @@ impl Ask {
 }
 
 impl Answer {
-    /// The value of a header, or nothing.
+    /// The value of a header, or an empty text.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What a request looks like in a trace: whole trees, links to batches and deliveries included.
+//! The traces of requests, as whole trees, with the links to batches and deliveries.
 
 use std::collections::HashMap;
 
@@ -112,7 +112,7 @@ async fn orders_that_wait_together_are_one_batch() {
     let url = format!("sqlite:{}", file.display());
     let store = TestStore::open_with(|config| config.database = url.parse().unwrap()).await;
     let trace = TestTrace::start("trips");
-    // One order is being written, for as long as the database is locked. The others come meanwhile.
+    // One order is being written while the database is locked. The others come in the meantime.
     let locked = LockedDatabase::lock(&file).await;
     let first = rt::spawn(store.checkout(&[(1, 1)]).send());
     store.await_stock(None, 1, 499).await;
@@ -192,13 +192,14 @@ async fn a_database_that_had_less_than_the_aisle_thought_is_read_again() {
     let url = format!("sqlite:{}/store.db", folder.path().display());
     let open = || TestStore::open_with(|config| config.database = url.parse().unwrap());
     let (here, there) = (open().await, open().await);
-    // It answers when it has read what there is.
+    // The aisle answers after it has read its stock.
     assert_eq!(here.in_stock(19).await, 150);
     assert_eq!(there.checkout(&[(19, 150)]).send().await.status, 201);
     let trace = TestTrace::start("a trip");
     let answer = here.checkout(&[(19, 1)]).in_trace(&trace).send().await;
     assert_eq!(answer.problem(409).short[0].available, 0);
-    // The re-reading is told, not asked for: it is done when its span has ended.
+    // The aisle is told to read its stock again, so there is no reply: its span shows when it is
+    // done.
     let spans = trace.spans(15).await;
     assert_eq!(here.in_stock(19).await, 0);
     assert_eq!(

@@ -1,4 +1,5 @@
-//! A store and a shopper as two processes, from opening time to the last accounting line.
+//! A store and a shopper as two processes, from their start to their last line, which accounts for
+//! their spans.
 
 use nix::sys::signal::Signal;
 
@@ -9,7 +10,7 @@ use super::grocery::{grocery, url};
 /// Variables for both services.
 pub(crate) type Variables<'a> = Vec<(&'a str, String)>;
 
-/// What both services said of their spans at the end.
+/// What both services wrote about their spans at the end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Accounts {
     pub(crate) store: Account,
@@ -25,13 +26,13 @@ pub(crate) struct Account {
     pub(crate) exporters: Vec<(String, u64, u64, u64)>,
 }
 
-/// Opens a store with nothing in its database but the first stock.
+/// Opens a store with a new database.
 pub(crate) fn open_store(variables: &Variables<'_>) -> Process {
     let args = ["store", "--listen", "127.0.0.1:0", "--database", "sqlite::memory:"];
     grocery(args, variables.clone()).start()
 }
 
-/// Sends a shopper who buys something quickly on each of its trips, the same in each run.
+/// Starts a shopper whose trips are of the kind quick-buy and the same in each run.
 pub(crate) fn send_shopper(store: &Process, variables: &Variables<'_>, flags: &[&str]) -> Process {
     let url = url(store);
     let always = ["shopper", "--store-url", &url, "--mix", "quick-buy=1", "--seed", "7"];
@@ -72,8 +73,8 @@ impl Account {
         })
     }
 
-    /// What every account must satisfy: each span that was started has ended, and each exporter
-    /// says what became of each.
+    /// Checks what holds for every account: each span that was started has ended, and each exporter
+    /// has counted each span once.
     pub(crate) fn assert_balanced(&self) {
         assert_eq!(self.started, self.ended, "{self:?}");
         for (_, exported, failed, dropped) in &self.exporters {
@@ -81,7 +82,7 @@ impl Account {
         }
     }
 
-    /// How many spans an exporter has delivered, when it has delivered all.
+    /// How many spans an exporter has delivered, which must be all of them.
     pub(crate) fn all_exported(&self, name: &str) -> u64 {
         self.assert_balanced();
         let (_, exported, failed, dropped) =

@@ -1,4 +1,4 @@
-//! Traces as text, with the services, from what a backend was sent.
+//! The traces that a backend received, as text, with the services.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(crate) fn of_roots(spans: &[Span], name: &str) -> Vec<String> {
     found.into_iter().map(|(_, tree)| tree).collect()
 }
 
-/// Every span whose parent is in no trace at hand, or in another trace than its own.
+/// Every span whose parent was not received, or belongs to another trace.
 pub(crate) fn orphans(spans: &[Span]) -> Vec<&Span> {
     let known: BTreeMap<&str, &str> =
         spans.iter().map(|span| (span.span_id.as_str(), span.trace_id.as_str())).collect();

@@ -1,4 +1,4 @@
-//! The audit: it finds what somebody else has done to the database.
+//! The audit: it finds changes of the database that the store did not make.
 
 use store::storage;
 
@@ -26,7 +26,7 @@ clean: initial + delivered - sold = on hand for every product"
 async fn an_audit_changes_nothing(database: TestDatabase) {
     let storage = database.open([(1, 10)]).await;
     storage.close().await;
-    // Opening would put the whole catalogue on the shelves.
+    // Opening the database would add the whole catalogue to it.
     let audit = storage::audit(&database.url).await.unwrap();
     assert!(audit.is_clean() && audit.products.len() == 1, "{audit}");
 }

@@ -1,4 +1,4 @@
-//! Conservation: however many buy at once, nothing is sold twice and nothing is lost.
+//! However many orders are recorded at the same time, nothing is sold twice and nothing is lost.
 
 use std::num::NonZeroU32;
 
@@ -15,7 +15,7 @@ on_both!(
     two_replicas_never_oversell_and_never_deadlock,
 );
 
-/// Baskets that overlap, with their lines in different orders, so that locks could cross.
+/// Baskets with products in common, in different orders, so that locks could be taken crosswise.
 fn basket(number: usize) -> NewOrder {
     match number % 4 {
         0 => order([(1, 2), (2, 1), (3, 1)]),
@@ -25,7 +25,7 @@ fn basket(number: usize) -> NewOrder {
     }
 }
 
-/// Every writer records batches until a batch sells nothing. Returns the orders recorded.
+/// Every writer records batches until a batch sells nothing. Returns how many orders were recorded.
 async fn buy_everything(storage: Storage, writer: usize) -> u64 {
     let mut sold = 0;
     for round in 0.. {

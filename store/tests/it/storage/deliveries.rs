@@ -1,4 +1,4 @@
-//! Deliveries: each is on the shelves once.
+//! Deliveries: each is added to the stock once.
 
 use std::num::NonZeroU32;
 

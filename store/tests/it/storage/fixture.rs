@@ -33,7 +33,7 @@ macro_rules! on_both {
 
 pub(super) use on_both;
 
-/// A database that nobody else uses, empty until it is opened.
+/// A database that only this test uses. It is empty until it is opened.
 pub(super) struct TestDatabase {
     pub(super) url: DatabaseUrl,
     _folder: Option<TempDir>,
@@ -59,7 +59,7 @@ impl TestDatabase {
         self.url.to_string()
     }
 
-    /// Changes the database behind the storage's back.
+    /// Changes the database without the storage.
     pub(super) async fn tamper(&self, statements: &[&str]) {
         let mut connection = AnyConnection::connect(&self.connect_string()).await.unwrap();
         for statement in statements {
@@ -71,7 +71,7 @@ impl TestDatabase {
 
     /// Opens it, the first time with so many pieces of the products with these ids.
     pub(super) async fn open<const N: usize>(&self, stock: [(u32, u32); N]) -> Storage {
-        // Before the storage takes its tracer.
+        // This must come before the storage takes its tracer.
         actix_opentelemetry::testing::recorder();
         Storage::open_with(&self.url, &stock.map(entry)).await.unwrap()
     }

@@ -1,4 +1,4 @@
-//! Idempotency keys: however often one is used, it buys once.
+//! Idempotency keys: however often a key is used, it buys once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -120,7 +120,7 @@ async fn one_key_for_different_baskets_at_once_buys_one_of_them(database: TestDa
     let replicas = [database.open([(1, 1000), (2, 1000)]).await, database.open([]).await];
     for round in 0..10 {
         let mut uses = JoinSet::new();
-        // Baskets without a product in common, so that only the key is in dispute.
+        // Baskets without a product in common, so that the writers compete for the key only.
         for (storage, product) in replicas.clone().into_iter().zip([1, 2]) {
             let order = keyed(&format!("round-{round}"), [(product, 1)]);
             uses.spawn(async move { storage.record(&[order]).await.unwrap().remove(0) });

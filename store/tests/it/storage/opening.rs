@@ -1,4 +1,4 @@
-//! Opening: what is made, what is kept, and what is said when there is no database to be had.
+//! Opening: what is created, what is kept, and the errors when there is no database.
 
 use sqlx::{AnyConnection, Connection, Executor, Row};
 use store::storage::{DatabaseUrl, Storage, StorageError};
@@ -31,7 +31,7 @@ async fn a_database_that_lacks_a_table_is_not_ready(database: TestDatabase) {
     storage.check().await.unwrap();
     for table in ["write_checks", "idempotency_keys", "deliveries", "order_lines"] {
         database.tamper(&[&format!("ALTER TABLE {table} RENAME TO elsewhere")]).await;
-        // A commit of just now does not make up for it.
+        // A recent commit does not hide it.
         let error = storage.check().await.unwrap_err();
         assert_eq!(error.kind(), "refused", "{table}: {error}");
         assert!(error.to_string().contains(table), "{error}");

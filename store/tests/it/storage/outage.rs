@@ -1,4 +1,4 @@
-//! A database that goes away: said at once, and over as soon as it is back.
+//! A database that is gone for a while: the error comes quickly, and ends as soon as it is back.
 
 use store::storage::{RecordOutcome, StorageError};
 use testing::postgres::Postgres;

@@ -1,4 +1,4 @@
-//! A transaction that is sacrificed to somebody else's is tried again.
+//! A transaction that is aborted in favour of another is tried again.
 
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ async fn an_order_outlives_a_deadlock_with_a_stranger() {
     let Some(database) = TestDatabase::postgres() else { return };
     let url = database.connect_string();
     let name = url.rsplit('/').next().unwrap();
-    // The storage looks for a deadlock two seconds after it began to wait; the stranger never does.
+    // Each connection looks for a deadlock after it has waited for its `deadlock_timeout`: two
+    // seconds for the storage. The other one never does, so it is the storage whose transaction is
+    // aborted.
     database.tamper(&[&format!("ALTER DATABASE {name} SET deadlock_timeout = '2s'")]).await;
     let storage = database.open([(1, 10), (2, 10)]).await;
     let mut stranger = AnyConnection::connect(&url).await.unwrap();

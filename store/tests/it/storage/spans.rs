@@ -1,4 +1,4 @@
-//! The spans of the database: every statement, under whoever asked.
+//! The spans of the database: one for every statement, below the span that is current.
 
 use actix_opentelemetry::testing::{SpanRecord, SpanTree, TestTrace};
 use store::domain::Delivery;
