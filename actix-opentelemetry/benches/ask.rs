@@ -1,19 +1,19 @@
 //! What a traced ask costs, compared with a plain ask and with the span that it makes.
 //!
-//! The aims are: outside a trace, or in one that is not sampled, at most 0.1 µs more than a plain ask;
-//! in a sampled trace, no more than a plain ask and one span of the SDK plus 0.1 µs. At the end the
-//! benchmark prints how far off they are. It measures each case once more for that, in interleaved
-//! rounds: on a noisy machine figures that are taken a minute apart cannot be compared.
+//! The aims are: outside a trace, or in one that is not sampled, at most 0.1 µs more than a plain
+//! ask; in a sampled trace, no more than a plain ask and one span of the SDK plus 0.1 µs. At the
+//! end the benchmark prints how far off they are. It measures each case once more for that, in
+//! interleaved rounds: on a noisy machine figures that are taken a minute apart cannot be compared.
 //!
-//! A caller in a trace makes its context current at each poll, also when it asks a plain actor. So the
-//! cases in a trace are compared with a plain ask that is made in a trace too.
+//! A caller in a trace makes its context current at each poll, also when it asks a plain actor. So
+//! the cases in a trace are compared with a plain ask that is made in a trace too.
 //!
-//! With `--features tracing` another comparison follows, in which a `tracing` subscriber keeps spans: a
-//! traced ask then has a `tracing` span too.
+//! With `--features tracing` another comparison follows, in which a `tracing` subscriber keeps
+//! spans: a traced ask then has a `tracing` span too.
 //!
 //! A plain ask and one span are measured together, by a plain actor whose handler makes the span by
-//! hand. The sum of the two measured apart is printed too, but no implementation can reach it: alone in
-//! its loop, a span has the caches to itself.
+//! hand. The sum of the two measured apart is printed too, but no implementation can reach it:
+//! alone in its loop, a span has the caches to itself.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -49,8 +49,8 @@ impl Handler<Ping> for Plain {
     }
 }
 
-/// Makes by hand the span that `Traced` gets. The sender's context is given to it, since a plain message
-/// does not carry it.
+/// Makes by hand the span that `Traced` gets. The sender's context is given to it, since a plain
+/// message does not carry it.
 struct ByHand {
     tracer: BoxedTracer,
     sender: Context,
@@ -184,8 +184,8 @@ fn span<T: Tracer>(tracer: &T, parent: &Context) -> T::Span {
     tracer.build_with_context(builder, parent)
 }
 
-/// The least time of each case in nanoseconds. The fastest of many interleaved rounds is the one that
-/// was disturbed least.
+/// The least time of each case in nanoseconds. The fastest of many interleaved rounds is the one
+/// that was disturbed least.
 fn least_times(cases: &mut [Case<'_>]) -> Vec<f64> {
     const COUNT: u64 = 20_000;
     let mut best = vec![f64::INFINITY; cases.len()];

@@ -39,8 +39,8 @@ struct Ledger {
     orders: BatchLinks,
 }
 
-/// Orders deliveries, which come after a delay, at an interval and in a stream. It is supervised, so it
-/// starts again when it stops.
+/// Orders deliveries, which come after a delay, at an interval and in a stream. It is supervised,
+/// so it starts again when it stops.
 struct Restocker;
 
 /// Bakes on a thread of its own.
@@ -247,8 +247,8 @@ impl Handler<Bake> for Oven {
 
 /// One visit to the store: each case once, in order.
 ///
-/// Returns the restocker's address. The restocker is still waiting for its delivery, and restarts only
-/// while it has an address.
+/// Returns the restocker's address. The restocker is still waiting for its delivery, and restarts
+/// only while it has an address.
 async fn visit() -> Result<Addr<Restocker>, AskError> {
     let aisle = |name, left| Aisle { name, left }.start_traced();
     let (dairy, produce) = (aisle("dairy", 3), aisle("produce", 10));

@@ -1,5 +1,6 @@
-//! Sends a million messages between two hundred actors on eight arbiters, and checks that no span has
-//! the wrong parent, none stays open and no memory is lost. Exits with 1 if one of these is not so.
+//! Sends a million messages between two hundred actors on eight arbiters, and checks that no span
+//! has the wrong parent, none stays open and no memory is lost. Exits with 1 if one of these is not
+//! so.
 //!
 //! ```text
 //! cargo run --release -p actix-opentelemetry --example stress

@@ -1,5 +1,5 @@
-//! A web application in one trace: a middleware makes the span of a request, the spans of actors are
-//! below it, and below these is the request that an actor sends to another service.
+//! A web application in one trace: a middleware makes the span of a request, the spans of actors
+//! are below it, and below these is the request that an actor sends to another service.
 //!
 //! ```text
 //! cargo run -p actix-opentelemetry --features testing --example web

@@ -1,6 +1,6 @@
 //! A WebSocket whose connection is an actor: `actix-ws` for the protocol, and a stream of what the
-//! client says for the actor. (`actix-web-actors` is deprecated, and its `WebsocketContext` carries no
-//! context.)
+//! client says for the actor. (`actix-web-actors` is deprecated, and its `WebsocketContext` carries
+//! no context.)
 //!
 //! Each message of the client is a trace of its own, with a link to the request that opened the
 //! connection. A connection may stay open for days, while its request was answered long ago.

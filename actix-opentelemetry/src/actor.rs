@@ -34,8 +34,8 @@ use crate::policy::{
     note = "add `impl TracedActor for {Self} {{ const NAME: &'static str = \"...\"; }}`"
 )]
 pub trait TracedActor: Actor<Context: CarriesContext> {
-    /// The actor's name in span names and in `actix.actor.name`. It names the type of the actor; what
-    /// tells one instance from another belongs in [`attributes`](Self::attributes).
+    /// The actor's name in span names and in `actix.actor.name`. It names the type of the actor;
+    /// what tells one instance from another belongs in [`attributes`](Self::attributes).
     const NAME: &'static str;
 
     /// How many tells (`do_send`, `try_send`, `notify`) in a row, with no ask between them, stay
@@ -44,10 +44,10 @@ pub trait TracedActor: Actor<Context: CarriesContext> {
     /// `u32::MAX` a trace is never cut.
     const HOP_LIMIT: u32 = DEFAULT_HOP_LIMIT;
 
-    /// How many rows of tells, with asks between them, stay in one trace before the next tell becomes
-    /// a root with a link. Workers that pull their work make such a chain without an end: each ask
-    /// for work is under the work before, and each piece of work under the ask. An ask itself is
-    /// always a child of the asking span. With `u32::MAX` a trace is never cut.
+    /// How many rows of tells, with asks between them, stay in one trace before the next tell
+    /// becomes a root with a link. Workers that pull their work make such a chain without an end:
+    /// each ask for work is under the work before, and each piece of work under the ask. An ask
+    /// itself is always a child of the asking span. With `u32::MAX` a trace is never cut.
     const ROUND_LIMIT: u32 = DEFAULT_ROUND_LIMIT;
 
     /// Whether timers and stream items are traces of their own.
@@ -62,8 +62,9 @@ pub trait TracedActor: Actor<Context: CarriesContext> {
     /// In which context the actor starts and restarts.
     const START: StartPolicy = StartPolicy::Outside;
 
-    /// Attributes that tell this instance from the others of its type, such as the name of the aisle.
-    /// They are set on the spans of all its messages. Called only for messages that are recorded.
+    /// Attributes that tell this instance from the others of its type, such as the name of the
+    /// aisle. They are set on the spans of all its messages. Called only for messages that are
+    /// recorded.
     fn attributes(&self) -> impl IntoIterator<Item = KeyValue> {
         []
     }

@@ -23,9 +23,9 @@ use crate::origin::{current, within};
 /// Asks an actor: `addr.send(message)`, and if no reply comes, the caller's span says why.
 ///
 /// The message carries the context that is current at this call, even if the future is polled later
-/// and in another context, as when the mailbox is full and the message has to wait for room. The reason
-/// why no reply came is an event `actix.ask.failed` with `error.type` on the caller's span. The caller
-/// decides whether it has failed too: see [`fail_caller`](Asking::fail_caller).
+/// and in another context, as when the mailbox is full and the message has to wait for room. The
+/// reason why no reply came is an event `actix.ask.failed` with `error.type` on the caller's span.
+/// The caller decides whether it has failed too: see [`fail_caller`](Asking::fail_caller).
 ///
 /// ```no_run
 /// # use actix::prelude::*;
@@ -140,8 +140,8 @@ pub enum AskError {
     Timeout,
 }
 
-/// For code that is written against actix's own error, which has no word for a full mailbox: it becomes
-/// a timeout.
+/// For code that is written against actix's own error, which has no word for a full mailbox: it
+/// becomes a timeout.
 impl From<AskError> for MailboxError {
     fn from(error: AskError) -> Self {
         match error {
@@ -197,8 +197,8 @@ where
 {
     /// Gives up at once when the mailbox is full, instead of waiting for room.
     ///
-    /// actix decides when a mailbox is full: each clone of an `Addr` has room for one message more than
-    /// the mailbox's capacity. So share one `Addr` between the senders that are to be limited.
+    /// actix decides when a mailbox is full: each clone of an `Addr` has room for one message more
+    /// than the mailbox's capacity. So share one `Addr` between the senders that are to be limited.
     pub fn fail_when_full(mut self) -> Self {
         if let Delivery::WaitsForRoom = self.delivery {
             self.delivery = Delivery::FailsWhenFull;
@@ -223,10 +223,10 @@ impl<R> Asking<R> {
 
     /// Sets the status of the caller's span to Error if no reply comes.
     ///
-    /// Use it for a caller that cannot go on without the reply. A caller that tries again, or gets its
-    /// answer elsewhere, has not failed, and by the
-    /// [specification](https://opentelemetry.io/docs/specs/semconv/general/recording-errors/) its span
-    /// must not say so.
+    /// Use it for a caller that cannot go on without the reply. A caller that tries again, or gets
+    /// its answer elsewhere, has not failed, and by the
+    /// [specification](https://opentelemetry.io/docs/specs/semconv/general/recording-errors/) its
+    /// span must not say so.
     pub fn fail_caller(mut self) -> Self {
         self.fails_caller = true;
         self
@@ -243,8 +243,8 @@ where
         let this = self.project();
         let reply = match *this.delivery {
             Delivery::InMailbox | Delivery::Closed => this.request.poll(task),
-            // The poll that finds room packs the message, which captures the current context: it has
-            // to be that of the call.
+            // The poll that finds room packs the message, which captures the current context: it
+            // has to be that of the call.
             Delivery::WaitsForRoom | Delivery::Unknown => {
                 let poll = || {
                     let _entered = this.log.enter();

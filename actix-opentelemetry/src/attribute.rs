@@ -7,8 +7,9 @@
 /// The actor's name, [`TracedActor::NAME`](crate::TracedActor::NAME): `Aisle`.
 pub const ACTOR_NAME: &str = "actix.actor.name";
 
-/// The message's type with its path, such as `store::actors::aisle::Reserve`, so that two types of one
-/// name are told apart. Span names have it without the path. A timer's closure has no message type.
+/// The message's type with its path, such as `store::actors::aisle::Reserve`, so that two types of
+/// one name are told apart. Span names have it without the path. A timer's closure has no message
+/// type.
 pub const MESSAGE_TYPE: &str = "actix.message.type";
 
 /// How the message came: `ask`, `tell`, `notify`, `delayed`, `interval` or `stream`.
@@ -31,10 +32,10 @@ pub const CODE_FUNCTION_NAME: &str = "code.function.name";
 /// [`error.type`](https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/).
 pub const ERROR_TYPE: &str = "error.type";
 
-/// Why a message never reached its handler, on the metric `actix.message.dropped`: the actor stopped
-/// ([`error_type::UNDELIVERED`]), the sender had stopped waiting ([`error_type::ABANDONED`]), or the
-/// message did not enter the mailbox ([`error_type::MAILBOX_CLOSED`], [`error_type::MAILBOX_FULL`],
-/// [`error_type::TIMEOUT`]).
+/// Why a message never reached its handler, on the metric `actix.message.dropped`: the actor
+/// stopped ([`error_type::UNDELIVERED`]), the sender had stopped waiting
+/// ([`error_type::ABANDONED`]), or the message did not enter the mailbox
+/// ([`error_type::MAILBOX_CLOSED`], [`error_type::MAILBOX_FULL`], [`error_type::TIMEOUT`]).
 pub const DROP_REASON: &str = "actix.message.drop_reason";
 
 /// The values of [`ERROR_TYPE`] that this crate itself sets.

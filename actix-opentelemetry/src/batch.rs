@@ -91,8 +91,8 @@ impl BatchLinks {
         self.add(&current());
     }
 
-    /// Adds the message that was handled in this context. It is for an actor that decides later which
-    /// messages make a batch, and keeps `Context::current()` beside each message until then.
+    /// Adds the message that was handled in this context. It is for an actor that decides later
+    /// which messages make a batch, and keeps `Context::current()` beside each message until then.
     pub fn add(&mut self, cx: &Context) {
         self.keep_common_baggage(cx);
         self.message_count += 1;
@@ -111,20 +111,21 @@ impl BatchLinks {
         self.message_count == 0
     }
 
-    /// Runs the work in a span `process {Actor} batch`, which lasts from now until the future is done.
+    /// Runs the work in a span `process {Actor} batch`, which lasts from now until the future is
+    /// done.
     ///
-    /// The span is current in the future. It fails if the actor's [`classify`](TracedActor::classify)
-    /// says so of the future's output, if the future panics, and as `abandoned` if it is dropped. The
-    /// context values are those of the caller of this method; the baggage has the entries that all
-    /// messages have in common. If none of the messages is recorded there is no span, unless the
-    /// actor's policy is [`RootPolicy::Start`].
+    /// The span is current in the future. It fails if the actor's
+    /// [`classify`](TracedActor::classify) says so of the future's output, if the future panics,
+    /// and as `abandoned` if it is dropped. The context values are those of the caller of this
+    /// method; the baggage has the entries that all messages have in common. If none of the
+    /// messages is recorded there is no span, unless the actor's policy is [`RootPolicy::Start`].
     pub fn process<A: TracedActor, F>(self, work: F) -> Batch<A, F>
     where
         F: Future,
         F::Output: 'static,
     {
-        // It logs in a span of its own, which is made at the first poll: the work belongs to no single
-        // request.
+        // It logs in a span of its own, which is made at the first poll: the work belongs to no
+        // single request.
         Batch {
             work: Some(work),
             span: self.start::<A>().with_log(LogSpan::later()),
@@ -140,9 +141,9 @@ impl BatchLinks {
         output
     }
 
-    /// Keeps the entries that this message's baggage has too, with the same value: an entry that all
-    /// messages carry is true of the batch. Context values cannot be compared, so those of the messages
-    /// are not kept.
+    /// Keeps the entries that this message's baggage has too, with the same value: an entry that
+    /// all messages carry is true of the batch. Context values cannot be compared, so those of the
+    /// messages are not kept.
     fn keep_common_baggage(&mut self, cx: &Context) {
         let baggage = cx.baggage();
         if self.message_count == 0 {

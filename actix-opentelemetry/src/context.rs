@@ -1,5 +1,6 @@
 //! The execution context of a traced actor. It does what `actix::Context` does, and every way of
-//! running code later (`spawn`, `notify_later`, `add_stream`, ...) carries the OpenTelemetry context.
+//! running code later (`spawn`, `notify_later`, `add_stream`, ...) carries the OpenTelemetry
+//! context.
 
 use std::time::Duration;
 
@@ -80,8 +81,8 @@ impl<A: TracedActor<Context = Self>> TracedContext<A> {
         self.parts.curr_handle()
     }
 
-    /// Sets how many messages the mailbox holds: 16 unless set, and 0 for no bound. Each clone of an
-    /// address has room for one message more.
+    /// Sets how many messages the mailbox holds: 16 unless set, and 0 for no bound. Each clone of
+    /// an address has room for one message more.
     pub fn set_mailbox_capacity(&mut self, capacity: usize) {
         self.parts.set_mailbox_capacity(capacity);
     }

@@ -2,8 +2,8 @@
 //!
 //! This is where the context is handed over. actix calls [`ToEnvelope::pack`] on the sender's side
 //! for every way of sending (`Addr`, `Recipient` and their weak forms), so the context is captured
-//! there. It calls [`EnvelopeProxy::handle`] in the receiver, where the context is made current and the
-//! message's span is started.
+//! there. It calls [`EnvelopeProxy::handle`] in the receiver, where the context is made current and
+//! the message's span is started.
 
 use std::cell::Cell;
 
@@ -59,8 +59,8 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
         if self.tx.is_some() { Kind::Ask } else { Kind::Tell }
     }
 
-    /// Handles the message in its span; `respond` sends the reply. As in actix, the message of an ask
-    /// is not handled if its sender has stopped waiting.
+    /// Handles the message in its span; `respond` sends the reply. As in actix, the message of an
+    /// ask is not handled if its sender has stopped waiting.
     pub(crate) fn handle_with(
         &mut self,
         actor: &mut A,

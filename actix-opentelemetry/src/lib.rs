@@ -18,22 +18,22 @@
 //!
 //! An ask, from its sending to its reply, and the file in which each step is written:
 //!
-//! 1. `addr.send(message)` has actix pack the message, on the sender's side. The packed message holds
-//!    the current context (`envelope.rs`, `origin.rs`).
-//! 2. In the receiver the actor's policies decide how the message's span relates to the sender's: its
-//!    child, a root with a link, or no span (`relation.rs`, `policy.rs`).
-//! 3. The span is started, with a name that was made once for this actor and message, and the handler
-//!    runs with the span's context current (`span.rs`, `operation.rs`, `tracer.rs`).
+//! 1. `addr.send(message)` has actix pack the message, on the sender's side. The packed message
+//!    holds the current context (`envelope.rs`, `origin.rs`).
+//! 2. In the receiver the actor's policies decide how the message's span relates to the sender's:
+//!    its child, a root with a link, or no span (`relation.rs`, `policy.rs`).
+//! 3. The span is started, with a name that was made once for this actor and message, and the
+//!    handler runs with the span's context current (`span.rs`, `operation.rs`, `tracer.rs`).
 //! 4. The reply ends the span, at once or when its future is ready (`reply.rs`, `outcome.rs`).
 //!
 //! What an actor does later goes the same way from step 2 on: `ctx.spawn` (`scoped.rs`), timers
 //! (`timer.rs`) and streams (`stream.rs`), all called through the actor's context (`context.rs`).
 //!
-//! The other files: `actor.rs` has the trait, `start.rs`, `supervisor.rs` and `life.rs` start actors,
-//! restart them and see them end. `sync.rs`, `registry.rs`, `batch.rs`, `ask.rs` and `spawn.rs` are
-//! built on these. `selection.rs`, `metrics.rs`, `logspan.rs` and `lost.rs` are asked on the way: whether
-//! a span is wanted, what to measure, in which `tracing` span to log, and whether a context was lost.
-//! No two files import each other.
+//! The other files: `actor.rs` has the trait, `start.rs`, `supervisor.rs` and `life.rs` start
+//! actors, restart them and see them end. `sync.rs`, `registry.rs`, `batch.rs`, `ask.rs` and
+//! `spawn.rs` are built on these. `selection.rs`, `metrics.rs`, `logspan.rs` and `lost.rs` are
+//! asked on the way: whether a span is wanted, what to measure, in which `tracing` span to log, and
+//! whether a context was lost. No two files import each other.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Everything in this crate that says `opentelemetry` means the version that was chosen.

@@ -1,16 +1,16 @@
 //! The `tracing` span in which a message is handled, so that the log lines of its handler carry the
-//! fields of the sender's span. It exists with the feature `tracing`; without it, the functions here
-//! do nothing.
+//! fields of the sender's span. It exists with the feature `tracing`; without it, the functions
+//! here do nothing.
 //!
-//! The span is called `actor` and names the actor and the message. It is a child of the span that is
-//! current where the message is sent. It is made there, because `tracing` has no other way to a
-//! span's fields than the span itself; so the sender's span stays open until the message is handled.
-//! The sender's own span is not entered instead: its end and its busy time would include those of the
-//! receiver, and a log line would name the wrong actor.
+//! The span is called `actor` and names the actor and the message. It is a child of the span that
+//! is current where the message is sent. It is made there, because `tracing` has no other way to a
+//! span's fields than the span itself; so the sender's span stays open until the message is
+//! handled. The sender's own span is not entered instead: its end and its busy time would include
+//! those of the receiver, and a log line would name the wrong actor.
 //!
-//! The span is for logs alone. A layer that turns `tracing` spans into OpenTelemetry spans would make
-//! a second span of each message. To prevent that, the span is made with telemetry suppressed, which
-//! such a layer respects.
+//! The span is for logs alone. A layer that turns `tracing` spans into OpenTelemetry spans would
+//! make a second span of each message. To prevent that, the span is made with telemetry suppressed,
+//! which such a layer respects.
 
 #[cfg(feature = "tracing")]
 pub(crate) use enabled::*;
@@ -81,8 +81,8 @@ mod enabled {
             }
         }
 
-        /// Makes the span current. Make the OpenTelemetry context current after it: a layer that knows
-        /// both makes a context of its own current with each span.
+        /// Makes the span current. Make the OpenTelemetry context current after it: a layer that
+        /// knows both makes a context of its own current with each span.
         pub(crate) fn enter(&self) -> Option<Entered<'_>> {
             match self {
                 Self::Made(span) if !span.is_none() => Some(span.enter()),
@@ -115,8 +115,8 @@ mod disabled {
     use crate::actor::TracedActor;
     use crate::operation::{Kind, Operation};
 
-    // It has a field so that callers have to write `default()` and `clone()`, which the version with
-    // `tracing` needs.
+    // It has a field so that callers have to write `default()` and `clone()`, which the version
+    // with `tracing` needs.
     #[derive(Debug, Clone, Default)]
     pub(crate) struct LogSpan(());
 

@@ -1,7 +1,8 @@
 //! Tells which code sends messages outside any trace, for actors whose policy is
 //! [`RootPolicy::Warn`].
 //!
-//! A lost context is hard to see in the traces themselves: the spans that should be there are missing.
+//! A lost context is hard to see in the traces themselves: the spans that should be there are
+//! missing.
 
 use std::backtrace::Backtrace;
 
@@ -57,8 +58,8 @@ fn log(text: &str) {
     eprintln!("actix-opentelemetry: {text}");
 }
 
-/// The function that sent the message: the first one on the stack that belongs neither to this crate
-/// nor to actix nor to the libraries below them.
+/// The function that sent the message: the first one on the stack that belongs neither to this
+/// crate nor to actix nor to the libraries below them.
 fn sender(stack: &str) -> Option<String> {
     const LIBRARIES: [&str; 9] = [
         "actix_opentelemetry::",

@@ -1,6 +1,6 @@
-//! Measuring messages, for the rest of the crate. Without the feature `metrics` the functions here do
-//! nothing. With it and without a meter they read one static and return; only live actors are counted
-//! always, so that a meter that is set later knows of those that run already.
+//! Measuring messages, for the rest of the crate. Without the feature `metrics` the functions here
+//! do nothing. With it and without a meter they read one static and return; only live actors are
+//! counted always, so that a meter that is set later knows of those that run already.
 
 #[cfg(feature = "metrics")]
 pub(crate) use crate::metrics::{

@@ -1,11 +1,11 @@
 //! The names that the spans of an actor and a message type have, made once for each pair.
 //!
-//! A span name needs `format!`, which is too slow to be called for each message, and a `static` cannot
-//! depend on a type parameter. So the names are made once and never freed. They are looked up in three
-//! steps:
+//! A span name needs `format!`, which is too slow to be called for each message, and a `static`
+//! cannot depend on a type parameter. So the names are made once and never freed. They are looked
+//! up in three steps:
 //!
-//! 1. the pairs that this thread met last, without even a hash lookup. The hash lookup alone would be
-//!    a tenth of what tracing an ask may cost;
+//! 1. the pairs that this thread met last, without even a hash lookup. The hash lookup alone would
+//!    be a tenth of what tracing an ask may cost;
 //! 2. an index of each thread's own, without a lock;
 //! 3. one table for all threads.
 
@@ -70,7 +70,8 @@ pub(crate) struct Operation {
     pub(crate) actor: &'static str,
     /// The message's type with its path. A timer has none: it runs a closure.
     pub(crate) message: Option<&'static str>,
-    /// The message's type without its path. For work without a message, such as a timer's, its kind.
+    /// The message's type without its path. For work without a message, such as a timer's, its
+    /// kind.
     pub(crate) short_message: &'static str,
     pub(crate) span_name: &'static str,
     pub(crate) function: &'static str,
@@ -197,8 +198,8 @@ thread_local! {
         const { [const { Cell::new(None) }; RECENT_COUNT] };
 }
 
-/// More pairs than most actor systems have on one thread. Two pairs with the same place replace each
-/// other.
+/// More pairs than most actor systems have on one thread. Two pairs with the same place replace
+/// each other.
 const RECENT_COUNT: usize = 64;
 
 fn slots<A: 'static, M: 'static>() -> &'static Slots {

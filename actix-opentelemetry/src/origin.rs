@@ -14,8 +14,9 @@ use crate::policy::RootPolicy;
 
 /// When a message was sent, captured on the sender's side.
 ///
-/// The clock is read only when something will be recorded, because that is a large part of a message's
-/// cost. It is the clock that spans are timed by, so that the wait ends where the span begins.
+/// The clock is read only when something will be recorded, because that is a large part of a
+/// message's cost. It is the clock that spans are timed by, so that the wait ends where the span
+/// begins.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sent(Option<SystemTime>);
 
@@ -52,8 +53,8 @@ impl Sent {
 
 /// The current context.
 ///
-/// A thread that is ending has none any more, and asking OpenTelemetry for it would panic. So a message
-/// that is sent by the destructor of a thread-local is sent outside any trace.
+/// A thread that is ending has none any more, and asking OpenTelemetry for it would panic. So a
+/// message that is sent by the destructor of a thread-local is sent outside any trace.
 #[inline]
 pub(crate) fn current() -> Context {
     if is_ending() { Context::new() } else { Context::current() }
@@ -92,9 +93,9 @@ thread_local! {
     /// Has no destructor, so it can be read even while the thread ends.
     static THREAD: Cell<Thread> = const { Cell::new(Thread::Unknown) };
 
-    /// Its destructor marks the thread as ending. A thread drops its locals in the opposite order of
-    /// their making, and this one is made after the current context; so the mark is there before the
-    /// context is gone.
+    /// Its destructor marks the thread as ending. A thread drops its locals in the opposite order
+    /// of their making, and this one is made after the current context; so the mark is there before
+    /// the context is gone.
     static WITNESS: Witness = {
         // If the first look is in a destructor itself, the current context may be gone already.
         let is_in_time = catch_unwind(|| Context::map_current(|_| ())).is_ok();
@@ -163,8 +164,8 @@ pub(crate) fn is_recorded(cx: &Context) -> bool {
 /// A context with the baggage of this one and without its span, as the parent for the root of a new
 /// trace.
 ///
-/// It is made anew because a span cannot be taken out of a context, and an invalid span in its place
-/// would make parent-based samplers drop the root.
+/// It is made anew because a span cannot be taken out of a context, and an invalid span in its
+/// place would make parent-based samplers drop the root.
 pub(crate) fn rootless(cx: &Context) -> Context {
     let baggage = cx.baggage();
     if baggage.is_empty() {

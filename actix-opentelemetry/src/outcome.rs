@@ -22,8 +22,8 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// The `error.type` that this crate has for it. It is empty for a success, and for a failure, whose
-    /// word is the classifier's.
+    /// The `error.type` that this crate has for it. It is empty for a success, and for a failure,
+    /// whose word is the classifier's.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Success | Self::Failure(_) => "",

@@ -16,8 +16,8 @@ pub const DEFAULT_ROUND_LIMIT: u32 = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum TimerPolicy {
-    /// Each firing begins a trace of its own. The sampler decides anew, also if the registrant's trace
-    /// is not sampled; if it is recorded, there is a link to it.
+    /// Each firing begins a trace of its own. The sampler decides anew, also if the registrant's
+    /// trace is not sampled; if it is recorded, there is a link to it.
     ///
     /// This is the default: an interval registered by a request would otherwise keep that request's
     /// trace growing for as long as the actor lives, and one registered by a request that is not
@@ -41,12 +41,13 @@ pub enum RootPolicy {
     #[default]
     Carry,
     /// No span, as with [`Carry`](Self::Carry), but the first message of each type is logged, with
-    /// the function that sent it and what to do. This is for finding out where a context is lost. It is
-    /// a `tracing` event of level WARN with the feature `tracing`, and a line on standard error
-    /// without it.
+    /// the function that sent it and what to do. This is for finding out where a context is lost.
+    /// It is a `tracing` event of level WARN with the feature `tracing`, and a line on standard
+    /// error without it.
     Warn,
-    /// The message's span is the root of a new trace, if the sampler agrees. This is for an actor that
-    /// is an entry point of the process: it reads a socket or a queue, or is driven by timers alone.
+    /// The message's span is the root of a new trace, if the sampler agrees. This is for an actor
+    /// that is an entry point of the process: it reads a socket or a queue, or is driven by timers
+    /// alone.
     Start,
 }
 
@@ -54,11 +55,11 @@ pub enum RootPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum BatchPolicy {
-    /// The batch's span has a link to the span of each message, and each of these that is still open
-    /// gets a link to the batch's.
+    /// The batch's span has a link to the span of each message, and each of these that is still
+    /// open gets a link to the batch's.
     ///
-    /// This is the default: few backends show which links point at a span, and with a link of its own
-    /// the trace of a message leads to the work that served it.
+    /// This is the default: few backends show which links point at a span, and with a link of its
+    /// own the trace of a message leads to the work that served it.
     #[default]
     BothWays,
     /// Only the batch's span has links, one to each message's.
@@ -71,8 +72,9 @@ pub enum BatchPolicy {
 pub enum StartPolicy {
     /// An empty context: outside any trace, without baggage and without values.
     ///
-    /// This is the default: an actor lives on when the request that happened to start it is over, and
-    /// the actor's own work (timers set in `started`, loops spawned there) is no part of that request.
+    /// This is the default: an actor lives on when the request that happened to start it is over,
+    /// and the actor's own work (timers set in `started`, loops spawned there) is no part of that
+    /// request.
     #[default]
     Outside,
     /// The context of the code that starts the actor, and for a restart the context in which it was

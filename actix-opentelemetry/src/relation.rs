@@ -19,8 +19,8 @@ use crate::tracer;
 pub(crate) enum Relation {
     /// There is no span. Only the context is carried, with this count of tells.
     Carried { hops: Hops },
-    /// There is no span, because the sender was outside any trace. Tells are counted here only to cut
-    /// chains of `tracing` spans.
+    /// There is no span, because the sender was outside any trace. Tells are counted here only to
+    /// cut chains of `tracing` spans.
     Outside { hops: Option<Hops> },
     /// There is no span, because telemetry is suppressed here.
     Suppressed,
@@ -36,8 +36,8 @@ pub(crate) enum Relation {
 
 /// How many tells led here.
 ///
-/// It is a context value, so it goes wherever the context goes, also through futures and threads that
-/// this crate does not know of. For example, with a hop limit of 2:
+/// It is a context value, so it goes wherever the context goes, also through futures and threads
+/// that this crate does not know of. For example, with a hop limit of 2:
 ///
 /// ```text
 /// request → tell A   in_a_row 1, rounds 1   child
@@ -53,8 +53,8 @@ pub(crate) struct Hops {
     in_a_row: u32,
     /// Rows of tells since the root, with asks between them.
     rounds: u32,
-    /// Whether the next message begins a trace of its own, because the message that would have begun
-    /// it was selected to have no span.
+    /// Whether the next message begins a trace of its own, because the message that would have
+    /// begun it was selected to have no span.
     is_cut: bool,
 }
 
@@ -79,8 +79,9 @@ impl Relation {
         }
     }
 
-    /// The same for a message that was selected to have no span. The messages that it causes are under
-    /// the sender's span; or, if it would have begun a trace, the next message begins that trace.
+    /// The same for a message that was selected to have no span. The messages that it causes are
+    /// under the sender's span; or, if it would have begun a trace, the next message begins that
+    /// trace.
     pub(crate) fn without_span(self) -> Self {
         let cut = Hops { is_cut: true, ..Hops::default() };
         match self {

@@ -101,8 +101,8 @@ pub(crate) fn respond<A, M>(
         }
         Err(response) => response,
     };
-    // Nothing is to be recorded. actix may send the reply, since `ctx.spawn` and `ctx.wait`, through
-    // which it runs a future, carry the context.
+    // Nothing is to be recorded. actix may send the reply, since `ctx.spawn` and `ctx.wait`,
+    // through which it runs a future, carry the context.
     if !span.is_open() {
         return response.handle(ctx, tx);
     }
@@ -207,8 +207,8 @@ impl<A, M: Message, F> Drop for Answer<A, M, F> {
     }
 }
 
-/// A reply channel between the handler and the sender: `rx` gets the reply from actix, `tx` passes it
-/// on.
+/// A reply channel between the handler and the sender: `rx` gets the reply from actix, `tx` passes
+/// it on.
 struct Forward<A, R> {
     span: MessageSpan,
     rx: oneshot::Receiver<R>,
@@ -246,8 +246,9 @@ fn forward<A, M>(
     }
 }
 
-/// Whether the type of the response is known to be either a value, or one future that actix gives to
-/// `ctx.spawn` or `ctx.wait` and whose end is the reply. A type that is not known may spawn anything.
+/// Whether the type of the response is known to be either a value, or one future that actix gives
+/// to `ctx.spawn` or `ctx.wait` and whose end is the reply. A type that is not known may spawn
+/// anything.
 fn is_one_actor_future<A, M>(response: &A::Result) -> bool
 where
     A: TracedActor + Handler<M>,

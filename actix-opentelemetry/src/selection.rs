@@ -7,10 +7,10 @@ use std::sync::{PoisonError, RwLock};
 
 /// Which actors and messages have spans.
 ///
-/// A message without a span carries its context all the same. The spans that it causes are kept: they
-/// are under the sender's span; or, for a timer and a message that would have begun a trace, in traces
-/// of their own. (A sampler that drops a span by its name would drop all spans below it too.) Metrics
-/// count the message as before.
+/// A message without a span carries its context all the same. The spans that it causes are kept:
+/// they are under the sender's span; or, for a timer and a message that would have begun a trace,
+/// in traces of their own. (A sampler that drops a span by its name would drop all spans below it
+/// too.) Metrics count the message as before.
 ///
 /// As a string, such as the value of an environment variable, a selection is a list of `PATTERN=on`
 /// and `PATTERN=off` with commas between them. A pattern is `Actor` or `Actor::Message`:
@@ -145,8 +145,8 @@ static SELECTION: RwLock<Selection> = RwLock::new(Selection::new());
 /// selection that it is from, so that nothing is looked up while the selection stays the same.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// Chooses which messages have spans from now on, in the whole process. It may be called again at any
-/// time; messages that are being handled keep their spans.
+/// Chooses which messages have spans from now on, in the whole process. It may be called again at
+/// any time; messages that are being handled keep their spans.
 pub fn set_selection(selection: Selection) {
     let mut current = SELECTION.write().unwrap_or_else(PoisonError::into_inner);
     *current = selection;

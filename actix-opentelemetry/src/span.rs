@@ -22,10 +22,10 @@ use crate::tracer;
 
 /// The context in which a message is handled, and the message's span if it has one.
 ///
-/// It is made on the sender's side, with the sender's context ([`sent`](Self::sent)). In the receiver
-/// the span is started ([`start`](Self::start)), the handler runs in it ([`run`](Self::run)), and it
-/// ends with the reply ([`end_with`](Self::end_with)). If it is dropped before that, it ends as
-/// [`Outcome::Abandoned`], so that no span stays open.
+/// It is made on the sender's side, with the sender's context ([`sent`](Self::sent)). In the
+/// receiver the span is started ([`start`](Self::start)), the handler runs in it
+/// ([`run`](Self::run)), and it ends with the reply ([`end_with`](Self::end_with)). If it is
+/// dropped before that, it ends as [`Outcome::Abandoned`], so that no span stays open.
 #[derive(Debug, Default)]
 pub(crate) struct MessageSpan {
     cx: Context,
@@ -48,7 +48,8 @@ impl MessageSpan {
         Self { cx, has_span: false, has_failed: false, stopwatch: None, log }
     }
 
-    /// Another message in the same context: an interval or a stream is set once and fires many times.
+    /// Another message in the same context: an interval or a stream is set once and fires many
+    /// times.
     pub(crate) fn again(&self) -> Self {
         Self::logged(self.cx.clone(), self.log.clone())
     }
@@ -63,8 +64,8 @@ impl MessageSpan {
         Self::logged(cx, log)
     }
 
-    /// Starts the span of a message that has reached its actor, if it has one. Returns the context to
-    /// [`run`](Self::run) the handler in.
+    /// Starts the span of a message that has reached its actor, if it has one. Returns the context
+    /// to [`run`](Self::run) the handler in.
     pub(crate) fn start<A: TracedActor>(
         &mut self,
         actor: &A,
@@ -97,8 +98,8 @@ impl MessageSpan {
         cx
     }
 
-    /// Records that the actor panicked in [`TracedActor::attributes`]. The message is handled all the
-    /// same.
+    /// Records that the actor panicked in [`TracedActor::attributes`]. The message is handled all
+    /// the same.
     #[cold]
     fn fail<A: TracedActor>(&mut self, message: String) {
         measure::panicked(A::NAME);
@@ -205,11 +206,11 @@ impl MessageSpan {
         self.has_span || self.stopwatch.is_some()
     }
 
-    /// Runs the handler and sends its reply in the context that [`start`](Self::start) returned. A panic
-    /// ends the span and goes on.
+    /// Runs the handler and sends its reply in the context that [`start`](Self::start) returned. A
+    /// panic ends the span and goes on.
     ///
-    /// `respond` gets a reference to the span, because most replies end it at once. A reply that comes
-    /// later [takes](Self::take) the span along.
+    /// `respond` gets a reference to the span, because most replies end it at once. A reply that
+    /// comes later [takes](Self::take) the span along.
     pub(crate) fn run<C, R>(
         &mut self,
         cx: Context,
@@ -239,8 +240,8 @@ impl MessageSpan {
         }
     }
 
-    /// Runs more of the message's code in its context, such as a poll of its future. A panic ends the
-    /// span and goes on.
+    /// Runs more of the message's code in its context, such as a poll of its future. A panic ends
+    /// the span and goes on.
     pub(crate) fn enter<R>(&mut self, code: impl FnOnce() -> R) -> R {
         let log = self.log.clone();
         let _entered = log.enter();
@@ -251,7 +252,8 @@ impl MessageSpan {
         catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| self.panicked(payload))
     }
 
-    /// Runs code in the message's context that is no part of handling it, such as dropping the message.
+    /// Runs code in the message's context that is no part of handling it, such as dropping the
+    /// message.
     pub(crate) fn within<R>(&self, code: impl FnOnce() -> R) -> R {
         let _entered = self.log.enter();
         let _guard = attach(self.cx.clone());
@@ -314,8 +316,8 @@ impl Drop for MessageSpan {
     }
 }
 
-/// The attributes of a message, with those that the actor adds. If the actor panics there, `panic` gets
-/// the message of the panic.
+/// The attributes of a message, with those that the actor adds. If the actor panics there, `panic`
+/// gets the message of the panic.
 fn attributes_with_own<A: TracedActor>(
     operation: &'static Operation,
     wait: Option<Duration>,

@@ -8,8 +8,8 @@ use opentelemetry::trace::FutureExt;
 /// It is [`actix_rt::spawn`] (which is `actix::spawn`) with the trace, the baggage and the context
 /// values of the caller, and with the feature `tracing` in the current `tracing` span.
 ///
-/// It makes no span. What the future does (asks, HTTP requests, spans of its own) is recorded under the
-/// span that is current now.
+/// It makes no span. What the future does (asks, HTTP requests, spans of its own) is recorded under
+/// the span that is current now.
 ///
 /// # Panics
 ///

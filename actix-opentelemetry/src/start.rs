@@ -13,8 +13,8 @@ use crate::supervisor::TracedSupervisor;
 /// Starts traced actors, as [`actix::Actor::start`] and similar functions start others. Those are
 /// bound to actix's own context.
 ///
-/// An actor starts outside any trace, even if a request starts it. In [`actix::Actor::started`], and
-/// in the closures given here, the current context is empty, unless [`TracedActor::START`] says
+/// An actor starts outside any trace, even if a request starts it. In [`actix::Actor::started`],
+/// and in the closures given here, the current context is empty, unless [`TracedActor::START`] says
 /// otherwise.
 pub trait TracedStart: TracedActor<Context = TracedContext<Self>> {
     /// Starts the actor on the current arbiter; the counterpart of [`actix::Actor::start`].

@@ -60,7 +60,8 @@ where
 {
     let factory: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(factory);
     let (queue, messages) = unbounded();
-    // The mailbox needs no bound of its own: a task moves its messages to the threads' queue at once.
+    // The mailbox needs no bound of its own: a task moves its messages to the threads' queue at
+    // once.
     let (tx, rx) = channel(0);
     for _ in 0..threads {
         let worker = Worker { factory: Arc::clone(&factory), messages: messages.clone() };
@@ -168,7 +169,8 @@ fn respond<A, M>(
             send(tx, reply);
         }
         Err(TryRecvError::Closed) => span.end(Outcome::NoReply),
-        // The reply will be sent later, from another thread. This thread has no runtime to wait for it.
+        // The reply will be sent later, from another thread. This thread has no runtime to wait for
+        // it.
         Err(TryRecvError::Empty) => {
             System::current().arbiter().spawn(async move {
                 match rx.await {

@@ -26,17 +26,18 @@
 //! ```
 //!
 //! A line is the span's name and kind, then, where there are any, the status with its
-//! `error.type`, the attributes that were asked for, the events if they were asked for, and the names
-//! of the spans it links to:
+//! `error.type`, the attributes that were asked for, the events if they were asked for, and the
+//! names of the spans it links to:
 //!
 //! ```text
 //! ask Aisle Reserve INTERNAL ERROR OutOfStock {aisle=produce} (retry) -> delayed Restocker
 //! ```
 //!
-//! A trace is printed with all traces that began with a link to it, because an actor begins such traces
-//! for timers, long chains and batches. A span that is in none of them, such as one whose context was
-//! lost, is found in [`Recorder::all_spans`], which has every span that has ended in the whole process.
-//! Other tests may run at the same time, so filter these by a name that only this test uses:
+//! A trace is printed with all traces that began with a link to it, because an actor begins such
+//! traces for timers, long chains and batches. A span that is in none of them, such as one whose
+//! context was lost, is found in [`Recorder::all_spans`], which has every span that has ended in
+//! the whole process. Other tests may run at the same time, so filter these by a name that only
+//! this test uses:
 //!
 //! ```
 //! use actix_opentelemetry::testing::{SpanTree, recorder};

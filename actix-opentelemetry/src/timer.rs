@@ -243,7 +243,8 @@ where
     IntervalFunc::new_at(start, interval, tick).finish()
 }
 
-/// The closure that runs at each tick. It is dropped in the context of the code that set the interval.
+/// The closure that runs at each tick. It is dropped in the context of the code that set the
+/// interval.
 struct Repeated<F> {
     task: Option<F>,
     setter: MessageSpan,

@@ -1,8 +1,9 @@
 //! This crate's tracer, which each thread keeps.
 //!
-//! Asking the global provider for a tracer takes a lock and several allocations, so each thread does
-//! it once, at its first span. A tracer that makes no spans, because no provider was set yet or the
-//! provider has been shut down, is thrown away, so that a provider that is set later is found.
+//! Asking the global provider for a tracer takes a lock and several allocations, so each thread
+//! does it once, at its first span. A tracer that makes no spans, because no provider was set yet
+//! or the provider has been shut down, is thrown away, so that a provider that is set later is
+//! found.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,7 +18,8 @@ thread_local! {
 
 /// Starts a span; `None` if there is no provider to start it with.
 ///
-/// `builder` is called a second time if the kept tracer belongs to a provider that has been shut down.
+/// `builder` is called a second time if the kept tracer belongs to a provider that has been shut
+/// down.
 pub(crate) fn start(builder: impl Fn() -> SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
     let (tracer, is_fresh) = kept();
     let span = tracer.build_with_context(builder(), parent);

@@ -1,5 +1,5 @@
-//! Outside a trace a traced ask allocates no more than a plain one. This is a binary of its own with
-//! one test, because the counting allocator belongs to the whole process.
+//! Outside a trace a traced ask allocates no more than a plain one. This is a binary of its own
+//! with one test, because the counting allocator belongs to the whole process.
 
 use std::alloc::System as SystemAllocator;
 
@@ -70,8 +70,8 @@ macro_rules! handlers {
 
 handlers!(Plain, Traced);
 
-/// How often a thousand of each message allocate. They are all sent once before, so that things that
-/// are made only once do not count.
+/// How often a thousand of each message allocate. They are all sent once before, so that things
+/// that are made only once do not count.
 async fn allocations<A>(addr: &Addr<A>) -> usize
 where
     A: Handler<Now> + Handler<Later> + Handler<LaterInActor>,

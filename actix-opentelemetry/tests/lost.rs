@@ -1,5 +1,5 @@
-//! The warning about messages that have lost their context. A test runs this program again as a process
-//! of its own, to read what it writes to standard error.
+//! The warning about messages that have lost their context. A test runs this program again as a
+//! process of its own, to read what it writes to standard error.
 
 // With the feature `tracing` it is an event, as `tests/tracing.rs` reads it.
 #![cfg(not(feature = "tracing"))]

@@ -334,8 +334,8 @@ async fn failures_are_counted_though_nothing_is_traced() {
     let stuck = ask(&trouble, Fail(Failure::Stuck)).timeout(Duration::from_millis(1));
     assert_eq!(stuck.await, Err(AskError::Timeout));
     trouble.do_send(Fail(Failure::Stuck));
-    // The first message fills the mailbox, which is not emptied before something is awaited, and the
-    // second finds no room. The first is given up, and so not handled.
+    // The first message fills the mailbox, which is not emptied before something is awaited, and
+    // the second finds no room. The first is given up, and so not handled.
     let given_up = ask(&trouble, Fail(Failure::Stuck));
     let refused = ask(&trouble, Fail(Failure::Stuck)).fail_when_full();
     assert_eq!(refused.await, Err(AskError::Full));

@@ -1,5 +1,5 @@
-//! A tracer provider that is set after the first message, and one that is shut down and replaced. This
-//! is a binary of its own because it sets the global provider.
+//! A tracer provider that is set after the first message, and one that is shut down and replaced.
+//! This is a binary of its own because it sets the global provider.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! How actors that keep themselves going (by timers, notifications, tells) are sampled. This is a binary
-//! of its own because its provider does not sample everything.
+//! How actors that keep themselves going (by timers, notifications, tells) are sampled. This is a
+//! binary of its own because its provider does not sample everything.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,8 +22,8 @@ use actix_opentelemetry::testing::{Recorder, SpanTree};
 use actix_opentelemetry::{RootPolicy, TracedActor, TracedContext, TracedStart};
 use tokio::sync::oneshot;
 
-/// Keeps every second root of each name (the second, the fourth, ...), and a tenth of the roots with
-/// "Ratio" in their name.
+/// Keeps every second root of each name (the second, the fourth, ...), and a tenth of the roots
+/// with "Ratio" in their name.
 #[derive(Debug, Clone, Default)]
 struct Roots(Arc<Mutex<HashMap<String, u64>>>);
 
@@ -239,8 +239,8 @@ async fn a_loop_of_tells_is_cut_in_an_unsampled_trace_too() {
     assert_cut_into_samples("Tell", "tell Tell Again");
 }
 
-/// 1001 messages are 58 traces of 17 messages (a root and sixteen hops) and one of fifteen. Every second
-/// trace is kept.
+/// 1001 messages are 58 traces of 17 messages (a root and sixteen hops) and one of fifteen. Every
+/// second trace is kept.
 fn assert_cut_into_samples(actor: &str, name: &str) {
     let trace: String =
         (0..17).map(|depth| format!("{}{name} INTERNAL\n", "  ".repeat(depth))).collect();

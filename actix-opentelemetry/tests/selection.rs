@@ -1,5 +1,5 @@
-//! Spans chosen at run time. This is a binary of its own with one test, because the selection belongs to
-//! the whole process.
+//! Spans chosen at run time. This is a binary of its own with one test, because the selection
+//! belongs to the whole process.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,6 +1,6 @@
-//! The feature `tracing`: log lines of a handler carry the fields of the sender's span, and this works
-//! together with a layer that makes OpenTelemetry spans of `tracing` spans. Each test has a subscriber
-//! of its own, on its own thread.
+//! The feature `tracing`: log lines of a handler carry the fields of the sender's span, and this
+//! works together with a layer that makes OpenTelemetry spans of `tracing` spans. Each test has a
+//! subscriber of its own, on its own thread.
 
 // tracing-opentelemetry 0.34 is for OpenTelemetry 0.33.
 #![cfg(not(feature = "opentelemetry_0_32"))]

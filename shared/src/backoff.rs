@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// Pauses that double from `first` on, and are never longer than `longest`.
 ///
-/// Wait a random part of the pause, so that clients that failed at the same moment do not come back at
-/// the same moment: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
+/// Wait a random part of the pause, so that clients that failed at the same moment do not come back
+/// at the same moment: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,7 +24,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The pause before the next attempt. `failures` is 0 after the first failure, 1 after the second.
+    /// The pause before the next attempt. `failures` is 0 after the first failure, 1 after the
+    /// second.
     pub fn pause(&self, failures: u32) -> Duration {
         self.first.saturating_mul(2_u32.saturating_pow(failures)).min(self.longest)
     }

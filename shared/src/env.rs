@@ -1,7 +1,7 @@
 //! Reads the command line and the environment, in the same way for every role.
 //!
-//! Each flag has an environment variable. clap reads both, and [`parse`] adds rules that clap does not
-//! have:
+//! Each flag has an environment variable. clap reads both, and [`parse`] adds rules that clap does
+//! not have:
 //!
 //! - a variable that is set to nothing counts as unset, because Compose files (`${SHOPPER_RATE:-}`)
 //!   and Kubernetes templates make such variables;
@@ -18,8 +18,8 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-/// Reads the command line and the variables of its flags. If something is wrong with them, it says so
-/// and ends the process.
+/// Reads the command line and the variables of its flags. If something is wrong with them, it says
+/// so and ends the process.
 #[must_use]
 pub fn parse<C: Parser>() -> C {
     try_parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
@@ -54,8 +54,8 @@ pub fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// The most threads of one kind that a process may be asked for. Each takes memory before it has any
-/// work, so a slip of the finger must not ask for thousands.
+/// The most threads of one kind that a process may be asked for. Each takes memory before it has
+/// any work, so a slip of the finger must not ask for thousands.
 pub const MOST_THREADS: u16 = 256;
 
 /// Reads a number of threads, from 1 to [`MOST_THREADS`].
@@ -69,7 +69,8 @@ pub fn threads(text: &str) -> Result<NonZeroU16, String> {
     }
 }
 
-/// Parses `words` as if the variables of those arguments were not set for which `is_left_out` is true.
+/// Parses `words` as if the variables of those arguments were not set for which `is_left_out` is
+/// true.
 fn parse_without<C: Parser>(
     words: &[OsString],
     is_left_out: &dyn Fn(&Arg) -> bool,
@@ -99,10 +100,11 @@ fn is_blank(arg: &Arg) -> bool {
     variable(arg).is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
 }
 
-/// Adds the variable's name to `error`, beside the flag's, if the wrong value came from the variable.
+/// Adds the variable's name to `error`, beside the flag's, if the wrong value came from the
+/// variable.
 ///
-/// clap does not tell where a value came from. So the words are parsed again as if the variable were not
-/// set: if the error goes away or changes, the variable was its cause.
+/// clap does not tell where a value came from. So the words are parsed again as if the variable
+/// were not set: if the error goes away or changes, the variable was its cause.
 fn naming_variables<C: Parser>(words: &[OsString], mut error: Error) -> Error {
     let mut suspects = Vec::new();
     each_arg(C::command(), &mut |arg| {
@@ -132,8 +134,8 @@ fn naming_variables<C: Parser>(words: &[OsString], mut error: Error) -> Error {
     error
 }
 
-/// Takes the value out of `error` if it may hold a password, because what a program prints ends up in
-/// logs.
+/// Takes the value out of `error` if it may hold a password, because what a program prints ends up
+/// in logs.
 fn hiding_secrets<C: Parser>(mut error: Error) -> Error {
     let complaints = complaints(&error);
     each_arg(C::command(), &mut |arg| {

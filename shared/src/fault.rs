@@ -1,8 +1,8 @@
 //! Faults that one request asks for: a shopper sends them, and the store's actors honour them.
 //!
-//! A fault is baggage. It goes with its request into every actor that the request reaches, and nowhere
-//! else, so that one user's experiment does not affect the requests of others. An example, from the
-//! shopper's flag to the header of the answer:
+//! A fault is baggage. It goes with its request into every actor that the request reaches, and
+//! nowhere else, so that one user's experiment does not affect the requests of others. An example,
+//! from the shopper's flag to the header of the answer:
 //!
 //! ```text
 //! shopper --fault panic=Checkout
@@ -10,9 +10,9 @@
 //!     grocery-faults: honoured;struck=1             on the answer
 //! ```
 //!
-//! A user can see what a fault did. `GET /faults` says which faults a store honours ([`FaultSupport`]),
-//! and the answer to a request with faults says for each one what became of it ([`FaultOutcome`]), in
-//! the header [`OUTCOMES_HEADER`].
+//! A user can see what a fault did. `GET /faults` says which faults a store honours
+//! ([`FaultSupport`]), and the answer to a request with faults says for each one what became of it
+//! ([`FaultOutcome`]), in the header [`OUTCOMES_HEADER`].
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -27,8 +27,8 @@ pub const BAGGAGE_KEY: &str = "grocery.fault";
 /// The header of an answer that says what became of the faults that the request asked for: a
 /// [`FaultOutcome`] for each, in the same order, separated by commas.
 ///
-/// An answer without this header comes from a server that has seen no fault: it does not know faults, or
-/// the baggage did not arrive.
+/// An answer without this header comes from a server that has seen no fault: it does not know
+/// faults, or the baggage did not arrive.
 pub const OUTCOMES_HEADER: &str = "grocery-faults";
 
 /// The most faults that one request may ask for. The store ignores those after that.
@@ -155,8 +155,8 @@ pub enum Ignored {
 pub struct FaultOutcomeError(String);
 
 impl Fault {
-    /// Reads the value of the baggage entry [`BAGGAGE_KEY`]: faults separated by `;`. Each part is read
-    /// by itself, and one that is not a fault is an error.
+    /// Reads the value of the baggage entry [`BAGGAGE_KEY`]: faults separated by `;`. Each part is
+    /// read by itself, and one that is not a fault is an error.
     pub fn read_all(value: &str) -> impl Iterator<Item = Result<Self, FaultError>> {
         value.split(';').filter(|part| !part.trim().is_empty()).map(str::parse)
     }

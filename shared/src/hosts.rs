@@ -1,9 +1,9 @@
 //! Which `Host` header a server answers to, as a protection against DNS rebinding.
 //!
-//! Other machines cannot reach a server on the loopback interface, but a web page that a browser on this
-//! machine shows can. Its domain name, say `evil.example`, can be made to point to 127.0.0.1, and then
-//! the browser lets the page send requests as if to its own server. Such a request can be told by its
-//! `Host` header, which is `evil.example`.
+//! Other machines cannot reach a server on the loopback interface, but a web page that a browser on
+//! this machine shows can. Its domain name, say `evil.example`, can be made to point to 127.0.0.1,
+//! and then the browser lets the page send requests as if to its own server. Such a request can be
+//! told by its `Host` header, which is `evil.example`.
 
 use std::{
     fmt,
@@ -39,9 +39,9 @@ pub struct HostName(String);
 pub struct HostNameError(String);
 
 impl AllowedHosts {
-    /// The hosts that a server on `address` answers to: the names of the loopback interface and those
-    /// that are listed. A server that listens beyond loopback and has no list answers to every name: it
-    /// serves other machines, under names that it cannot know.
+    /// The hosts that a server on `address` answers to: the names of the loopback interface and
+    /// those that are listed. A server that listens beyond loopback and has no list answers to
+    /// every name: it serves other machines, under names that it cannot know.
     pub fn of(address: SocketAddr, listed: &[HostName]) -> Self {
         let is_closed = address.ip().is_loopback() || !listed.is_empty();
         Self { names: is_closed.then(|| listed.to_vec()) }
@@ -78,7 +78,8 @@ impl fmt::Display for HostName {
     }
 }
 
-/// The host of `host:port`, without the brackets around an IPv6 address and without a dot at the end.
+/// The host of `host:port`, without the brackets around an IPv6 address and without a dot at the
+/// end.
 fn without_port(host: &str) -> &str {
     let name = match host.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next(),

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Reads an address with its port, such as `127.0.0.1:5000` or `[::1]:5000`. It is the value parser of
-/// all flags that say where to listen.
+/// Reads an address with its port, such as `127.0.0.1:5000` or `[::1]:5000`. It is the value parser
+/// of all flags that say where to listen.
 ///
 /// # Errors
 /// A text that says what was expected, with an example made from the wrong value where possible.

@@ -1,7 +1,7 @@
 //! Money as whole cents: a decimal number with two places on the wire, never a binary float.
 //!
-//! A float cannot hold 0.29, and `(0.29 * 100.0) as u64` is 28. Here a price is read from the digits
-//! of the JSON number themselves and written back as digits, so that what goes in comes out.
+//! A float cannot hold 0.29, and `(0.29 * 100.0) as u64` is 28. Here a price is read from the
+//! digits of the JSON number themselves and written back as digits, so that what goes in comes out.
 
 use std::{fmt, str::FromStr};
 
@@ -72,7 +72,8 @@ impl FromStr for Money {
     }
 }
 
-/// Reads `12`, `12.5` and `12.50`. A text with anything else, such as a sign or an exponent, is `None`.
+/// Reads `12`, `12.5` and `12.50`. A text with anything else, such as a sign or an exponent, is
+/// `None`.
 fn parse_cents(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "00"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

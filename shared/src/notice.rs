@@ -1,8 +1,8 @@
 //! Logging a thing that happens often only twice: when it begins and when it is over.
 //!
-//! Such a thing is a backend that is down, or a flood of requests that are refused. A line in the log
-//! for each occurrence would bury all other lines, and would cost more than the occurrence itself. A
-//! [`Notice`] counts the occurrences, and tells its owner at which two moments to log.
+//! Such a thing is a backend that is down, or a flood of requests that are refused. A line in the
+//! log for each occurrence would bury all other lines, and would cost more than the occurrence
+//! itself. A [`Notice`] counts the occurrences, and tells its owner at which two moments to log.
 //!
 //! ```
 //! use shared::notice::Notice;
@@ -67,8 +67,8 @@ impl Notice {
         self.occurred_at(Instant::now())
     }
 
-    /// Ends it, when the caller knows that it is over: a request has succeeded, a backend has answered.
-    /// Returns `Some` if it was going on: then log that it is over.
+    /// Ends it, when the caller knows that it is over: a request has succeeded, a backend has
+    /// answered. Returns `Some` if it was going on: then log that it is over.
     pub fn over(&self) -> Option<Over> {
         if !self.is_going_on() {
             return None;
@@ -80,8 +80,8 @@ impl Notice {
         (count > 0).then_some(Over { count, lasted: Duration::from_nanos(lasted_ns) })
     }
 
-    /// Ends it if it has not happened for as long as `calm`. This is for a thing of which the end cannot
-    /// be seen otherwise, such as a flood. Call it every now and then.
+    /// Ends it if it has not happened for as long as `calm`. This is for a thing of which the end
+    /// cannot be seen otherwise, such as a flood. Call it every now and then.
     pub fn over_after(&self, calm: Duration) -> Option<Over> {
         self.over_after_at(calm, Instant::now())
     }

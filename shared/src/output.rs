@@ -1,16 +1,17 @@
 //! Standard error and standard output for a process that must not wait for their readers.
 //!
-//! A pipe or a terminal that is not read (a frozen ssh, `| less`, a stalled log agent) becomes full, and
-//! then a thread that writes to it waits. A thread that serves requests or handles signals must not wait.
-//! So each stream is written by a thread that may wait:
+//! A pipe or a terminal that is not read (a frozen ssh, `| less`, a stalled log agent) becomes
+//! full, and then a thread that writes to it waits. A thread that serves requests or handles
+//! signals must not wait. So each stream is written by a thread that may wait:
 //!
-//! - Standard error has a queue, [`stderr`], and a thread behind it. Lines for which the queue has no
-//!   room are dropped. As soon as something can be written again, a line says how many these were.
-//! - Standard output is used for spans and metrics, which their exporters write on threads of their own
-//!   and with queues of their own. So [`Stdout`] writes at once.
+//! - Standard error has a queue, [`stderr`], and a thread behind it. Lines for which the queue has
+//!   no room are dropped. As soon as something can be written again, a line says how many these
+//!   were.
+//! - Standard output is used for spans and metrics, which their exporters write on threads of their
+//!   own and with queues of their own. So [`Stdout`] writes at once.
 //!
-//! `tracing-appender` has such a queue too, but it counts lines instead of bytes, does not say how many
-//! lines were dropped, and prints to standard output when it cannot end in time.
+//! `tracing-appender` has such a queue too, but it counts lines instead of bytes, does not say how
+//! many lines were dropped, and prints to standard output when it cannot end in time.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -37,8 +38,8 @@ pub fn stderr() -> BoundedWriter {
     STDERR.get_or_init(|| BoundedWriter::new("stderr", io::stderr(), CAPACITY_BYTES)).clone()
 }
 
-/// Waits a short time for the last lines of this process to be written. Call it last: lines that are
-/// written to [`stderr`] later may be lost.
+/// Waits a short time for the last lines of this process to be written. Call it last: lines that
+/// are written to [`stderr`] later may be lost.
 pub fn finish() {
     stderr().flush_within(LAST_LINES_TIMEOUT);
 }
@@ -112,7 +113,8 @@ impl BoundedWriter {
         self.0.lock().is_empty()
     }
 
-    /// Waits until all has reached the stream, but no longer than `timeout`. Returns whether it has.
+    /// Waits until all has reached the stream, but no longer than `timeout`. Returns whether it
+    /// has.
     pub fn flush_within(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let mut queue = self.0.lock();
@@ -132,8 +134,8 @@ impl BoundedWriter {
         self.0.lock().reserve_bytes = RESERVE_BYTES;
     }
 
-    /// Sets what is written if the process ends at once, such as the codes that restore a terminal. Empty
-    /// means nothing.
+    /// Sets what is written if the process ends at once, such as the codes that restore a terminal.
+    /// Empty means nothing.
     pub fn set_epilogue(&self, bytes: Vec<u8>) {
         self.0.lock().epilogue = bytes;
     }
@@ -239,8 +241,9 @@ impl Queue {
 
 /// Standard output, for a thread that may wait for its reader.
 ///
-/// It says when the reader has gone, so that the process can stop: a program whose output cannot be read
-/// ends, as `yes` does in `yes | head -1`. [`Stop::stdout`](crate::signal::Stop::stdout) makes one.
+/// It says when the reader has gone, so that the process can stop: a program whose output cannot be
+/// read ends, as `yes` does in `yes | head -1`. [`Stop::stdout`](crate::signal::Stop::stdout) makes
+/// one.
 pub struct Stdout {
     reader_gone: Box<dyn Fn() + Send>,
 }

@@ -91,8 +91,8 @@ pub struct BasketItem {
     pub quantity: u32,
 }
 
-/// Makes a type readable only from a JSON object. serde's derived code would also read an array of the
-/// fields' values, which the OpenAPI document does not describe.
+/// Makes a type readable only from a JSON object. serde's derived code would also read an array of
+/// the fields' values, which the OpenAPI document does not describe.
 ///
 /// The type has `#[serde(remote = "Self")]`. By that, serde derives inherent functions of the type
 /// instead of the traits; the traits are implemented here and call these functions.

@@ -1,7 +1,7 @@
 //! Reading a command line and the variables of its flags.
 //!
-//! A test cannot set a variable of its own process. So each test starts this program again and has it
-//! run only [`show`], which prints what it read.
+//! A test cannot set a variable of its own process. So each test starts this program again and has
+//! it run only [`show`], which prints what it read.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command};
 
@@ -148,7 +148,8 @@ fn a_variable_that_is_not_text_is_named() {
     );
 }
 
-/// Each thread takes memory before it has any work, so a slip of the finger must not start thousands.
+/// Each thread takes memory before it has any work, so a slip of the finger must not start
+/// thousands.
 #[test]
 fn threads_are_bounded() {
     assert_eq!(env::threads("1").unwrap().get(), 1);

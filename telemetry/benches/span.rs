@@ -2,7 +2,8 @@
 //!
 //! The two of a pair differ only in the processor: the SDK's batch processor alone, or with the
 //! accounting in front of it. Spans are made in portions that the queue can hold, and between two
-//! portions the clock is stopped until the queue is empty. So no span is dropped, which would be cheaper.
+//! portions the clock is stopped until the queue is empty. So no span is dropped, which would be
+//! cheaper.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opentelemetry::trace::{Span as _, SpanBuilder, Tracer as _, TracerProvider as _};
@@ -29,7 +30,8 @@ fn span(criterion: &mut Criterion) {
         b.iter_custom(|n| time(counted.tracers(), n));
     });
 
-    // opentelemetry-otlp makes an HTTP client of its own here, which needs a provider of cryptography.
+    // opentelemetry-otlp makes an HTTP client of its own here, which needs a provider of
+    // cryptography.
     rustls::crypto::ring::default_provider().install_default().ok();
     let counted = pipeline("otlp", &sink);
     let exporter = SpanExporter::builder()

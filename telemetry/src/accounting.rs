@@ -1,15 +1,15 @@
 //! Counts where every span went: the counters, and the totals that are read from them.
 //!
-//! The SDK mentions a dropped span in its log at best. Here each span that ended is, for each exporter,
-//! either exported, failed, dropped, or (while the process runs) still queued, and the totals can be
-//! read at any time.
+//! The SDK mentions a dropped span in its log at best. Here each span that ended is, for each
+//! exporter, either exported, failed, dropped, or (while the process runs) still queued, and the
+//! totals can be read at any time.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A counter on a cache line of its own, so that threads that end spans and threads that export them do
-/// not slow one another down.
+/// A counter on a cache line of its own, so that threads that end spans and threads that export
+/// them do not slow one another down.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Counter(AtomicU64);
@@ -48,7 +48,8 @@ pub(super) struct ExporterCounters {
     pub(super) rejected: Counter,
     /// Spans that found the queue full.
     pub(super) dropped: Counter,
-    /// Set when the exporter has been shut down. Spans that are not delivered by then count as dropped.
+    /// Set when the exporter has been shut down. Spans that are not delivered by then count as
+    /// dropped.
     pub(super) closed: AtomicBool,
 }
 
@@ -105,8 +106,8 @@ impl Accounting {
                 (of, exported, failed + rejected, rejected, dropped, waiting)
             })
             .collect();
-        // Read last. A span is counted as ended before it is counted as anything else, so this total
-        // is never smaller than the sum of the others.
+        // Read last. A span is counted as ended before it is counted as anything else, so this
+        // total is never smaller than the sum of the others.
         let ended = self.0.ended.get();
         let exporters = read
             .into_iter()
@@ -170,7 +171,8 @@ pub struct ExporterTotals {
     pub exported: u64,
     /// Spans that the backend did not take, for any reason.
     pub failed: u64,
-    /// Of those that failed, the ones that the backend received and rejected: OTLP's partial success.
+    /// Of those that failed, the ones that the backend received and rejected: OTLP's partial
+    /// success.
     pub rejected: u64,
     /// Spans that found the queue full, or were not delivered when the process had to end.
     pub dropped: u64,

@@ -1,7 +1,7 @@
 //! The configuration: every environment variable that telemetry obeys, read and checked.
 //!
-//! The names and meanings are those of the OpenTelemetry specification, with one difference: a value
-//! that is unknown or malformed stops the start, with an error that names the variable. The
+//! The names and meanings are those of the OpenTelemetry specification, with one difference: a
+//! value that is unknown or malformed stops the start, with an error that names the variable. The
 //! specification would have it warned about and ignored, and with [`LENIENT`] set that is what
 //! happens. An empty variable counts as unset.
 //!
@@ -86,9 +86,10 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// For the first value that is wrong: [`TelemetryError::Invalid`] if it is unknown or malformed,
-    /// [`TelemetryError::NotUnicode`] if it is not text, and [`TelemetryError::Unusable`] if it names
-    /// a certificate or an agent that cannot be used. With [`LENIENT`] set, only the last.
+    /// For the first value that is wrong: [`TelemetryError::Invalid`] if it is unknown or
+    /// malformed, [`TelemetryError::NotUnicode`] if it is not text, and
+    /// [`TelemetryError::Unusable`] if it names a certificate or an agent that cannot be used. With
+    /// [`LENIENT`] set, only the last.
     pub fn from_env() -> Result<Self, TelemetryError> {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         Self::read(&|name| std::env::var_os(name))

@@ -1,7 +1,8 @@
 //! The exporter `console`: spans and metrics as text on a stream.
 //!
-//! The text is that of opentelemetry-stdout. That crate itself cannot be used: it prints by `println!`,
-//! which panics when the reader of the stream has gone, and it prints to standard output only.
+//! The text is that of opentelemetry-stdout. That crate itself cannot be used: it prints by
+//! `println!`, which panics when the reader of the stream has gone, and it prints to standard
+//! output only.
 
 mod metrics;
 mod spans;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 /// Why [`Telemetry::init`](crate::Telemetry::init) refused to start.
 ///
-/// A process whose telemetry is set up wrongly stops at once and says what to change. A variable that
-/// is silently ignored would be noticed only when the traces are needed.
+/// A process whose telemetry is set up wrongly stops at once and says what to change. A variable
+/// that is silently ignored would be noticed only when the traces are needed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TelemetryError {
@@ -19,10 +19,10 @@ pub enum TelemetryError {
         /// What it may hold.
         expected: Cow<'static, str>,
     },
-    /// A variable names a certificate, a key or a Jaeger agent that cannot be used. This is an error
-    /// even with [`LENIENT`](crate::config::LENIENT) set: without the certificate the connection
-    /// would be less secure than asked for, and opentelemetry-jaeger reads the agent's variables
-    /// itself.
+    /// A variable names a certificate, a key or a Jaeger agent that cannot be used. This is an
+    /// error even with [`LENIENT`](crate::config::LENIENT) set: without the certificate the
+    /// connection would be less secure than asked for, and opentelemetry-jaeger reads the agent's
+    /// variables itself.
     #[error("{variable}={value:?} is not valid: expected {expected}")]
     Unusable {
         /// The environment variable.

@@ -1,8 +1,8 @@
 //! What an exporter is in this crate: it delivers a batch, and returns what became of the batch.
 //!
 //! The SDK's own trait for exporters returns only success or failure. [`Deliver`] returns an
-//! [`Outcome`], which also counts the spans that a backend rejected. [`AccountingExporter`] wraps each
-//! exporter, so that the SDK can call it, and counts the outcomes.
+//! [`Outcome`], which also counts the spans that a backend rejected. [`AccountingExporter`] wraps
+//! each exporter, so that the SDK can call it, and counts the outcomes.
 
 use crate::accounting::ExporterCounters;
 use crate::health::Health;
@@ -109,8 +109,8 @@ impl<D: Deliver> AccountingExporter<D> {
         AccountingExporter { inner, counters, health, broken: AtomicBool::new(false) }
     }
 
-    /// Delivers through `inner`. A panic there becomes an error, because it would end the exporter's
-    /// thread.
+    /// Delivers through `inner`. A panic there becomes an error, because it would end the
+    /// exporter's thread.
     async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
         let spans = batch.len() as u64;
         let failed =

@@ -1,5 +1,5 @@
-//! Logs how a backend is doing: one line when something goes wrong with it, and one when that is over,
-//! however many batches are affected in between.
+//! Logs how a backend is doing: one line when something goes wrong with it, and one when that is
+//! over, however many batches are affected in between.
 
 use crate::outcome::Outcome;
 use shared::notice::Notice;

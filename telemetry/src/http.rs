@@ -1,17 +1,18 @@
 //! The HTTP client that the exporters share, and what an answer means.
 //!
-//! OTLP over HTTP, Zipkin and Jaeger's collector, spans and metrics all send through [`Post`]. Its rules
-//! are the same for all:
+//! OTLP over HTTP, Zipkin and Jaeger's collector, spans and metrics all send through [`Post`]. Its
+//! rules are the same for all:
 //!
-//! - Only the protocol's own answer is success. A page of HTML is a failure even with status 200. No
-//!   redirect is followed, because that could drop the body or send secret headers to another host.
+//! - Only the protocol's own answer is success. A page of HTML is a failure even with status 200.
+//!   No redirect is followed, because that could drop the body or send secret headers to another
+//!   host.
 //! - A request that may be taken later is sent again: see [`retry`](crate::retry).
 //! - An address of this machine is never reached through a proxy.
 //! - Certificates are loaded for `https://` only.
 //!
 //! The client is blocking and runs on the exporters' own threads, so it needs none of the service's
-//! runtimes. The batch processor suppresses telemetry on those threads, so that sending spans makes no
-//! spans.
+//! runtimes. The batch processor suppresses telemetry on those threads, so that sending spans makes
+//! no spans.
 
 use crate::error::TelemetryError;
 use crate::outcome::{Accepted, Again, Failure, quoted};
@@ -49,8 +50,8 @@ pub(crate) type ReadAnswer = fn(Option<&str>, &[u8]) -> Result<Accepted, String>
 
 /// A client for one endpoint, which keeps what became of the last request.
 ///
-/// The exporters of other crates build the requests, but do not return the answers. So they are given
-/// this as their HTTP client. It always tells them that all went well, and keeps the
+/// The exporters of other crates build the requests, but do not return the answers. So they are
+/// given this as their HTTP client. It always tells them that all went well, and keeps the
 /// [outcome](Self::outcome) for the accounting:
 ///
 /// ```text
@@ -316,8 +317,8 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     error.downcast_ref()
 }
 
-/// The texts of the causes of `error`, each once. The text of `error` itself is left out, because it
-/// repeats the URL.
+/// The texts of the causes of `error`, each once. The text of `error` itself is left out, because
+/// it repeats the URL.
 fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts: Vec<String> = chain(error).skip(1).map(ToString::to_string).collect();
     texts.dedup();

@@ -1,23 +1,23 @@
 //! The exporter `jaeger`, for a Jaeger before 1.35, which does not take OTLP yet. It uses the last
 //! release of opentelemetry-jaeger.
 //!
-//! That crate is written for opentelemetry 0.23, so spans are converted first (`jaeger/convert.rs`).
-//! This module is the only one that may use the deprecated crate.
+//! That crate is written for opentelemetry 0.23, so spans are converted first
+//! (`jaeger/convert.rs`). This module is the only one that may use the deprecated crate.
 //!
 //! The crate is unmaintained and brings thrift 0.17, whose *reading* of Thrift has known faults
 //! (CVE-2026-43871, CVE-2026-55969). These cannot be reached, because nothing that comes from the
 //! network is read as Thrift here:
 //!
-//! - to an agent, `emitBatch` is `oneway`: the client writes a datagram and reads no answer. Its input
-//!   is a `TNoopChannel`, and its socket is only sent to;
+//! - to an agent, `emitBatch` is `oneway`: the client writes a datagram and reads no answer. Its
+//!   input is a `TNoopChannel`, and its socket is only sent to;
 //! - a collector's answer over HTTP is read by [`Post`], which looks at the status and the content
 //!   type, and hands on an empty body; opentelemetry-jaeger looks at the status alone.
 //!
 //! `tests/it/jaeger.rs` shows both with an agent and a collector that answer with hostile Thrift.
 //!
-//! A sender over UDP does not know what arrives, so spans count as exported when they have been sent.
-//! Datagrams are small and are sent one at a time, so that the receiver's socket buffer does not
-//! overflow.
+//! A sender over UDP does not know what arrives, so spans count as exported when they have been
+//! sent. Datagrams are small and are sent one at a time, so that the receiver's socket buffer does
+//! not overflow.
 #![expect(deprecated, reason = "the crate is deprecated as a whole, in favour of OTLP")]
 
 mod convert;
@@ -42,16 +42,16 @@ use opentelemetry_sdk_0_23 as old_sdk;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The payload of most datagrams, in bytes. A socket buffer of Linux's default size holds about twenty
-/// of them.
+/// The payload of most datagrams, in bytes. A socket buffer of Linux's default size holds about
+/// twenty of them.
 const PACKET_BYTES: usize = 8_192;
 
-/// The largest payload of a datagram that Jaeger's agent accepts, in bytes. It is used for a single span
-/// that needs it: <https://www.jaegertracing.io/docs/1.21/client-features/>
+/// The largest payload of a datagram that Jaeger's agent accepts, in bytes. It is used for a single
+/// span that needs it: <https://www.jaegertracing.io/docs/1.21/client-features/>
 const MAX_PACKET_BYTES: usize = 65_000;
 
-/// The pause after a datagram, in which the receiver can read it. It limits the rate to 8 MB/s, which is
-/// about 15,000 spans a second.
+/// The pause after a datagram, in which the receiver can read it. It limits the rate to 8 MB/s,
+/// which is about 15,000 spans a second.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Sends spans to a Jaeger agent or collector by Jaeger's own protocol.
@@ -154,9 +154,9 @@ async fn send<E: std::fmt::Display>(
 #[derive(Debug)]
 struct Agent {
     address: String,
-    /// Sends datagrams of up to [`PACKET_BYTES`]. It is built when it is needed first and again after
-    /// a failure: building it looks up the agent's name, which may be unknown at the start or belong
-    /// to another address after a restart.
+    /// Sends datagrams of up to [`PACKET_BYTES`]. It is built when it is needed first and again
+    /// after a failure: building it looks up the agent's name, which may be unknown at the start or
+    /// belong to another address after a restart.
     small: Mutex<Option<Exporter>>,
     /// Sends a single span of up to [`MAX_PACKET_BYTES`].
     large: Mutex<Option<Exporter>>,
@@ -167,8 +167,8 @@ impl Agent {
     async fn deliver(&self, batch: Vec<OldSpan>, resource: &old_sdk::Resource) -> Outcome {
         let mut outcome = Outcome::default();
         let mut left = &batch[..];
-        // How many spans fit into a datagram is found out by trying: half as many after one that was
-        // too large, and one more after each that was sent.
+        // How many spans fit into a datagram is found out by trying: half as many after one that
+        // was too large, and one more after each that was sent.
         let mut count = 16;
         while !left.is_empty() {
             let (part, rest) = left.split_at(count.min(left.len()));

@@ -2,8 +2,8 @@
 //!
 //! # Map of the crate
 //!
-//! This is the only crate of the workspace that names the OpenTelemetry SDK and the exporters. Its files
-//! in the order to read them, which follows a span from its start to its backend:
+//! This is the only crate of the workspace that names the OpenTelemetry SDK and the exporters. Its
+//! files in the order to read them, which follows a span from its start to its backend:
 //!
 //! | file | what is in it |
 //! |---|---|
@@ -131,8 +131,8 @@ impl Telemetry {
         self.pipeline.meters().is_some()
     }
 
-    /// Sends the spans that are waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting line to
-    /// standard error. Only the first call does anything; others wait for it to end.
+    /// Sends the spans that are waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting
+    /// line to standard error. Only the first call does anything; others wait for it to end.
     pub fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN_TIMEOUT);
     }

@@ -40,8 +40,8 @@ pub(super) fn init(directives: &str, stream: BoxMakeWriter) -> Result<Repeats, T
     Ok(repeats)
 }
 
-/// False for what the exporters and the SDK log about every single batch that they could not deliver.
-/// [`Health`](crate::health::Health) logs it once for a whole outage.
+/// False for what the exporters and the SDK log about every single batch that they could not
+/// deliver. [`Health`](crate::health::Health) logs it once for a whole outage.
 fn is_said_once(metadata: &Metadata<'_>) -> bool {
     let per_batch = metadata.target().starts_with("opentelemetry")
         && metadata.name().starts_with("Export.Failed");

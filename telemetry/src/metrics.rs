@@ -1,5 +1,5 @@
-//! Metrics: the provider for the meters of the service and its libraries, and the accounting of spans as
-//! metrics.
+//! Metrics: the provider for the meters of the service and its libraries, and the accounting of
+//! spans as metrics.
 
 use crate::accounting::Accounting;
 use crate::config::{Config, MetricExporterConfig};
@@ -98,8 +98,8 @@ impl<E: PushMetricExporter> DeliverMetrics for Whole<E> {
     }
 }
 
-/// Makes instruments that read the accounting, with the names that the semantic conventions have for an
-/// SDK's own metrics: <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/>
+/// Makes instruments that read the accounting, with the names that the semantic conventions have
+/// for an SDK's own metrics: <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/>
 fn observe(meter: &Meter, accounting: &Accounting) {
     let name = |name: &'static str| KeyValue::new(OTEL_COMPONENT_NAME, name);
     let error = |of_type: &'static str| KeyValue::new(ERROR_TYPE, of_type);

@@ -1,5 +1,5 @@
-//! What became of a request to a backend: the answer to one attempt ([`Accepted`] or [`Failure`]), and
-//! the outcome of a whole batch ([`Outcome`]).
+//! What became of a request to a backend: the answer to one attempt ([`Accepted`] or [`Failure`]),
+//! and the outcome of a whole batch ([`Outcome`]).
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use std::time::Duration;
@@ -87,7 +87,8 @@ impl Outcome {
     }
 }
 
-/// Quotes a text from the network for a log line: it is cut short, and control characters are escaped.
+/// Quotes a text from the network for a log line: it is cut short, and control characters are
+/// escaped.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 200;
     let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();

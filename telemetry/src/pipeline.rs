@@ -36,8 +36,8 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Builds the pipeline that `config` describes. A disabled pipeline has no exporters and samples
-    /// nothing.
+    /// Builds the pipeline that `config` describes. A disabled pipeline has no exporters and
+    /// samples nothing.
     ///
     /// # Errors
     ///
@@ -98,8 +98,8 @@ impl Pipeline {
         self.accounting.clone()
     }
 
-    /// Sends the spans that are waiting and stops, within [`SHUTDOWN_TIMEOUT`]. Spans that could not be
-    /// sent by then are counted as dropped. Calling it again does nothing.
+    /// Sends the spans that are waiting and stops, within [`SHUTDOWN_TIMEOUT`]. Spans that could
+    /// not be sent by then are counted as dropped. Calling it again does nothing.
     pub fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN_TIMEOUT);
     }
@@ -107,8 +107,8 @@ impl Pipeline {
     /// Does the same as [`shutdown`](Self::shutdown), within `limit`.
     pub fn shutdown_within(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
-        // Spans go first, so that the last metrics have the final totals. A fifth of the time is kept
-        // for the metrics.
+        // Spans go first, so that the last metrics have the final totals. A fifth of the time is
+        // kept for the metrics.
         let for_spans = if self.meters.is_some() { limit * 4 / 5 } else { limit };
         // Exporters give up a little earlier, so that they can still report what failed.
         let [spans, metrics] = &self.closing;
@@ -117,8 +117,8 @@ impl Pipeline {
         // A failure has been logged by the exporter and is in the accounting.
         self.tracers.shutdown_with_timeout(for_spans).ok();
         if let Some(meters) = self.meters.clone() {
-            // Shutting down waits for the exporters without a limit. So it runs on a thread, which is
-            // left behind when time is up.
+            // Shutting down waits for the exporters without a limit. So it runs on a thread, which
+            // is left behind when time is up.
             let (done, is_done) = mpsc::channel();
             let shutdown = move || done.send(meters.shutdown().is_ok());
             let thread = std::thread::Builder::new().name("telemetry-flush".to_owned());

@@ -2,8 +2,8 @@
 //!
 //! Each exporter has one batch processor of the SDK (a bounded queue and a thread) to itself, so an
 //! exporter that hangs slows neither the others nor the service. The SDK's processor silently drops
-//! spans for which its queue has no room. So [`Queue::admit`] counts the spans that wait, admits no more
-//! than the queue holds, and counts those that it turns away:
+//! spans for which its queue has no room. So [`Queue::admit`] counts the spans that wait, admits no
+//! more than the queue holds, and counts those that it turns away:
 //!
 //! ```text
 //! span ends ──▶ admit ──▶ queue ──▶ thread ──▶ AccountingExporter ──▶ exported, failed
@@ -94,15 +94,16 @@ impl AccountingProcessor {
         self
     }
 
-    /// Runs `work` for all queues at the same time, each on a thread of its own, and waits for them no
-    /// longer than `timeout`. The thread of an exporter that hangs is left behind.
+    /// Runs `work` for all queues at the same time, each on a thread of its own, and waits for them
+    /// no longer than `timeout`. The thread of an exporter that hangs is left behind.
     fn for_all(
         &self,
         timeout: Duration,
         work: fn(&BatchSpanProcessor, Duration) -> OTelSdkResult,
     ) -> OTelSdkResult {
         let deadline = Instant::now() + timeout;
-        // A little less, so that the SDK's own warning of a timeout comes before the accounting line.
+        // A little less, so that the SDK's own warning of a timeout comes before the accounting
+        // line.
         let timeout = timeout.mul_f32(0.95);
         let (done, results) = mpsc::channel();
         for queue in &self.queues {

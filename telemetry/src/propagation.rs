@@ -34,8 +34,8 @@ pub(super) fn composite(chosen: &[Propagator]) -> TextMapCompositePropagator {
 /// Zipkin's B3 headers. It reads both forms, and writes the one that was chosen:
 /// <https://github.com/openzipkin/b3-propagation>
 ///
-/// It corrects opentelemetry-zipkin 0.33, which writes the multiple headers beside the single one, and
-/// writes "not sampled" where there is no span.
+/// It corrects opentelemetry-zipkin 0.33, which writes the multiple headers beside the single one,
+/// and writes "not sampled" where there is no span.
 #[derive(Debug)]
 pub(super) struct B3 {
     propagator: opentelemetry_zipkin::Propagator,

@@ -1,9 +1,9 @@
 //! Sends a request again until the backend takes it or it is given up.
 //!
-//! A request is sent again as the protocol says: after an answer that asks for it, and when there was no
-//! answer. The pauses in between grow. How long one batch may be tried is limited, for spans by
-//! `OTEL_BSP_EXPORT_TIMEOUT`. Meanwhile new spans wait in the queue, which is limited too. All of this
-//! happens on the exporter's own thread.
+//! A request is sent again as the protocol says: after an answer that asks for it, and when there
+//! was no answer. The pauses in between grow. How long one batch may be tried is limited, for spans
+//! by `OTEL_BSP_EXPORT_TIMEOUT`. Meanwhile new spans wait in the queue, which is limited too. All
+//! of this happens on the exporter's own thread.
 //!
 //! With the default settings, and without the random part of the pauses:
 //!
@@ -74,8 +74,8 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    /// Begins the end. Threads that wait for their next attempt make it now, and no attempt is waited
-    /// for past `deadline`.
+    /// Begins the end. Threads that wait for their next attempt make it now, and no attempt is
+    /// waited for past `deadline`.
     pub(crate) fn begin(&self, deadline: Instant) {
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
         self.begun.notify_all();
@@ -102,8 +102,8 @@ impl Closing {
     }
 }
 
-/// A random time between half of `pause` and all of it, so that many clients of one backend do not come
-/// back at the same moment.
+/// A random time between half of `pause` and all of it, so that many clients of one backend do not
+/// come back at the same moment.
 fn at_random(pause: Duration) -> Duration {
     // Each new hasher has a random key.
     let share = RandomState::new().hash_one(()) % 1_000;
@@ -124,7 +124,8 @@ mod tests {
         }
     }
 
-    /// Makes attempts that fail as `ends` says, and then succeed. Returns the outcome and their number.
+    /// Makes attempts that fail as `ends` says, and then succeed. Returns the outcome and their
+    /// number.
     fn attempts(retry: &Retry, ends: &[Again]) -> (Result<(), Again>, usize) {
         let mut made = 0;
         let outcome = retry.run(|| {

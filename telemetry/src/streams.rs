@@ -8,8 +8,8 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 /// The streams that a process writes to.
 ///
-/// The default is standard error and standard output. Writing to them waits while their reader takes
-/// nothing; a process that must not wait gives [`Streams::new`] a writer that never does.
+/// The default is standard error and standard output. Writing to them waits while their reader
+/// takes nothing; a process that must not wait gives [`Streams::new`] a writer that never does.
 pub struct Streams {
     logs: BoxMakeWriter,
     last_line: Box<dyn Fn() -> Box<dyn Write> + Send + Sync>,
@@ -22,8 +22,8 @@ impl Streams {
     /// `logs` is called for each log line and for the accounting line, on the thread that logs, and
     /// makes the writer for that line. The line is written by one call of `write_all`.
     ///
-    /// `console` is written to by the threads of the console exporters, which may wait: their queues are
-    /// bounded, and spans that are dropped are counted.
+    /// `console` is written to by the threads of the console exporters, which may wait: their
+    /// queues are bounded, and spans that are dropped are counted.
     pub fn new<W: Write + 'static>(
         logs: impl Fn() -> W + Clone + Send + Sync + 'static,
         console: impl Write + Send + 'static,

@@ -25,11 +25,12 @@ pub(crate) struct Credentials<'a> {
     pub(crate) identity: Option<(&'a [u8], &'a [u8])>,
 }
 
-/// Makes the TLS configuration of a client. For an endpoint that is not secure it trusts no server, and
-/// no certificates are loaded.
+/// Makes the TLS configuration of a client. For an endpoint that is not secure it trusts no server,
+/// and no certificates are loaded.
 ///
 /// # Errors
-/// A text that says what is wrong with the certificates, or where they were looked for and not found.
+/// A text that says what is wrong with the certificates, or where they were looked for and not
+/// found.
 pub(crate) fn client(
     is_secure: bool,
     credentials: Credentials<'_>,
@@ -84,7 +85,8 @@ pub(crate) fn check_certificate(pem: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that `key` is a private key, and that it belongs to the first certificate in `certificate`.
+/// Checks that `key` is a private key, and that it belongs to the first certificate in
+/// `certificate`.
 ///
 /// # Errors
 /// A text that says what was expected, to follow the word "expected".
@@ -161,12 +163,12 @@ pub(crate) fn distrust(error: &CertificateError) -> String {
     }
 }
 
-/// Trusts servers whose certificate leads to an authority, and those whose certificate was itself named
-/// as one to trust.
+/// Trusts servers whose certificate leads to an authority, and those whose certificate was itself
+/// named as one to trust.
 ///
 /// The second is for `openssl req -x509`, which makes a certificate that is its own authority and a
-/// server's at the same time. webpki always refuses such a certificate as a server's. Here it is taken
-/// if it is, byte for byte, one of those named, and is valid now and for the server's name.
+/// server's at the same time. webpki always refuses such a certificate as a server's. Here it is
+/// taken if it is, byte for byte, one of those named, and is valid now and for the server's name.
 #[derive(Debug)]
 struct OwnAuthorities {
     inner: Arc<WebPkiServerVerifier>,

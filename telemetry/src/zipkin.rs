@@ -41,8 +41,9 @@ pub(super) fn spans(
 
 /// Corrects the JSON of opentelemetry-zipkin, and posts it.
 ///
-/// That exporter sends no service name, by which Zipkin sorts everything. It gives a root span a parent
-/// of zeros, and a span of less than a microsecond the duration 0, which Zipkin takes for "unknown".
+/// That exporter sends no service name, by which Zipkin sorts everything. It gives a root span a
+/// parent of zeros, and a span of less than a microsecond the duration 0, which Zipkin takes for
+/// "unknown".
 #[derive(Debug)]
 struct CorrectingClient {
     post: Arc<Post>,

@@ -1,4 +1,5 @@
-//! Decodes Jaeger's Thrift into spans: the compact protocol of agents and the binary one of collectors.
+//! Decodes Jaeger's Thrift into spans: the compact protocol of agents and the binary one of
+//! collectors.
 
 use super::span::{Attributes, Event, Link, Span};
 use std::collections::BTreeMap;

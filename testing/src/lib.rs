@@ -1,10 +1,10 @@
-//! Support for tests, for the tests of all crates: receivers of spans, processes, a PostgreSQL server of
-//! a test's own, and streams that are not read. It is a development dependency only.
+//! Support for tests, for the tests of all crates: receivers of spans, processes, a PostgreSQL
+//! server of a test's own, and streams that are not read. It is a development dependency only.
 //!
 //! # Map of the crate
 //!
-//! In the order to read it. One model of a span, and the formats that are decoded into it, so that what
-//! one exporter sends can be compared with what another sends:
+//! In the order to read it. One model of a span, and the formats that are decoded into it, so that
+//! what one exporter sends can be compared with what another sends:
 //!
 //! | module | what is in it |
 //! |---|---|

@@ -1,8 +1,9 @@
-//! A PostgreSQL server of a test's own. It lives in a temporary folder and listens on a Unix socket in
-//! it, so that it does not clash with another server or another test.
+//! A PostgreSQL server of a test's own. It lives in a temporary folder and listens on a Unix socket
+//! in it, so that it does not clash with another server or another test.
 //!
 //! A small shell script looks after the server. When its standard input ends, the script stops the
-//! server and removes the folder. The input ends when the test's process ends, even if that is killed.
+//! server and removes the folder. The input ends when the test's process ends, even if that is
+//! killed.
 
 use std::{
     fmt::Debug,
@@ -18,11 +19,12 @@ use std::{
     },
 };
 
-/// Where Debian puts the programs of each version. Elsewhere `pg_config --bindir` says where they are.
+/// Where Debian puts the programs of each version. Elsewhere `pg_config --bindir` says where they
+/// are.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
-/// Starts the server and prints that it has. Then it reads a line: a line means to stop the server, and
-/// the end of input means to stop it and to remove its folder.
+/// Starts the server and prints that it has. Then it reads a line: a line means to stop the server,
+/// and the end of input means to stop it and to remove its folder.
 const LOOK_AFTER: &str = r#"
 trap '' INT TERM HUP
 pg_ctl=$1 folder=$2 options=$3
@@ -56,8 +58,8 @@ struct Keeper {
     stdout: BufReader<ChildStdout>,
 }
 
-/// The server that all tests of this process share, each with a database of its own. `None` if PostgreSQL
-/// is not installed, which is also printed to standard error.
+/// The server that all tests of this process share, each with a database of its own. `None` if
+/// PostgreSQL is not installed, which is also printed to standard error.
 ///
 /// # Panics
 /// When PostgreSQL is missing although `CI=true`, or does not start.
@@ -69,8 +71,8 @@ pub fn shared() -> Option<&'static Postgres> {
 }
 
 impl Postgres {
-    /// Starts a server with these settings. `None` if PostgreSQL is not installed, which is also printed
-    /// to standard error.
+    /// Starts a server with these settings. `None` if PostgreSQL is not installed, which is also
+    /// printed to standard error.
     ///
     /// # Panics
     /// When PostgreSQL is missing although `CI=true`, or does not start.
@@ -91,7 +93,8 @@ impl Postgres {
         Some(server.unwrap_or_else(|error| panic!("cannot start PostgreSQL: {error}")))
     }
 
-    /// Makes a new, empty database and returns its URL, as a text or as a type that is parsed from one.
+    /// Makes a new, empty database and returns its URL, as a text or as a type that is parsed from
+    /// one.
     ///
     /// # Panics
     /// When the server does not answer.

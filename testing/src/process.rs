@@ -1,5 +1,5 @@
-//! A program of the workspace as a real process. It gets only the settings that the test gives it, its
-//! output is read line by line, and it is killed when the test ends.
+//! A program of the workspace as a real process. It gets only the settings that the test gives it,
+//! its output is read line by line, and it is killed when the test ends.
 //!
 //! ```no_run
 //! use nix::sys::signal::Signal;
@@ -46,8 +46,8 @@ const SETTINGS: [&str; 9] = [
 pub struct Program(Command);
 
 impl Program {
-    /// The program in this file. Its streams are piped, and variables of the test's own environment that
-    /// would change what it does are removed.
+    /// The program in this file. Its streams are piped, and variables of the test's own environment
+    /// that would change what it does are removed.
     pub fn new(file: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(file);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -113,8 +113,8 @@ impl Program {
         process
     }
 
-    /// Starts it, and returns its standard output too, for a test that does not read it or that closes it
-    /// while the program runs.
+    /// Starts it, and returns its standard output too, for a test that does not read it or that
+    /// closes it while the program runs.
     ///
     /// # Panics
     /// When it cannot be started.

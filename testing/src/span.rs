@@ -1,5 +1,5 @@
-//! A span with only what every format has, so that the formats can be compared, and trees of such spans
-//! as text.
+//! A span with only what every format has, so that the formats can be compared, and trees of such
+//! spans as text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -60,8 +60,8 @@ pub struct Link {
     pub attributes: Attributes,
 }
 
-/// The trees that `spans` form, as text, in the order of their start. Times are microseconds since the
-/// first span's start. Ids are left out, except those of spans that are not in `spans`.
+/// The trees that `spans` form, as text, in the order of their start. Times are microseconds since
+/// the first span's start. Ids are left out, except those of spans that are not in `spans`.
 pub fn tree(spans: &[Span]) -> String {
     let mut spans = spans.to_vec();
     spans.sort_by_key(|span| (span.start_us, span.name.clone()));

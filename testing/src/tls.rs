@@ -18,8 +18,8 @@ pub fn certificate(file: &str) -> String {
     folder.join(file).to_str().expect("a path in UTF-8").to_owned()
 }
 
-/// A server on a free port that takes TLS and passes its content on to a receiver. It runs until it is
-/// dropped.
+/// A server on a free port that takes TLS and passes its content on to a receiver. It runs until it
+/// is dropped.
 pub struct TlsFront {
     /// Where it listens.
     pub address: SocketAddr,
@@ -28,8 +28,9 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// Starts a server in front of `receiver`. It shows the certificate `name` of `testing/certificates`.
-    /// With `asks_clients` it asks its clients for a certificate that the authority there has signed.
+    /// Starts a server in front of `receiver`. It shows the certificate `name` of
+    /// `testing/certificates`. With `asks_clients` it asks its clients for a certificate that the
+    /// authority there has signed.
     pub fn start(name: &str, asks_clients: bool, receiver: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

@@ -53,8 +53,8 @@ struct Trace {
     /// The baggage of the spans that have not ended.
     open: HashMap<SpanId, BTreeMap<String, String>>,
     /// The traces of spans that started with a link to this one. Links that were added later do not
-    /// count: such a link, for example from a message's span to the batch that serves it, does not say
-    /// that the trace began there.
+    /// count: such a link, for example from a message's span to the batch that serves it, does not
+    /// say that the trace began there.
     linked_from: HashSet<TraceId>,
 }
 
@@ -91,8 +91,9 @@ impl Recorder {
         self.traces().values().map(|trace| trace.open.len()).sum()
     }
 
-    /// Waits until `count` spans have ended in a trace and the traces that began with a link to it, and
-    /// none is open, but no longer than `deadline`. Returns the spans, and whether they are all there.
+    /// Waits until `count` spans have ended in a trace and the traces that began with a link to it,
+    /// and none is open, but no longer than `deadline`. Returns the spans, and whether they are all
+    /// there.
     pub async fn wait_for(
         &self,
         trace_id: TraceId,

@@ -51,8 +51,8 @@ impl TestTrace {
         work()
     }
 
-    /// Ends the root span and waits until `count` spans have ended and none is open. The root counts,
-    /// and so do the spans of traces that began with a link to this one.
+    /// Ends the root span and waits until `count` spans have ended and none is open. The root
+    /// counts, and so do the spans of traces that began with a link to this one.
     ///
     /// # Panics
     ///

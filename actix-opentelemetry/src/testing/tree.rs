@@ -9,8 +9,8 @@ use crate::attribute;
 /// Spans as indented text, each under its parent.
 ///
 /// The text does not depend on the ids of the spans or on their order: siblings are sorted by their
-/// text, unless [`in_start_order`](Self::in_start_order) is asked for. Several traces are printed one
-/// after the other.
+/// text, unless [`in_start_order`](Self::in_start_order) is asked for. Several traces are printed
+/// one after the other.
 #[derive(Debug, Clone)]
 pub struct SpanTree<'a> {
     spans: Vec<&'a SpanRecord>,
@@ -67,7 +67,8 @@ impl<'a> SpanTree<'a> {
 
     /// The text: one line a span, two spaces a level, a newline at the end of each line.
     ///
-    /// From the hundredth level on, a line begins with the number of its level instead of more spaces.
+    /// From the hundredth level on, a line begins with the number of its level instead of more
+    /// spaces.
     pub fn render(&self) -> String {
         let spans = self.without_repetitions();
         let places: HashMap<_, _> =

@@ -1,5 +1,5 @@
-//! Edge cases: an actor that panics in `attributes` or `classify`, things that are dropped before their
-//! time, the turns of an actor's life, and threads that are ending.
+//! Edge cases: an actor that panics in `attributes` or `classify`, things that are dropped before
+//! their time, the turns of an actor's life, and threads that are ending.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -276,8 +276,9 @@ async fn a_message_from_a_thread_that_is_ending_is_delivered() {
         }
     }
 
-    // Of each farewell two messages are handled, and the asks are not, since their sender has stopped
-    // waiting. Of the sixteen pairs half have one more message before the farewell, half one after it.
+    // Of each farewell two messages are handled, and the asks are not, since their sender has
+    // stopped waiting. Of the sixteen pairs half have one more message before the farewell, half
+    // one after it.
     let told = 16 * 2 + 8 + 8;
     assert_eq!(counter.send(Add).await, Ok(told + 1), "no later ask hangs");
     assert_eq!(ask(&counter, Add).await, Ok(told + 2));

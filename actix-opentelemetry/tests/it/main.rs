@@ -1,4 +1,5 @@
-//! What is recorded in every case, asserted as whole trees. All are in one binary, which is linked once.
+//! What is recorded in every case, asserted as whole trees. All are in one binary, which is linked
+//! once.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! Property test: actors send one another random messages, at once and across threads, and each trace
-//! has exactly the tree of the messages that were sent in it.
+//! Property test: actors send one another random messages, at once and across threads, and each
+//! trace has exactly the tree of the messages that were sent in it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Every type of reply. The span ends when the reply is ready, and the context is current in all code of
-//! the handler.
+//! Every type of reply. The span ends when the reply is ready, and the context is current in all
+//! code of the handler.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Where spans and metrics go: the lists of exporters, and how Zipkin and Jaeger are reached. How an
-//! OTLP receiver is reached is in `otlp`.
+//! Where spans and metrics go: the lists of exporters, and how Zipkin and Jaeger are reached. How
+//! an OTLP receiver is reached is in `otlp`.
 //!
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exporter-selection>
 

@@ -24,8 +24,8 @@ pub struct OtlpConfig {
     pub timeout: Option<Duration>,
     /// `..._COMPRESSION`: whether bodies are compressed with gzip.
     pub gzip: bool,
-    /// The content of the file that `..._CERTIFICATE` names: the authorities to trust in place of the
-    /// system's, as PEM.
+    /// The content of the file that `..._CERTIFICATE` names: the authorities to trust in place of
+    /// the system's, as PEM.
     pub authorities: Option<Vec<u8>>,
     /// The content of the files that `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` name, with which
     /// this client proves who it is.
@@ -157,8 +157,8 @@ fn http_endpoint(vars: &Variables<'_>, signal: &Signal) -> Uri {
         .unwrap_or_else(|| Uri::from_static(signal.http_endpoint))
 }
 
-/// The endpoint over gRPC, which has no path. Only here may the scheme be missing; then the connection
-/// is secure unless the variable `..._INSECURE` says otherwise.
+/// The endpoint over gRPC, which has no path. Only here may the scheme be missing; then the
+/// connection is secure unless the variable `..._INSECURE` says otherwise.
 fn grpc_endpoint(vars: &Variables<'_>, signal: &Signal) -> Uri {
     let is_insecure = signal.first("INSECURE", |name| vars.boolean(name)).unwrap_or(false);
     let scheme = if is_insecure { "http" } else { "https" };

@@ -96,7 +96,8 @@ pub(super) fn span_limits(vars: &Variables<'_>) -> SpanLimits {
     }
 }
 
-/// Reads how many characters of a text are kept. Without a limit of spans' own the general one holds.
+/// Reads how many characters of a text are kept. Without a limit of spans' own the general one
+/// holds.
 pub(super) fn value_length_limit(vars: &Variables<'_>) -> Option<usize> {
     let general = vars.number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT");
     vars.number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT").or(general)

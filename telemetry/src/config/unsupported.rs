@@ -1,5 +1,5 @@
-//! Variables of the specification that do nothing here. One warning at the start names those that are
-//! set, and those that cannot be ignored are refused.
+//! Variables of the specification that do nothing here. One warning at the start names those that
+//! are set, and those that cannot be ignored are refused.
 
 use super::variables::Variables;
 

@@ -1,8 +1,9 @@
 //! Reads single variables as typed values, and keeps what was wrong with them.
 //!
-//! A reader never fails: a value that is malformed is kept as a problem, and the variable then counts
-//! as unset. So the code that reads a configuration names each variable once, beside its default,
-//! and [`Variables::finish`] decides at the end whether the problems are errors or warnings:
+//! A reader never fails: a value that is malformed is kept as a problem, and the variable then
+//! counts as unset. So the code that reads a configuration names each variable once, beside its
+//! default, and [`Variables::finish`] decides at the end whether the problems are errors or
+//! warnings:
 //!
 //! ```text
 //! OTEL_BSP_MAX_QUEUE_SIZE=many
@@ -23,8 +24,8 @@ use std::time::Duration;
 /// all their programs. Certificates and keys that cannot be used are refused all the same.
 pub const LENIENT: &str = "GROCERY_OTEL_LENIENT";
 
-/// The largest queue and the largest batch, in spans. The queues are allocated at the start, so that a
-/// larger number, which can only be a slip, would abort the process.
+/// The largest queue and the largest batch, in spans. The queues are allocated at the start, so
+/// that a larger number, which can only be a slip, would abort the process.
 const MAX_SIZE: usize = 10_000_000;
 
 /// The longest duration: a day.
@@ -181,7 +182,8 @@ impl<'a> Variables<'a> {
     /// The values that belong to the names in a comma-separated list, in any case. `none` alone is
     /// the empty list.
     ///
-    /// Each name that is wrong is a problem of its own. The list counts as unset if no name is left.
+    /// Each name that is wrong is a problem of its own. The list counts as unset if no name is
+    /// left.
     pub(super) fn list<T: Clone>(
         &self,
         name: &str,
@@ -248,8 +250,8 @@ impl<'a> Variables<'a> {
         })
     }
 
-    /// The content of the file that the variable names, if `check` accepts it. A file that cannot be
-    /// used is refused always: the connection would be less secure than asked for without it.
+    /// The content of the file that the variable names, if `check` accepts it. A file that cannot
+    /// be used is refused always: the connection would be less secure than asked for without it.
     pub(super) fn pem_file(
         &self,
         name: &str,
@@ -261,8 +263,8 @@ impl<'a> Variables<'a> {
         read.map_err(|expected| self.refuse_always(name, expected)).ok()
     }
 
-    /// The variable that names a proxy for `endpoint`, if one is set. The HTTP client uses that proxy,
-    /// but never for an address of this machine.
+    /// The variable that names a proxy for `endpoint`, if one is set. The HTTP client uses that
+    /// proxy, but never for an address of this machine.
     pub(super) fn proxy(&self, endpoint: &http::Uri) -> Option<&'static str> {
         let names = match endpoint.scheme_str() {
             _ if crate::http::is_loopback(endpoint) => return None,
@@ -282,8 +284,8 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// How long something may take, if its variable is `set` to a duration. 0 means without limit, which
-/// is `None`.
+/// How long something may take, if its variable is `set` to a duration. 0 means without limit,
+/// which is `None`.
 pub(super) fn timeout(set: Option<Duration>, default: Duration) -> Option<Duration> {
     Some(set.unwrap_or(default)).filter(|timeout| !timeout.is_zero())
 }

@@ -1,4 +1,5 @@
-//! The parts of the text that spans and metrics have in common: times, names, values and attributes.
+//! The parts of the text that spans and metrics have in common: times, names, values and
+//! attributes.
 
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::Resource;
@@ -9,8 +10,8 @@ use std::time::SystemTime;
 
 /// The error of an export that could not be written to the stream.
 ///
-/// If the reader has gone, as `head` does, that was on purpose. It counts like an exporter that has been
-/// shut down, of which no warning is given.
+/// If the reader has gone, as `head` does, that was on purpose. It counts like an exporter that has
+/// been shut down, of which no warning is given.
 pub(super) fn failure(error: &io::Error) -> OTelSdkError {
     match error.kind() {
         io::ErrorKind::BrokenPipe => OTelSdkError::AlreadyShutdown,
@@ -45,8 +46,8 @@ pub(super) fn write_attributes<'a>(
     })
 }
 
-/// Text without quotes, but with control characters escaped. Names and values may come from a client,
-/// and a terminal would obey the control characters in them.
+/// Text without quotes, but with control characters escaped. Names and values may come from a
+/// client, and a terminal would obey the control characters in them.
 pub(super) struct Plain<'a>(pub(super) &'a str);
 
 impl Display for Plain<'_> {

@@ -1,4 +1,5 @@
-//! Converts span data of the current SDK to span data of the SDK 0.23, which opentelemetry-jaeger uses.
+//! Converts span data of the current SDK to span data of the SDK 0.23, which opentelemetry-jaeger
+//! uses.
 
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};

@@ -1,18 +1,18 @@
-//! Writes a warning or an error of a library once, counts its repetitions, and writes the count when
-//! they are over.
+//! Writes a warning or an error of a library once, counts its repetitions, and writes the count
+//! when they are over.
 //!
 //! Clients can make a service log as often as they like: every request that is not HTTP is an error
-//! of the HTTP server, and thousands of such lines a second would bury all others. So the first event of
-//! a kind is written and the others are counted. Events are of one kind if they come from the same place
-//! in the code and have the same text:
+//! of the HTTP server, and thousands of such lines a second would bury all others. So the first
+//! event of a kind is written and the others are counted. Events are of one kind if they come from
+//! the same place in the code and have the same text:
 //!
 //! ```text
 //! ERROR actix_http: no HTTP: a header                                     the first
 //! ERROR actix_http said: no HTTP: a header count=1001 lasted=12.3s        after five calm seconds
 //! ```
 //!
-//! Events of the service's own code are always written. It can use a [`Notice`], since it knows when
-//! something is over.
+//! Events of the service's own code are always written. It can use a [`Notice`], since it knows
+//! when something is over.
 
 use shared::notice::Notice;
 use std::collections::HashMap;
@@ -37,8 +37,8 @@ const MAX_KINDS: usize = 64;
 /// How much of the text is written again with the count, in bytes.
 const MAX_TEXT: usize = 200;
 
-/// The libraries whose warnings and errors a client or a backend can cause, by the beginnings of their
-/// targets.
+/// The libraries whose warnings and errors a client or a backend can cause, by the beginnings of
+/// their targets.
 const LIBRARIES: [&str; 10] = [
     "actix_",
     "awc",
@@ -98,7 +98,8 @@ impl Repeats {
         true
     }
 
-    /// Starts a thread that looks now and then whether a repetition is over, until there is none left.
+    /// Starts a thread that looks now and then whether a repetition is over, until there is none
+    /// left.
     fn watch(&self) {
         let repeats = self.clone();
         let watching = std::thread::Builder::new().name("telemetry-logs".into()).spawn(move || {
@@ -114,7 +115,8 @@ impl Repeats {
         watching.map(drop).unwrap_or(());
     }
 
-    /// Ends the repetitions of events that have not come for as long as `calm`, and writes their counts.
+    /// Ends the repetitions of events that have not come for as long as `calm`, and writes their
+    /// counts.
     pub(crate) fn end_after(&self, calm: Duration) {
         let mut ended = Vec::new();
         self.episodes().retain(|_, episode| match episode.notice.over_after(calm) {

@@ -32,8 +32,8 @@ enum Signal {
 }
 
 impl Signal {
-    /// Reads an answer. An empty body means that everything was taken: it is that answer in protobuf,
-    /// and many receivers send it to requests in JSON too.
+    /// Reads an answer. An empty body means that everything was taken: it is that answer in
+    /// protobuf, and many receivers send it to requests in JSON too.
     fn read(self, content_type: Option<&str>, body: &[u8]) -> Result<Accepted, String> {
         if body.is_empty() {
             return Ok(Accepted::default());
@@ -60,8 +60,8 @@ impl Signal {
         }
     }
 
-    /// Reads an answer in JSON. Protobuf's JSON has 64-bit numbers as text, but readers have to take
-    /// numbers as well: <https://protobuf.dev/programming-guides/json/>
+    /// Reads an answer in JSON. Protobuf's JSON has 64-bit numbers as text, but readers have to
+    /// take numbers as well: <https://protobuf.dev/programming-guides/json/>
     fn read_json(self, body: &[u8]) -> Option<Accepted> {
         let Value::Object(answer) = serde_json::from_slice(body).ok()? else { return None };
         let field = |camel: &str, snake: &str, of: &serde_json::Map<String, Value>| {

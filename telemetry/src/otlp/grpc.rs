@@ -1,8 +1,8 @@
 //! OTLP over gRPC, by opentelemetry-proto's generated client.
 //!
-//! The connection lives on a runtime of its own, and the exporter's own thread waits for each call. The
-//! service's runtimes are not used: tonic is known to hang on a current-thread runtime, which is what
-//! actix has.
+//! The connection lives on a runtime of its own, and the exporter's own thread waits for each call.
+//! The service's runtimes are not used: tonic is known to hang on a current-thread runtime, which
+//! is what actix has.
 
 use crate::config::OtlpConfig;
 use crate::error::TelemetryError;
@@ -144,8 +144,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Dropping a runtime waits for its blocking work. A name look-up, for example, can take very
-        // long.
+        // Dropping a runtime waits for its blocking work. A name look-up, for example, can take
+        // very long.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

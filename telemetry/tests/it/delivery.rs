@@ -1,5 +1,5 @@
-//! What becomes of spans for each answer of a backend: whether they are exported, sent again or lost,
-//! what is logged, and that no secret goes to another host.
+//! What becomes of spans for each answer of a backend: whether they are exported, sent again or
+//! lost, what is logged, and that no secret goes to another host.
 //!
 //! Each table has every exporter with every kind of backend.
 
@@ -462,8 +462,8 @@ fn over_grpc_a_backend_that_does_not_speak_it_fails_the_spans() {
     }
 }
 
-/// An outage that is shorter than a batch may be tried, and a queue that has room: nothing is lost, and
-/// spans that end meanwhile wait in the queue.
+/// An outage that is shorter than a batch may be tried, and a queue that has room: nothing is lost,
+/// and spans that end meanwhile wait in the queue.
 #[test]
 fn a_short_outage_loses_nothing_while_the_queue_has_room() {
     let receiver = HttpReceiver::answering(503);
@@ -605,8 +605,8 @@ fn metrics_go_over_grpc_too() {
     assert_eq!((receiver.requests(), receiver.metrics().len()), (2, 1));
 }
 
-/// A receiver that never answers, for both signals. The end may take five seconds for both together. The
-/// test uses the real clock, and a limit that is long enough for a busy machine.
+/// A receiver that never answers, for both signals. The end may take five seconds for both
+/// together. The test uses the real clock, and a limit that is long enough for a busy machine.
 #[test]
 fn the_end_is_bounded_for_all_signals_together() {
     let silent = HttpReceiver::answering(testing::http::HANG);

@@ -1,5 +1,5 @@
-//! Every variable with every kind of value (unset, empty, blank, in another case, 0, negative, garbage),
-//! both strictly and leniently.
+//! Every variable with every kind of value (unset, empty, blank, in another case, 0, negative,
+//! garbage), both strictly and leniently.
 
 use crate::support::config;
 use telemetry::config::{Config, LENIENT};

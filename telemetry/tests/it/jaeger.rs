@@ -151,8 +151,8 @@ fn datagrams_are_small_and_are_sent_one_at_a_time() {
     assert_eq!(ids.len(), 300);
 }
 
-/// An agent and a collector answer with hostile Thrift. An exporter that read it would panic, fail its
-/// spans, or take memory without end.
+/// An agent and a collector answer with hostile Thrift. An exporter that read it would panic, fail
+/// its spans, or take memory without end.
 #[test]
 fn nothing_that_is_received_is_read_as_thrift() {
     // Binary Thrift: a message of the protocol's version 1 with a name of 2 GiB; a struct whose

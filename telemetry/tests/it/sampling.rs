@@ -36,8 +36,8 @@ fn remote(flags: TraceFlags) -> Context {
 fn samplers_decide_by_their_names() {
     let (root, kept) = (Context::new(), remote(TraceFlags::SAMPLED));
     let dropped = remote(TraceFlags::NOT_SAMPLED);
-    // For each sampler: how many are recorded of ten roots, of ten children of a sampled parent, and of
-    // ten children of an unsampled one.
+    // For each sampler: how many are recorded of ten roots, of ten children of a sampled parent,
+    // and of ten children of an unsampled one.
     for (sampler, ratio, expected) in [
         ("", "", [10, 10, 0]),
         ("always_on", "", [10, 10, 10]),

@@ -6,8 +6,8 @@ use testing::grpc::GrpcReceiver;
 use testing::http::HttpReceiver;
 use testing::tls::{TlsFront, certificate};
 
-/// Sends two spans to a server that shows the certificate `server`. Returns what became of them and what
-/// was logged.
+/// Sends two spans to a server that shows the certificate `server`. Returns what became of them and
+/// what was logged.
 fn export(protocol: &str, server: &str, asks: bool, trust: &[(&str, &str)]) -> (String, String) {
     let (http, grpc) = (HttpReceiver::answering(200), GrpcReceiver::start());
     let receiver = if protocol == "grpc" { grpc.address } else { http.address };

@@ -26,8 +26,8 @@ fn zipkin_gets_the_spans_that_otlp_gets() {
     assert_eq!(sorted(got), sorted(sent.into_iter().map(as_zipkin_has_it).collect()));
 }
 
-/// The parts of a span that Zipkin has: of the resource the service's name, of events their names, and no
-/// links and no trace state.
+/// The parts of a span that Zipkin has: of the resource the service's name, of events their names,
+/// and no links and no trace state.
 fn as_zipkin_has_it(mut span: Span) -> Span {
     span.resource.retain(|key, _| key == "service.name");
     span.events.iter_mut().for_each(|event| event.attributes.clear());

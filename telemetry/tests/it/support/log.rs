@@ -15,9 +15,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Keeps what is logged from now on. Tests run in parallel, so each looks only for lines with the
-    /// address of its own receiver. Call this when that receiver listens: another may have listened at
-    /// the same address before.
+    /// Keeps what is logged from now on. Tests run in parallel, so each looks only for lines with
+    /// the address of its own receiver. Call this when that receiver listens: another may have
+    /// listened at the same address before.
     pub(crate) fn start() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {

@@ -1,8 +1,8 @@
 //! A separate process, for tests of things of which each process has only one: the environment, the
 //! global provider, standard output and standard error.
 //!
-//! The process is this test program again. It runs only [`run`], which reads orders from its standard
-//! input, one a line.
+//! The process is this test program again. It runs only [`run`], which reads orders from its
+//! standard input, one a line.
 
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _, TracerProvider as _};
 use std::cell::Cell;
