@@ -18,7 +18,7 @@ use crate::actor::{CarriesContext, TracedActor, sealed};
 use crate::life::Started;
 use crate::origin::current;
 use crate::reply::ReplyContext;
-use crate::scoped::{Scoped, Settle};
+use crate::scoped::{PendingReply, Scoped};
 use crate::stream::{MessageItems, StreamItems};
 use crate::timer;
 
@@ -33,7 +33,7 @@ pub struct TracedContext<A: TracedActor<Context = Self>> {
     parts: ContextParts<A>,
     mailbox: Option<Mailbox<A>>,
     /// Set while actix turns a reply into a future: the message that this future answers.
-    offered_reply: Option<Box<dyn Settle>>,
+    offered_reply: Option<Box<dyn PendingReply>>,
     /// The context in which the actor was told to stop, to which the span of a restart is linked.
     stopped_in: Option<Context>,
 }
@@ -132,11 +132,11 @@ impl<A: TracedActor<Context = Self>> ReplyContext<A> for TracedContext<A> {
         self.parts.spawn(future)
     }
 
-    fn offer_reply(&mut self, reply: Box<dyn Settle>) {
+    fn offer_reply(&mut self, reply: Box<dyn PendingReply>) {
         self.offered_reply = Some(reply);
     }
 
-    fn withdraw_reply(&mut self) -> Option<Box<dyn Settle>> {
+    fn withdraw_reply(&mut self) -> Option<Box<dyn PendingReply>> {
         self.offered_reply.take()
     }
 }

@@ -34,25 +34,25 @@ pub(crate) fn observe_packing<R>(send: impl FnOnce() -> R) -> (R, bool) {
 }
 
 /// A message on its way to a traced actor.
-pub(crate) struct Parcel<A: TracedActor + Handler<M>, M: Message + 'static> {
+pub(crate) struct TracedEnvelope<A: TracedActor + Handler<M>, M: Message + 'static> {
     message: Option<M>,
     tx: Option<OneshotSender<M::Result>>,
     /// Holds the sender's context until the message's span is started in it.
     span: MessageSpan,
     sent: Sent,
     /// Counts this message among those in the mailbox until it is handled.
-    place: Option<measure::Place<A>>,
+    slot: Option<measure::MailboxSlot<A>>,
 }
 
-impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
+impl<A: TracedActor + Handler<M>, M: Message + 'static> TracedEnvelope<A, M> {
     pub(crate) fn new(message: M, tx: Option<OneshotSender<M::Result>>) -> Self {
         PACKED.set(true);
-        let place = measure::Place::take();
+        let slot = measure::MailboxSlot::take();
         let kind = if tx.is_some() { Kind::Ask } else { Kind::Tell };
         let span = MessageSpan::sent::<A>(kind, || operation::of_message::<A, M>(kind));
-        lost::look::<A, M>(span.cx(), kind);
+        lost::check::<A, M>(span.cx(), kind);
         let sent = Sent::now::<A>(span.cx());
-        Self { message: Some(message), tx, span, sent, place }
+        Self { message: Some(message), tx, span, sent, slot }
     }
 
     fn kind(&self) -> Kind {
@@ -72,7 +72,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
             Option<OneshotSender<M::Result>>,
         ),
     ) {
-        self.place = None;
+        self.slot = None;
         if self.tx.as_ref().is_some_and(|tx| tx.is_closed()) {
             return self.lose(Outcome::Abandoned);
         }
@@ -100,7 +100,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Parcel<A, M> {
     }
 }
 
-impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Parcel<A, M> {
+impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for TracedEnvelope<A, M> {
     fn drop(&mut self) {
         if self.message.is_some() {
             self.lose(Outcome::Undelivered);
@@ -108,7 +108,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Parcel<A, M> {
     }
 }
 
-impl<A, M> EnvelopeProxy<A> for Parcel<A, M>
+impl<A, M> EnvelopeProxy<A> for TracedEnvelope<A, M>
 where
     A: TracedActor<Context = TracedContext<A>> + Handler<M>,
     M: Message + 'static,
@@ -125,6 +125,6 @@ where
     M::Result: Send,
 {
     fn pack(message: M, tx: Option<OneshotSender<M::Result>>) -> Envelope<A> {
-        Envelope::with_proxy(Box::new(Parcel::<A, M>::new(message, tx)))
+        Envelope::with_proxy(Box::new(TracedEnvelope::<A, M>::new(message, tx)))
     }
 }

@@ -18,7 +18,7 @@ use crate::policy::RootPolicy;
 ///
 /// Called on the sender's side, where the stack shows the sender.
 #[inline]
-pub(crate) fn look<A: TracedActor, M: 'static>(cx: &Context, kind: Kind) {
+pub(crate) fn check<A: TracedActor, M: 'static>(cx: &Context, kind: Kind) {
     if A::ROOT == RootPolicy::Warn && TraceState::of(cx) == TraceState::Outside {
         report::<A, M>(kind);
     }

@@ -4,7 +4,8 @@
 
 #[cfg(feature = "metrics")]
 pub(crate) use crate::metrics::{
-    Live, Place, Stopwatch, ask_failed, dropped, is_enabled, panicked, restarted, without_context,
+    Live, MailboxSlot, Stopwatch, ask_failed, dropped, is_enabled, panicked, restarted,
+    without_context,
 };
 
 #[cfg(not(feature = "metrics"))]
@@ -48,9 +49,9 @@ mod disabled {
 
     /// Never made.
     #[derive(Debug)]
-    pub(crate) struct Place<A>(PhantomData<fn(A)>, Infallible);
+    pub(crate) struct MailboxSlot<A>(PhantomData<fn(A)>, Infallible);
 
-    impl<A> Place<A> {
+    impl<A> MailboxSlot<A> {
         pub(crate) fn take() -> Option<Self> {
             None
         }

@@ -330,16 +330,16 @@ fn for_each_live_actor(mut each: impl FnMut(&'static str, i64)) {
 
 /// Counts a message in the mailbox of an `A` until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place<A: TracedActor>(PhantomData<fn(A)>);
+pub(crate) struct MailboxSlot<A: TracedActor>(PhantomData<fn(A)>);
 
-impl<A: TracedActor> Place<A> {
+impl<A: TracedActor> MailboxSlot<A> {
     pub(crate) fn take() -> Option<Self> {
         instruments()?.depth.add(1, &[KeyValue::new(attribute::ACTOR_NAME, A::NAME)]);
         Some(Self(PhantomData))
     }
 }
 
-impl<A: TracedActor> Drop for Place<A> {
+impl<A: TracedActor> Drop for MailboxSlot<A> {
     fn drop(&mut self) {
         if let Some(instruments) = instruments() {
             instruments.depth.add(-1, &[KeyValue::new(attribute::ACTOR_NAME, A::NAME)]);

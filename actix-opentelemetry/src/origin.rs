@@ -96,25 +96,25 @@ thread_local! {
     /// Its destructor marks the thread as ending. A thread drops its locals in the opposite order
     /// of their making, and this one is made after the current context; so the mark is there before
     /// the context is gone.
-    static WITNESS: Witness = {
+    static END_MARKER: EndMarker = {
         // If the first look is in a destructor itself, the current context may be gone already.
         let is_in_time = catch_unwind(|| Context::map_current(|_| ())).is_ok();
         THREAD.set(if is_in_time { Thread::Running } else { Thread::Ending });
-        Witness
+        EndMarker
     };
 }
 
 #[cold]
 fn first_look() -> bool {
-    if WITNESS.try_with(|_| ()).is_err() {
+    if END_MARKER.try_with(|_| ()).is_err() {
         THREAD.set(Thread::Ending);
     }
     matches!(THREAD.get(), Thread::Ending)
 }
 
-struct Witness;
+struct EndMarker;
 
-impl Drop for Witness {
+impl Drop for EndMarker {
     fn drop(&mut self) {
         THREAD.set(Thread::Ending);
     }

@@ -28,7 +28,7 @@ use crate::life::count_panic;
 use crate::operation::{self, Kind};
 use crate::origin::Arrival;
 use crate::outcome::{Outcome, panic_message};
-use crate::scoped::Settle;
+use crate::scoped::PendingReply;
 use crate::span::MessageSpan;
 
 /// What a reply needs of the context that its actor runs in, which is
@@ -46,10 +46,10 @@ where
         F: ActorFuture<A, Output = ()> + 'static;
 
     /// Says that the next future that is spawned or waited for is the answer to this message.
-    fn offer_reply(&mut self, reply: Box<dyn Settle>);
+    fn offer_reply(&mut self, reply: Box<dyn PendingReply>);
 
     /// Takes back what was offered, if no future was spawned or waited for since.
-    fn withdraw_reply(&mut self) -> Option<Box<dyn Settle>>;
+    fn withdraw_reply(&mut self) -> Option<Box<dyn PendingReply>>;
 }
 
 /// Handles a message that did not come through the mailbox (from a timer or a stream), in its
@@ -227,11 +227,12 @@ fn forward<A, M>(
     M: Message + 'static,
 {
     let (inner, rx) = oneshot::channel();
-    let reply: Box<dyn Settle> = Box::new(Forward::<A, _> { span, rx, tx, actor: PhantomData });
+    let reply: Box<dyn PendingReply> =
+        Box::new(Forward::<A, _> { span, rx, tx, actor: PhantomData });
     if !is_one_actor_future::<A, M>(&response) {
         let handled = catch_unwind(AssertUnwindSafe(|| response.handle(ctx, Some(inner))));
         return match handled {
-            Ok(()) => reply.settle(),
+            Ok(()) => reply.future_ended(),
             Err(payload) => {
                 reply.panicked(panic_message(&*payload));
                 resume_unwind(payload)
@@ -242,7 +243,7 @@ fn forward<A, M>(
     response.handle(ctx, Some(inner));
     // No future took the offer: the response was a value, and its reply is in the channel.
     if let Some(reply) = ctx.withdraw_reply() {
-        reply.settle();
+        reply.future_ended();
     }
 }
 
@@ -265,8 +266,8 @@ impl<A: TracedActor, R: 'static> Forward<A, R> {
     }
 }
 
-impl<A: TracedActor, R: 'static> Settle for Forward<A, R> {
-    fn settle(mut self: Box<Self>) {
+impl<A: TracedActor, R: 'static> PendingReply for Forward<A, R> {
+    fn future_ended(mut self: Box<Self>) {
         match self.rx.try_recv() {
             Ok(reply) => self.reply(reply),
             Err(TryRecvError::Closed) => self.span.end(Outcome::NoReply),

@@ -19,13 +19,13 @@ pin_project! {
     /// Makes a context current at each poll of the future, and when the future is dropped.
     ///
     /// The future may be the answer to a message: actix sends the answers of `AtomicResponse` and
-    /// similar types through `ctx.spawn` and `ctx.wait`. Then its end settles that message.
+    /// similar types through `ctx.spawn` and `ctx.wait`. Then its end is the end of that message.
     pub(crate) struct Scoped<F> {
         #[pin]
         future: Option<F>,
         cx: Context,
         log: LogSpan,
-        reply: Option<Box<dyn Settle>>,
+        reply: Option<Box<dyn PendingReply>>,
     }
 
     impl<F> PinnedDrop for Scoped<F> {
@@ -39,7 +39,7 @@ pin_project! {
 }
 
 impl<F> Scoped<F> {
-    pub(crate) fn new(future: F, reply: Option<Box<dyn Settle>>) -> Self {
+    pub(crate) fn new(future: F, reply: Option<Box<dyn PendingReply>>) -> Self {
         Self { future: Some(future), cx: current(), log: LogSpan::current(), reply }
     }
 }
@@ -72,16 +72,16 @@ impl<A: Actor, F: ActorFuture<A, Output = ()>> ActorFuture<A> for Scoped<F> {
             }
         }
         if let Some(reply) = this.reply.take() {
-            reply.settle();
+            reply.future_ended();
         }
         Poll::Ready(())
     }
 }
 
-/// The reply of a message, settled when the future that answers it has run.
-pub(crate) trait Settle {
+/// The reply of a message that a future answers: the message ends when that future has ended.
+pub(crate) trait PendingReply {
     /// The future has ended. The reply is there, or will never come, or comes later by another way.
-    fn settle(self: Box<Self>);
+    fn future_ended(self: Box<Self>);
 
     /// The future panicked.
     fn panicked(self: Box<Self>, message: String);
@@ -89,7 +89,7 @@ pub(crate) trait Settle {
 
 /// Reports that the future panicked. If the future answers a message, the panic ends that message.
 /// Otherwise it is an event on the span that spawned the future, if that span is still open.
-fn report_panic(cx: &Context, reply: Option<Box<dyn Settle>>, message: String) {
+fn report_panic(cx: &Context, reply: Option<Box<dyn PendingReply>>, message: String) {
     match reply {
         Some(reply) => reply.panicked(message),
         None => cx.span().add_event(

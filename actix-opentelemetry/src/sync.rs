@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::{CarriesContext, TracedActor, sealed};
-use crate::envelope::Parcel;
+use crate::envelope::TracedEnvelope;
 use crate::life::count_panic;
 use crate::measure::Live;
 use crate::outcome::Outcome;
@@ -124,13 +124,13 @@ where
     M::Result: Send,
 {
     fn pack(message: M, tx: Option<OneshotSender<M::Result>>) -> Envelope<A> {
-        Envelope::with_proxy(Box::new(SyncParcel(Parcel::<A, M>::new(message, tx))))
+        Envelope::with_proxy(Box::new(SyncEnvelope(TracedEnvelope::<A, M>::new(message, tx))))
     }
 }
 
-struct SyncParcel<A: TracedActor + Handler<M>, M: Message + 'static>(Parcel<A, M>);
+struct SyncEnvelope<A: TracedActor + Handler<M>, M: Message + 'static>(TracedEnvelope<A, M>);
 
-impl<A, M> EnvelopeProxy<A> for SyncParcel<A, M>
+impl<A, M> EnvelopeProxy<A> for SyncEnvelope<A, M>
 where
     A: TracedActor<Context = TracedSyncContext<A>> + Handler<M>,
     M: Message + 'static,

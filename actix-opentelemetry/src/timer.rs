@@ -37,7 +37,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Notified<A, M> {
     pub(crate) fn new(message: M) -> Self {
         let operation = || operation::of_message::<A, M>(Kind::Notify);
         let span = MessageSpan::sent::<A>(Kind::Notify, operation);
-        lost::look::<A, M>(span.cx(), Kind::Notify);
+        lost::check::<A, M>(span.cx(), Kind::Notify);
         let sent = Sent::now::<A>(span.cx());
         Self { message: Some(message), span, sent, actor: PhantomData }
     }

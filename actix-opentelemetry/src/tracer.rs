@@ -21,7 +21,7 @@ thread_local! {
 /// `builder` is called a second time if the kept tracer belongs to a provider that has been shut
 /// down.
 pub(crate) fn start(builder: impl Fn() -> SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
-    let (tracer, is_fresh) = kept();
+    let (tracer, is_fresh) = thread_tracer();
     let span = tracer.build_with_context(builder(), parent);
     if is_new(&span, parent) {
         return Some(span);
@@ -32,7 +32,7 @@ pub(crate) fn start(builder: impl Fn() -> SpanBuilder, parent: &Context) -> Opti
 
 #[cold]
 fn start_anew(builder: SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
-    let span = kept().0.build_with_context(builder, parent);
+    let span = thread_tracer().0.build_with_context(builder, parent);
     is_new(&span, parent).then_some(span)
 }
 
@@ -44,7 +44,7 @@ fn is_new(span: &BoxedSpan, parent: &Context) -> bool {
 }
 
 /// The thread's tracer, and whether it was made just now.
-fn kept() -> (Rc<BoxedTracer>, bool) {
+fn thread_tracer() -> (Rc<BoxedTracer>, bool) {
     TRACER
         .try_with(|kept| match &mut *kept.borrow_mut() {
             Some(tracer) => (Rc::clone(tracer), false),
