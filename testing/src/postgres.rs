@@ -46,13 +46,13 @@ pub struct Postgres {
     folder: PathBuf,
     options: String,
     owner: Option<(u32, u32)>,
-    keeper: Option<Keeper>,
+    script: Option<Script>,
     databases: AtomicU32,
 }
 
 /// The shell that looks after a running server.
 #[derive(Debug)]
-struct Keeper {
+struct Script {
     shell: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
@@ -118,10 +118,10 @@ impl Postgres {
     /// # Panics
     /// When the server does not stop.
     pub fn stop(&mut self) {
-        if let Some(mut keeper) = self.keeper.take() {
-            keeper.stdin.write_all(b"stop\n").expect("the keeper waits for it");
-            assert_eq!(keeper.says(), "stopped");
-            keeper.shell.wait().expect("the keeper has nothing left to do");
+        if let Some(mut script) = self.script.take() {
+            script.stdin.write_all(b"stop\n").expect("the script waits for it");
+            assert_eq!(script.says(), "stopped");
+            script.shell.wait().expect("the script has nothing left to do");
         }
     }
 
@@ -145,7 +145,7 @@ impl Postgres {
             options += &format!(" -c {setting}");
         }
         let databases = AtomicU32::new(0);
-        let mut server = Self { programs, folder, options, owner, keeper: None, databases };
+        let mut server = Self { programs, folder, options, owner, script: None, databases };
         let made = server
             .command(&server.programs.join("initdb"))
             .arg("--pgdata")
@@ -172,11 +172,11 @@ impl Postgres {
         let (Some(stdin), Some(stdout)) = (shell.stdin.take(), shell.stdout.take()) else {
             return Err(io::Error::other("the shell has no pipes"));
         };
-        let mut keeper = Keeper { shell, stdin, stdout: BufReader::new(stdout) };
-        if keeper.says() != "started" {
+        let mut script = Script { shell, stdin, stdout: BufReader::new(stdout) };
+        if script.says() != "started" {
             return Err(io::Error::other(fs::read_to_string(self.folder.join("log"))?));
         }
-        self.keeper = Some(keeper);
+        self.script = Some(script);
         Ok(())
     }
 
@@ -193,8 +193,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        match self.keeper.take() {
-            Some(Keeper { mut shell, stdin, .. }) => {
+        match self.script.take() {
+            Some(Script { mut shell, stdin, .. }) => {
                 drop(stdin);
                 shell.wait().ok();
             }
@@ -203,10 +203,10 @@ impl Drop for Postgres {
     }
 }
 
-impl Keeper {
+impl Script {
     fn says(&mut self) -> String {
         let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("the keeper speaks ASCII");
+        self.stdout.read_line(&mut line).expect("the script speaks ASCII");
         line.trim_end().into()
     }
 }
