@@ -44,7 +44,7 @@ pub(super) struct ExporterCounters {
     pub(super) exported: Counter,
     /// Spans whose export ended in an error.
     pub(super) failed: Counter,
-    /// Spans that the backend was sent and did not take.
+    /// Spans that the backend received and rejected.
     pub(super) rejected: Counter,
     /// Spans that found the queue full.
     pub(super) dropped: Counter,

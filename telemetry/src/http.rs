@@ -15,7 +15,7 @@
 //! no spans.
 
 use crate::error::TelemetryError;
-use crate::outcome::{Accepted, Again, Failure, quoted};
+use crate::outcome::{Accepted, Failure, Retryable, quoted};
 use crate::retry::Retry;
 use crate::tls::{self, Credentials};
 use async_trait::async_trait;
@@ -110,7 +110,9 @@ impl Post {
     pub(crate) fn send(&self, url: &str, headers: &HeaderMap, body: &Bytes) {
         let outcome = match url.parse() {
             Ok(url) => self.retry.run(|| self.attempt(&url, headers, body)),
-            Err(error) => Err(Failure { reason: format!("{url}: {error}"), again: Again::Never }),
+            Err(error) => {
+                Err(Failure { reason: format!("{url}: {error}"), retryable: Retryable::Never })
+            }
         };
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
@@ -139,7 +141,7 @@ impl Post {
         if !status.is_success() {
             return Err(Failure {
                 reason: format!("{shown} answers {}", refusal(status, &headers)),
-                again: again(status, &headers),
+                retryable: retryable(status, &headers),
             });
         }
         let content_type = headers.get(CONTENT_TYPE).map(|value| mime(value.as_bytes()));
@@ -151,7 +153,7 @@ impl Post {
             (None, _) => return Ok(Accepted::default()),
             (Some(_), Err(error)) => {
                 let reason = format!("{shown} breaks its answer off: {error}");
-                return Err(Failure { reason, again: Again::NoAnswer });
+                return Err(Failure { reason, retryable: Retryable::NoAnswer });
             }
             (Some(_), Ok(_)) if body.len() as u64 > LONGEST_ANSWER => {
                 format!("more than {LONGEST_ANSWER} bytes")
@@ -163,7 +165,7 @@ impl Post {
         };
         let reason =
             format!("{shown} answers {status} with {what}: that is no receiver of telemetry");
-        Err(Failure { reason, again: Again::Never })
+        Err(Failure { reason, retryable: Retryable::Never })
     }
 }
 
@@ -206,9 +208,9 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> String {
 
 /// Whether the protocol lets a client try again after `status`:
 /// <https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes>
-fn again(status: StatusCode, headers: &HeaderMap) -> Again {
+fn retryable(status: StatusCode, headers: &HeaderMap) -> Retryable {
     match status.as_u16() {
-        429 | 502 | 503 | 504 => Again::Busy(headers.get(RETRY_AFTER).and_then(|value| {
+        429 | 502 | 503 | 504 => Retryable::Busy(headers.get(RETRY_AFTER).and_then(|value| {
             let value = value.to_str().ok()?.trim();
             match value.parse() {
                 Ok(seconds) => Some(Duration::from_secs(seconds)),
@@ -219,7 +221,7 @@ fn again(status: StatusCode, headers: &HeaderMap) -> Again {
                 }
             }
         })),
-        _ => Again::Never,
+        _ => Retryable::Never,
     }
 }
 
@@ -276,8 +278,8 @@ impl Destination {
         let proxy = self.proxy.map_or(String::new(), |name| {
             format!(" (through the proxy that {name} names, unless NO_PROXY excepts the host)")
         });
-        let again = if tls.is_some() { Again::Never } else { Again::NoAnswer };
-        Failure { reason: text + &proxy, again }
+        let retryable = if tls.is_some() { Retryable::Never } else { Retryable::NoAnswer };
+        Failure { reason: text + &proxy, retryable }
     }
 }
 
@@ -358,19 +360,19 @@ mod tests {
         let none = HeaderMap::new();
         for status in 300..600 {
             let expected = match status {
-                429 | 502 | 503 | 504 => Again::Busy(None),
-                _ => Again::Never,
+                429 | 502 | 503 | 504 => Retryable::Busy(None),
+                _ => Retryable::Never,
             };
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(again(status, &none), expected, "{status}");
+            assert_eq!(retryable(status, &none), expected, "{status}");
         }
         let after = |value: &'static str| {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().expect("a value"))]);
-            again(StatusCode::SERVICE_UNAVAILABLE, &headers)
+            retryable(StatusCode::SERVICE_UNAVAILABLE, &headers)
         };
-        assert_eq!(after("20"), Again::Busy(Some(Duration::from_secs(20))));
-        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Again::Busy(Some(Duration::ZERO)));
-        assert_eq!(after("-1"), Again::Busy(None));
-        assert_eq!(after("soon"), Again::Busy(None));
+        assert_eq!(after("20"), Retryable::Busy(Some(Duration::from_secs(20))));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Retryable::Busy(Some(Duration::ZERO)));
+        assert_eq!(after("-1"), Retryable::Busy(None));
+        assert_eq!(after("soon"), Retryable::Busy(None));
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn provider(
         let interval = config.metric_interval;
         builder = match exporter {
             MetricExporterConfig::Console => {
-                let console = Whole(MetricPrinter::new(console.clone()));
+                let console = SimpleExporter(MetricPrinter::new(console.clone()));
                 let health = Arc::new(Health::new("console metrics"));
                 with_reader(builder, console, health, interval)
             }
@@ -82,9 +82,9 @@ fn with_reader(
 }
 
 /// An exporter that returns only success or failure: the console.
-struct Whole<E>(E);
+struct SimpleExporter<E>(E);
 
-impl<E: PushMetricExporter> DeliverMetrics for Whole<E> {
+impl<E: PushMetricExporter> DeliverMetrics for SimpleExporter<E> {
     async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
         Outcome::told(self.0.export(metrics).await, 1)
     }

@@ -33,12 +33,12 @@ pub(crate) struct Failure {
     /// What happened and where, and what to do about it if that is known.
     pub(crate) reason: String,
     /// Whether to try again.
-    pub(crate) again: Again,
+    pub(crate) retryable: Retryable,
 }
 
-/// Whether the same request may be sent again.
+/// Whether a failed request may be sent again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Again {
+pub(crate) enum Retryable {
     /// No: it would fail in the same way.
     Never,
     /// Yes: there was no answer, and there may be one later.

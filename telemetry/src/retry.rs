@@ -14,7 +14,7 @@
 //! <https://opentelemetry.io/docs/specs/otlp/#failures>
 
 use crate::health::Health;
-use crate::outcome::{Again, Failure};
+use crate::outcome::{Failure, Retryable};
 use shared::backoff::Backoff;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -47,13 +47,13 @@ impl Retry {
                 Err(failure) => failure,
             };
             let back_off = at_random(self.back_off.pause(attempts));
-            let wait = match failure.again {
-                Again::Never => return Err(failure),
-                Again::NoAnswer | Again::Busy(None) => back_off,
-                Again::Busy(Some(wait)) => wait.max(back_off),
+            let wait = match failure.retryable {
+                Retryable::Never => return Err(failure),
+                Retryable::NoAnswer | Retryable::Busy(None) => back_off,
+                Retryable::Busy(Some(wait)) => wait.max(back_off),
             };
             let is_over = self.limit.is_some_and(|limit| start.elapsed() + wait >= limit);
-            if is_over || !self.closing.sleep(wait, failure.again) {
+            if is_over || !self.closing.sleep(wait, failure.retryable) {
                 return Err(failure);
             }
             self.health.is_asked_again(&failure.reason);
@@ -83,10 +83,10 @@ impl Closing {
 
     /// Waits for `wait` before another attempt. Returns false at once if there is to be no other
     /// attempt.
-    fn sleep(&self, wait: Duration, again: Again) -> bool {
+    fn sleep(&self, wait: Duration, retryable: Retryable) -> bool {
         let until = Instant::now() + wait;
         let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        if deadline.is_some_and(|deadline| until > deadline || again == Again::NoAnswer) {
+        if deadline.is_some_and(|deadline| until > deadline || retryable == Retryable::NoAnswer) {
             return false;
         }
         let had_begun = deadline.is_some();
@@ -126,50 +126,50 @@ mod tests {
 
     /// Makes attempts that fail as `ends` says, and then succeed. Returns the outcome and their
     /// number.
-    fn attempts(retry: &Retry, ends: &[Again]) -> (Result<(), Again>, usize) {
+    fn attempts(retry: &Retry, ends: &[Retryable]) -> (Result<(), Retryable>, usize) {
         let mut made = 0;
         let outcome = retry.run(|| {
             made += 1;
             match ends.get(made - 1) {
-                Some(&again) => Err(Failure { reason: String::new(), again }),
+                Some(&retryable) => Err(Failure { reason: String::new(), retryable }),
                 None => Ok(()),
             }
         });
-        (outcome.map_err(|failure| failure.again), made)
+        (outcome.map_err(|failure| failure.retryable), made)
     }
 
     #[test]
     fn a_request_is_sent_again_only_if_it_may_be_taken_later() {
         let retry = retry(Some(Duration::from_secs(60)));
         assert_eq!(attempts(&retry, &[]), (Ok(()), 1));
-        assert_eq!(attempts(&retry, &[Again::NoAnswer, Again::Busy(None)]), (Ok(()), 3));
-        let busy = Again::Busy(Some(Duration::from_millis(1)));
-        assert_eq!(attempts(&retry, &[busy, Again::Never]), (Err(Again::Never), 2));
+        assert_eq!(attempts(&retry, &[Retryable::NoAnswer, Retryable::Busy(None)]), (Ok(()), 3));
+        let busy = Retryable::Busy(Some(Duration::from_millis(1)));
+        assert_eq!(attempts(&retry, &[busy, Retryable::Never]), (Err(Retryable::Never), 2));
     }
 
     #[test]
     fn a_wait_that_ends_after_the_limit_is_not_begun() {
-        let day = Again::Busy(Some(Duration::from_secs(86_400)));
+        let day = Retryable::Busy(Some(Duration::from_secs(86_400)));
         let minute = Some(Duration::from_secs(60));
         assert_eq!(attempts(&retry(minute), &[day]), (Err(day), 1));
         let none = Some(Duration::ZERO);
-        assert_eq!(attempts(&retry(none), &[Again::NoAnswer]), (Err(Again::NoAnswer), 1));
+        assert_eq!(attempts(&retry(none), &[Retryable::NoAnswer]), (Err(Retryable::NoAnswer), 1));
     }
 
     #[test]
     fn at_the_end_only_a_backend_that_answers_is_asked_again_and_only_in_time() {
         let retry = retry(None);
         retry.closing.begin(Instant::now() + Duration::from_secs(3_600));
-        assert_eq!(attempts(&retry, &[Again::Busy(None), Again::Busy(None)]), (Ok(()), 3));
-        assert_eq!(attempts(&retry, &[Again::NoAnswer]), (Err(Again::NoAnswer), 1));
-        let day = Again::Busy(Some(Duration::from_secs(86_400)));
+        assert_eq!(attempts(&retry, &[Retryable::Busy(None), Retryable::Busy(None)]), (Ok(()), 3));
+        assert_eq!(attempts(&retry, &[Retryable::NoAnswer]), (Err(Retryable::NoAnswer), 1));
+        let day = Retryable::Busy(Some(Duration::from_secs(86_400)));
         assert_eq!(attempts(&retry, &[day]), (Err(day), 1));
     }
 
     #[test]
     fn the_end_wakes_a_thread_that_waits_for_one_more_attempt() {
         let retry = retry(None);
-        let day = Again::Busy(Some(Duration::from_secs(86_400)));
+        let day = Retryable::Busy(Some(Duration::from_secs(86_400)));
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| attempts(&retry, &[day, day]));
             retry.closing.begin(Instant::now());

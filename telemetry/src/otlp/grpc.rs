@@ -9,7 +9,7 @@ use crate::error::TelemetryError;
 use crate::exporter::{Deliver, DeliverMetrics};
 use crate::http::Destination;
 use crate::outcome::Outcome;
-use crate::outcome::{Accepted, Again, Failure, quoted};
+use crate::outcome::{Accepted, Failure, Retryable, quoted};
 use crate::retry::Retry;
 use crate::tls;
 use ::http::Uri;
@@ -138,7 +138,7 @@ impl Connection {
             message => format!(": {}", quoted(message)),
         };
         let reason = format!("{shown} answers {:?}{message}", status.code());
-        Failure { reason, again: again(status) }
+        Failure { reason, retryable: retryable(status) }
     }
 }
 
@@ -161,7 +161,7 @@ fn plain(endpoint: &Uri) -> Uri {
 
 /// Whether the protocol lets a client try again after `status`:
 /// <https://opentelemetry.io/docs/specs/otlp/#failures>
-fn again(status: &Status) -> Again {
+fn retryable(status: &Status) -> Retryable {
     let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
     match status.code() {
         Code::Cancelled
@@ -169,10 +169,10 @@ fn again(status: &Status) -> Again {
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unavailable
-        | Code::DataLoss => Again::Busy(delay),
+        | Code::DataLoss => Retryable::Busy(delay),
         // By the specification it may be sent again only if the server names a delay.
-        Code::ResourceExhausted if delay.is_some() => Again::Busy(delay),
-        _ => Again::Never,
+        Code::ResourceExhausted if delay.is_some() => Retryable::Busy(delay),
+        _ => Retryable::Never,
     }
 }
 
