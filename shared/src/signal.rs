@@ -42,8 +42,8 @@ const LAST_MOMENT: Duration = Duration::from_millis(600);
 /// How long the process waits at its end for those that use [`Stop::at_once`].
 const AT_ONCE: Duration = Duration::from_millis(50);
 
-/// The exit code of a process that stops because the reader of its output has gone: 128 and the number
-/// of SIGPIPE, as a shell has it for `yes` in `yes | head -1`.
+/// The exit code of a process that stops because the reader of its output has gone: 128 and the
+/// number of SIGPIPE, as a shell has it for `yes` in `yes | head -1`.
 pub const READER_GONE: u8 = 141;
 
 /// Why a process stops.
@@ -89,16 +89,16 @@ struct Request {
     at_once: bool,
 }
 
-/// Watches from now on for what stops this process. Once it is asked to stop, it has `timeout` to end by
-/// itself.
+/// Watches from now on for what stops this process. Once it is asked to stop, it has `timeout` to
+/// end by itself.
 ///
-/// With `parent_pipe` the end of standard input stops the process too. A parent that holds the other end
-/// of that pipe closes it when it ends, even if it is killed.
+/// With `parent_pipe` the end of standard input stops the process too. A parent that holds the
+/// other end of that pipe closes it when it ends, even if it is killed.
 ///
 /// A SIGHUP that was ignored when the process started stays ignored, as `nohup` wants it.
 ///
-/// Call this before the process says that it is ready. A signal that comes earlier ends it at once, and
-/// nothing is flushed.
+/// Call this before the process says that it is ready. A signal that comes earlier ends it at once,
+/// and nothing is flushed.
 ///
 /// # Errors
 /// When the operating system refuses a signal handler or a thread.
@@ -163,8 +163,8 @@ impl Stop {
         self.requested.borrow().map(|request| request.reason)
     }
 
-    /// How long the caller may take for something that should take `wanted`. It is less if the process
-    /// has been asked to stop and has to end before that.
+    /// How long the caller may take for something that should take `wanted`. It is less if the
+    /// process has been asked to stop and has to end before that.
     pub fn time_for(&self, wanted: Duration) -> Duration {
         let request = *self.requested.borrow();
         request.map_or(wanted, |request| {
@@ -174,13 +174,14 @@ impl Stop {
         })
     }
 
-    /// Tells the parent, through the other end of standard input, that this process no longer needs the
-    /// parent's other children. The parent may stop those while this process ends.
+    /// Tells the parent, through the other end of standard input, that this process no longer needs
+    /// the parent's other children. The parent may stop those while this process ends.
     pub fn tell_parent(&self) {
         if self.parent_pipe
             && let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned()
         {
-            // This fails for a parent that gave no socket or has ended. Then there is no one to tell.
+            // This fails for a parent that gave no socket or has ended. Then there is no one to
+            // tell.
             File::from(stdin).write_all(b"\n").ok();
         }
     }

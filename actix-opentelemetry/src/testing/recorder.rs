@@ -71,11 +71,11 @@ impl Recorder {
         self.traces().values().flat_map(|trace| trace.ended.iter().cloned()).collect()
     }
 
-    /// The spans that have ended of every trace in which one of them has this attribute, and how many
-    /// of these traces' spans have not ended.
+    /// The spans that have ended of every trace in which one of them has this attribute, and how
+    /// many of these traces' spans have not ended.
     ///
-    /// For work that may be in several traces, or in none that a [`TestTrace`](super::TestTrace) would
-    /// find, but marks its spans.
+    /// For work that may be in several traces, or in none that a [`TestTrace`](super::TestTrace)
+    /// would find, but marks its spans.
     pub fn traces_with(&self, key: &str, value: &str) -> (Vec<SpanRecord>, usize) {
         let traces = self.traces();
         let has_it = |trace: &&Trace| {
