@@ -1,5 +1,5 @@
-//! Says once when the viewer begins to refuse requests, and once when that is over: for each reason
-//! by itself.
+//! Log lines about refused requests: one when the viewer begins to refuse requests for a reason, and
+//! one when that is over.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use shared::notice::Notice;
 
 use crate::otlp::Failure;
 
-/// So long without a refusal means that it is over.
+/// When nothing has been refused for this long, refusing is over.
 const CALM: Duration = Duration::from_secs(5);
 
-/// Why a request is refused, as far as it is told apart.
+/// Why a request is refused. Each reason has its own log lines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reason {
     Overloaded,
@@ -22,6 +22,7 @@ pub(crate) enum Reason {
     TooSlow,
     Broken,
     Host,
+    Site,
 }
 
 impl From<&Failure> for Reason {
@@ -40,7 +41,7 @@ impl From<&Failure> for Reason {
 
 impl Reason {
     /// All of them, in the order above.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Overloaded,
         Self::Malformed,
         Self::TooLarge,
@@ -49,9 +50,10 @@ impl Reason {
         Self::TooSlow,
         Self::Broken,
         Self::Host,
+        Self::Site,
     ];
 
-    /// What is said when there has been none of these for a while.
+    /// The log line when there has been none of these for a while.
     fn over(self) -> &'static str {
         match self {
             Self::Overloaded => "keeping up again",
@@ -62,6 +64,7 @@ impl Reason {
             Self::TooSlow => "no more requests that come too slowly",
             Self::Broken => "no more requests that end too early",
             Self::Host => "no more requests to another host",
+            Self::Site => "no more requests for pages of other sites",
         }
     }
 }
@@ -73,14 +76,14 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// Notes that a request was refused; `message` is said when it is the first.
+    /// Notes that a request was refused; `message` is logged when it is the first.
     pub(crate) fn refused(&self, reason: Reason, message: &dyn fmt::Display) {
         if self.notices[reason as usize].occurred() {
             tracing::warn!("refusing requests: {message}");
         }
     }
 
-    /// Says what has been over for a while. Called every now and then.
+    /// Logs what has been over for a while. It is called every second.
     pub(crate) fn settle(&self) {
         for (reason, notice) in Reason::ALL.into_iter().zip(&self.notices) {
             if let Some(over) = notice.over_after(CALM) {

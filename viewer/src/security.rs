@@ -1,12 +1,14 @@
-//! What every answer carries and every request must, so that neither a page of somebody else's nor
-//! a span of somebody else's can do anything in the viewer's name.
+//! What keeps other sites out. Every answer carries the [`headers`], so that a span cannot bring a
+//! script into the page. Every request is [checked](check_request), so that a page of another site
+//! can neither read the traces nor send any.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::HOST;
+use actix_web::http::Method;
+use actix_web::http::header::{HOST, HeaderName, ORIGIN};
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
@@ -30,29 +32,62 @@ pub(crate) fn headers() -> DefaultHeaders {
         .add(("Cross-Origin-Opener-Policy", "same-origin"))
 }
 
-/// Which `Host` a request may name, and what is done about others.
+/// Tells whether a browser sends a request for the page's own site:
+/// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Which requests a server answers.
 #[derive(Debug)]
-pub(crate) struct HostCheck {
+pub(crate) struct RequestCheck {
     address: SocketAddr,
     /// The flag that sets the address.
     flag: &'static str,
+    /// Whether a request that changes something must be of the server's own page, or of no page.
+    is_page: bool,
     stats: Arc<Stats>,
 }
 
-impl HostCheck {
+impl RequestCheck {
     /// The check of a server that is bound to `address`, as `flag` said.
     pub(crate) fn new(address: SocketAddr, flag: &'static str, stats: Arc<Stats>) -> Self {
-        Self { address, flag, stats }
+        Self { address, flag, is_page: false, stats }
+    }
+
+    /// The same for the server of the page, which changes things for its own page only.
+    pub(crate) fn of_page(self) -> Self {
+        Self { is_page: true, ..self }
+    }
+
+    /// The refusal of a request that is not answered, counted.
+    fn refuse(&self, request: &ServiceRequest) -> Option<HttpResponse> {
+        let host = host(request);
+        if !self.allows_host(&host) {
+            return Some(self.refuse_host(&host, request.path()));
+        }
+        if self.is_page && changes_something(request) && !is_of_own_site(request, &host) {
+            return Some(self.refuse_site());
+        }
+        None
     }
 
     /// Whether a request to `host` is answered. A server on the loopback interface is this
     /// machine's, as seen from itself; one that was told to listen to others cannot know its names.
-    fn allows(&self, host: &str) -> bool {
+    /// Without this check a page on the internet could let its own name point to 127.0.0.1 and read
+    /// the traces (DNS rebinding).
+    fn allows_host(&self, host: &str) -> bool {
         !self.address.ip().is_loopback() || is_loopback(host)
     }
 
-    /// The answer to a request to another host, counted.
-    fn refuse(&self, host: &str, path: &str) -> HttpResponse {
+    /// The answer to a request that a browser sends for a page of another site.
+    fn refuse_site(&self) -> HttpResponse {
+        let text = "only the viewer's own page may send this; a program sends no Origin and no \
+                    Sec-Fetch-Site";
+        self.stats.refusals.refused(Reason::Site, &text);
+        HttpResponse::Forbidden().json(serde_json::json!({ "error": text }))
+    }
+
+    /// The answer to a request to another host.
+    fn refuse_host(&self, host: &str, path: &str) -> HttpResponse {
         let elsewhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.address.port());
         let text = format!(
             "host {host:?} is not this machine: use localhost or 127.0.0.1, or, to be reached from \
@@ -68,24 +103,45 @@ impl HostCheck {
     }
 }
 
-/// Refuses a request whose `Host` is not this machine. Without that, a page on the internet could
-/// let its own name point to 127.0.0.1 and read the traces (DNS rebinding).
-pub(crate) async fn check_host<B: MessageBody>(
+/// Refuses requests that the server's [`RequestCheck`] does not let through.
+pub(crate) async fn check_request<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    // An absolute request line, or HTTP/2's authority, goes before the header.
-    let named = request.uri().authority().map(|authority| authority.as_str().to_owned());
-    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let host = named.or_else(|| header.map(str::to_owned)).unwrap_or_default();
-    let refused = match request.app_data::<Data<HostCheck>>() {
-        Some(check) if check.allows(&host) => None,
-        Some(check) => Some(check.refuse(&host, request.path())),
+    let refused = match request.app_data::<Data<RequestCheck>>() {
+        Some(check) => check.refuse(&request),
         None => Some(HttpResponse::InternalServerError().finish()),
     };
     match refused {
         None => Ok(next.call(request).await?.map_into_left_body()),
         Some(refused) => Ok(request.into_response(refused).map_into_right_body()),
+    }
+}
+
+/// Where the request was sent to. An absolute request line, or HTTP/2's authority, goes before the
+/// header.
+fn host(request: &ServiceRequest) -> String {
+    let named = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    named.or_else(|| header().map(str::to_owned)).unwrap_or_default()
+}
+
+fn changes_something(request: &ServiceRequest) -> bool {
+    !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether a request comes from a page of this server, or from no page at all.
+fn is_of_own_site(request: &ServiceRequest, host: &str) -> bool {
+    let header = |name| request.headers().get(name).map(|value| value.as_bytes());
+    match (header(SEC_FETCH_SITE), header(ORIGIN)) {
+        // `none`: the user did it, and no page.
+        (Some(site), _) => matches!(site, b"same-origin" | b"none"),
+        // A browser that does not send the header above.
+        (None, Some(origin)) => std::str::from_utf8(origin)
+            .ok()
+            .and_then(|origin| origin.split_once("://"))
+            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host)),
+        (None, None) => true,
     }
 }
 

@@ -22,8 +22,7 @@ use crate::api::{self, State};
 use crate::error::Error;
 use crate::otlp::http;
 use crate::otlp::receiver::Receiver;
-use crate::security::{HostCheck, check_host, headers};
-use crate::stats::Stats;
+use crate::security::{RequestCheck, check_request, headers};
 use crate::{jaeger, page};
 
 /// Workers of each server.
@@ -34,8 +33,8 @@ const HEAD_TIME: Duration = Duration::from_secs(5);
 const TICKS_A_SECOND: u64 = 4;
 
 type Listener = (TcpListener, SocketAddr);
-/// A listener, how many connections it may have, and the flag that says where it listens.
-type Port = (Listener, usize, &'static str);
+/// A listener, how many connections it may have, and which requests it answers.
+type Port = (TcpListener, usize, RequestCheck);
 
 /// Starts both servers on a thread of their own.
 pub(super) fn start(
@@ -51,8 +50,9 @@ pub(super) fn start(
     let thread = std::thread::Builder::new()
         .name(String::from("viewer-http"))
         .spawn(move || {
-            let page = (page, connections.page, "--listen");
-            let otlp = (otlp, connections.otlp, "--otlp");
+            let check = |address, flag| RequestCheck::new(address, flag, Arc::clone(&state.stats));
+            let page = (page.0, connections.page, check(page.1, "--listen").of_page());
+            let otlp = (otlp.0, connections.otlp, check(otlp.1, "--otlp"));
             rt::System::new().block_on(run(page, otlp, receiver, state, patience, &started));
         })
         .map_err(failed)?;
@@ -72,16 +72,17 @@ async fn run(
     started: &Sender<std::io::Result<Vec<ServerHandle>>>,
 ) {
     let ticking = rt::spawn(tick(state.clone()));
-    let stats = Arc::clone(&state.stats);
     let (state, receiver) = (Data::new(state), Data::new(receiver));
-    let page = server(page, patience, &stats, move |config| {
+    let uploads = Data::clone(&receiver);
+    let page = server(page, patience, move |config| {
         config
             .app_data(Data::clone(&state))
+            .app_data(Data::clone(&uploads))
             .configure(api::routes)
             .configure(jaeger::routes)
             .configure(page::routes);
     });
-    let otlp = server(otlp, patience, &stats, move |config| {
+    let otlp = server(otlp, patience, move |config| {
         config.app_data(Data::clone(&receiver)).configure(http::routes);
     });
     let servers = page.and_then(|page| Ok((page, otlp?)));
@@ -96,7 +97,7 @@ async fn run(
                 }
             }
         }
-        // Nobody to tell only if whoever started it is gone.
+        // The thread that waits for this has gone only if it panicked.
         Err(error) => drop(started.send(Err(error))),
     }
     ticking.abort();
@@ -105,16 +106,15 @@ async fn run(
 /// A server that answers what `routes` say. A connection ends when its peer leaves an answer unread
 /// for longer than `patience`.
 fn server(
-    ((listener, address), connections, flag): Port,
+    (listener, connections, check): Port,
     patience: Duration,
-    stats: &Arc<Stats>,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
-    let hosts = Data::new(HostCheck::new(address, flag, Arc::clone(stats)));
+    let check = Data::new(check);
     let app = move || {
         App::new()
-            .app_data(Data::clone(&hosts))
-            .wrap(from_fn(check_host))
+            .app_data(Data::clone(&check))
+            .wrap(from_fn(check_request))
             .wrap(headers())
             .configure(routes.clone())
     };
