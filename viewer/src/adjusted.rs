@@ -1,5 +1,5 @@
-//! A trace as it is shown: with unique span ids, and with the remarks that Jaeger makes on what does
-//! not add up.
+//! A trace as it is shown: with unique span ids, and with Jaeger's remarks on ids and times that do
+//! not fit together.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -15,8 +15,8 @@ use crate::store::trace::Trace;
 /// A trace's spans, adjusted.
 #[derive(Debug)]
 pub(crate) struct AdjustedTrace {
-    /// In the order of their coming. They are let go before the trace, which says to the store that
-    /// nobody reads it any more.
+    /// In the order of their coming. The field stands before `trace`, so the spans are dropped first:
+    /// once the store has the only reference to a trace, it has the only ones to its spans.
     pub(crate) spans: Vec<AdjustedSpan>,
     pub(crate) trace: Arc<Trace>,
     ids: HashSet<SpanId>,
@@ -46,6 +46,11 @@ impl AdjustedTrace {
     /// What an adjusted trace takes for each span, at most, with what it takes while it is made and
     /// the list of spans that it may keep from a trace that has grown meanwhile; in bytes.
     pub(crate) const SPAN_BYTES: usize = 192;
+
+    /// The spans as they came.
+    pub(crate) fn unchanged(trace: Arc<Trace>) -> Self {
+        Self::new(trace)
+    }
 
     /// The spans for the viewer's own page: as they came, but with unique ids, and with what does
     /// not add up found.
@@ -119,9 +124,9 @@ impl AdjustedTrace {
         }
     }
 
-    /// Finds what does not add up in ids and times. A child on another host that does not lie within
-    /// its parent has another clock. Jaeger corrects that only when told to, and otherwise says by
-    /// how much it would; so does this.
+    /// Finds ids that occur twice, parents that are missing, and clocks that differ. A child on another
+    /// host that does not lie within its parent has another clock. Like Jaeger by default, this does
+    /// not correct the times but says by how much they would move.
     fn find_skew(&mut self) {
         let mut seen = HashMap::with_capacity(self.spans.len());
         for (place, span) in (0_u32..).zip(&mut self.spans) {

@@ -1,9 +1,11 @@
-//! The viewer's own API, for its page: everything is JSON, read only, under `/viewer/api`.
+//! The viewer's own API, for its page: everything is JSON, under `/viewer/api`.
 //!
 //! | route | answers |
 //! |---|---|
 //! | `GET /viewer/api/traces?…` | the [summaries](summary) of the traces that a search finds: `{"traces":[…],"total":57,"limit":20}` |
 //! | `GET /viewer/api/traces/{id}` | one trace: what its page says above the spans, and as `resourceSpans` [the spans in OTLP's JSON](crate::otlp_json), links in both directions |
+//! | `GET /viewer/api/traces/{id}/otlp` | [the same trace as a file](transfer): `{"resourceSpans":[…]}` and nothing that OTLP does not have |
+//! | `POST /viewer/api/upload` | takes [a file of traces](transfer) and says what came of it: `{"trace_count":2,"span_count":17,"trace_ids":[…],"rejected":0}` |
 //! | `GET /viewer/api/live?…` | [server-sent events](live): `hello`, `traces` with the summaries of traces that changed, `stats` every second |
 //! | `GET /viewer/api/graph?window=60` | the [actor graph](mod@graph) of the last seconds |
 //! | `GET /viewer/api/services` | services with their operations |
@@ -23,11 +25,13 @@ mod graph;
 pub(crate) mod live;
 pub(crate) mod summary;
 mod totals;
+mod transfer;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actix_web::web::{Data, Path, ServiceConfig, get};
+use actix_web::http::header::ALLOW;
+use actix_web::web::{Data, Path, ServiceConfig, get, post, resource, route};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
@@ -45,6 +49,7 @@ use crate::query::trace_id;
 use crate::render::{List, Text};
 use crate::stats::Stats;
 use crate::store::model::{Name, Span, TraceId};
+use crate::store::trace::Trace;
 
 /// What the handlers work with.
 #[derive(Clone, Debug)]
@@ -78,10 +83,20 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .route("/viewer/api/traces", get().to(search))
         .route("/viewer/api/traces/{id}", get().to(trace))
+        .route("/viewer/api/traces/{id}/otlp", get().to(transfer::download))
         .route("/viewer/api/live", get().to(live::subscribe))
         .route("/viewer/api/graph", get().to(graph))
         .route("/viewer/api/services", get().to(services))
-        .route("/viewer/api/stats", get().to(stats));
+        .route("/viewer/api/stats", get().to(stats))
+        .service(
+            resource("/viewer/api/upload")
+                .route(post().to(transfer::upload))
+                .default_service(route().to(not_allowed)),
+        );
+}
+
+async fn not_allowed() -> HttpResponse {
+    HttpResponse::MethodNotAllowed().insert_header((ALLOW, "POST")).finish()
 }
 
 /// The answer that `make` writes, or the error that `error` makes of its failure.
@@ -134,7 +149,7 @@ async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
 
 async fn trace(request: HttpRequest, id: Path<String>, state: Data<State>) -> HttpResponse {
     #[derive(Serialize)]
-    struct Trace<'a, L> {
+    struct WholeTrace<'a, L> {
         trace_id: Text<TraceId>,
         start_unix_ns: Text<u64>,
         start_us: u64,
@@ -149,14 +164,12 @@ async fn trace(request: HttpRequest, id: Path<String>, state: Data<State>) -> Ht
     }
     let trace = move |answer: &mut Answer, _: &Params, store: &SharedStore| {
         let id = trace_id::hexadecimal(&id)?;
-        let held = store.read().trace(id).cloned();
-        let held =
-            held.ok_or_else(|| Failure::not_found(format_args!("trace {id} is not held")))?;
+        let held = held(store, id)?;
         answer.hold(held.spans.len() * AdjustedTrace::SPAN_BYTES)?;
         let adjusted = AdjustedTrace::for_page(held);
         let trace = &adjusted.trace;
         let top = first_span(trace);
-        answer.json(&Trace {
+        answer.json(&WholeTrace {
             trace_id: Text(id),
             start_unix_ns: Text(trace.start),
             start_us: trace.start / 1_000,
@@ -172,7 +185,13 @@ async fn trace(request: HttpRequest, id: Path<String>, state: Data<State>) -> Ht
     answer_or(error, &request, &state, trace).await
 }
 
-/// What a reader of the trace should know before believing it.
+/// The trace of that id.
+fn held(store: &SharedStore, id: TraceId) -> Result<Arc<Trace>, Failure> {
+    let held = store.read().trace(id).cloned();
+    held.ok_or_else(|| Failure::not_found(format_args!("trace {id} is not held")))
+}
+
+/// What the trace lacks, in sentences for its page.
 fn warnings(adjusted: &AdjustedTrace) -> Vec<String> {
     let trace = &adjusted.trace;
     let is_lost = |parent| !adjusted.holds(parent);

@@ -15,6 +15,8 @@ pub enum Form {
     Protobuf,
     /// `application/json`
     Json,
+    /// A saved file, in OTLP's JSON or Jaeger's
+    File,
 }
 
 /// What a request for traces comes to.
@@ -38,6 +40,7 @@ pub fn decode(form: Form, body: &[u8]) -> Option<Outcome> {
     let encoding = match form {
         Form::Protobuf => Encoding::Protobuf,
         Form::Json => Encoding::Json,
+        Form::File => Encoding::File,
     };
     let mut decoder = Decoder::new(body.len(), DECODED_BYTES);
     let request = Request {

@@ -6,9 +6,9 @@
 //! connections is held up by a large one; and what lives long is allocated by one thread, which
 //! keeps the heap whole.
 //!
-//! When more bodies wait than the [`Budget`](crate::budget::Budget) allows, requests are refused at once, so that their
-//! senders wait and try again: nobody blocks, nothing piles up, and the statistics say how much was
-//! refused.
+//! When more bodies wait than the [`Budget`](crate::budget::Budget) allows, requests are refused at once,
+//! and their senders wait and try again. So no thread blocks and the queue cannot grow; the statistics
+//! count what was refused.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::otlp::decode::{Decoded, Decoder};
-use crate::otlp::{Failure, Request, Taken};
+use crate::otlp::{Encoding, Failure, Request, Taken};
 use crate::stats::Stats;
 use crate::store::Store;
 
@@ -44,7 +44,7 @@ impl SharedStore {
     }
 }
 
-/// A request on its way to the store, and who waits for the answer.
+/// A request on its way to the store, and where its answer goes.
 #[derive(Debug)]
 struct Job {
     request: Request,
@@ -86,23 +86,32 @@ impl Queue {
     }
 }
 
-/// Decodes and stores what is queued until nobody can queue more.
+/// Decodes and stores what is queued, until the last clone of the queue is gone.
 fn write(jobs: &Receiver<Job>, mut decoder: Decoder, store: &SharedStore, stats: &Stats) {
     while let Ok(Job { request, answer }) = jobs.recv() {
-        let signal = request.signal;
+        let (signal, is_file) = (request.signal, request.encoding == Encoding::File);
         let Decoded { spans, taken } = match decoder.decode(request) {
             Ok(decoded) => decoded,
             Err(failure) => {
-                // Whoever has gone needs no answer.
+                // If the sender has gone, the answer is not needed.
                 drop(answer.send(Err(failure)));
                 continue;
             }
         };
         stats.of(signal).count(&taken);
-        drop(answer.send(Ok(taken)));
-        let mut spans = spans.into_iter();
-        while spans.len() > 0 {
-            store.write().add(spans.by_ref().take(SPANS_A_LOCK), &mut decoder.names);
+        let add = || {
+            let mut spans = spans.into_iter();
+            while spans.len() > 0 {
+                store.write().add(spans.by_ref().take(SPANS_A_LOCK), &mut decoder.names);
+            }
+        };
+        if is_file {
+            // The page looks for the traces as soon as it has the answer.
+            add();
+            drop(answer.send(Ok(taken)));
+        } else {
+            drop(answer.send(Ok(taken)));
+            add();
         }
     }
 }

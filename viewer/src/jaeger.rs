@@ -10,6 +10,8 @@
 //! | `GET /api/traces?service=&operation=&tags=&start=&end=&minDuration=&maxDuration=&limit=` | the traces that a search finds, or those named by `traceID=` |
 //! | `GET /api/traces/{id}` | one trace |
 //! | `GET /api/dependencies?endTs=&lookback=` | which service called which, how often |
+//! | `POST /api/transform` | spans in OTLP's JSON as [traces in this JSON](transform) |
+//! | `GET /api/metrics/latencies`, `…/calls`, `…/errors`, `POST /api/archive/{id}` | that there is none, as a Jaeger without them answers |
 //! | `GET /api/v3/services`, `/api/v3/operations`, `/api/v3/traces`, `/api/v3/traces/{id}`, `/api/v3/trace-summaries` | the same, stable |
 //!
 //! Jaeger removed the first four of these after its release 2.20 in favour of `/api/v3`; Grafana
@@ -20,12 +22,13 @@
 
 mod legacy;
 mod legacy_json;
+mod transform;
 mod v3;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
-use actix_web::web::{ServiceConfig, get, resource, route};
+use actix_web::web::{ServiceConfig, get, post, resource, route};
 use serde::Serialize;
 
 use crate::adjusted::AdjustedTrace;
@@ -42,6 +45,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/api/traces", get().to(legacy::search))
         .route("/api/traces/{id}", get().to(legacy::trace))
         .route("/api/dependencies", get().to(legacy::dependencies))
+        .route("/api/transform", post().to(transform::transform))
+        .route("/api/metrics/{metric:latencies|calls|errors}", get().to(legacy::metrics))
+        .route("/api/archive/{id}", post().to(legacy::archive))
         .route("/api/v3/services", get().to(v3::services))
         .route("/api/v3/operations", get().to(v3::operations))
         .route("/api/v3/traces", get().to(v3::search))

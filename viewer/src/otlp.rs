@@ -6,6 +6,8 @@
 //! [protobuf] and [JSON](json) alike: [spans] with their [attributes], cut to [limits], or only a
 //! number of things that are [counted](counts).
 //!
+//! A [saved file](mod@file), in OTLP's JSON or in [Jaeger's](jaeger), is read by the same code.
+//!
 //! Specification: <https://opentelemetry.io/docs/specs/otlp/>.
 
 mod attributes;
@@ -13,8 +15,10 @@ pub(crate) mod body;
 mod counts;
 pub(crate) mod decode;
 pub(crate) mod failure;
+mod file;
 pub(crate) mod grpc;
 pub(crate) mod http;
+mod jaeger;
 mod json;
 mod limits;
 mod message;
@@ -25,6 +29,7 @@ mod spans;
 
 pub(crate) use self::failure::Failure;
 use crate::budget::Reservation;
+use crate::store::model::TraceId;
 
 /// A signal of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +66,8 @@ impl Signal {
 pub(crate) enum Encoding {
     Protobuf,
     Json,
+    /// Saved traces, in OTLP's JSON or in Jaeger's, in one document or several.
+    File,
 }
 
 /// How a body is compressed.
@@ -101,6 +108,8 @@ pub(crate) struct Request {
 /// What was taken of a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taken {
+    /// The traces of the spans that were taken; only of a saved file.
+    pub(crate) traces: Vec<TraceId>,
     /// Spans, data points or log records.
     pub(crate) received: u64,
     pub(crate) rejected: u64,

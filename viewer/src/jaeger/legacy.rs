@@ -33,7 +33,7 @@ const TRACE_NOT_FOUND: &str = "trace not found";
 
 /// What every answer is wrapped in.
 #[derive(Debug, Serialize)]
-struct Envelope<D> {
+pub(super) struct Envelope<D> {
     data: D,
     total: usize,
     limit: usize,
@@ -42,7 +42,7 @@ struct Envelope<D> {
 }
 
 #[derive(Debug, Serialize)]
-struct EnvelopeError {
+pub(super) struct EnvelopeError {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
     msg: String,
@@ -50,15 +50,26 @@ struct EnvelopeError {
     trace_id: Option<Text<ShortId>>,
 }
 
+impl EnvelopeError {
+    /// An error beside an answer.
+    pub(super) fn new(msg: String) -> Self {
+        Self { code: None, msg, trace_id: None }
+    }
+}
+
 impl<D> Envelope<D> {
     /// `data`, of which there are `total`: Jaeger counts lists of names, and no others.
-    fn new(data: D, total: usize) -> Self {
+    pub(super) fn new(data: D, total: usize) -> Self {
         Self { data, total, limit: 0, offset: 0, errors: None }
+    }
+
+    pub(super) fn with_errors(self, errors: Vec<EnvelopeError>) -> Self {
+        Self { errors: (!errors.is_empty()).then_some(errors), ..self }
     }
 }
 
 /// The answer that `make` writes, indented when `prettyPrint` says so.
-async fn answer(
+pub(super) async fn answer(
     request: &HttpRequest,
     state: &Data<State>,
     make: impl FnOnce(&mut Answer, &Params, &SharedStore) -> Result<(), Failure> + Send + 'static,
@@ -73,10 +84,10 @@ async fn answer(
 }
 
 /// A failure in this API's shape.
-fn error(failure: &Failure) -> HttpResponse {
+pub(super) fn error(failure: &Failure) -> HttpResponse {
     let code = Some(failure.status.as_u16());
     let error = EnvelopeError { code, msg: failure.message.clone(), trace_id: None };
-    plain_text(failure, &Envelope { errors: Some(vec![error]), ..Envelope::new((), 0) })
+    plain_text(failure, &Envelope::new((), 0).with_errors(vec![error]))
 }
 
 fn required_service(params: &Params) -> Result<&str, ParamError> {
@@ -135,7 +146,7 @@ pub(super) async fn search(request: HttpRequest, state: Data<State>) -> HttpResp
         answer.hold(store.read().trace_count() * filter::TRACE_BYTES)?;
         let found = find(store, &filter, limit);
         hold_largest(answer, store, &found)?;
-        traces(answer, store, &found, is_raw, None)
+        traces(answer, store, &found, is_raw, Vec::new())
     };
     answer(&request, &state, search).await
 }
@@ -156,8 +167,8 @@ fn by_ids(
 ) -> Result<(), Failure> {
     hold_largest(answer, store, ids)?;
     let missing = |id: &&TraceId| store.read().trace(**id).is_none();
-    let missing: Vec<_> = ids.iter().filter(missing).map(|&id| not_found(id)).collect();
-    traces(answer, store, ids, is_raw, (!missing.is_empty()).then_some(missing))
+    let missing = ids.iter().filter(missing).map(|&id| not_found(id)).collect();
+    traces(answer, store, ids, is_raw, missing)
 }
 
 fn not_found(id: TraceId) -> EnvelopeError {
@@ -169,11 +180,11 @@ fn traces(
     store: &SharedStore,
     ids: &[TraceId],
     is_raw: bool,
-    errors: Option<Vec<EnvelopeError>>,
+    errors: Vec<EnvelopeError>,
 ) -> Result<(), Failure> {
     // They are adjusted and written one after the other.
     let data = List(|| adjusted(store, ids, is_raw).map(LegacyTrace));
-    answer.json(&Envelope { data, total: 0, limit: 0, offset: 0, errors })
+    answer.json(&Envelope::new(data, 0).with_errors(errors))
 }
 
 /// `GET /api/traces/{id}`.
@@ -191,7 +202,7 @@ pub(super) async fn trace(
         if !hold_largest(answer, store, &ids)? {
             return Err(Failure::not_found(TRACE_NOT_FOUND));
         }
-        traces(answer, store, &ids, is_raw, None)
+        traces(answer, store, &ids, is_raw, Vec::new())
     };
     answer(&request, &state, trace).await
 }
@@ -253,4 +264,19 @@ fn calls(store: &SharedStore, start: u64, end: u64) -> BTreeMap<(Name, Name), u6
         }
     }
     calls
+}
+
+/// `GET /api/metrics/*`: a Jaeger without a store of metrics has none to answer with.
+pub(super) async fn metrics() -> HttpResponse {
+    let message = "trace metrics are currently disabled - no metrics backend configured";
+    error(&Failure::new(StatusCode::NOT_IMPLEMENTED, message))
+}
+
+/// `POST /api/archive/{id}`: as a Jaeger answers that has no storage for an archive.
+pub(super) async fn archive(id: Path<String>) -> HttpResponse {
+    let message = "archive span storage was not configured";
+    error(&match trace_id::in_path(&id) {
+        Ok(_) => Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message),
+        Err(wrong) => wrong.into(),
+    })
 }

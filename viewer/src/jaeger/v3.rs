@@ -259,7 +259,7 @@ fn search_filter(params: &Params) -> Result<Filter, ParamError> {
     if params.get("query.filter").is_some() {
         return Err(ParamError::other("query.filter is not supported: use the other parameters"));
     }
-    // That one is missing comes before that the other makes no sense.
+    // That one is missing is told before that the other cannot be read.
     if params.get(MIN).is_none() || params.get(MAX).is_none() {
         return Err(ParamError::other(format!("{MIN} and {MAX} are required")));
     }

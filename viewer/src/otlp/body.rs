@@ -1,5 +1,5 @@
-//! Reads a request's body, from HTTP or gRPC: as much memory as has come is charged, and a sender
-//! that is too slow is not waited for.
+//! Reads a request's body, from HTTP or gRPC. Memory is charged as the bytes come, not by the length
+//! that is announced, and a sender that is too slow is not waited for.
 
 use std::fmt::Display;
 use std::time::Duration;

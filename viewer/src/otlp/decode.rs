@@ -1,7 +1,9 @@
 //! From a request's body to the spans in it, within a bound on memory: what is decompressed and what is
 //! read count against one sum, before it is allocated.
 
+use std::collections::HashSet;
 use std::io::Read;
+use std::mem::size_of;
 use std::sync::Arc;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -11,7 +13,7 @@ use super::counts::{Counted, DATA_POINTS, LOG_RECORDS};
 use super::failure::Failure;
 use super::message::{Message, Reader, Stopped};
 use super::spans::Spans;
-use super::{Compression, Encoding, Request, Signal, Taken, json, protobuf};
+use super::{Compression, Encoding, Request, Signal, Taken, file, json, protobuf};
 use crate::store::model::{Span, TraceId};
 use crate::store::names::Names;
 
@@ -25,12 +27,16 @@ const KEPT_BYTES: usize = 1 << 20;
 /// recommends to take, and what its usual levels need.
 const ZSTD_WINDOW_BYTES: u64 = 8 << 20;
 
+/// What telling the traces of a file apart takes for each of its spans, in bytes.
+const TRACE_BYTES: usize = 4 * size_of::<TraceId>();
+
 /// Decodes one request at a time.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     /// What the spans share, those that are stored and those that are being read.
     pub(crate) names: Names,
-    /// The bytes that one request may have when decompressed.
+    /// The bytes that one request may have when decompressed. A saved file may be larger: half of
+    /// what one request may take in memory.
     request_bytes: usize,
     /// The bytes that one request may take in memory, decompressed and decoded.
     decoded_bytes: usize,
@@ -58,10 +64,18 @@ impl Decoder {
     pub(crate) fn decode(&mut self, request: Request) -> Result<Decoded, Failure> {
         let Request { signal, encoding, compression, body, reservation } = request;
         let mut decompressed = std::mem::take(&mut self.decompressed);
+        let limit = match encoding {
+            Encoding::Protobuf | Encoding::Json => self.request_bytes,
+            Encoding::File => self.decoded_bytes / 2,
+        };
         let decoded = match compression {
             Compression::None => self.read(signal, encoding, &body, 0),
-            _ => decompress(compression, &body, self.request_bytes, &mut decompressed)
+            _ => decompress(compression, &body, limit, &mut decompressed)
                 .and_then(|()| self.read(signal, encoding, &decompressed, decompressed.capacity())),
+        };
+        let decoded = match encoding {
+            Encoding::File => decoded.map(Decoded::with_traces),
+            _ => decoded,
         };
         drop((body, reservation));
         decompressed.clear();
@@ -81,7 +95,11 @@ impl Decoder {
         let read = reader.charge(decompressed_bytes).and_then(|()| match signal {
             Signal::Traces => {
                 let mut spans = Spans::default();
-                let read = read_message(encoding, body, &mut spans, &mut reader);
+                let read = match encoding {
+                    Encoding::File => file::read(body, &mut spans, &mut reader)
+                        .and_then(|()| reader.charge(spans.accepted.len() * TRACE_BYTES)),
+                    _ => read_message(encoding, body, &mut spans, &mut reader),
+                };
                 finish_spans(spans, read, &mut reader)
             }
             Signal::Metrics => count(DATA_POINTS, encoding, body, &mut reader),
@@ -94,6 +112,16 @@ impl Decoder {
     }
 }
 
+impl Decoded {
+    /// Says which traces the spans are of, in the order of their coming.
+    fn with_traces(mut self) -> Self {
+        let mut seen = HashSet::new();
+        let traces = self.spans.iter().map(|(trace, _)| *trace);
+        self.taken.traces = traces.filter(|&trace| seen.insert(trace)).collect();
+        self
+    }
+}
+
 fn read_message<'a, M: Message>(
     encoding: Encoding,
     body: &'a [u8],
@@ -102,13 +130,9 @@ fn read_message<'a, M: Message>(
 ) -> Result<(), Stopped> {
     match encoding {
         Encoding::Protobuf => protobuf::read(body, message, reader),
-        Encoding::Json => json::read(body, message, reader),
+        Encoding::Json | Encoding::File => json::read(body, message, reader),
     }?;
-    // What nobody inside has taken for theirs is wrong with the request as a whole.
-    match reader.take_fault() {
-        Some(fault) => Err(reader.stop(Failure::Malformed(fault))),
-        None => Ok(()),
-    }
+    reader.refuse_fault()
 }
 
 fn finish_spans(
@@ -125,7 +149,7 @@ fn finish_spans(
         (Ok(()), Some(reason)) if nothing_to_keep => Err(reader.stop(Failure::Malformed(reason))),
         (Ok(()), reason) => {
             let received = spans.accepted.len() as u64 + spans.rejected;
-            let taken = Taken { received, rejected: spans.rejected, reason };
+            let taken = Taken { received, rejected: spans.rejected, reason, ..Taken::default() };
             Ok(Decoded { spans: spans.accepted, taken })
         }
     }
@@ -154,7 +178,7 @@ fn decompress(
         Compression::Gzip => {
             take_all("gzip", MultiGzDecoder::new(compressed), limit, decompressed)?
         }
-        // By the book it is zlib's format; some send it bare.
+        // HTTP's deflate is zlib's format. Some clients send a bare deflate stream instead.
         Compression::Deflate if is_zlib(compressed) => {
             take_all("deflate", ZlibDecoder::new(compressed), limit, decompressed)?;
         }

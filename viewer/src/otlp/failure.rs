@@ -62,8 +62,8 @@ impl Failure {
         }
     }
 
-    /// The gRPC code; see <https://opentelemetry.io/docs/specs/otlp/#failures>. None that a
-    /// sender repeats but for being overloaded.
+    /// The gRPC code; see <https://opentelemetry.io/docs/specs/otlp/#failures>. A sender repeats
+    /// the request only when the viewer is overloaded.
     pub(crate) fn grpc_code(&self) -> Code {
         match self {
             Self::Overloaded => Code::Unavailable,

@@ -1,9 +1,9 @@
 //! OTLP over gRPC: <https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>, on what
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md> lays down.
 //!
-//! It is spoken here and not by tonic, so that a body goes HTTP's way from the first byte on, with
-//! the same limits: tonic takes memory for as much as a message says that it will have, and decompresses
-//! and decodes it before anybody can say what that costs.
+//! It is spoken here and not by tonic, so that a body is read by the same code as over HTTP, within the
+//! same limits: tonic takes memory for the length that a message announces, and decompresses and
+//! decodes it before its memory can be charged.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -58,7 +58,7 @@ pub(crate) async fn answer(
     match take(receiver, signal, peer, call).await {
         Ok(taken) => succeeded(&Response::from(taken)),
         Err(failure) => {
-            receiver.count_refused(signal, &failure);
+            receiver.count_refused(signal, signal.http_path(), &failure);
             failed(status(&failure))
         }
     }

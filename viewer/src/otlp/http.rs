@@ -43,7 +43,7 @@ async fn export(
     match taken {
         Ok(taken) => accepted(signal, taken, answer_in),
         Err(failure) => {
-            receiver.count_refused(signal, &failure);
+            receiver.count_refused(signal, signal.http_path(), &failure);
             refused(&failure, answer_in)
         }
     }
@@ -60,6 +60,17 @@ async fn take(
     payload: Payload,
     receiver: &Receiver,
 ) -> Result<Taken, Failure> {
+    receiver.receive(read_request(signal, encoding, request, payload, receiver).await?).await
+}
+
+/// Reads the body of a request, within the limits of [`body::read`].
+pub(crate) async fn read_request(
+    signal: Signal,
+    encoding: Encoding,
+    request: &HttpRequest,
+    payload: Payload,
+    receiver: &Receiver,
+) -> Result<Request, Failure> {
     let compression = header(request, &CONTENT_ENCODING);
     let compression =
         Compression::from_name(&compression).ok_or(Failure::ContentEncoding(compression))?;
@@ -71,7 +82,7 @@ async fn take(
     let peer = request.peer_addr().map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let mut reservation = receiver.budget.reservation_for(peer);
     let body = body::read(payload, limit, body::PACE, &mut reservation).await?;
-    receiver.receive(Request { signal, encoding, compression, body, reservation }).await
+    Ok(Request { signal, encoding, compression, body, reservation })
 }
 
 /// How the request is written, by its content type; parameters such as a charset do not matter.
@@ -93,7 +104,9 @@ fn header(request: &HttpRequest, name: &HeaderName) -> String {
 fn accepted(signal: Signal, taken: Taken, encoding: Encoding) -> HttpResponse {
     match encoding {
         Encoding::Protobuf => protobuf(HttpResponse::Ok(), &Response::from(taken)),
-        Encoding::Json => HttpResponse::Ok().json(answer(signal, Response::from(taken))),
+        Encoding::Json | Encoding::File => {
+            HttpResponse::Ok().json(answer(signal, Response::from(taken)))
+        }
     }
 }
 
@@ -128,7 +141,9 @@ fn refused(failure: &Failure, encoding: Encoding) -> HttpResponse {
         Encoding::Protobuf => {
             protobuf(response, &tonic_types::Status { code, message, details: Vec::new() })
         }
-        Encoding::Json => response.json(json!({ "code": code, "message": message })),
+        Encoding::Json | Encoding::File => {
+            response.json(json!({ "code": code, "message": message }))
+        }
     }
 }
 

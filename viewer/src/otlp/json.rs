@@ -5,6 +5,7 @@
 //! fields as in the `.proto` file or in camel case, enumerations by name or number, `null` for a
 //! field that is not there, bytes in either alphabet of base64.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
@@ -15,6 +16,8 @@ use serde_json::value::RawValue;
 
 use super::failure::Failure;
 use super::message::{Field, Id, Message, Place, Reader, Source, Step, Stopped};
+use crate::store::footprint::heap;
+use crate::store::model::{Double, Value as AttributeValue};
 
 /// Reads a whole request.
 pub(super) fn read<'a, M: Message>(
@@ -33,13 +36,13 @@ fn stopped(error: &dyn fmt::Display, reader: &mut Reader<'_>) -> Stopped {
     reader.stop(Failure::Malformed(error.to_string()))
 }
 
-/// The way back through serde: why the reading has ended, the reader knows.
-fn unwinding<E: Error>(_: Stopped) -> E {
+/// The error that ends serde's own reading. The reader knows the reason.
+pub(super) fn unwinding<E: Error>(_: Stopped) -> E {
     E::custom("the reading has ended")
 }
 
 /// Bytes may be written in either alphabet, with or without padding.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
@@ -92,7 +95,7 @@ impl fmt::Display for Found<'_> {
 }
 
 /// As much of a stranger's text as fits a message.
-fn beginning(text: &str) -> &str {
+pub(super) fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(40)]
 }
 
@@ -222,10 +225,7 @@ impl<'a, D: Deserializer<'a>> Source<'a> for Value<'a, D> {
             Err(error) => return Err(stopped(&error, reader)),
         };
         let number = match serde_json::from_str::<&str>(raw.get()) {
-            Ok("NaN") => Some(f64::NAN),
-            Ok("Infinity") => Some(f64::INFINITY),
-            Ok("-Infinity") => Some(f64::NEG_INFINITY),
-            Ok(text) => finite(text),
+            Ok(text) => double(text),
             Err(_) => finite(raw.get()),
         };
         if number.is_none() {
@@ -245,6 +245,39 @@ impl<'a, D: Deserializer<'a>> Source<'a> for Value<'a, D> {
         })
     }
 
+    fn any(self, most: usize, reader: &mut Reader<'a>) -> Result<AttributeValue, Stopped> {
+        let raw: &'a RawValue = match serde::Deserialize::deserialize(self.json) {
+            Ok(raw) => raw,
+            Err(error) => return Err(stopped(&error, reader)),
+        };
+        let text = raw.get();
+        let scalar = match text.as_bytes().first() {
+            Some(b'"') => {
+                let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(text)
+                    .map_err(|error| stopped(&error, reader))?
+                    .0;
+                let text = reader.shorten(&text, most);
+                reader.charge(heap(text.len()))?;
+                Some(AttributeValue::String(text.into()))
+            }
+            Some(b't') => Some(AttributeValue::Bool(true)),
+            Some(b'f') => Some(AttributeValue::Bool(false)),
+            Some(b'n') => Some(AttributeValue::Empty),
+            _ => match text.parse() {
+                Ok(number) => Some(AttributeValue::Int(number)),
+                Err(_) => finite(text).map(|number| AttributeValue::Double(Double(number))),
+            },
+        };
+        if scalar.is_none() {
+            let what = format_args!(
+                "expected a string, a number, true or false, found {}",
+                beginning(text)
+            );
+            reader.note_fault(Some(self.step), what);
+        }
+        Ok(scalar.unwrap_or(AttributeValue::Empty))
+    }
+
     fn skip(self, reader: &mut Reader<'a>) -> Result<(), Stopped> {
         let skipped = self.json.deserialize_ignored_any(IgnoredAny);
         skipped.map(drop).map_err(|error| stopped(&error, reader))
@@ -255,7 +288,21 @@ impl<'a, D: Deserializer<'a>> Source<'a> for Value<'a, D> {
     }
 }
 
-/// The number that `text` is, without the words that Rust knows for those that are none.
+/// A JSON string, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+
+/// The number that `text` is, by protobuf's names if it is not finite.
+pub(super) fn double(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => finite(text),
+    }
+}
+
+/// The number in `text`. Rust's words for NaN and the infinities are not numbers in JSON.
 fn finite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
@@ -352,7 +399,7 @@ impl<'a, M: Message> Taking<'a> for Object<'_, 'a, M> {
     }
 
     fn object<A: MapAccess<'a>>(self, mut fields: A) -> Result<(), A::Error> {
-        while let Some(field) = fields.next_key_seed(Known(self.message.fields()))? {
+        while let Some(field) = fields.next_key_seed(Known(&mut *self.message))? {
             let Some(field) = field else {
                 fields.next_value::<IgnoredAny>()?;
                 continue;
@@ -365,9 +412,9 @@ impl<'a, M: Message> Taking<'a> for Object<'_, 'a, M> {
 }
 
 /// Takes the name of a field; it is none when it is not of interest.
-struct Known(&'static [Field]);
+struct Known<'m, M>(&'m mut M);
 
-impl<'a> DeserializeSeed<'a> for Known {
+impl<'a, M: Message> DeserializeSeed<'a> for Known<'_, M> {
     type Value = Option<&'static Field>;
 
     fn deserialize<D: Deserializer<'a>>(self, key: D) -> Result<Self::Value, D::Error> {
@@ -375,7 +422,7 @@ impl<'a> DeserializeSeed<'a> for Known {
     }
 }
 
-impl Visitor<'_> for Known {
+impl<M: Message> Visitor<'_> for Known<'_, M> {
     type Value = Option<&'static Field>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -383,7 +430,7 @@ impl Visitor<'_> for Known {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|field| field.has_name(name)))
+        Ok(self.0.named(name))
     }
 }
 

@@ -10,7 +10,7 @@
 //! A value of the wrong type does not end the reading. It is noted as a
 //! [fault](Reader::note_fault), with its path, and the span that has it is rejected.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use super::failure::Failure;
 use super::limits::shortened;
@@ -62,6 +62,12 @@ pub(super) trait Message {
     /// The fields that are of interest; all others are skipped.
     fn fields(&self) -> &'static [Field];
 
+    /// The field that JSON calls `name`. A message whose fields are named by the sender, as a map's
+    /// are, has one field for all of them and keeps the name.
+    fn named(&mut self, name: &str) -> Option<&'static Field> {
+        self.fields().iter().find(|field| field.has_name(name))
+    }
+
     /// Takes the value of a field, or of one element when the field is a list. The value has to be
     /// read, if only by [`Source::skip`].
     fn field<'a, S: Source<'a>>(
@@ -96,6 +102,9 @@ pub(super) trait Source<'a>: Sized {
     fn double(self, reader: &mut Reader<'a>) -> Result<f64, Stopped>;
     /// The number of an enumeration's value, which JSON may name.
     fn enumeration(self, names: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped>;
+    /// A value that says by itself whether it is a string, a number or a truth value. Only JSON has
+    /// such values; in protobuf the field tells the type. Of a string at most `most` bytes are taken.
+    fn any(self, most: usize, reader: &mut Reader<'a>) -> Result<Value, Stopped>;
     fn skip(self, reader: &mut Reader<'a>) -> Result<(), Stopped>;
     /// Where the value is in its message.
     fn step(&self) -> Step<'a>;
@@ -272,6 +281,15 @@ impl<'a> Reader<'a> {
         self.failure.take().unwrap_or_else(|| Failure::Malformed(String::from("unreadable")))
     }
 
+    /// Ends the reading if there is a fault that no span, scope or resource has taken: then the
+    /// request as a whole is wrong.
+    pub(super) fn refuse_fault(&mut self) -> Result<(), Stopped> {
+        match self.take_fault() {
+            Some(fault) => Err(self.stop(Failure::Malformed(fault))),
+            None => Ok(()),
+        }
+    }
+
     /// Notes a fault: that the value at `step` of the message that is being read is not what its
     /// field wants. Only the first is kept.
     pub(super) fn note_fault(&mut self, step: Option<Step<'a>>, what: fmt::Arguments<'_>) {
@@ -293,13 +311,14 @@ impl<'a> Reader<'a> {
 
     /// The JSON path to the value at `step` of the message that is being read.
     pub(super) fn path_to(&self, step: Option<Step<'a>>) -> String {
-        let mut path = String::new();
-        for step in self.path.iter().chain(step.as_ref()) {
-            let dot = if path.is_empty() { "" } else { "." };
-            // Writing to a string cannot fail.
-            let _ = write!(path, "{dot}{step}");
-        }
-        if path.is_empty() { String::from("the request") } else { path }
+        let steps = self.path.iter().chain(step.as_ref());
+        let path: Vec<String> = steps.map(Step::to_string).collect();
+        if path.is_empty() { String::from("the request") } else { path.join(".") }
+    }
+
+    /// The JSON path to the message that is being read, unless that is the whole request.
+    pub(super) fn path(&self) -> Option<String> {
+        (!self.path.is_empty()).then(|| self.path_to(None))
     }
 
     /// Reads what is inside the message at `step`.

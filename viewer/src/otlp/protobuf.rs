@@ -5,6 +5,7 @@ use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 use super::message::{Id, Message, Place, Reader, Source, Step, Stopped};
+use crate::store::model::Value as AttributeValue;
 
 /// Reads a whole request.
 pub(super) fn read<'a, M: Message>(
@@ -197,6 +198,12 @@ impl<'a> Source<'a> for Value<'a> {
 
     fn enumeration(self, _: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped> {
         Ok(self.varint(reader) as i32)
+    }
+
+    fn any(self, _: usize, reader: &mut Reader<'a>) -> Result<AttributeValue, Stopped> {
+        let what = "expected a field that tells its type";
+        reader.note_fault(Some(self.step), format_args!("{what}"));
+        Ok(AttributeValue::Empty)
     }
 
     fn skip(self, _: &mut Reader<'a>) -> Result<(), Stopped> {

@@ -20,22 +20,20 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     /// Has a request decoded and stored.
-    pub(super) async fn receive(&self, request: Request) -> Result<Taken, Failure> {
+    pub(crate) async fn receive(&self, request: Request) -> Result<Taken, Failure> {
         self.queue.push(request).await
     }
 
     /// Counts a request that has come.
-    pub(super) fn count(&self, signal: Signal) {
+    pub(crate) fn count(&self, signal: Signal) {
         self.stats.of(signal).count_request();
     }
 
-    /// Counts a request that is refused, and says so in the log when it is the first of its kind
-    /// for a while.
-    pub(super) fn count_refused(&self, signal: Signal, failure: &Failure) {
+    /// Counts a request to `path` that is refused. The first of its kind for a while is told in the
+    /// log.
+    pub(crate) fn count_refused(&self, signal: Signal, path: &str, failure: &Failure) {
         self.stats.of(signal).count_refused();
-        self.stats
-            .refusals
-            .refused(failure.into(), &format_args!("{}: {failure}", signal.http_path()));
+        self.stats.refusals.refused(failure.into(), &format_args!("{path}: {failure}"));
     }
 }
 

@@ -97,10 +97,7 @@ impl Message for Spans {
     ) -> Result<(), Stopped> {
         match number {
             1 => {
-                // A fault from before is in none of the resources: it is the request's.
-                if let Some(fault) = reader.take_fault() {
-                    return Err(reader.stop(Failure::Malformed(fault)));
-                }
+                reader.refuse_fault()?;
                 let mut resource = ResourceSpans::new(self);
                 value.message(&mut resource, reader)?;
                 resource.finish(reader)
@@ -112,16 +109,16 @@ impl Message for Spans {
 
 /// What the spans of a resource and those of a scope have in common: what is wrong with the resource
 /// or scope itself, or was cut from it, is true of all of them.
-struct Group<'s> {
-    spans: &'s mut Spans,
+pub(super) struct Group<'s> {
+    pub(super) spans: &'s mut Spans,
     /// Where in the request's spans those of the group begin.
-    first: usize,
+    pub(super) first: usize,
     cuts: u32,
     fault: Option<String>,
 }
 
 impl<'s> Group<'s> {
-    fn new(spans: &'s mut Spans, cuts: u32) -> Self {
+    pub(super) fn new(spans: &'s mut Spans, cuts: u32) -> Self {
         Self { first: spans.accepted.len(), spans, cuts, fault: None }
     }
 
@@ -140,14 +137,32 @@ impl<'s> Group<'s> {
 
     /// Takes a fault from outside of the group's members for the group's own. It is called before
     /// each member and at the end.
-    fn take_fault(&mut self, reader: &mut Reader<'_>) {
+    pub(super) fn take_fault(&mut self, reader: &mut Reader<'_>) {
         if let Some(fault) = reader.take_fault() {
             self.fault.get_or_insert(fault);
         }
     }
 
+    /// What `check` says of a span at `step` that has been read; or the fault for which the span is
+    /// rejected, with its path.
+    pub(super) fn check<T>(
+        &mut self,
+        step: Step<'_>,
+        check: impl FnOnce() -> Result<T, String>,
+        reader: &mut Reader<'_>,
+    ) -> Result<T, String> {
+        if let Some(fault) = reader.take_fault() {
+            self.spans.unreadable = true;
+            return Err(fault);
+        }
+        check().map_err(|fault| match reader.is_told {
+            true => fault,
+            false => format!("{}.{fault}", reader.path_to(Some(step))),
+        })
+    }
+
     /// Ends the group: rejects its spans if it has a fault. Whether any are left.
-    fn has_spans(&mut self, reader: &mut Reader<'_>) -> bool {
+    pub(super) fn has_spans(&mut self, reader: &mut Reader<'_>) -> bool {
         self.take_fault(reader);
         if let Some(fault) = self.fault.take() {
             self.spans.reject_from(self.first, fault, reader);
@@ -287,7 +302,7 @@ impl Message for ResourceFields<'_> {
 
 /// Reads an attribute of a resource. The service's name is kept even when it comes after as many
 /// attributes as a resource may have.
-pub(super) fn resource_attribute<'a, S: Source<'a>>(
+fn resource_attribute<'a, S: Source<'a>>(
     attributes: &mut Vec<Attribute>,
     value: S,
     reader: &mut Reader<'a>,
@@ -380,13 +395,7 @@ impl<'s> ScopeSpans<'s> {
         reader.cuts = 0;
         let mut span = SpanFields::new(reader);
         value.message(&mut span, reader)?;
-        let fault = reader.take_fault();
-        self.group.spans.unreadable |= fault.is_some();
-        let ids = match fault {
-            Some(fault) => Err(fault),
-            None => span.ids().map_err(|fault| at(step, &fault, reader)),
-        };
-        match ids {
+        match self.group.check(step, || span.ids(), reader) {
             Ok(ids) => {
                 let (resource, scope) = (Arc::clone(&self.resource), self.scope(reader)?);
                 let span = span.build(ids, resource, scope, self.group.cuts, reader)?;
@@ -400,11 +409,6 @@ impl<'s> ScopeSpans<'s> {
             }
         }
     }
-}
-
-/// `fault` with the path to the message at `step` before it, unless a fault has been told already.
-pub(super) fn at(step: Step<'_>, fault: &str, reader: &Reader<'_>) -> String {
-    if reader.is_told { String::new() } else { format!("{}.{fault}", reader.path_to(Some(step))) }
 }
 
 impl Message for ScopeSpans<'_> {

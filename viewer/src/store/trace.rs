@@ -12,8 +12,8 @@ use super::model::{Kind, Name, Span, SpanId, TraceId};
 /// The spans that one trace may hold: past that, a trace that never ends would push out all others.
 pub(crate) const SPANS: usize = 50_000;
 
-/// A trace as far as it has come. It is shared with whoever reads it and copied when a span is
-/// added meanwhile, so a reader sees one state and holds no lock.
+/// A trace as far as it has come. Readers share it, and it is copied when a span is added while one of
+/// them has it. So a reader sees one state and needs no lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     pub(crate) id: TraceId,
@@ -59,8 +59,7 @@ pub(crate) enum Added {
 const ROOM: usize = 2;
 /// What a place in a hash map takes beside the entry.
 const HASH_BYTES: usize = 1;
-/// What a trace takes before its first span: itself, its entries in the store's map and queue, and
-/// its own map of services with four places from the start.
+/// See [`Trace::EMPTY_BYTES`].
 const EMPTY_BYTES: usize = heap(ARC_COUNTS + size_of::<Trace>())
     + ROOM * (size_of::<(TraceId, Arc<Trace>)>() + HASH_BYTES + size_of::<TraceId>())
     + heap(4 * SERVICE_BYTES);
@@ -75,6 +74,13 @@ const KINDS: [Kind; 6] =
     [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Unspecified];
 
 impl Trace {
+    /// What a trace takes before its first span, in bytes: itself, its entries in the store's map and
+    /// queue, and its own map of services, which has four places from the start.
+    pub(crate) const EMPTY_BYTES: usize = EMPTY_BYTES;
+    /// What a trace takes for a span beside the span itself, at most, in bytes.
+    pub(crate) const SPAN_BYTES: usize =
+        ROOM * (size_of::<Arc<Span>>() + POSITION_BYTES + SERVICE_BYTES);
+
     pub(crate) fn new(id: TraceId) -> Self {
         Self {
             id,

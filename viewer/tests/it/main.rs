@@ -13,3 +13,4 @@ mod process;
 mod reading;
 mod security;
 mod support;
+mod transfer;

@@ -86,6 +86,11 @@ impl Backend {
         self.client.get(format!("{}{path}", self.query))
     }
 
+    /// A POST to the query port, to be completed.
+    pub(crate) fn query_post(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.query))
+    }
+
     /// The status and JSON at `path` of the query port.
     pub(crate) fn get(&self, path: &str) -> (u16, Json) {
         let answer = self.query(path).send().expect("an answer from the query port");

@@ -133,7 +133,7 @@ fn lists_and_maps_may_be_empty_left_out_or_null() {
 }
 
 #[test]
-fn fields_have_two_names_and_those_that_nobody_knows_are_skipped() {
+fn fields_have_two_names_and_unknown_ones_are_skipped() {
     let camel = span(json!({"startTimeUnixNano": 7, "droppedLinksCount": 1, "traceState": "a=b"}));
     let snake = span(json!({
         "start_time_unix_nano": 7, "dropped_links_count": 1, "trace_state": "a=b",
@@ -672,6 +672,9 @@ fn a_request_means_the_same_in_both_forms() {
 
         assert!(protobuf.is_some());
         assert_eq!(protobuf, fuzzing::decode(Form::Json, json.as_bytes()), "{json}");
+        if !request.resource_spans.is_empty() {
+            assert_eq!(protobuf, fuzzing::decode(Form::File, json.as_bytes()), "{json}");
+        }
     });
 }
 
@@ -693,11 +696,18 @@ fn whatever_bytes_come_are_answered() {
         for body in [protobuf, json] {
             drop(fuzzing::decode(Form::Protobuf, &body));
             drop(fuzzing::decode(Form::Json, &body));
+            drop(fuzzing::decode(Form::File, &body));
         }
     });
     check(vec(any::<u8>(), 0..300), 1_000, |body| {
         drop(fuzzing::decode(Form::Protobuf, &body));
         drop(fuzzing::decode(Form::Json, &body));
+        drop(fuzzing::decode(Form::File, &body));
+    });
+    let jaeger = include_bytes!("../../../fuzz/corpus/file/jaeger.json");
+    assert_eq!(fuzzing::decode(Form::File, jaeger).map(|outcome| outcome.received), Some(3));
+    check(damages(), 1_000, |damages| {
+        drop(fuzzing::decode(Form::File, &damaged(jaeger.to_vec(), damages)));
     });
 }
 
@@ -709,6 +719,7 @@ fn the_corpus_of_the_fuzz_targets_is_answered() {
             let body = std::fs::read(file.expect("a file").path()).expect("a file");
             drop(fuzzing::decode(Form::Protobuf, &body));
             drop(fuzzing::decode(Form::Json, &body));
+            drop(fuzzing::decode(Form::File, &body));
         }
     }
 }

@@ -1,0 +1,121 @@
+//! Traces as files: one trace out, in OTLP's JSON, and any number in, in OTLP's JSON or Jaeger's.
+//!
+//! (A trace in Jaeger's JSON is what `/api/traces/{id}` answers.)
+
+use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, RETRY_AFTER};
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::{State, answer_or, error};
+use crate::adjusted::AdjustedTrace;
+use crate::answer::Answer;
+use crate::ingest::SharedStore;
+use crate::otlp::failure::{Failure as UploadFailure, RETRY_AFTER_SECONDS};
+use crate::otlp::http::read_request;
+use crate::otlp::receiver::Receiver;
+use crate::otlp::{Encoding, Signal, Taken};
+use crate::otlp_json::resource_spans;
+use crate::query::params::Params;
+use crate::query::trace_id;
+use crate::render::{List, Text};
+use crate::store::model::TraceId;
+
+/// Ids of uploaded traces that an answer lists; more are only counted.
+const LISTED: usize = 100;
+
+/// `GET /viewer/api/traces/{id}/otlp`: the trace as it came, as a file that any reader of OTLP's JSON
+/// takes.
+pub(super) async fn download(
+    request: HttpRequest,
+    id: Path<String>,
+    state: Data<State>,
+) -> HttpResponse {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct TracesData<L> {
+        resource_spans: L,
+    }
+    let id = match trace_id::hexadecimal(&id) {
+        Ok(id) => id,
+        Err(wrong) => return error(&wrong.into()),
+    };
+    let trace = move |answer: &mut Answer, _: &Params, store: &SharedStore| {
+        let held = super::held(store, id)?;
+        answer.hold(held.spans.len() * AdjustedTrace::SPAN_BYTES)?;
+        let trace = AdjustedTrace::unchanged(held);
+        answer.json(&TracesData { resource_spans: List(|| resource_spans(&trace, None)) })
+    };
+    let mut response = answer_or(error, &request, &state, trace).await;
+    let name = format!("attachment; filename=\"trace-{id}.otlp.json\"");
+    if let (true, Ok(name)) = (response.status().is_success(), HeaderValue::try_from(name)) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    }
+    response
+}
+
+/// `POST /viewer/api/upload`: the traces in a file, into the store. The body is the file, compressed
+/// or not as `Content-Encoding` says; it is read within the limits that a request over OTLP has.
+pub(super) async fn upload(
+    request: HttpRequest,
+    payload: Payload,
+    receiver: Data<Receiver>,
+) -> HttpResponse {
+    receiver.count(Signal::Traces);
+    let read = read_request(Signal::Traces, Encoding::File, &request, payload, &receiver).await;
+    let taken = match read {
+        Ok(file) => receiver.receive(file).await,
+        Err(failure) => Err(failure),
+    };
+    match taken {
+        Ok(taken) => HttpResponse::Ok().json(Uploaded::of(&taken)),
+        Err(failure) => {
+            receiver.count_refused(Signal::Traces, request.path(), &failure);
+            refused(&failure)
+        }
+    }
+}
+
+/// What became of a file.
+#[derive(Debug, Serialize)]
+struct Uploaded<'a> {
+    trace_count: usize,
+    span_count: u64,
+    /// The first of them.
+    trace_ids: Vec<Text<TraceId>>,
+    rejected: u64,
+    /// Why the first of the rejected spans was, with its path in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl<'a> Uploaded<'a> {
+    fn of(taken: &'a Taken) -> Self {
+        Self {
+            trace_count: taken.traces.len(),
+            span_count: taken.received - taken.rejected,
+            trace_ids: taken.traces.iter().take(LISTED).copied().map(Text).collect(),
+            rejected: taken.rejected,
+            reason: taken.reason.as_deref(),
+        }
+    }
+}
+
+/// The refusal, in words about a file.
+fn refused(failure: &UploadFailure) -> HttpResponse {
+    let message = match failure {
+        UploadFailure::Malformed(what) => format!("cannot read the file: {what}"),
+        UploadFailure::TooLarge { limit } => {
+            format!("the file has more than {limit} bytes: split it, or send it compressed")
+        }
+        UploadFailure::TooExpensive { limit } => {
+            format!("the file's spans would take more than {limit} bytes of memory: split it")
+        }
+        other => other.to_string(),
+    };
+    let mut response = HttpResponse::build(failure.http_status());
+    if matches!(failure, UploadFailure::Overloaded) {
+        response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+    }
+    response.json(serde_json::json!({ "error": message }))
+}
