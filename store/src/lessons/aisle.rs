@@ -1,17 +1,26 @@
-//! An aisle of the lessons' own, so that none of the store's is in a lesson.
+//! An actor that several lessons use, so that none of the store's own actors is in a lesson.
 
-use actix::{Actor, Handler, Message};
+use std::time::Duration;
+
+use actix::{Actor, Handler, Message, ResponseFuture};
 use actix_opentelemetry::{TracedActor, TracedContext};
-use opentelemetry::{KeyValue, trace::Tracer as _};
+use opentelemetry::{
+    KeyValue,
+    trace::{Span as _, Tracer as _},
+};
+use tokio::time::sleep;
 
 use super::tracer::LessonTracer;
 
-/// Reserves, and writes that down in a span made by hand.
+/// How long a reservation takes.
+const TIME: Duration = Duration::from_millis(3);
+
+/// An aisle that reserves pieces, with a span made by hand for each reservation.
 pub(super) struct Aisle {
     pub(super) tracer: LessonTracer,
 }
 
-/// Reserve a piece.
+/// Reserves a piece.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Reserve;
@@ -29,9 +38,13 @@ impl TracedActor for Aisle {
 }
 
 impl Handler<Reserve> for Aisle {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Reserve, _: &mut Self::Context) {
-        self.tracer.in_span("update stock", |_| ());
+    fn handle(&mut self, _: Reserve, _: &mut Self::Context) -> Self::Result {
+        let mut span = self.tracer.start("update stock");
+        Box::pin(async move {
+            sleep(TIME).await;
+            span.end();
+        })
     }
 }

@@ -1,12 +1,15 @@
-//! `batch`: one piece of work for many messages, in the context of one of them.
+//! `batch`: one piece of work for several messages, in the context of one of them.
 
-use std::mem;
+use std::{mem, time::Duration};
 
 use actix::{Actor, Handler, Message, ResponseFuture};
 use actix_opentelemetry::{BatchLinks, TracedActor, TracedContext, TracedStart as _, spawn_traced};
 use futures_util::join;
-use opentelemetry::{KeyValue, trace::Tracer as _};
-use tokio::sync::oneshot;
+use opentelemetry::{
+    KeyValue,
+    trace::{Span as _, Tracer as _},
+};
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     lesson::{Lesson, Picture, Variant},
@@ -15,17 +18,18 @@ use super::{
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "batch",
-    title: "A batch in the context of one of its messages",
-    mistake: "An actor that writes many orders in one transaction writes them in the context of the last.",
-    seen: "One customer pays for all: their trace has the work of three, and the others' traces have a \
-           hole. Of the fix one sees less, a link in each trace.",
+    title: "A batch written in the context of one order",
+    mistake: "An actor writes three orders in one transaction, in the context of the last one.",
+    seen: "The trace of one customer has the work for all three, and the traces of the other two \
+           do not show it. With the fix each trace shows less: only a link to the batch.",
     picture: Picture::Mixed,
-    runs: "in the request, with a ledger of its own and two requests beside it",
+    runs: "in the request, with a ledger of its own and the requests of two more customers",
     why: [
-        "A task that a handler spawns has the context of the message that is being handled, which is the \
-         one that happened to make the batch full.",
-        "Work that is done for many belongs in no one's trace, so it begins its own.",
-        "`BatchLinks` gives it a link to each message that it serves, and each of these one to the work.",
+        "A task that a handler spawns gets the context of the message that is being handled: here \
+         the third, which completes the batch.",
+        "Work for several requests belongs to none of their traces, so it gets a trace of its \
+         own.",
+        "`BatchLinks` links it to the span of each message, and each of these spans to it.",
     ],
     file: "store/src/lessons/batch.rs",
     source: include_str!("batch.rs"),
@@ -38,45 +42,40 @@ pub(super) const LESSON: Lesson = Lesson {
 };
 
 // ANCHOR: mistake
-impl Ledger {
-    fn write_as_the_last_order(&mut self) {
-        let orders = mem::take(&mut self.waiting);
-        let tracer = self.tracer.clone();
-        spawn_traced(async move {
-            tracer.in_span("write three orders", |_| ());
-            for written in orders {
-                written.send(()).ok();
-            }
-        });
-    }
+fn write_in_the_context_of_the_last(ledger: &mut Ledger) {
+    let orders = mem::take(&mut ledger.orders);
+    spawn_traced(write(orders, ledger.tracer.clone()));
 }
 // ANCHOR_END: mistake
 
 // ANCHOR: fix
-impl Ledger {
-    fn write_as_a_batch(&mut self) {
-        let orders = mem::take(&mut self.waiting);
-        let links = mem::take(&mut self.links);
-        let tracer = self.tracer.clone();
-        actix_rt::spawn(links.process::<Self, _>(async move {
-            tracer.in_span("write three orders", |_| ());
-            for written in orders {
-                written.send(()).ok();
-            }
-        }));
-    }
+fn write_in_a_trace_of_its_own(ledger: &mut Ledger) {
+    let orders = mem::take(&mut ledger.orders);
+    let links = mem::take(&mut ledger.links);
+    let written = links.process::<Ledger, _>(write(orders, ledger.tracer.clone()));
+    actix_rt::spawn(written);
 }
 // ANCHOR_END: fix
 
-/// Gathers orders, and writes three at a time.
+/// Writes these orders in one transaction.
+async fn write(orders: Vec<oneshot::Sender<()>>, tracer: LessonTracer) {
+    let mut span = tracer.start("write three orders");
+    sleep(Duration::from_millis(3)).await;
+    span.end();
+    for written in orders {
+        written.send(()).ok();
+    }
+}
+
+/// Gathers orders, and writes three at a time. Its handler, below, adds each message to the links.
 struct Ledger {
     tracer: LessonTracer,
     write: fn(&mut Self),
-    waiting: Vec<oneshot::Sender<()>>,
+    orders: Vec<oneshot::Sender<()>>,
     links: BatchLinks,
 }
 
-/// Record an order: done when it is written.
+/// Records an order. The reply comes when it is written.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Record;
@@ -98,9 +97,9 @@ impl Handler<Record> for Ledger {
 
     fn handle(&mut self, _: Record, _: &mut Self::Context) -> Self::Result {
         let (written, is_written) = oneshot::channel();
-        self.waiting.push(written);
+        self.orders.push(written);
         self.links.add_current();
-        if self.waiting.len() == 3 {
+        if self.orders.len() == 3 {
             (self.write)(self);
         }
         Box::pin(async move { is_written.await.unwrap_or_default() })
@@ -109,12 +108,12 @@ impl Handler<Record> for Ledger {
 
 async fn three_orders(variant: Variant, tracer: LessonTracer) {
     let write = match variant {
-        Variant::Mistake => Ledger::write_as_the_last_order,
-        Variant::Fix => Ledger::write_as_a_batch,
+        Variant::Mistake => write_in_the_context_of_the_last,
+        Variant::Fix => write_in_a_trace_of_its_own,
     };
-    let (waiting, links) = (Vec::new(), BatchLinks::new());
-    let ledger = Ledger { tracer: tracer.clone(), write, waiting, links }.start_traced();
+    let (orders, links) = (Vec::new(), BatchLinks::new());
+    let ledger = Ledger { tracer: tracer.clone(), write, orders, links }.start_traced();
     let order = || async { ledger.send(Record).await };
-    // The first of them is that of the request which asked for the lesson.
+    // The first order is that of the request which asked for the lesson.
     let (_, _, _) = join!(order(), tracer.serve("bob", order()), tracer.serve("carol", order()));
 }

@@ -19,18 +19,20 @@ use super::{
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "error",
-    title: "A failure that is nowhere, or another's",
-    mistake: "A failure is written on the current span after the await, on a span that has ended, before a \
-              final `Ok`; or a timeout drops the future that would have recorded it.",
-    seen: "The request is red and the actor that failed is not. Of three other failures nothing is seen.",
+    title: "A failure on the wrong span, or on none",
+    mistake: "A failure is set on the current span after an await, on a span that has ended, or \
+              before `Status::Ok`; or a timeout drops the future that would record it.",
+    seen: "The request is marked as failed, and the actor that failed is not. Three more failures \
+           are not seen at all.",
     picture: Picture::Moved,
-    runs: "in the request, with an actor and a silent server of its own",
+    runs: "in the request, with an actor of its own and a server that does not answer",
     why: [
-        "A reply that is an `Err` is an answer like any other until the actor's `classify` says that it is \
-         a failure; the span that is current after the await is the caller's.",
-        "A span takes nothing after its end, and `Status::Ok` is the last word, whatever was said before.",
-        "A future that is dropped records nothing more, so the timeout belongs to the client, which tells \
-         it.",
+        "A reply that is an `Err` is no failure of the actor until its `classify` says so, and \
+         the span that is current after the await is the caller's.",
+        "A span ignores what is set after its end, and `Status::Ok` replaces an error that was \
+         set before.",
+        "A future that is dropped records nothing more; a timeout that is set on the client is \
+         recorded by it.",
     ],
     file: "store/src/lessons/error.rs",
     source: include_str!("error.rs"),
@@ -49,6 +51,7 @@ pub(super) const LESSON: Lesson = Lesson {
     },
 };
 
+/// How long the bank may take to answer.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 // ANCHOR: mistake
@@ -102,17 +105,17 @@ impl TracedActor for Aisle {
 }
 // ANCHOR_END: fix
 
-/// Has nothing left, and does not say that this is a failure.
+/// An aisle with nothing left, which does not say that this is a failure.
 struct SilentAisle {
     tracer: LessonTracer,
 }
 
-/// Has nothing left, and says so.
+/// An aisle with nothing left, which says that this is a failure.
 struct Aisle {
     tracer: LessonTracer,
 }
 
-/// Take a piece.
+/// Takes a piece.
 #[derive(Message)]
 #[rtype(result = "Result<(), OutOfStock>")]
 struct Take;
@@ -151,7 +154,7 @@ impl Handler<Take> for Aisle {
     }
 }
 
-/// A server that takes connections and answers nothing, on a port of its own.
+/// A server that accepts connections and never answers.
 struct SilentServer {
     url: String,
     _listener: TcpListener,

@@ -1,4 +1,4 @@
-//! `first-comer`: what an actor and a worker keep of their first request.
+//! `first-comer`: an actor and a worker that keep the context of their first request.
 
 use actix::{Actor, Addr, Handler, Message, ResponseFuture};
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _, spawn_traced};
@@ -16,19 +16,20 @@ use super::{
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "first-comer",
-    title: "The first request, kept",
-    mistake: "An actor keeps the context of its first message, and starts a worker in it.",
-    seen: "One trace grows for as long as the process lives, with everybody's work under the first \
-           customer's name. The others' traces stop short.",
+    title: "The context of the first request, kept",
+    mistake: "An actor keeps the context of its first message in a field, and starts a worker in \
+              that context.",
+    seen: "One trace keeps growing: the work for all customers is in it, under the first \
+           customer's name. The traces of the others end early.",
     picture: Picture::Mixed,
-    runs: "in the request, with actors of its own and two requests one after the other",
+    runs: "in the request, with actors of its own and the requests of two more customers",
     why: [
-        "A context belongs to one request, and whatever outlives the request must not hold it.",
-        "A worker that is started when it is first needed is started in somebody's context: spawned with \
-         it, it does everybody's work in it. So does a loop in `started`, if the actor's policy is \
+        "A context belongs to one request, and what lives longer must not keep it.",
+        "A worker that is started when it is first needed runs in the context of that request if \
+         it is spawned with it; so does a loop in an actor's `started`, with \
          `StartPolicy::Inherit`.",
-        "Each piece of work brings its own context along, in the message or beside it in the queue, and the \
-         worker is spawned without one.",
+        "In the fix each piece of work brings its own context: a message in its envelope, an item \
+         of a queue beside it.",
     ],
     file: "store/src/lessons/first_comer.rs",
     source: include_str!("first_comer.rs"),
@@ -41,10 +42,10 @@ pub(super) const LESSON: Lesson = Lesson {
 };
 
 // ANCHOR: mistake
-fn pay_as_the_first(till: &mut Till) -> ResponseFuture<()> {
+fn pay_in_the_first_context(till: &mut Till) -> ResponseFuture<()> {
     let cx = till.first.get_or_insert_with(Context::current).clone();
     let printer = till.printer.get_or_insert_with(|| {
-        let (printer, mut receipts) = mpsc::unbounded_channel::<Receipt>();
+        let (printer, mut receipts) = mpsc::channel::<Receipt>(8);
         let tracer = till.tracer.clone();
         spawn_traced(async move {
             while let Some(receipt) = receipts.recv().await {
@@ -59,9 +60,9 @@ fn pay_as_the_first(till: &mut Till) -> ResponseFuture<()> {
 // ANCHOR_END: mistake
 
 // ANCHOR: fix
-fn pay_as_oneself(till: &mut Till) -> ResponseFuture<()> {
+fn pay_in_the_context_of_each(till: &mut Till) -> ResponseFuture<()> {
     let printer = till.printer.get_or_insert_with(|| {
-        let (printer, mut receipts) = mpsc::unbounded_channel::<Receipt>();
+        let (printer, mut receipts) = mpsc::channel::<Receipt>(8);
         let tracer = till.tracer.clone();
         actix_rt::spawn(async move {
             while let Some(receipt) = receipts.recv().await {
@@ -75,30 +76,30 @@ fn pay_as_oneself(till: &mut Till) -> ResponseFuture<()> {
 }
 // ANCHOR_END: fix
 
-/// Takes the money, and has a receipt printed.
-async fn pay(aisle: Addr<Aisle>, printer: mpsc::UnboundedSender<Receipt>) {
+/// Reserves what is paid for, and waits for the receipt.
+async fn pay(aisle: Addr<Aisle>, printer: mpsc::Sender<Receipt>) {
     aisle.send(Reserve).await.ok();
     let (printed, is_printed) = oneshot::channel();
-    printer.send(Receipt { cx: Context::current(), printed }).ok();
+    printer.send(Receipt { cx: Context::current(), printed }).await.ok();
     is_printed.await.ok();
 }
 
-/// A receipt in the printer's queue, with the context of whoever gets it.
+/// A receipt in the printer's queue, with the context of its customer.
 struct Receipt {
     cx: Context,
     printed: oneshot::Sender<()>,
 }
 
-/// Takes the money of all customers, and has one printer.
+/// The till of all customers, with one printer.
 struct Till {
     tracer: LessonTracer,
     aisle: Addr<Aisle>,
     pay: fn(&mut Self) -> ResponseFuture<()>,
     first: Option<Context>,
-    printer: Option<mpsc::UnboundedSender<Receipt>>,
+    printer: Option<mpsc::Sender<Receipt>>,
 }
 
-/// Pay for a basket: done when the receipt is printed.
+/// Pays for a basket. The reply comes when the receipt is printed.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Pay;
@@ -125,14 +126,14 @@ impl Handler<Pay> for Till {
 
 async fn three_customers(variant: Variant, tracer: LessonTracer) {
     let pay = match variant {
-        Variant::Mistake => pay_as_the_first,
-        Variant::Fix => pay_as_oneself,
+        Variant::Mistake => pay_in_the_first_context,
+        Variant::Fix => pay_in_the_context_of_each,
     };
     let aisle = Aisle { tracer: tracer.clone() }.start_traced();
     let till = Till { tracer: tracer.clone(), aisle, pay, first: None, printer: None };
     let till = till.start_traced();
     let pay = || async { till.send(Pay).await };
-    // The first is the customer of the request which asked for the lesson.
+    // The first payment is that of the request which asked for the lesson.
     pay().await.ok();
     tracer.serve("bob", pay()).await.ok();
     tracer.serve("carol", pay()).await.ok();

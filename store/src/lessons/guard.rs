@@ -1,6 +1,6 @@
 //! `guard`: a context guard held across an await.
 //!
-//! The mistake poisons a thread, so both requests are tasks on a thread of the lesson's own.
+//! The mistake affects a whole thread, so all its requests are tasks on a thread of the lesson's own.
 
 use std::collections::HashMap;
 
@@ -18,19 +18,19 @@ use super::{
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "guard",
-    title: "A guard held across an await",
+    title: "A context guard held across an await",
     mistake: "A handler attaches a context and keeps the guard while it awaits.",
-    seen: "Only under load: another customer's request on that thread lands in this trace, or carries \
-           this customer's name.",
+    seen: "Under load only: while the handler waits, its thread serves other customers. One \
+           request lands in this trace, another gets this customer's name.",
     picture: Picture::Mixed,
-    runs: "on a thread of its own, with both requests as tasks: on a thread that serves HTTP it would \
-           befall strangers",
+    runs: "on a thread of its own, with all requests as tasks; on a thread that serves HTTP it \
+           would change the traces of other requests",
     why: [
-        "A guard makes its context the current one of the thread, and not of the task.",
-        "While the task awaits, the thread polls other tasks, and whatever these make in the current \
-         context is made in this one.",
-        "`FutureExt::with_context` attaches the context for as long as a poll takes, and again for the \
-         next: the library's actors, `spawn_traced` and the HTTP middleware do the same.",
+        "An attached context is current for the thread, not for the task.",
+        "While the task waits, the thread runs other tasks, and what they do in the current \
+         context is recorded in this one.",
+        "`FutureExt::with_context` attaches the context each time the future is polled, and \
+         detaches it afterwards.",
     ],
     file: "store/src/lessons/guard.rs",
     source: include_str!("guard.rs"),
@@ -65,21 +65,21 @@ async fn price_order(tracer: LessonTracer, prices: Prices) {
 }
 // ANCHOR_END: fix
 
-/// Prices that are on their way.
+/// Prices that another service sends.
 struct Prices {
     waiting: oneshot::Sender<()>,
     arrived: oneshot::Receiver<()>,
 }
 
 impl Prices {
-    /// Says that they are waited for, and waits.
+    /// Says that the order waits for them, and waits.
     async fn arrive(self) {
         self.waiting.send(()).ok();
         self.arrived.await.ok();
     }
 }
 
-/// A thread that ends with what it was started for.
+/// A thread that ends when this is dropped.
 struct OwnThread(Arbiter);
 
 impl Drop for OwnThread {
@@ -101,8 +101,8 @@ async fn on_a_thread_of_its_own(variant: Variant, tracer: LessonTracer) {
     is_done.await.ok();
 }
 
-/// While the request of the lesson waits for its prices, two others are served: one without a trace, and
-/// one without a customer's name.
+/// Serves two other requests while the first one waits for its prices: one whose headers name a customer
+/// but no trace, and one whose headers name a trace but no customer.
 async fn three_requests(variant: Variant, tracer: LessonTracer, alice: Context) {
     let ((waiting, is_waiting), (arrive, arrived)) = (oneshot::channel(), oneshot::channel());
     let prices = Prices { waiting, arrived };
@@ -116,7 +116,7 @@ async fn three_requests(variant: Variant, tracer: LessonTracer, alice: Context) 
     is_waiting.await.ok();
     let untraced = HashMap::from([("baggage".to_owned(), format!("{CUSTOMER}=bob"))]);
     serve(&tracer, &untraced).await;
-    let trip = tracer.start_with_context("a trip without a name", &Context::new());
+    let trip = tracer.start_with_context("a trip of another customer", &Context::new());
     let trip = Context::new().with_span(trip);
     let mut unnamed = HashMap::new();
     global::get_text_map_propagator(|propagator| propagator.inject_context(&trip, &mut unnamed));
@@ -126,7 +126,7 @@ async fn three_requests(variant: Variant, tracer: LessonTracer, alice: Context) 
     order.await.ok();
 }
 
-/// Serves a request as the HTTP middleware does: what its headers do not say is as in the current
+/// Serves a request as the HTTP middleware does: what its headers do not say comes from the current
 /// context.
 async fn serve(tracer: &LessonTracer, headers: &HashMap<String, String>) {
     let cx = global::get_text_map_propagator(|propagator| propagator.extract(headers));

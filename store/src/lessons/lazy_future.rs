@@ -1,4 +1,4 @@
-//! `lazy-future`: a context that is attached where a future is made, and not where it is polled.
+//! `lazy-future`: a context that is attached while a future is made, and not while it is polled.
 
 use actix::Addr;
 use actix_opentelemetry::TracedStart as _;
@@ -15,16 +15,16 @@ use super::{
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "lazy-future",
-    title: "A span around the making of a future",
-    mistake: "`in_span` is given a closure that returns a future, which is awaited outside.",
-    seen: "An empty span of no length, with its work beside it.",
+    title: "A span around a future that has not run yet",
+    mistake: "`in_span` gets a closure that returns a future, and the future is awaited outside.",
+    seen: "An empty span without a duration, and the work beside it.",
     picture: Picture::Moved,
     runs: "in the request, with an actor of its own",
     why: [
-        "A future does nothing until it is polled, and `in_span` is over when its closure has returned.",
-        "What runs in the future runs later, in the context of whoever awaits it.",
-        "The span has to be current at each poll: `with_context` gives it to the future, which ends it \
-         when it is done.",
+        "A future does nothing before it is polled.",
+        "`in_span` ends its span when the closure returns, which is before the first poll.",
+        "`FutureExt::with_context` makes the span current at every poll, and the span ends with \
+         the future.",
     ],
     file: "store/src/lessons/lazy_future.rs",
     source: include_str!("lazy_future.rs"),

@@ -1,4 +1,4 @@
-//! `plain-actor`: one actor in the path that carries no context.
+//! `plain-actor`: an actor in the path that carries no context.
 
 use actix::{Actor, Addr, Handler, Message, ResponseFuture};
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
@@ -12,18 +12,19 @@ use super::{
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "plain-actor",
-    title: "One actor that carries no context",
+    title: "An actor in the path that carries no context",
     mistake: "One actor in the path runs in actix's own `Context`.",
-    seen: "The trace stops at the handler. The actors behind leave nothing, and what they write is an \
-           orphan without a customer.",
+    seen: "The trace ends at the handler. The message to the next actor gets no span, and the \
+           span that this actor makes is an orphan without a customer.",
     picture: Picture::Cut,
     runs: "in the request, with actors of its own",
     why: [
-        "A message is handled on another thread, or later, where the sender's context is not current.",
-        "actix's `Context` hands on the message alone, so everything behind that actor has lost the \
-         trace, even the actors that would carry it.",
-        "`TracedContext` takes the sender's context along in the envelope: three lines an actor, and \
-         messages, handlers and senders stay as they are.",
+        "An actor handles a message later, and perhaps on another thread, where the sender's \
+         context is not current.",
+        "actix's `Context` passes on only the message, so the trace is lost for all actors behind \
+         it, also for traced ones.",
+        "`TracedContext` passes on the sender's context in the envelope of the message; messages, \
+         handlers and senders stay as they are.",
     ],
     file: "store/src/lessons/plain_actor.rs",
     source: include_str!("plain_actor.rs"),
@@ -69,18 +70,18 @@ async fn pay_at_a_traced_till(tracer: LessonTracer, aisle: Addr<Aisle>) {
 }
 // ANCHOR_END: fix
 
-/// Has what is paid for reserved.
+/// A till that reserves what is paid for.
 struct PlainTill {
     aisle: Addr<Aisle>,
 }
 
-/// Does the same.
+/// The same till, traced.
 struct Till {
     tracer: LessonTracer,
     aisle: Addr<Aisle>,
 }
 
-/// Pay for a basket.
+/// Pays for a basket.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Pay;

@@ -1,6 +1,6 @@
-//! `spawn`: work handed to another task or thread.
+//! `spawn`: work moved to another task or thread.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use actix::Addr;
 use actix_opentelemetry::{TracedStart as _, spawn_traced};
@@ -19,19 +19,21 @@ use super::{
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "spawn",
-    title: "Work handed to another task or thread",
-    mistake: "A handler hands its work to `actix::spawn`, to a thread and to `web::block`, and awaits it.",
-    seen: "The handler waits, and is empty. The spans of the work are orphans, the message to the actor \
-           has left nothing, and the error that was recorded is nowhere.",
+    title: "Work moved to another task or thread",
+    mistake: "A handler moves work to `actix::spawn`, to a thread and to `web::block`, without \
+              the context.",
+    seen: "The request takes as long as its work, but the work is not below it. The spans of the \
+           work are orphans, the message to the actor left no span, and the error that was set on \
+           the current span is lost.",
     picture: Picture::Cut,
     runs: "in the request, with an actor and a thread of its own",
     why: [
-        "The current context belongs to a thread while it polls a task, and a new task or thread begins \
-         with an empty one, awaited or not.",
-        "A message that is sent in an empty context is carried without a span, and \
-         `Context::current().span()` is then a span that takes a status and forgets it.",
-        "`spawn_traced` gives the task the context that spawns it; into a thread the context is moved, \
-         and attached there.",
+        "The current context belongs to a thread, and a new task or thread starts with an empty \
+         one, even if the handler awaits it.",
+        "In an empty context a message gets no span, and `Context::current().span()` is one that \
+         ignores what is set on it.",
+        "`spawn_traced` gives the task the current context; to a thread the context is moved, and \
+         attached there.",
     ],
     file: "store/src/lessons/spawn.rs",
     source: include_str!("spawn.rs"),
@@ -39,8 +41,8 @@ pub(super) const LESSON: Lesson = Lesson {
         Box::pin(async move {
             let aisle = Aisle { tracer: tracer.clone() }.start_traced();
             match variant {
-                Variant::Mistake => hand_over_the_work_alone(tracer, aisle).await,
-                Variant::Fix => hand_over_the_context_too(tracer, aisle).await,
+                Variant::Mistake => move_the_work_alone(tracer, aisle).await,
+                Variant::Fix => move_the_context_too(tracer, aisle).await,
             }
             None
         })
@@ -48,18 +50,18 @@ pub(super) const LESSON: Lesson = Lesson {
 };
 
 // ANCHOR: mistake
-async fn hand_over_the_work_alone(tracer: LessonTracer, aisle: Addr<Aisle>) {
+async fn move_the_work_alone(tracer: LessonTracer, aisle: Addr<Aisle>) {
     actix_rt::spawn(async move { aisle.send(Reserve).await }).await.ok();
 
     let (printer, (printed, is_printed)) = (tracer.clone(), oneshot::channel());
     thread::spawn(move || {
-        printer.in_span("print label", |_| ());
+        printer.in_span("print label", |_| print_label());
         printed.send(()).ok();
     });
     is_printed.await.ok();
 
     let blocking = web::block(move || {
-        tracer.in_span("hash password", |_| ());
+        tracer.in_span("hash password", |_| hash_password());
         Context::current().span().set_status(Status::error("the disk is full"));
     });
     blocking.await.ok();
@@ -67,14 +69,14 @@ async fn hand_over_the_work_alone(tracer: LessonTracer, aisle: Addr<Aisle>) {
 // ANCHOR_END: mistake
 
 // ANCHOR: fix
-async fn hand_over_the_context_too(tracer: LessonTracer, aisle: Addr<Aisle>) {
+async fn move_the_context_too(tracer: LessonTracer, aisle: Addr<Aisle>) {
     spawn_traced(async move { aisle.send(Reserve).await }).await.ok();
 
     let (printer, (printed, is_printed)) = (tracer.clone(), oneshot::channel());
     let cx = Context::current();
     thread::spawn(move || {
         let _guard = cx.attach();
-        printer.in_span("print label", |_| ());
+        printer.in_span("print label", |_| print_label());
         printed.send(()).ok();
     });
     is_printed.await.ok();
@@ -82,9 +84,17 @@ async fn hand_over_the_context_too(tracer: LessonTracer, aisle: Addr<Aisle>) {
     let cx = Context::current();
     let blocking = web::block(move || {
         let _guard = cx.attach();
-        tracer.in_span("hash password", |_| ());
+        tracer.in_span("hash password", |_| hash_password());
         Context::current().span().set_status(Status::error("the disk is full"));
     });
     blocking.await.ok();
 }
 // ANCHOR_END: fix
+
+fn print_label() {
+    thread::sleep(Duration::from_millis(3));
+}
+
+fn hash_password() {
+    thread::sleep(Duration::from_millis(3));
+}

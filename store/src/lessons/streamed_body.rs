@@ -1,4 +1,4 @@
-//! `streamed-body`: a response body that is made after its handler has returned.
+//! `streamed-body`: a response body that is produced after its handler has returned.
 
 use std::time::Duration;
 
@@ -20,17 +20,17 @@ use super::{
 
 pub(super) const LESSON: Lesson = Lesson {
     name: "streamed-body",
-    title: "A body that is made after the handler",
-    mistake: "A handler answers with a stream, and the stream does the work.",
-    seen: "A request of one millisecond that took fifteen, and six orphans.",
+    title: "A body that is streamed after the handler",
+    mistake: "A handler returns a stream, and the stream does the work.",
+    seen: "The span of the request takes a millisecond although the client waited for twenty, \
+           and there are six orphans.",
     picture: Picture::Cut,
     runs: "in the request, with an actor of its own",
     why: [
-        "A handler is over when it has returned its response, and the body is polled after that, by the \
-         connection, in no context.",
-        "The span of the request has ended by then, too, which no fix here changes.",
-        "Each piece of the body brings the context along, so that its work is in the trace, under a span \
-         that ended before it began.",
+        "The server polls the body when the handler has returned, outside any context.",
+        "In the fix each page brings the context along, so its spans are in the trace.",
+        "The span of the request has ended before, and the fix does not change that: a span \
+         around the stream would show how long the body takes.",
     ],
     file: "store/src/lessons/streamed_body.rs",
     source: include_str!("streamed_body.rs"),
@@ -63,7 +63,7 @@ fn stream_pages_in_context(tracer: LessonTracer, aisle: Addr<Aisle>) -> HttpResp
 }
 // ANCHOR_END: fix
 
-/// One page of the body, which takes its time.
+/// Reads one page of the body, which takes a few milliseconds.
 async fn page(number: u32, tracer: LessonTracer, aisle: Addr<Aisle>) -> Result<Bytes, Error> {
     sleep(Duration::from_millis(5)).await;
     tracer.in_span("read page", |_| ());

@@ -76,7 +76,8 @@ What goes wrong with context, and what the traces look like then. Each lesson is
 request only, by code that you can open, with the smallest fix beside it.
 
 Each line is a span, under its parent; a line that is not indented begins a trace of its own, unless it says that its
-parent is elsewhere. In braces is what the span's baggage says of whose request it is.
+parent is elsewhere. In braces is the customer, as the span's baggage has it. `welcome message` is no part of a lesson: it
+is what `GET /` does in any case.
 
 <!-- Written by store/tests/it/lessons/document.rs: change what it writes, or the lessons, and not this. -->
 ";
