@@ -185,7 +185,7 @@ function drawEvent(event, span) {
     el(
       'p',
       {},
-      isException(event) && icon('⚠', 'error'),
+      isException(event) && icon('⚠ ', 'error'),
       el('span', { class: 'event-name' }, event.name || '(no name)'),
       ' ',
       el(
@@ -236,7 +236,7 @@ async function listOthers(place, link, span, host) {
     const missing = link.batch_size - 1 - others.length;
     replace(
       place,
-      el('p', {}, `The other ${plural(link.batch_size - 1, 'message')}:`),
+      el('p', {}, link.batch_size === 2 ? 'The other one:' : `The other ${count(link.batch_size - 1)}:`),
       el(
         'ul',
         { class: 'others' },

@@ -60,7 +60,12 @@ export class Lanes {
         { class: `lane${lane.isActor ? ' actor' : ''}`, role: 'row', style: { height: `${lane.height}px` } },
         el(
           'div',
-          { class: 'lane-title', role: 'rowheader', 'data-series': series(lane.service) },
+          {
+            class: 'lane-title',
+            role: 'rowheader',
+            'data-series': series(lane.service),
+            title: [lane.title, lane.instance].filter(Boolean).join(' '),
+          },
           el('span', { class: 'swatch' }),
           el(
             'span',

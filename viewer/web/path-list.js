@@ -32,9 +32,9 @@ const COLUMNS = [
   {
     key: 'kind',
     title: 'How',
-    width: 120,
+    width: 145,
     value: ({ kind }) => KINDS[kind],
-    draw: ({ kind }) => [el('span', { class: `path-key ${kind}`, 'aria-hidden': 'true' }), KINDS[kind]],
+    draw: ({ kind }) => [el('span', { class: `path-key is-${kind}`, 'aria-hidden': 'true' }), KINDS[kind]],
   },
   time('from', 'From', ({ from }) => from),
   time('length', 'Time', ({ from, to }) => to - from),

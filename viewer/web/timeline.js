@@ -204,7 +204,7 @@ function pathMarks(steps, scale) {
   const parts = [];
   for (const { kind, from, to, shift } of steps) {
     const box = kind === 'after' ? null : place(scale, from - shift, to - shift);
-    if (box) parts.push(el('span', { class: `on-path ${kind}`, style: box }));
+    if (box) parts.push(el('span', { class: `on-path is-${kind}`, style: box }));
   }
   return parts;
 }

@@ -207,7 +207,12 @@ class TracePage {
         ),
         el('code', { class: 'soft', title: 'Trace id' }, model.trace_id),
       ),
-      model.warnings.map((text) => el('p', { class: 'warning' }, text)),
+      model.warnings.length > 0 &&
+        el(
+          'p',
+          { class: 'warnings' },
+          model.warnings.map((text) => el('span', { class: 'warning' }, text)),
+        ),
       this.late,
     );
   }
@@ -518,7 +523,7 @@ function toolbar(page) {
       el('button', { type: 'button', title: `${label} (${i + 1})`, onclick: () => page.setMode(name) }, label),
     ]),
   );
-  const path = button('Critical path', 'Show the critical path on the bars (c)', () => page.togglePath());
+  const path = button('Path on bars', 'Show the critical path on the bars (c)', () => page.togglePath());
   const whole = button('Whole trace', 'Show the whole trace (0)', () => page.scale.whole());
   const fold = button('Collapse all', 'Collapse or expand all (x)', () => {
     page.foldAll();
@@ -548,7 +553,7 @@ function toolbar(page) {
     { class: 'key' },
     el('span', { class: 'hatch-key' }),
     'mailbox wait',
-    el('span', { class: 'path-key own' }),
+    el('span', { class: 'path-key is-own' }),
     'critical path',
     el('span', { class: 'event-key' }),
     'event',
