@@ -11,6 +11,7 @@ mod driver;
 mod graph;
 mod hostile;
 mod in_firefox;
+mod judging;
 mod keyboard;
 mod links;
 mod list;

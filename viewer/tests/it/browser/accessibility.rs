@@ -31,6 +31,10 @@ fn axe_finds_nothing_serious_on_any_page() {
         ("/?service=nobody".into(), ".blank h2"),
         (format!("{trip}?span=0000000000000015"), ".details h2"),
         (format!("{trip}?view=lanes"), ".lane"),
+        (format!("{trip}?view=flame&span=0000000000000015"), ".flame-box"),
+        (format!("{trip}?view=table"), ".grid-rows .grid-row"),
+        (format!("{trip}?view=statistics"), ".grid-rows .grid-row"),
+        (format!("{trip}?view=critical"), ".grid-rows .grid-row"),
         ("/graph".into(), ".graph .node"),
         ("/trace/00000000000000000000000000000001".into(), "[role=alert] h1"),
     ];
