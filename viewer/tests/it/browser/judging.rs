@@ -455,7 +455,7 @@ fn nothing_is_cut_or_hidden_on_a_narrow_screen() {
         browser
             .expect("return document.querySelector('.views [aria-pressed=true]') !== null", true);
         browser.expect("return document.documentElement.scrollWidth <= innerWidth", true);
-        let lost = "return [...document.querySelectorAll('.top button, .top input, .tools button:not([hidden]), .tools input')].filter((control) => {
+        let lost = "return [...document.querySelectorAll('.tools button, .tools input')].filter((control) => {
             if (control.closest('[hidden]')) return false;
             const { left, right, width } = control.getBoundingClientRect();
             return width === 0 || left < 0 || right > innerWidth;
