@@ -1,8 +1,9 @@
 //! The page's files, inside the binary: nothing is read from a disk or fetched from elsewhere.
 //!
-//! `/`, `/search`, `/graph` and `/trace/{id}` are all the one page, which finds its way by the
-//! address; so are the other addresses of Jaeger's page, which lead to what is nearest here, and
-//! those that are none, with status 404. `/assets/NAME` is the file of that name in `web/`.
+//! `/`, `/search`, `/graph`, `/trace/{id}` and `/compare/{a}/{b}` are all the one page, which finds
+//! its way by the address; so are the other addresses of Jaeger's page, which lead to what is
+//! nearest here, and those that are none, with status 404. `/assets/NAME` is the file of that name
+//! in `web/`.
 
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, ContentType};
 use actix_web::http::{Method, StatusCode};
@@ -25,8 +26,15 @@ macro_rules! asset {
 const INDEX: &str = include_str!("../web/index.html");
 
 const ASSETS: &[Asset] = &[
+    asset!("align.js", JS),
     asset!("api.js", JS),
     asset!("app.js", JS),
+    asset!("compare.css", CSS),
+    asset!("compare.js", JS),
+    asset!("compare-details.js", JS),
+    asset!("compare-tree.js", JS),
+    asset!("compare-with.js", JS),
+    asset!("comparison.js", JS),
     asset!("critical-path.js", JS),
     asset!("details.js", JS),
     asset!("export.js", JS),
@@ -61,7 +69,8 @@ const ASSETS: &[Asset] = &[
 ];
 
 /// The addresses of the page's views.
-const VIEWS: &[&str] = &["/", "/search", "/graph", "/trace/{id}"];
+const VIEWS: &[&str] =
+    &["/", "/search", "/graph", "/trace/{id}", "/compare", "/compare/{a}", "/compare/{a}/{b}"];
 /// Those that only Jaeger's page has.
 const VIEWS_OF_JAEGER: &[&str] =
     &["/dependencies", "/deep-dependencies", "/monitor", "/quality-metrics"];

@@ -1,5 +1,6 @@
 // Starts the page: routes, theme, footer, keyboard.
 
+import { compareView } from './compare.js';
 import { graphView } from './graph.js';
 import { tracePath } from './lib.js';
 import { listView } from './list.js';
@@ -22,6 +23,7 @@ function opened(name, open) {
 
 const { go, show } = startRouter(view, [
   [/^\/trace\/([^/]+)\/?$/, opened('trace', traceView)],
+  [/^\/compare(?:\/([^/]+))?(?:\/([^/]+))?\/?$/, opened('compare', compareView)],
   [/^\/graph\/?$/, opened('graph', graphView)],
   [/^/, opened('list', listView)],
 ]);

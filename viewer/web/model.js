@@ -158,7 +158,8 @@ const CONVENTIONS = new Set(
   ).split(' '),
 );
 
-const isConvention = (key) => key.includes('.') && CONVENTIONS.has(key.slice(0, key.indexOf('.')));
+/** Whether a key is one of the semantic conventions. */
+export const isConvention = (key) => key.includes('.') && CONVENTIONS.has(key.slice(0, key.indexOf('.')));
 
 /**
  * What a request carried along: attributes with one value on spans of two services or more, outside

@@ -2,6 +2,7 @@
 // selected span.
 
 import { ApiError, fetchTrace } from './api.js';
+import { compareLink, comparePath } from './compare-with.js';
 import { bySpan, criticalPath } from './critical-path.js';
 import { drawDetails } from './details.js';
 import { exportDialog, savePicture } from './export.js';
@@ -486,6 +487,7 @@ function traceKeys(page) {
     { keys: ['x'], does: 'collapse or expand all', run: () => page.foldAll() },
     { keys: ['e'], does: 'export: text, picture, JSON', run: () => page.export() },
     { keys: ['p'], does: 'save a picture of the timeline (SVG)', run: () => page.savePicture() },
+    { keys: ['w'], does: 'compare with another trace', run: () => page.go(comparePath(page.model.trace_id)) },
     { keys: ['Escape'], inFields: true, does: 'close the details; back to the traces', run: () => escape(page) },
   ];
 }
@@ -573,6 +575,7 @@ function toolbar(page) {
     fold,
     button('Picture', 'Save a picture of the timeline (p)', () => page.savePicture()),
     button('Export', 'Export the trace: text, picture, JSON (e)', () => page.export()),
+    compareLink(page.model),
     key,
   );
   return { node, draw, search };

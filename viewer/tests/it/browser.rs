@@ -7,6 +7,7 @@
 //! ```
 
 mod accessibility;
+mod compare;
 mod driver;
 mod graph;
 mod hostile;

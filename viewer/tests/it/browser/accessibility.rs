@@ -26,6 +26,7 @@ fn axe_finds_nothing_serious_on_any_page() {
     let Some(axe) = axe() else { return };
     let Some((_backend, browser, shop)) = open_shop() else { return };
     let trip = format!("/trace/{}", shop.trip.hex());
+    let compared = format!("/compare/{}/{}", shop.trip.hex(), shop.batch.hex());
     let pages = [
         ("/".into(), ".rows .row"),
         ("/?service=nobody".into(), ".blank h2"),
@@ -35,6 +36,8 @@ fn axe_finds_nothing_serious_on_any_page() {
         (format!("{trip}?view=table"), ".grid-rows .grid-row"),
         (format!("{trip}?view=statistics"), ".grid-rows .grid-row"),
         (format!("{trip}?view=critical"), ".grid-rows .grid-row"),
+        (compared, ".pair"),
+        (format!("/compare/{}", shop.trip.hex()), ".compare-form"),
         ("/graph".into(), ".graph .node"),
         ("/trace/00000000000000000000000000000001".into(), "[role=alert] h1"),
     ];

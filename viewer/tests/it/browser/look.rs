@@ -45,7 +45,7 @@ const TOO_FAINT: &str = "
         }
     };
     const surfaces = ['page', 'surface', 'raised', 'hover', 'selected'];
-    check(['text', 'text-soft', 'accent', 'error'], surfaces, 4.5);
+    check(['text', 'text-soft', 'accent', 'error', 'only-a', 'only-b', 'moved'], surfaces, 4.5);
     check(['error'], ['error-surface'], 4.5);
     check(['text'], ['error-surface', 'match'], 4.5);
     check(['on-accent'], ['accent'], 4.5);
