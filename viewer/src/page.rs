@@ -65,6 +65,8 @@ const ASSETS: &[Asset] = &[
     asset!("timeline.js", JS),
     asset!("trace.css", CSS),
     asset!("trace.js", JS),
+    asset!("transfer.css", CSS),
+    asset!("transfer.js", JS),
     asset!("waterfall.js", JS),
 ];
 

@@ -11,10 +11,10 @@ export class ApiError extends Error {
   }
 }
 
-async function get(path, signal) {
+async function ask(path, options) {
   let response;
   try {
-    response = await fetch(BASE + path, { signal, headers: { accept: 'application/json' } });
+    response = await fetch(BASE + path, options);
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new ApiError(0, 'The viewer does not answer. Is it still running?');
@@ -24,11 +24,21 @@ async function get(path, signal) {
   throw new ApiError(response.status, String(body.error ?? `The viewer answered ${response.status}.`));
 }
 
+const get = (path, signal) => ask(path, { signal, headers: { accept: 'application/json' } });
+
 /** Traces that match a filter (`URLSearchParams`), newest first. */
 export const searchTraces = (filter, signal) => get(`/traces?${filter}`, signal);
 
 /** One trace, whole. */
 export const fetchTrace = (id, signal) => get(`/traces/${encodeURIComponent(id)}`, signal);
+
+/** Sends a file of traces (a `Blob`), compressed with gzip if `isGzip`. Answers what came of it. */
+export const uploadTraces = (file, isGzip) =>
+  ask('/upload', { method: 'POST', body: file, headers: isGzip ? { 'content-encoding': 'gzip' } : {} });
+
+/** Where a trace is as a file: in OTLP's JSON, and in Jaeger's, as it came. */
+export const otlpFile = (id) => `${BASE}/traces/${encodeURIComponent(id)}/otlp`;
+export const jaegerFile = (id) => `/api/traces/${encodeURIComponent(id)}?raw=true`;
 
 /** Nodes and edges of the last `window` seconds. */
 export const fetchGraph = (window, signal) => get(`/graph?window=${window}`, signal);

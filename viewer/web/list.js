@@ -6,6 +6,7 @@ import { age, count, dateTime, duration, plural } from './format.js';
 import { announce, el, icon, perFrame, series, setStyle, svg, tracePath } from './lib.js';
 import { filterOf, searchForm } from './search.js';
 import { setKeys } from './shell.js';
+import { uploads } from './transfer.js';
 
 let lastOpened = null;
 let lastPath = '/';
@@ -41,6 +42,7 @@ class List {
       hidden: true,
       onclick: () => this.showNew(),
     });
+    this.uploads = uploads(() => this.search());
     this.scatter = scatter((trace) => this.open(trace.trace_id));
     this.body = el('div', { role: 'rowgroup', class: 'rows' });
     this.scroller = el(
@@ -63,7 +65,8 @@ class List {
       el('h1', { class: 'sr-only' }, 'Traces'),
       this.form,
       this.problem,
-      el('div', { class: 'headline' }, this.summary, this.newButton, this.liveButton),
+      el('div', { class: 'headline' }, this.summary, this.newButton, this.uploads.button, this.liveButton),
+      this.uploads.result,
       this.scatter.node,
       this.scroller,
       this.blank,
@@ -84,6 +87,7 @@ class List {
   }
 
   stop() {
+    this.uploads.close();
     this.abort?.abort();
     this.disconnect?.();
     clearInterval(this.ages);
@@ -293,6 +297,7 @@ function listKeys(list) {
       run: () => document.activeElement?.blur(),
     },
     { keys: ['n'], does: 'show the new traces', run: () => list.showNew() },
+    { keys: ['u'], does: 'load traces from a file', run: () => list.uploads.choose() },
     { keys: ['p'], does: 'pause the live tail, or go on', run: () => list.toggleLive() },
   ];
 }

@@ -18,6 +18,7 @@ import { setKeys } from './shell.js';
 import { Statistics } from './statistics.js';
 import { SpanTable } from './table.js';
 import { minimap, timeAxis } from './timeline.js';
+import { downloads } from './transfer.js';
 import { Folding, Waterfall } from './waterfall.js';
 
 /** The views: the name in the address, the label, what draws it, and what its lines are if it has times. */
@@ -207,6 +208,7 @@ class TracePage {
           ),
         ),
         el('code', { class: 'soft', title: 'Trace id' }, model.trace_id),
+        downloads(model.trace_id),
       ),
       model.warnings.length > 0 &&
         el(

@@ -18,6 +18,7 @@ mod links;
 mod list;
 mod look;
 mod shop;
+mod transfer;
 mod waterfall;
 
 use driver::Browser;
