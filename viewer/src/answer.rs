@@ -40,7 +40,7 @@ const AT_WORK: usize = 2;
 const PIECE_BYTES: usize = 32 * 1024;
 /// What an answer holds whatever it is about: the piece that is written and the one that waits.
 const BASE_BYTES: usize = 3 * PIECE_BYTES;
-/// So long without a reader that is refused or let go means that it is over.
+/// When no reader has been refused or let go for this long, the log says that it is over.
 const CALM: Duration = Duration::from_secs(5);
 /// Seconds after which a refused reader may come again.
 const RETRY_AFTER_S: u64 = 1;
@@ -55,7 +55,7 @@ pub(crate) struct Readers {
     notices: Arc<Notices>,
 }
 
-/// What is said once, and once when it is over.
+/// What the log says once when it begins and once when it is over.
 #[derive(Debug, Default)]
 struct Notices {
     refused: Notice,

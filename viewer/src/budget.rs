@@ -18,7 +18,7 @@ struct Used {
     by_peer: HashMap<IpAddr, usize>,
 }
 
-/// The part of a budget that one peer may hold: so nobody keeps the others out.
+/// The part of a budget that one peer may hold, so that it cannot keep the others out.
 const fn share(bytes: usize) -> usize {
     bytes / 2
 }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn no_trace_of_a_peer_is_left_that_holds_nothing() {
+    fn a_peer_that_holds_nothing_is_forgotten() {
         let budget = Budget::new(20);
         let mut reservation = budget.reservation_for(peer(1));
         assert!(reservation.grow(1));

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is logged unless told otherwise. actix says much at its start, and has an error for each
-/// answer that was cut short, of which the viewer itself says when that begins and when it is over.
+/// What is logged unless told otherwise. actix logs much at its start, and an error for each answer
+/// that is cut short; the viewer has log lines of its own for that.
 const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off";
 
 /// The arguments of the viewer.
@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, env = "VIEWER_LOG", value_name = "FILTER", default_value = DEFAULT_LOG)]
     pub log: String,
 
-    /// Stop when stdin ends: whoever started the viewer is gone
+    /// Stop when stdin ends, because the process that started the viewer has gone
     #[arg(long, hide = true)]
     pub parent_pipe: bool,
 }
@@ -97,7 +97,7 @@ impl FromStr for Chips {
     }
 }
 
-/// What the viewer does, settled.
+/// The settings of a viewer.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Address of the page and the query API.

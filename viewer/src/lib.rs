@@ -1,20 +1,28 @@
 //! The embedded trace viewer: OpenTelemetry in, a Jaeger-compatible query API and a web page out,
-//! in one process and in memory. It knows nothing of who sends to it.
+//! in one process and in memory. It knows nothing about the services that send to it.
+//!
+//! ```text
+//! OTLP/HTTP, OTLP/gRPC ─▶ otlp ─▶ ingest ─▶ store ─▶ query, adjusted ─▶ api, jaeger ─▶ answer ─▶ readers
+//!           saved files ─▶ api ──────┘
+//! ```
 //!
 //! In reading order:
 //!
 //! - `config`: the command line; `server`: the threads and ports, and how they start and stop;
 //!   `role`: the process around them (logs, signals, exit code).
 //! - `otlp`: OTLP over HTTP and gRPC, read straight into the spans that are kept, within a bound.
-//! - `ingest`: the bounded way to the store, and its one writer; `budget`: the memory that requests,
-//!   and readers, share; `stats`, `refusals`: what came of requests, counted and said once.
-//! - `store`: the traces, bounded by spans and bytes, the oldest going first and whole.
-//! - `query`: searching traces. `adjusted`: a trace as it is shown, with what does not add up.
-//! - `answer`: how answers are made, in pieces and within a bound; `otlp_json`, `render`: traces and
-//!   values as JSON, written from where they are held.
+//!   Saved files of traces, in OTLP's JSON or Jaeger's, are read by the same code.
+//! - `ingest`: the bounded queue to the store, and its one writer. `budget`: the memory that requests
+//!   share, and that readers share. `stats`, `refusals`: counts, and log lines when refusing begins
+//!   and ends.
+//! - `store`: the traces, bounded by spans and bytes. The oldest traces go first, and go whole.
+//! - `query`: searching traces. `adjusted`: a trace as it is shown, with remarks on what does not fit.
+//! - `answer`: how answers are made, in pieces and within a bound. `otlp_json`, `render`: traces and
+//!   values as JSON, written straight from the store.
 //! - `jaeger`: Jaeger's query API, `/api/*` and `/api/v3/*`.
-//! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph.
-//! - `page`: the page's files. `security`: what every answer carries and every request must.
+//! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph,
+//!   files in and out.
+//! - `page`: the page's files. `security`: the headers of every answer, the checks of every request.
 //!
 //! Deliberately absent: a disk, users, and the OpenTelemetry SDK (the viewer is not traced itself).
 

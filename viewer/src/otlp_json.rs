@@ -410,8 +410,8 @@ impl<'a> KeyValue<'a> {
     }
 }
 
-/// A value under the name of its type. What it is stays, also where it is its type's default: zero
-/// is something that was said.
+/// A value under the name of its type. It is written also where it is its type's default, because a
+/// zero is not the same as no value.
 struct AnyValue<'a>(&'a Value);
 
 impl Serialize for AnyValue<'_> {

@@ -54,10 +54,10 @@ fn start_logs(filter: &str) {
     };
     let logs = tracing_subscriber::fmt()
         .with_ansi(std::io::stderr().is_terminal())
-        // What serves must not wait for whoever reads the log.
+        // A thread that serves requests must not wait for the log to be read.
         .with_writer(output::stderr)
         .with_env_filter(filter);
-    // Whoever runs the viewer inside another process may have set up logs already.
+    // The process that the viewer runs in may have set up its logs already.
     drop(logs.try_init());
     if let Some(fault) = fault {
         tracing::warn!("--log is no filter, using \"info\": {fault}");

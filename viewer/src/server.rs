@@ -54,8 +54,8 @@ impl Handle {
         self.otlp_grpc
     }
 
-    /// Stops at once and waits for the threads to end. What is held is in memory and goes with
-    /// them, so there is nothing to wait for.
+    /// Stops at once and waits for the threads to end. The traces are in memory only, so nothing has
+    /// to be saved.
     pub fn stop(self) {
         drop(self);
     }
@@ -69,14 +69,14 @@ impl Drop for Handle {
         }
         drop(self.grpc.take());
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so.
+            // If it panicked, the panic has been logged already.
             drop(thread.join());
         }
     }
 }
 
-/// How many connections each port may have. Each connection is a descriptor, of which a process has
-/// so many: divided between the ports, none can take those of another.
+/// How many connections each port may have. A connection is a file descriptor, and a process has a
+/// limited number of them: they are divided, so that no port can take those of another.
 #[derive(Clone, Copy, Debug)]
 struct Connections {
     page: usize,
@@ -85,7 +85,7 @@ struct Connections {
 }
 
 impl Connections {
-    /// As many as anybody needs.
+    /// The most that one port gets.
     const MOST: usize = 2_048;
     /// Descriptors that the process needs for itself.
     const OWN: usize = 40;

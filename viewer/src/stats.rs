@@ -1,4 +1,4 @@
-//! What came in and what became of it, by signal. Nothing is dropped without being counted here.
+//! Counts of what came in and what became of it, by signal. Whatever is dropped is counted here.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,5 +1,5 @@
-//! The traces that are held, in memory and bounded: by spans and by bytes, the oldest trace going
-//! first and whole, because half a trace is worth less than none.
+//! The traces that are held, in memory, bounded by spans and by bytes. The oldest trace goes first, and
+//! it goes whole: a part of a trace would mislead its reader.
 //!
 //! One writer adds spans (see [`ingest`](crate::ingest)); readers take what they want under a
 //! short lock and work on it afterwards, so a slow search never holds up a sender.
@@ -42,7 +42,7 @@ pub(crate) struct Totals {
     pub(crate) cut: u64,
 }
 
-/// The traces that changed since somebody last asked are remembered up to this many.
+/// How many changed traces are remembered between two calls of [`Store::take_changes`].
 const CHANGES: usize = 4_096;
 
 /// The traces held, and what finds them.
@@ -56,7 +56,7 @@ pub(crate) struct Store {
     pub(crate) backlinks: Backlinks,
     pub(crate) totals: Totals,
     spans: usize,
-    /// Traces that have been evicted while somebody reads them: they still take memory.
+    /// Evicted traces that a reader still has: they still take memory.
     leaving: Vec<Arc<Trace>>,
     /// What those held and those leaving take.
     trace_bytes: usize,
@@ -147,7 +147,7 @@ impl Store {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Stops remembering changes: nobody asks.
+    /// Stops remembering changes.
     pub(crate) fn forget_changes(&mut self) {
         self.changes = None;
     }
@@ -230,7 +230,7 @@ impl Store {
         }
     }
 
-    /// Lets go of the evicted traces that nobody reads any more.
+    /// Lets go of the evicted traces that have no reader any more.
     fn let_go(&mut self, names: &mut Names) {
         for trace in self.leaving.extract_if(.., |trace| Arc::strong_count(trace) == 1) {
             self.trace_bytes -= trace.bytes;

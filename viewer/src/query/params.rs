@@ -89,7 +89,7 @@ impl Params {
         Ok(self.read(name, "true or false", tags::truth)?.unwrap_or_default())
     }
 
-    /// The duration of that name, in nanoseconds, unless it is none at all.
+    /// The duration of that name, in nanoseconds; none when it is zero or negative.
     pub(crate) fn duration(&self, name: &str) -> Result<Option<u64>, ParamError> {
         let expected = "a duration such as 1.5s, 100ms or 1h2m";
         let nanoseconds = self.read(name, expected, duration::parse)?;

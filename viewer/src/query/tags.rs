@@ -66,7 +66,7 @@ impl Tag {
     }
 }
 
-/// The tags that `text` says, in the order of their keys' coming; the last of one key holds.
+/// The tags in `text`, in the order in which their keys first occur; of one key the last value holds.
 ///
 /// # Errors
 ///
@@ -134,7 +134,7 @@ fn value<'a>(key: &str, text: &'a str) -> Result<(String, &'a str), String> {
     let start = text.trim_start();
     let (value, after) = word(start, false)?;
     let is_bare = !start.starts_with('"');
-    // In "a= b=1" the value of a was forgotten, rather than that it is "b=1".
+    // In "a= b=1" the value of a is missing; it is hardly meant to be "b=1".
     if is_bare && (value.is_empty() || start.len() < text.len() && value.contains('=')) {
         return Err(format!("expected a value after {key:?} (an empty one is \"\")"));
     }

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use super::params::ParamError;
 use crate::store::model::TraceId;
 
-/// The two alphabets of base64, padded or not. Go lets the bits be that the last character has too
-/// many.
+/// The two alphabets of base64, padded or not. As in Go, surplus bits of the last character do not
+/// matter.
 const ENGINES: [GeneralPurpose; 2] = {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)

@@ -75,11 +75,11 @@ struct Server {
     receiver: Receiver,
     /// One for each connection that there may be.
     places: Arc<Semaphore>,
-    /// Whether somebody waits for a place.
+    /// Whether a connection waits for a place.
     crowded: AtomicBool,
 }
 
-/// Accepts connections, for ever.
+/// Accepts connections, until its task ends.
 async fn accept(listener: &tokio::net::TcpListener, server: &Arc<Server>) {
     loop {
         let place = place(server).await;
@@ -116,7 +116,7 @@ async fn serve(
     server: Arc<Server>,
     _place: Option<OwnedSemaphorePermit>,
 ) {
-    // Answers are small and somebody waits for them.
+    // Answers are small, and their senders wait for them.
     drop(stream.set_nodelay(true));
     let activity = Arc::new(Activity::new());
     let service = service_fn(|call| {

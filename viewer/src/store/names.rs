@@ -1,11 +1,10 @@
-//! One copy of everything that repeats. Senders say the same few keys, names, resources and scopes
-//! over and over: kept once, a span costs a fraction of its size on the wire.
+//! One copy of everything that repeats. Most spans have the same few keys, names, resources and
+//! scopes. Each of these is kept once, and so a span takes a fraction of its size on the wire.
 //!
-//! A value goes with its last span: whoever lets go of a span gives it back with
-//! [`release_span`](Names::release_span), and what nobody else refers to is forgotten there and
-//! then. So what the names take is what held spans use, and a sender of ever new names cannot push
-//! out spans with names that nobody has any more. A reader that still has the span keeps its names
-//! a little longer; those go at the next [`sweep`](Names::sweep).
+//! A value goes with the last span that has it. A span that is let go is given back with
+//! [`release_span`](Names::release_span), which forgets the values that only this span had. So names
+//! take memory for held spans only, and a sender of ever new names cannot fill it with old ones. If a
+//! reader still has the span, its names stay until the next [`sweep`](Names::sweep).
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -19,7 +18,7 @@ use super::footprint::{ARC_COUNTS, Footprint, heap};
 use super::model::{Attribute, Event, Link, Name, Resource, Scope, Span, Value};
 use super::trace::Trace;
 
-/// The names may double, and this much more, before those that nobody uses are looked for.
+/// The names may double and take this much more before unused ones are looked for.
 const SWEEP_BYTES: usize = 1 << 20;
 
 /// What a set takes for an entry, half full.
@@ -158,7 +157,7 @@ impl Names {
         self.bytes > 2 * self.swept_bytes + SWEEP_BYTES
     }
 
-    /// Forgets what nobody else holds.
+    /// Forgets the values that no span has.
     pub(crate) fn sweep(&mut self) {
         // Resources and scopes first: they hold names.
         retain_used(&mut self.resources, &mut self.bytes, shared_bytes);
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_forgets_what_nobody_else_holds() {
+    fn a_sweep_forgets_what_is_not_used() {
         let mut names = Names::default();
         let kept = name(&mut names, "kept");
         drop(name(&mut names, "dropped"));

@@ -1,5 +1,5 @@
-//! What memory the process takes, against what it counts: the bound on bytes is worth as much as the
-//! count is true.
+//! The memory that the process takes, against what the viewer counts: the bound on bytes holds only if
+//! the count is right.
 
 use std::io::Write;
 

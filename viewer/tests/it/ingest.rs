@@ -1,4 +1,4 @@
-//! What is taken over OTLP, in every encoding, and what is answered to what is not.
+//! What is taken over OTLP, in every encoding, and how refused requests are answered.
 
 mod grpc;
 mod http;

@@ -1,4 +1,4 @@
-//! The live tail: changes are told, gathered, and only to those who read.
+//! The live tail: changes are gathered and sent, and only to clients that read.
 
 use std::io::{BufRead, BufReader, Read};
 

@@ -1,4 +1,4 @@
-//! What is held: bounded, whole traces going first in, first out, whatever order spans come in.
+//! The bounds of what is held: the oldest traces go first and go whole, in whatever order spans come.
 
 use serde_json::{Value as Json, json};
 use viewer::Config;

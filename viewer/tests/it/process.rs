@@ -40,7 +40,7 @@ fn it_says_where_the_page_is_and_stops_on_a_signal() {
 }
 
 #[test]
-fn it_stops_when_whoever_started_it_is_gone() {
+fn it_stops_when_its_parent_is_gone() {
     let mut viewer = viewer(&["--parent-pipe"]);
     first_line(&viewer);
 

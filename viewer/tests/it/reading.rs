@@ -1,5 +1,5 @@
-//! Reading: however large a trace is and however many read it, or stop reading, the viewer holds
-//! little for them, and they do not stop anybody else.
+//! Reading: however large a trace is, however many read it, and also when they stop reading, the viewer
+//! holds little memory for them and goes on to serve others.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -43,7 +43,7 @@ struct Silent(TcpStream);
 impl Silent {
     fn new(address: SocketAddr, path: &str) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        // Little fits between the viewer and what is not read.
+        // A small buffer, so that the viewer soon waits for the reader.
         socket.set_recv_buffer_size(4_096).expect("a size");
         socket.connect(&address.into()).expect("a connection");
         let mut stream = TcpStream::from(socket);
@@ -121,7 +121,7 @@ fn readers_that_do_not_read_are_let_go_and_others_are_told_to_come_again() {
                     serde_json::from_str::<Json>(&answer.text().expect("a text")).expect("JSON")
                 );
             }
-            // The silent one has been let go meanwhile: once more.
+            // The silent reader has been let go meanwhile: another one takes its place.
             drop(answer);
             reading = silent();
             Err("not refused")
@@ -161,7 +161,8 @@ fn a_connection_that_takes_nothing_ends_by_itself() {
     for Silent(stream) in &silent {
         let own = stream.local_addr().expect("an address").port();
         eventually("the end of a connection", || {
-            // The viewer's side of it: the silent one would have to read to learn of the end.
+            // The viewer's side of the connection: on its own side the silent reader would have to
+            // read to see the end.
             let ends = format!("0100007F:{port:04X} 0100007F:{own:04X} ");
             let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the list of sockets");
             if sockets.contains(&ends) { Err("still open") } else { Ok(()) }

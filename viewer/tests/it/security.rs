@@ -1,5 +1,5 @@
-//! Strangers: what they send cannot crash the viewer, grow it, or reach anybody's browser as more
-//! than text.
+//! Hostile senders: what they send cannot crash the viewer or make it grow, and it is never more than
+//! text in a browser.
 
 mod fuzz;
 mod limits;
@@ -48,7 +48,7 @@ fn a_name_that_is_rebound_to_this_machine_is_refused() {
 }
 
 #[test]
-fn whoever_names_another_host_is_told_what_helps_and_counted() {
+fn a_request_to_another_host_is_told_what_helps_and_counted() {
     let backend = Backend::viewer();
     let port = backend.handle().otlp().port();
 

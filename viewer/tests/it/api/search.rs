@@ -35,7 +35,7 @@ fn a_trace_is_found_by_what_one_of_its_spans_is() {
         (format!("service={store}&tags=%7B%22aisle%22%3A%22produce%22%7D"), true),
         (format!("service={store}&tags=%7B%22error%22%3A%22true%22%7D"), true),
         (format!("service={shopper}&tag=error:true"), false),
-        // Nobody said that it was no error.
+        // Its status is unset: it is neither an error nor a success.
         (format!("service={shopper}&tag=error:false"), false),
         (format!("service={store}&tag=span.kind:server"), true),
         (format!("service={store}&tag=zone:north"), true),

@@ -1,4 +1,4 @@
-//! Strangers send what they like: it is shown, and stays text.
+//! Markup and scripts in every field of a span: they are shown, and stay text.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;

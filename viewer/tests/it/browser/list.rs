@@ -110,7 +110,7 @@ fn a_paused_tail_lets_nothing_in_until_it_goes_on() {
 
     let later = Trace::new();
     backend.send(&request([of_service("store", vec![later.span(1, 0, "later", 0..10)])]));
-    // The footer tells of it: it has come, and yet the list is as it was.
+    // The footer counts it already, and the list has not changed.
     browser
         .expect("return document.querySelector('footer').textContent.includes('3 traces')", true);
     browser.expect("return document.querySelectorAll('.rows .row').length", 2);

@@ -1,5 +1,5 @@
-//! When more comes than can be stored, or comes too slowly: senders are told to wait, nothing is lost
-//! unsaid, and nobody keeps the others out.
+//! More requests than can be stored, and requests that come too slowly: their senders are told to wait,
+//! what is refused is counted, and one sender cannot keep the others out.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
@@ -81,7 +81,7 @@ fn what_was_refused_is_taken_when_there_is_room_again() {
     assert_eq!(counts(&backend, "traces"), [2, 1, 1, 0, 1]);
 }
 
-/// The beginning of a request over HTTP, as raw as that.
+/// Writes the beginning of a request over HTTP to a bare connection.
 fn begin_request(backend: &Backend, length: usize, body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(backend.handle().otlp()).expect("a connection");
     let head = format!(
@@ -119,7 +119,7 @@ async fn begin_call(
 }
 
 #[test]
-fn requests_that_only_say_how_large_they_are_hold_nobody_up() {
+fn requests_that_only_announce_their_size_do_not_hold_up_others() {
     let backend = Backend::viewer();
     let idle: Vec<_> = (0..64).map(|_| begin_request(&backend, 16 << 20, &[])).collect();
 
@@ -132,7 +132,7 @@ fn requests_that_only_say_how_large_they_are_hold_nobody_up() {
 }
 
 #[test]
-fn uploads_that_do_not_end_hold_nobody_up_and_are_ended() {
+fn requests_that_do_not_end_are_ended_and_do_not_hold_up_others() {
     let backend = Backend::viewer();
     let mut over_http = begin_request(&backend, 1 << 20, &[0; 100]);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -192,7 +192,7 @@ fn a_connection_over_grpc_that_never_calls_is_closed() {
     let mut silent = TcpStream::connect(backend.handle().otlp_grpc()).expect("a connection");
     silent.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
 
-    // What comes is HTTP/2's settings and the word that it is over, and then the end.
+    // HTTP/2's settings come, then its GOAWAY, then the end of the connection.
     let mut said = Vec::new();
     let closed = silent.read_to_end(&mut said);
 

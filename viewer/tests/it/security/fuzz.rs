@@ -1,4 +1,4 @@
-//! Random bytes, and requests random in every field: always an answer, never an end.
+//! Random bytes, and requests that are random in every field: each is answered, and the viewer goes on.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -120,7 +120,7 @@ fn requests() -> impl Strategy<Value = ExportTraceServiceRequest> {
     vec(group, 0..4).prop_map(|resource_spans| ExportTraceServiceRequest { resource_spans })
 }
 
-/// Asks everything there is to ask; every answer must be one.
+/// Asks every route; each must answer.
 fn ask_everything(backend: &Backend) {
     let times = "query.startTimeMin=1970-01-01T00:00:00Z&query.startTimeMax=2600-01-01T00:00:00Z";
     let mut paths = vec![

@@ -91,7 +91,7 @@ fn a_request_of_many_spans_that_are_none_takes_no_memory() {
     let empty = backend.post("/v1/traces", PROTOBUF, empty);
     let lists = backend.post("/v1/traces", "application/json", lists);
 
-    // Without ids they are OTLP, but no spans; lists are no OTLP.
+    // Objects without ids are OTLP, but not valid spans; lists are not OTLP at all.
     assert_eq!([empty.status().as_u16(), lists.status().as_u16()], [200, 400]);
     assert_eq!(
         serde_json::from_str::<Json>(&lists.text().expect("a text")).expect("JSON")["message"],
