@@ -31,7 +31,7 @@ pub struct SpanRecord {
     pub links: Vec<(String, String)>,
     /// The attributes, each value as text.
     pub attributes: BTreeMap<String, String>,
-    /// The baggage that was current when it started, each value as text.
+    /// The baggage of the context in which it started, each value as text.
     pub baggage: BTreeMap<String, String>,
     /// The names of the events, in order.
     pub events: Vec<String>,

@@ -71,11 +71,10 @@ impl Recorder {
         self.traces().values().flat_map(|trace| trace.ended.iter().cloned()).collect()
     }
 
-    /// The spans that have ended of every trace in which one of them has this attribute, and how
-    /// many of these traces' spans have not ended.
+    /// Returns the spans that have ended in the traces in which a span has this attribute, and how
+    /// many spans of these traces are still open.
     ///
-    /// For work that may be in several traces, or in none that a [`TestTrace`](super::TestTrace)
-    /// would find, but marks its spans.
+    /// It finds what [`TestTrace`](super::TestTrace) does not: traces without a link, and orphans.
     pub fn traces_with(&self, key: &str, value: &str) -> (Vec<SpanRecord>, usize) {
         let traces = self.traces();
         let has_it = |trace: &&Trace| {
@@ -188,7 +187,7 @@ mod tests {
     use crate::testing::SpanTree;
 
     #[test]
-    fn what_is_marked_is_found_in_whichever_traces_it_is_with_its_baggage() {
+    fn all_traces_with_a_marked_span_are_found_with_their_baggage() {
         let recorder = Recorder::default();
         let provider = SdkTracerProvider::builder().with_span_processor(recorder.clone()).build();
         let tracer = provider.tracer("test");

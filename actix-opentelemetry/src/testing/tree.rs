@@ -40,7 +40,7 @@ impl<'a> SpanTree<'a> {
         self
     }
 
-    /// Prints these entries of the baggage that a span started with, beside its attributes.
+    /// Prints these entries of the baggage with which each span started, after its attributes.
     pub fn baggage<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.baggage.extend(keys.into_iter().map(Into::into));
         self

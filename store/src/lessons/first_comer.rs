@@ -1,7 +1,7 @@
 //! `first-comer`: an actor and a worker that keep the context of their first request.
 
-use actix::{Actor, Addr, Handler, Message, ResponseFuture};
-use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _, spawn_traced};
+use actix::{Actor, Addr, AsyncContext as _, Handler, Message, ResponseFuture, WrapFuture as _};
+use actix_opentelemetry::{StartPolicy, TracedActor, TracedContext, TracedStart as _};
 use opentelemetry::{
     Context, KeyValue,
     trace::{FutureExt as _, Tracer as _},
@@ -25,9 +25,8 @@ pub(super) const LESSON: Lesson = Lesson {
     runs: "in the request, with actors of its own and the requests of two more customers",
     why: [
         "A context belongs to one request, and what lives longer must not keep it.",
-        "A worker that is started when it is first needed runs in the context of that request if \
-         it is spawned with it; so does a loop in an actor's `started`, with \
-         `StartPolicy::Inherit`.",
+        "A worker that is started when it is first needed, by `spawn_traced` or as an actor with \
+         `StartPolicy::Inherit`, does its work for all later requests in the context of the first.",
         "In the fix each piece of work brings its own context: a message in its envelope, an item \
          of a queue beside it.",
     ],
@@ -45,34 +44,61 @@ pub(super) const LESSON: Lesson = Lesson {
 fn pay_in_the_first_context(till: &mut Till) -> ResponseFuture<()> {
     let cx = till.first.get_or_insert_with(Context::current).clone();
     let printer = till.printer.get_or_insert_with(|| {
-        let (printer, mut receipts) = mpsc::channel::<Receipt>(8);
-        let tracer = till.tracer.clone();
-        spawn_traced(async move {
-            while let Some(receipt) = receipts.recv().await {
-                tracer.in_span("print receipt", |_| ());
-                receipt.printed.send(()).ok();
-            }
-        });
+        let (printer, queue) = mpsc::channel(8);
+        FirstPrinter { queue: Some(queue), tracer: till.tracer.clone() }.start_traced();
         printer
     });
     Box::pin(pay(till.aisle.clone(), printer.clone()).with_context(cx))
+}
+
+impl TracedActor for FirstPrinter {
+    const NAME: &'static str = "Printer";
+    const START: StartPolicy = StartPolicy::Inherit;
+}
+
+impl Actor for FirstPrinter {
+    type Context = TracedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let (Some(mut queue), tracer) = (self.queue.take(), self.tracer.clone()) else { return };
+        let print_receipts = async move {
+            while let Some(receipt) = queue.recv().await {
+                tracer.in_span("print receipt", |_| ());
+                receipt.printed.send(()).ok();
+            }
+        };
+        ctx.spawn(print_receipts.into_actor(self));
+    }
 }
 // ANCHOR_END: mistake
 
 // ANCHOR: fix
 fn pay_in_the_context_of_each(till: &mut Till) -> ResponseFuture<()> {
     let printer = till.printer.get_or_insert_with(|| {
-        let (printer, mut receipts) = mpsc::channel::<Receipt>(8);
-        let tracer = till.tracer.clone();
-        actix_rt::spawn(async move {
-            while let Some(receipt) = receipts.recv().await {
-                tracer.in_span_with_context("print receipt", &receipt.cx, |_| ());
-                receipt.printed.send(()).ok();
-            }
-        });
+        let (printer, queue) = mpsc::channel(8);
+        Printer { queue: Some(queue), tracer: till.tracer.clone() }.start_traced();
         printer
     });
     Box::pin(pay(till.aisle.clone(), printer.clone()))
+}
+
+impl TracedActor for Printer {
+    const NAME: &'static str = "Printer";
+}
+
+impl Actor for Printer {
+    type Context = TracedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let (Some(mut queue), tracer) = (self.queue.take(), self.tracer.clone()) else { return };
+        let print_receipts = async move {
+            while let Some(receipt) = queue.recv().await {
+                tracer.in_span_with_context("print receipt", &receipt.cx, |_| ());
+                receipt.printed.send(()).ok();
+            }
+        };
+        ctx.spawn(print_receipts.into_actor(self));
+    }
 }
 // ANCHOR_END: fix
 
@@ -90,7 +116,19 @@ struct Receipt {
     printed: oneshot::Sender<()>,
 }
 
-/// The till of all customers, with one printer.
+/// Prints receipts in the context in which it was started.
+struct FirstPrinter {
+    queue: Option<mpsc::Receiver<Receipt>>,
+    tracer: LessonTracer,
+}
+
+/// Prints each receipt in the context of its customer.
+struct Printer {
+    queue: Option<mpsc::Receiver<Receipt>>,
+    tracer: LessonTracer,
+}
+
+/// The till of all customers. It starts a printer when it needs one.
 struct Till {
     tracer: LessonTracer,
     aisle: Addr<Aisle>,
