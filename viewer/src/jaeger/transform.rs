@@ -26,7 +26,7 @@ use crate::otlp::{Encoding, Request, Signal};
 use crate::query::params::Params;
 use crate::render::List;
 use crate::store::model::{Span, TraceId};
-use crate::store::trace::{Added, Trace};
+use crate::store::trace::Trace;
 
 /// The memory that the spans of one request may take: so many times its body, within these bounds.
 /// Spans in memory are smaller than in JSON, but a hostile body can be made of many empty values.
@@ -35,9 +35,9 @@ const LEAST_BYTES: usize = 1 << 20;
 const MOST_BYTES: usize = 24 << 20;
 
 /// What a span takes in its trace and in the adjusted trace that is written, in bytes.
-const SPAN_BYTES: usize = Trace::SPAN_BYTES + AdjustedTrace::SPAN_BYTES;
-/// What a trace takes before its first span, in bytes.
-const TRACE_BYTES: usize = Trace::EMPTY_BYTES + 4 * size_of::<(TraceId, usize)>();
+const SPAN_BYTES: usize = 2 * size_of::<Arc<Span>>() + AdjustedTrace::SPAN_BYTES;
+/// What a trace takes before its first span, twice as much while the lists of traces grow; in bytes.
+const TRACE_BYTES: usize = 2 * (size_of::<Trace>() + 4 * size_of::<(TraceId, usize)>());
 
 /// Answers a request.
 pub(super) async fn transform(
@@ -65,47 +65,40 @@ fn write_transformed(answer: &mut Answer, otlp: Request) -> Result<(), Failure> 
     answer.hold(decoded_bytes)?;
     let mut decoder = Decoder::new(decoded_bytes, decoded_bytes);
     let Decoded { spans, taken } = decoder.decode(otlp).map_err(|failure| failed(&failure))?;
-    let (traces, overflow) = gather(spans, decoded_bytes, answer)?;
-    let mut errors = Vec::new();
-    if let Some(reason) = taken.reason {
-        errors.push(format!("{} spans are left out: {reason}", taken.rejected));
-    }
-    if overflow > 0 {
-        errors.push(format!("{overflow} spans are left out: their trace has too many"));
-    }
-    let errors = errors.into_iter().map(EnvelopeError::new).collect();
+    let traces = gather(spans, decoded_bytes, answer)?;
+    let errors = taken.reason.map(|reason| {
+        EnvelopeError::new(format!("{} spans are left out: {reason}", taken.rejected))
+    });
     let data = List(|| {
         let traces = traces.iter().map(Arc::clone);
         traces.map(|trace| LegacyTrace(AdjustedTrace::unchanged(trace)))
     });
-    answer.json(&Envelope::new(data, 0).with_errors(errors))
+    answer.json(&Envelope::new(data, 0).with_errors(errors.into_iter().collect()))
 }
 
-/// The traces of the spans, in the order of their coming, and how many spans were too many for
-/// theirs. `held` is what the spans themselves take.
+/// The traces of the spans, in the order of their coming. Unlike in the store, a span that came twice
+/// is there twice: the file says so. `held` is what the spans themselves take.
 fn gather(
     spans: Vec<(TraceId, Arc<Span>)>,
     held: usize,
     answer: &mut Answer,
-) -> Result<(Vec<Arc<Trace>>, usize), Failure> {
+) -> Result<Vec<Arc<Trace>>, Failure> {
     let held = held + spans.len() * SPAN_BYTES;
-    let mut traces: Vec<Trace> = Vec::new();
+    let mut traces: Vec<(TraceId, Vec<Arc<Span>>)> = Vec::new();
     let mut places = HashMap::new();
-    let mut overflow = 0;
     for (id, span) in spans {
         let place = *places.entry(id).or_insert(traces.len());
         if place == traces.len() {
-            let bytes = held + 2 * (traces.len() + 1) * TRACE_BYTES;
+            let bytes = held + (traces.len() + 1) * TRACE_BYTES;
             if bytes > 2 * MOST_BYTES {
                 let message = "the spans are of too many traces: split the file";
                 return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
             }
             answer.hold(bytes)?;
-            traces.push(Trace::new(id));
+            traces.push((id, Vec::new()));
         }
-        if matches!(traces[place].add(span, usize::MAX), Added::Overflow) {
-            overflow += 1;
-        }
+        traces[place].1.push(span);
     }
-    Ok((traces.into_iter().map(Arc::new).collect(), overflow))
+    let traces = traces.into_iter();
+    Ok(traces.map(|(id, spans)| Arc::new(Trace::of_file(id, spans))).collect())
 }

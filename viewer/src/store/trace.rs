@@ -59,7 +59,8 @@ pub(crate) enum Added {
 const ROOM: usize = 2;
 /// What a place in a hash map takes beside the entry.
 const HASH_BYTES: usize = 1;
-/// See [`Trace::EMPTY_BYTES`].
+/// What a trace takes before its first span: itself, its entries in the store's map and queue, and
+/// its own map of services with four places from the start.
 const EMPTY_BYTES: usize = heap(ARC_COUNTS + size_of::<Trace>())
     + ROOM * (size_of::<(TraceId, Arc<Trace>)>() + HASH_BYTES + size_of::<TraceId>())
     + heap(4 * SERVICE_BYTES);
@@ -74,13 +75,6 @@ const KINDS: [Kind; 6] =
     [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer, Kind::Unspecified];
 
 impl Trace {
-    /// What a trace takes before its first span, in bytes: itself, its entries in the store's map and
-    /// queue, and its own map of services, which has four places from the start.
-    pub(crate) const EMPTY_BYTES: usize = EMPTY_BYTES;
-    /// What a trace takes for a span beside the span itself, at most, in bytes.
-    pub(crate) const SPAN_BYTES: usize =
-        ROOM * (size_of::<Arc<Span>>() + POSITION_BYTES + SERVICE_BYTES);
-
     pub(crate) fn new(id: TraceId) -> Self {
         Self {
             id,
@@ -93,6 +87,12 @@ impl Trace {
             overflow: 0,
             bytes: EMPTY_BYTES,
         }
+    }
+
+    /// The trace of a file, which is only written out again: it has the spans as they are, and no
+    /// totals.
+    pub(crate) fn of_file(id: TraceId, spans: Vec<Arc<Span>>) -> Self {
+        Self { spans, ..Self::new(id) }
     }
 
     /// Adds a span. Two spans of one id are kept both when their kinds differ: Zipkin's libraries

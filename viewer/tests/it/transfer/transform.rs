@@ -71,6 +71,20 @@ fn a_span_that_is_left_out_is_told_beside_the_others() {
 }
 
 #[test]
+fn a_span_that_is_twice_in_the_file_is_twice_in_the_answer() {
+    let backend = Backend::viewer();
+    let (mut otlp, _) = one_span("again");
+    otlp.resource_spans.extend(otlp.resource_spans.clone());
+
+    let (status, answer) = post(&backend, "/api/transform", to_json(&otlp));
+
+    assert_eq!(status, 200);
+    let spans = answer["data"][0]["spans"].as_array().cloned().unwrap_or_default();
+    assert_eq!(spans.len(), 2);
+    assert_eq!(spans[0], spans[1]);
+}
+
+#[test]
 fn what_is_no_otlp_is_refused_as_jaeger_does_it() {
     let backend = Backend::with(viewer::Config {
         max_request_bytes: 1 << 20,
