@@ -229,7 +229,9 @@ fn seconds(varies: Varies, result: &RunResult) -> Option<Seconds> {
 /// The settings that differ between two runs, as `threads: 2 -> 4`: first those that are the load,
 /// then the others.
 fn changed_settings(earlier: &Settings, now: &Settings) -> [Vec<String>; 2] {
-    let changed = |settings: [(&str, fn(&Settings) -> String); 3]| {
+    /// The name of a setting, and how it is shown.
+    type Setting = (&'static str, fn(&Settings) -> String);
+    let changed = |settings: [Setting; 3]| {
         let changed = settings.into_iter().filter_map(|(name, read)| {
             let (before, after) = (read(earlier), read(now));
             (before != after).then(|| format!("{name}: {before} -> {after}"))
