@@ -24,11 +24,15 @@ mod list;
 mod teaching;
 mod tracer;
 
+mod baggage;
 mod batch;
+mod endless;
 mod error;
 mod first_comer;
 mod guard;
+mod late_send;
 mod lazy_future;
+mod no_http;
 mod plain_actor;
 mod spawn;
 mod streamed_body;

@@ -1,8 +1,8 @@
 //! The list of all lessons.
 
 use super::{
-    batch, error, first_comer, guard, lazy_future, lesson::Lesson, plain_actor, spawn,
-    streamed_body,
+    baggage, batch, endless, error, first_comer, guard, late_send, lazy_future, lesson::Lesson,
+    no_http, plain_actor, spawn, streamed_body,
 };
 
 /// All lessons, in the order in which they are best read.
@@ -12,9 +12,13 @@ pub const LESSONS: &[Lesson] = &[
     lazy_future::LESSON,
     spawn::LESSON,
     plain_actor::LESSON,
+    no_http::LESSON,
     streamed_body::LESSON,
+    late_send::LESSON,
+    endless::LESSON,
     batch::LESSON,
     error::LESSON,
+    baggage::LESSON,
 ];
 
 /// The lesson of this name.

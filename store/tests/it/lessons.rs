@@ -59,9 +59,13 @@ lessons! {
     a_span_around_the_making_of_a_future: "lazy-future",
     work_handed_to_another_task_or_thread: "spawn",
     one_actor_that_carries_no_context: "plain-actor",
+    an_http_request_without_its_context: "no-http",
     a_body_that_is_made_after_the_handler: "streamed-body",
+    a_send_that_another_task_polls: "late-send",
+    a_trace_without_an_end: "endless",
     a_batch_in_the_context_of_one_of_its_messages: "batch",
     a_failure_that_is_nowhere_or_anothers: "error",
+    baggage_that_is_left_behind: "baggage",
 }
 
 #[actix_web::test]

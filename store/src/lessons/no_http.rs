@@ -1,0 +1,129 @@
+//! `no-http`: a request to another service that does not carry the context, or carries the wrong one.
+
+use std::{io, net::Ipv4Addr};
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    web::{self, Data},
+};
+use actix_web_opentelemetry::{ClientExt as _, RequestTracing};
+use futures_util::future::LocalBoxFuture;
+use opentelemetry::trace::Tracer as _;
+
+use super::{
+    lesson::{Lesson, Picture, Variant},
+    tracer::LessonTracer,
+};
+
+pub(super) const LESSON: Lesson = Lesson {
+    name: "no-http",
+    title: "An HTTP request without its context",
+    mistake: "A request to the warehouse is sent by awc alone. The warehouse then asks itself for its \
+              stock, with the `traceparent` that came in copied onto that request by hand.",
+    seen: "The first begins a trace of its own in the warehouse. The second is worse: the tree looks \
+           whole, but the callee hangs beside its caller and not below it.",
+    picture: Picture::Moved,
+    runs: "in the request, with a warehouse of its own that listens on a free port of loopback",
+    why: [
+        "A context crosses to another process only in headers, and a plain HTTP client writes none.",
+        "The `traceparent` of a request names the span that sent it, so a copy of it makes the next \
+         service another child of that span; and the baggage is in another header.",
+        "`trace_request` makes a span for the request and writes that span and the baggage into its \
+         headers, in the format of the propagators, which both sides must have in common.",
+    ],
+    file: "store/src/lessons/no_http.rs",
+    source: include_str!("no_http.rs"),
+    make: |variant, tracer| {
+        Box::pin(async move {
+            let pick: Pick = match variant {
+                Variant::Mistake => |request, url| Box::pin(count_with_copied_header(request, url)),
+                Variant::Fix => |_, url| Box::pin(count_in_context(url)),
+            };
+            let warehouse = match Warehouse::open(tracer, pick) {
+                Ok(warehouse) => warehouse,
+                Err(error) => return Some(HttpResponse::from_error(error)),
+            };
+            match variant {
+                Variant::Mistake => count_bare(warehouse.url("/stock")).await,
+                Variant::Fix => count_in_context(warehouse.url("/stock")).await,
+            }
+            let client = awc::Client::default();
+            client.get(warehouse.url("/pick")).trace_request().send().await.ok();
+            None
+        })
+    },
+};
+
+// ANCHOR: mistake
+#[expect(clippy::disallowed_methods, reason = "it is the mistake")]
+async fn count_bare(url: String) {
+    awc::Client::default().get(url).send().await.ok();
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is the mistake")]
+async fn count_with_copied_header(incoming: HttpRequest, url: String) {
+    let mut request = awc::Client::default().get(url);
+    if let Some(parent) = incoming.headers().get("traceparent") {
+        request = request.insert_header(("traceparent", parent.clone()));
+    }
+    request.send().await.ok();
+}
+// ANCHOR_END: mistake
+
+// ANCHOR: fix
+async fn count_in_context(url: String) {
+    awc::Client::default().get(url).trace_request().send().await.ok();
+}
+// ANCHOR_END: fix
+
+/// How the warehouse asks for its stock, at this URL, while it answers a request.
+type Pick = fn(HttpRequest, String) -> LocalBoxFuture<'static, ()>;
+
+/// Another service: `/stock` counts the stock, and `/pick` asks `/stock`. It ends when it is dropped.
+struct Warehouse {
+    url: String,
+    server: ServerHandle,
+}
+
+impl Warehouse {
+    fn open(tracer: LessonTracer, pick: Pick) -> io::Result<Self> {
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(Data::new((tracer.clone(), pick)))
+                .wrap(RequestTracing::new())
+                .route("/stock", web::get().to(count_stock))
+                .route("/pick", web::get().to(pick_basket))
+        });
+        let server = server.workers(1).disable_signals().bind((Ipv4Addr::LOCALHOST, 0))?;
+        let addrs = server.addrs();
+        let addr = addrs.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let url = format!("http://{addr}");
+        let server = server.run();
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        Ok(Self { url, server: handle })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+}
+
+impl Drop for Warehouse {
+    fn drop(&mut self) {
+        // The server is told at once; what comes back only waits for its end.
+        drop(self.server.stop(false));
+    }
+}
+
+async fn count_stock(warehouse: Data<(LessonTracer, Pick)>) -> HttpResponse {
+    warehouse.0.in_span("count stock", |_| ());
+    HttpResponse::NoContent().finish()
+}
+
+async fn pick_basket(request: HttpRequest, warehouse: Data<(LessonTracer, Pick)>) -> HttpResponse {
+    let stock = format!("http://{}/stock", request.app_config().local_addr());
+    (warehouse.1)(request, stock).await;
+    HttpResponse::NoContent().finish()
+}
