@@ -80,6 +80,18 @@ impl Step {
             Self::Checkout => "POST /checkout",
         }
     }
+
+    /// The path of its request below the store's address, with `{id}` for what differs from one
+    /// request to the next.
+    #[must_use]
+    pub const fn path_template(self) -> &'static str {
+        match self {
+            Self::Welcome => "/",
+            Self::Browse => "/whats-in-store",
+            Self::Look => "/products/{id}",
+            Self::Checkout => "/checkout",
+        }
+    }
 }
 
 /// A trip as it is planned.

@@ -1,10 +1,10 @@
 //! One trip to the grocery store, from the first step to the last: the root of one trace.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use awc::http::{Uri, header::HeaderValue};
 use opentelemetry::{
-    Context, KeyValue,
+    Context, KeyValue, StringValue,
     baggage::BaggageExt,
     global::{self, BoxedTracer},
     trace::{SpanKind, Status, TraceContextExt, TraceId, Tracer},
@@ -75,9 +75,9 @@ struct Visit<'a> {
 impl Visit<'_> {
     async fn walk(&mut self) -> Result<Outcome, Unanswered> {
         let itinerary = &self.context.itinerary;
-        self.step(Step::Welcome, &Call::Get(itinerary.welcome()), |_| Ok(())).await?;
+        self.step(Step::Welcome, &itinerary.welcome(), |_| Ok(())).await?;
         let whats_in_store: WhatsInStore =
-            self.step(Step::Browse, &Call::Get(itinerary.whats_in_store()), json).await?;
+            self.step(Step::Browse, &itinerary.whats_in_store(), json).await?;
         if self.plan.kind == TripKind::BrowseOnly {
             return Ok(Outcome::Browsed);
         }
@@ -94,10 +94,10 @@ impl Visit<'_> {
     /// Looks at the products in the basket, and leaves without them.
     async fn hesitate(&mut self, basket: &[BasketItem]) -> Result<Outcome, Unanswered> {
         for item in basket.iter().take(LOOKS) {
-            let Some(uri) = self.context.itinerary.product(&item.id) else {
+            let Some(call) = self.context.itinerary.product(&item.id) else {
                 return Err(self.cannot_ask(Step::Look, "an id is too long for an address"));
             };
-            self.step(Step::Look, &Call::Get(uri), json::<Product>).await?;
+            self.step(Step::Look, &call, json::<Product>).await?;
         }
         Ok(Outcome::Left)
     }
@@ -276,9 +276,18 @@ impl Drop for RootSpan {
 #[derive(Clone, Debug)]
 pub(crate) struct Itinerary {
     base: Url,
-    welcome: Uri,
-    whats_in_store: Uri,
-    checkout: Uri,
+    welcome: Address,
+    whats_in_store: Address,
+    /// The template of all products' addresses.
+    product: StringValue,
+    checkout: Address,
+}
+
+/// Where a request goes, and the template of its path, which is made once for all requests.
+#[derive(Clone, Debug)]
+struct Address {
+    uri: Uri,
+    template: StringValue,
 }
 
 /// Why a URL is not that of a store.
@@ -312,31 +321,38 @@ impl Itinerary {
             return Err(error("it has a user name or a password"));
         }
         let base = url.as_str().trim_end_matches('/');
-        let uri = |path: &str| {
-            format!("{base}{path}").parse().map_err(|_| error("HTTP does not allow it"))
+        let template = |step: Step| -> StringValue {
+            let prefix = url.path().trim_end_matches('/');
+            Arc::<str>::from(format!("{prefix}{}", step.path_template())).into()
+        };
+        let address = |step: Step| {
+            let uri = format!("{base}{}", step.path_template()).parse();
+            let uri = uri.map_err(|_| error("HTTP does not allow it"))?;
+            Ok(Address { uri, template: template(step) })
         };
         Ok(Self {
-            welcome: uri("/")?,
-            whats_in_store: uri("/whats-in-store")?,
-            checkout: uri("/checkout")?,
+            welcome: address(Step::Welcome)?,
+            whats_in_store: address(Step::Browse)?,
+            product: template(Step::Look),
+            checkout: address(Step::Checkout)?,
             base: url.clone(),
         })
     }
 
-    fn welcome(&self) -> Uri {
-        self.welcome.clone()
+    fn welcome(&self) -> Call {
+        self.welcome.get()
     }
 
-    fn whats_in_store(&self) -> Uri {
-        self.whats_in_store.clone()
+    fn whats_in_store(&self) -> Call {
+        self.whats_in_store.get()
     }
 
     /// The address of a product. Its id may have any characters. It is `None` if it is too long for
     /// an address.
-    fn product(&self, id: &str) -> Option<Uri> {
+    fn product(&self, id: &str) -> Option<Call> {
         let mut url = self.base.clone();
         url.path_segments_mut().ok()?.pop_if_empty().push("products").push(id);
-        url.as_str().parse().ok()
+        Some(Call::Get { uri: url.as_str().parse().ok()?, template: self.product.clone() })
     }
 
     /// A checkout with a new idempotency key. The key does not come from the plan, because the same
@@ -347,7 +363,16 @@ impl Itinerary {
             Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()),
         )
         .expect("a UUID is only hexadecimal digits and hyphens");
-        Call::Checkout { uri: self.checkout.clone(), body, key }
+        let Address { uri, template } = self.checkout.clone();
+        Call::Checkout { uri, template, body, key }
+    }
+}
+
+impl Address {
+    /// A request that reads what is there.
+    fn get(&self) -> Call {
+        let Self { uri, template } = self.clone();
+        Call::Get { uri, template }
     }
 }
 
@@ -364,13 +389,14 @@ mod tests {
 
     #[test]
     fn a_store_may_have_a_path_of_its_own() {
-        for (url, expected) in [
-            ("http://127.0.0.1:5000", "http://127.0.0.1:5000/checkout"),
-            ("http://[::1]:5000/", "http://[::1]:5000/checkout"),
-            ("http://shop.example/grocery/", "http://shop.example/grocery/checkout"),
+        for (url, expected, template) in [
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000/checkout", "/checkout"),
+            ("http://[::1]:5000/", "http://[::1]:5000/checkout", "/checkout"),
+            ("http://shop.example/a/", "http://shop.example/a/checkout", "/a/checkout"),
         ] {
-            let itinerary = Itinerary::new(&url.parse().unwrap()).unwrap();
-            assert_eq!(itinerary.checkout.to_string(), expected);
+            let Address { uri, template: found } =
+                Itinerary::new(&url.parse().unwrap()).unwrap().checkout;
+            assert_eq!((uri.to_string().as_str(), found.as_str()), (expected, template));
         }
     }
 
@@ -382,9 +408,12 @@ mod tests {
             ("a/b?c#d e", "/grocery/products/a%2Fb%3Fc%23d%20e"),
             ("ä^|[\"", "/grocery/products/%C3%A4^|[%22"),
         ] {
-            assert_eq!(itinerary.product(id).unwrap().path(), path);
+            let Some(Call::Get { uri, template }) = itinerary.product(id) else {
+                panic!("{id:?} has no address");
+            };
+            assert_eq!((uri.path(), template.as_str()), (path, "/grocery/products/{id}"));
         }
-        assert_eq!(itinerary.product(&"7".repeat(70_000)), None);
+        assert!(itinerary.product(&"7".repeat(70_000)).is_none());
     }
 
     #[test]

@@ -62,10 +62,10 @@ fn trip(aisles: &str) -> String {
     format!(
         "\
 shopper: going to the grocery store INTERNAL
-  shopper: GET CLIENT
+  shopper: GET / CLIENT
     grocery-store: GET / SERVER
       grocery-store: welcome message INTERNAL
-  shopper: GET CLIENT
+  shopper: GET /whats-in-store CLIENT
     grocery-store: GET /whats-in-store SERVER
       grocery-store: ask Inventory WhatsInStore INTERNAL
         grocery-store: ask Aisle ListProducts INTERNAL {{grocery.aisle=bakery}}
@@ -75,7 +75,7 @@ shopper: going to the grocery store INTERNAL
         grocery-store: ask Aisle ListProducts INTERNAL {{grocery.aisle=household}}
         grocery-store: ask Aisle ListProducts INTERNAL {{grocery.aisle=pantry}}
         grocery-store: ask Aisle ListProducts INTERNAL {{grocery.aisle=produce}}
-  shopper: POST CLIENT
+  shopper: POST /checkout CLIENT
     grocery-store: POST /checkout SERVER
       grocery-store: ask Checkout PlaceOrder INTERNAL
 {reserved}        grocery-store: ask Ledger Record INTERNAL -> (elsewhere)

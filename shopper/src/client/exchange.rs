@@ -9,7 +9,7 @@ use std::{
 use actix_web::{HttpMessage, error::ParseError};
 use actix_web_opentelemetry::ClientExt;
 use awc::{
-    Client, ClientRequest, ClientResponse,
+    Client, ClientResponse,
     error::{ConnectError, PayloadError, SendRequestError},
     http::{
         Method, StatusCode, Uri,
@@ -20,8 +20,8 @@ use awc::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, future::poll_fn};
-use opentelemetry::{Context, KeyValue};
-use opentelemetry_semantic_conventions::attribute::HTTP_REQUEST_RESEND_COUNT;
+use opentelemetry::{Context, KeyValue, StringValue};
+use opentelemetry_semantic_conventions::attribute::{HTTP_REQUEST_RESEND_COUNT, URL_TEMPLATE};
 use shared::{
     fault::{FaultOutcome, OUTCOMES_HEADER},
     wire::IDEMPOTENCY_KEY,
@@ -40,11 +40,18 @@ const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     /// A `GET`, which changes nothing.
-    Get(Uri),
+    Get {
+        /// What to read.
+        uri: Uri,
+        /// The path with `{id}` in it, by which its spans are named.
+        template: StringValue,
+    },
     /// A checkout, which is made only once if it is repeated with the same key.
     Checkout {
         /// Where to buy.
         uri: Uri,
+        /// The path, by which its spans are named.
+        template: StringValue,
         /// The basket as JSON.
         body: bytes::Bytes,
         /// Tells this checkout from others.
@@ -110,9 +117,9 @@ pub(crate) struct Unanswered {
     pub(crate) reason: Option<String>,
 }
 
-/// Sends a request once, with a CLIENT span named by its method in `cx`, and reads its answer. What
-/// is sent and received is counted in `exchanges` at once, so it counts also if the caller drops
-/// this future.
+/// Sends a request once, with a CLIENT span in `cx` that is named by its method and template, and
+/// reads its answer. What is sent and received is counted in `exchanges` at once, so it counts also
+/// if the caller drops this future.
 pub(super) async fn attempt(
     http: &Client,
     timeout: Duration,
@@ -122,7 +129,7 @@ pub(super) async fn attempt(
     exchanges: &mut Exchanges,
 ) -> Result<Answer, Unanswered> {
     let mut request = match call {
-        Call::Get(uri) => http.request(Method::GET, uri.clone()),
+        Call::Get { uri, .. } => http.request(Method::GET, uri.clone()),
         Call::Checkout { uri, key, .. } => http
             .request(Method::POST, uri.clone())
             .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
@@ -130,7 +137,7 @@ pub(super) async fn attempt(
     }
     .no_decompress()
     .trace_request_with_context(cx.clone())
-    .with_span_namer(method_of);
+    .with_attributes([KeyValue::new(URL_TEMPLATE, call.template().clone())]);
     if resend_count > 0 {
         request = request
             .with_attributes([KeyValue::new(HTTP_REQUEST_RESEND_COUNT, i64::from(resend_count))]);
@@ -142,7 +149,7 @@ pub(super) async fn attempt(
         exchanges.sent(sent, call.body_bytes(), resend_count > 0);
     };
     let response = match call {
-        Call::Get(_) => counting(request.send(), count).await,
+        Call::Get { .. } => counting(request.send(), count).await,
         Call::Checkout { body, .. } => counting(request.send_body(body.clone()), count).await,
     };
     let response = match response {
@@ -217,10 +224,17 @@ impl Call {
         matches!(self, Self::Checkout { .. }) && status == StatusCode::CONFLICT
     }
 
+    /// The path with `{id}` in it.
+    fn template(&self) -> &StringValue {
+        match self {
+            Self::Get { template, .. } | Self::Checkout { template, .. } => template,
+        }
+    }
+
     /// How large its body is.
     fn body_bytes(&self) -> u64 {
         match self {
-            Self::Get(_) => 0,
+            Self::Get { .. } => 0,
             Self::Checkout { body, .. } => body.len() as u64,
         }
     }
@@ -287,10 +301,6 @@ impl From<PayloadError> for Unanswered {
         };
         Self { reason: Some(error.to_string()), ..failure.into() }
     }
-}
-
-fn method_of(request: &ClientRequest) -> String {
-    request.get_method().to_string()
 }
 
 /// The encoding of the body, unless it is plain. The shopper asks for a plain one.

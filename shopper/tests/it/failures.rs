@@ -35,7 +35,7 @@ async fn assert_fails(result: &RunResult, kind: &str, message: &str, request: &s
         tree_of_only_trip(result).await,
         format!(
             "going to the grocery store INTERNAL ERROR {kind} \"{message}\" \
-             {{shopper.kind=quick-buy shopper.outcome={kind}}}\n  GET CLIENT{request}\n"
+             {{shopper.kind=quick-buy shopper.outcome={kind}}}\n  GET / CLIENT{request}\n"
         )
     );
 }
@@ -121,9 +121,9 @@ async fn out_of_stock_is_an_answer_and_no_failure() {
         tree_of_only_trip(&result).await,
         "\
 going to the grocery store INTERNAL {shopper.kind=quick-buy shopper.outcome=out-of-stock}
-  GET CLIENT
-  GET CLIENT
-  POST CLIENT ERROR 409
+  GET / CLIENT
+  GET /whats-in-store CLIENT
+  POST /checkout CLIENT ERROR 409
 "
     );
 }
@@ -141,8 +141,8 @@ async fn the_impatient_give_up_and_that_is_no_failure() {
         tree_of_only_trip(&result).await,
         "\
 going to the grocery store INTERNAL {shopper.kind=impatient shopper.outcome=gave-up}
-  GET CLIENT
-  GET CLIENT
+  GET / CLIENT
+  GET /whats-in-store CLIENT
 "
     );
 }
@@ -176,5 +176,5 @@ async fn trips_that_are_cut_off_at_the_end_are_counted_and_their_spans_end() {
     let spans = spans_of(TraceId::from_hex(trace_id).unwrap()).await;
     let tree = SpanTree::new(&spans).render();
     let root = "going to the grocery store INTERNAL ERROR abandoned \"the trip was cut off\"";
-    assert_eq!(tree, format!("{root}\n  GET CLIENT\n"));
+    assert_eq!(tree, format!("{root}\n  GET / CLIENT\n"));
 }

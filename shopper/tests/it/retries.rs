@@ -28,12 +28,12 @@ async fn a_request_that_finds_the_store_overloaded_is_repeated() {
         tree_of_only_trip(&result).await,
         "\
 going to the grocery store INTERNAL {shopper.kind=quick-buy shopper.outcome=bought}
-  GET CLIENT ERROR 503
-  GET CLIENT {http.request.resend_count=1}
-  GET CLIENT ERROR 503
-  GET CLIENT {http.request.resend_count=1}
-  POST CLIENT ERROR 503
-  POST CLIENT {http.request.resend_count=1}
+  GET / CLIENT ERROR 503
+  GET / CLIENT {http.request.resend_count=1}
+  GET /whats-in-store CLIENT ERROR 503
+  GET /whats-in-store CLIENT {http.request.resend_count=1}
+  POST /checkout CLIENT ERROR 503
+  POST /checkout CLIENT {http.request.resend_count=1}
 "
     );
 }

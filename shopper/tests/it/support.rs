@@ -98,8 +98,16 @@ pub(crate) fn assert_adds_up(result: &RunResult) {
 
 /// The only trip's trace as text.
 pub(crate) async fn tree_of_only_trip(result: &RunResult) -> String {
-    let [trip] = result.slowest.as_slice() else { panic!("one trip: {:?}", result.slowest) };
     let attributes = ["shopper.kind", "shopper.outcome", "http.request.resend_count"];
+    tree_of_only_trip_with(result, attributes).await
+}
+
+/// The same with these attributes.
+pub(crate) async fn tree_of_only_trip_with<const N: usize>(
+    result: &RunResult,
+    attributes: [&str; N],
+) -> String {
+    let [trip] = result.slowest.as_slice() else { panic!("one trip: {:?}", result.slowest) };
     let spans = spans_of(trace_id(trip)).await;
     SpanTree::new(&spans).attributes(attributes).in_start_order().render()
 }

@@ -5,14 +5,14 @@ use shopper::config::Config;
 
 use crate::{
     stub::Stub,
-    support::{one_trip, run, spans_of, trace_id, tree_of_only_trip},
+    support::{one_trip, run, spans_of, trace_id, tree_of_only_trip_with},
 };
 
 async fn tree_of(kind: &str) -> String {
     let stub = Stub::proper();
     let mix = format!("{kind}=1").parse().unwrap();
     let result = run(&Config { mix, ..one_trip(&stub.url) }).await;
-    tree_of_only_trip(&result).await
+    tree_of_only_trip_with(&result, ["shopper.kind", "shopper.outcome", "url.template"]).await
 }
 
 #[actix_web::test]
@@ -21,9 +21,9 @@ async fn a_trip_is_welcomed_looks_around_and_buys() {
         tree_of("quick-buy").await,
         "\
 going to the grocery store INTERNAL {shopper.kind=quick-buy shopper.outcome=bought}
-  GET CLIENT
-  GET CLIENT
-  POST CLIENT
+  GET / CLIENT {url.template=/}
+  GET /whats-in-store CLIENT {url.template=/whats-in-store}
+  POST /checkout CLIENT {url.template=/checkout}
 "
     );
 }
@@ -34,8 +34,8 @@ async fn who_only_browses_buys_nothing() {
         tree_of("browse-only").await,
         "\
 going to the grocery store INTERNAL {shopper.kind=browse-only shopper.outcome=browsed}
-  GET CLIENT
-  GET CLIENT
+  GET / CLIENT {url.template=/}
+  GET /whats-in-store CLIENT {url.template=/whats-in-store}
 "
     );
 }
@@ -46,11 +46,11 @@ async fn who_hesitates_looks_closely_and_leaves() {
         tree_of("hesitant").await,
         "\
 going to the grocery store INTERNAL {shopper.kind=hesitant shopper.outcome=left}
-  GET CLIENT
-  GET CLIENT
-  GET CLIENT
-  GET CLIENT
-  GET CLIENT
+  GET / CLIENT {url.template=/}
+  GET /whats-in-store CLIENT {url.template=/whats-in-store}
+  GET /products/{id} CLIENT {url.template=/products/{id}}
+  GET /products/{id} CLIENT {url.template=/products/{id}}
+  GET /products/{id} CLIENT {url.template=/products/{id}}
 "
     );
 }

@@ -1,6 +1,6 @@
 use crate::{
     middleware::get_scope,
-    util::{default_port, http_url, method_attributes, protocol_version},
+    util::{default_port, http_url, method_attributes, method_in_name, protocol_version},
 };
 use actix_http::{encoding::Decoder, error::ParseError, BoxedPayloadStream, Error, Payload};
 use actix_web::{
@@ -24,7 +24,7 @@ use opentelemetry::{
     Context, KeyValue,
 };
 use opentelemetry_semantic_conventions::{
-    attribute::{ERROR_TYPE, HTTP_REQUEST_BODY_SIZE},
+    attribute::{ERROR_TYPE, HTTP_REQUEST_BODY_SIZE, URL_TEMPLATE},
     trace::{
         HTTP_RESPONSE_STATUS_CODE, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
         USER_AGENT_ORIGINAL,
@@ -42,28 +42,35 @@ use std::{
 pub struct InstrumentedClientRequest {
     cx: Context,
     attrs: Vec<KeyValue>,
-    span_namer: fn(&ClientRequest) -> String,
+    span_namer: Option<fn(&ClientRequest) -> String>,
     request: ClientRequest,
 }
 
 impl Debug for InstrumentedClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let span_namer = fmt::Pointer::fmt(&(self.span_namer as usize as *const ()), f);
         f.debug_struct("InstrumentedClientRequest")
             .field("cx", &self.cx)
             .field("attrs", &self.attrs)
-            .field("span_namer", &span_namer)
+            .field("span_namer", &self.span_namer)
             .field("request", &self.request)
             .finish()
     }
 }
 
-fn default_span_namer(request: &ClientRequest) -> String {
-    format!(
-        "{} {}",
-        request.get_method(),
-        request.get_uri().host().unwrap_or_default()
-    )
+/// By `url.template` where the caller has given that attribute, otherwise by the host.
+/// https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
+fn default_span_name(request: &ClientRequest, attributes: &[KeyValue]) -> String {
+    let template = attributes.iter().find(|attribute| attribute.key.as_str() == URL_TEMPLATE);
+    match template {
+        Some(template) => {
+            format!("{} {}", method_in_name(request.get_method()), template.value.as_str())
+        }
+        None => format!(
+            "{} {}",
+            request.get_method(),
+            request.get_uri().host().unwrap_or_default()
+        ),
+    }
 }
 
 /// OpenTelemetry extensions for actix-web's [awc::Client].
@@ -121,7 +128,7 @@ impl ClientExt for ClientRequest {
         InstrumentedClientRequest {
             cx,
             attrs: Vec::with_capacity(8),
-            span_namer: default_span_namer,
+            span_namer: None,
             request: self,
         }
     }
@@ -172,6 +179,10 @@ impl InstrumentedClientRequest {
         R: Future<Output = AwcResult>,
     {
         let tracer = global::tracer_with_scope(get_scope());
+        let name = match self.span_namer {
+            Some(span_namer) => span_namer(&self.request),
+            None => default_span_name(&self.request, &self.attrs),
+        };
 
         // Client attributes
         // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client
@@ -213,7 +224,7 @@ impl InstrumentedClientRequest {
         }
 
         let span = tracer
-            .span_builder((self.span_namer)(&self.request))
+            .span_builder(name)
             .with_kind(SpanKind::Client)
             .with_attributes(mem::take(&mut self.attrs))
             .start_with_context(&tracer, &self.cx);
@@ -283,7 +294,7 @@ impl InstrumentedClientRequest {
         mut self,
         span_namer: fn(&ClientRequest) -> String,
     ) -> InstrumentedClientRequest {
-        self.span_namer = span_namer;
+        self.span_namer = Some(span_namer);
         self
     }
 }
