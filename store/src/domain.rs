@@ -12,5 +12,5 @@ mod product;
 pub use basket::{Basket, BasketError, BasketLine, Quantity};
 pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
-pub use order::{Delivery, DeliveryId, NewOrder, OrderId, OrderIdError, Shortfall};
+pub use order::{Delivery, DeliveryId, NewOrder, OrderId, OrderIdError, Shortfall, SpanReference};
 pub use product::{CatalogueProduct, ProductId, ProductIdError, StockLevel};

@@ -124,6 +124,8 @@ fn listen(
             })
     })
     .workers(config.http_threads)
+    // A caller that closes its connection has gone: nobody reads an answer. Its span says so.
+    .h1_allow_half_closed(false)
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
     .bind(listen)

@@ -38,7 +38,7 @@ use shared::wire::Receipt;
 
 use crate::domain::{
     CATALOGUE, CatalogueEntry, CatalogueProduct, Delivery, NewOrder, OrderId, ProductId, Shortfall,
-    StockLevel,
+    SpanReference, StockLevel,
 };
 use database::Database;
 use orders::SweepSchedule;
@@ -55,8 +55,13 @@ pub struct Storage {
 pub enum RecordOutcome {
     /// It is recorded.
     Recorded(Receipt),
-    /// Its key was used before, for the same basket: the receipt is that of the first order.
-    Replayed(Receipt),
+    /// Its key was used before, for the same basket.
+    Replayed {
+        /// The receipt of the first order.
+        receipt: Receipt,
+        /// The span in which that was placed, if it is known.
+        placed_in: Option<SpanReference>,
+    },
     /// There is too little of these products; nothing was sold.
     Short(Vec<Shortfall>),
     /// Its key was used before, for another basket; nothing was sold.

@@ -7,7 +7,10 @@ use std::{borrow::Cow, sync::Arc};
 
 use actix::{Actor, Handler, Message, ResponseFuture};
 use actix_opentelemetry::{Reply, TracedActor, TracedContext};
-use opentelemetry::{Context, KeyValue, trace::TraceContextExt as _};
+use opentelemetry::{
+    Context, KeyValue, SpanId, TraceId,
+    trace::{SpanContext, TraceContextExt as _, TraceFlags, TraceState},
+};
 use shared::{
     fault::FaultyActor,
     wire::{Receipt, Shortage},
@@ -22,7 +25,10 @@ use super::{
     serve::Serve,
     supervised::Supervised,
 };
-use crate::{domain::NewOrder, storage::RecordOutcome};
+use crate::{
+    domain::{NewOrder, SpanReference},
+    storage::RecordOutcome,
+};
 
 /// The checkout.
 pub(crate) struct Checkout {
@@ -90,7 +96,8 @@ async fn place(
     aisles: &AisleRouter,
     ledger: &Supervised<Ledger>,
 ) -> Result<Receipt, ActorError> {
-    let PlaceOrder { order, deadline } = message;
+    let PlaceOrder { mut order, deadline } = message;
+    order.placed_in = current_span();
     let reserved = timeout_at(deadline, aisles.reserve(&order.basket))
         .await
         .map_err(|_| ActorError::DeadlineMissed(Checkout::NAME))?;
@@ -120,11 +127,14 @@ fn conclude(
             for reservation in reservations {
                 reservation.mark_sold(recorded.batch);
             }
-            let order_id = KeyValue::new("grocery.order.id", receipt.order_id.to_string());
-            Context::map_current(|cx| cx.span().set_attribute(order_id));
+            name_order(&receipt);
             Ok(receipt)
         }
-        RecordOutcome::Replayed(receipt) => Ok(receipt),
+        RecordOutcome::Replayed { receipt, placed_in } => {
+            name_order(&receipt);
+            mark_replayed(placed_in);
+            Ok(receipt)
+        }
         RecordOutcome::KeyReused => Err(ActorError::KeyReused),
         RecordOutcome::Short(shortages) => {
             let to_wire = |shortage: &crate::domain::Shortfall| Shortage {
@@ -136,4 +146,36 @@ fn conclude(
             Err(ActorError::OutOfStock(shortages.iter().map(to_wire).collect()))
         }
     }
+}
+
+/// The current span, if it is recorded.
+fn current_span() -> Option<SpanReference> {
+    Context::map_current(|cx| {
+        let span = cx.span();
+        let span = span.span_context();
+        span.is_sampled().then(|| SpanReference {
+            trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
+            span_id: u64::from_be_bytes(span.span_id().to_bytes()),
+        })
+    })
+}
+
+/// Says on the current span which order it is about.
+fn name_order(receipt: &Receipt) {
+    let order_id = KeyValue::new("grocery.order.id", receipt.order_id.to_string());
+    Context::map_current(|cx| cx.span().set_attribute(order_id));
+}
+
+/// Says on the current span that nothing was sold, and links to the sale whose receipt it is.
+fn mark_replayed(placed_in: Option<SpanReference>) {
+    Context::map_current(|cx| {
+        let span = cx.span();
+        span.set_attribute(KeyValue::new("grocery.order.replayed", true));
+        if let Some(SpanReference { trace_id, span_id }) = placed_in {
+            let (trace_id, span_id) = (TraceId::from(trace_id), SpanId::from(span_id));
+            let (flags, state) = (TraceFlags::SAMPLED, TraceState::NONE);
+            let sale = SpanContext::new(trace_id, span_id, flags, true, state);
+            span.add_link(sale, Vec::new());
+        }
+    });
 }

@@ -124,7 +124,7 @@ impl TracedActor for Ledger {
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
         match reply.get::<Result<Recorded, ActorError>>() {
             Some(Ok(recorded)) => match recorded.outcome {
-                RecordOutcome::Recorded(_) | RecordOutcome::Replayed(_) => None,
+                RecordOutcome::Recorded(_) | RecordOutcome::Replayed { .. } => None,
                 RecordOutcome::Short(_) => Some("OutOfStock".into()),
                 RecordOutcome::KeyReused => Some("KeyReused".into()),
             },

@@ -32,6 +32,18 @@ pub struct NewOrder {
     pub key: Option<IdempotencyKey>,
     /// When the order was placed. Its key expires a day later.
     pub placed_at: SystemTime,
+    /// The span in which it was placed, if that is recorded. It is kept with the key, so that who
+    /// repeats the checkout finds the sale.
+    pub placed_in: Option<SpanReference>,
+}
+
+/// A span, by the ids that find it in any backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanReference {
+    /// Its trace.
+    pub trace_id: u128,
+    /// The span in that trace.
+    pub span_id: u64,
 }
 
 /// Pieces of one product that are added to the stock.
@@ -61,7 +73,7 @@ pub struct Shortfall {
 impl NewOrder {
     /// An order placed at `placed_at`, under an id of its own.
     pub fn new(basket: Basket, key: Option<IdempotencyKey>, placed_at: SystemTime) -> Self {
-        Self { id: OrderId::new(), basket, key, placed_at }
+        Self { id: OrderId::new(), basket, key, placed_at, placed_in: None }
     }
 
     /// The fingerprint of the basket, to which the order's key is bound.

@@ -37,7 +37,7 @@ const LOCK_KEYS: Statement = reading_rows!(
 
 const SELECT_KEYS: Statement = reading_rows!(
     "SELECT idempotency_keys",
-    "SELECT key, fingerprint, order_id, expires_at_ms FROM idempotency_keys \
+    "SELECT key, fingerprint, order_id, expires_at_ms, trace_id, span_id FROM idempotency_keys \
      WHERE key IN (SELECT input.value->>'key' FROM ",
     input,
     ")",
@@ -76,12 +76,15 @@ const UPDATE_PRODUCTS: Statement = reading_rows!(
 /// An expired key that is still in the table is overwritten.
 const INSERT_KEYS: Statement = reading_rows!(
     "INSERT idempotency_keys",
-    "INSERT INTO idempotency_keys (key, fingerprint, order_id, expires_at_ms) \
+    "INSERT INTO idempotency_keys \
+     (key, fingerprint, order_id, expires_at_ms, trace_id, span_id) \
      SELECT input.value->>'key', input.value->>'fingerprint', input.value->>'order_id', \
-     CAST(input.value->>'expires_at_ms' AS BIGINT) FROM ",
+     CAST(input.value->>'expires_at_ms' AS BIGINT), input.value->>'trace_id', \
+     input.value->>'span_id' FROM ",
     input,
     " WHERE true ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
-     order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms",
+     order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms, \
+     trace_id = excluded.trace_id, span_id = excluded.span_id",
 )
 .batched("BATCH INSERT idempotency_keys");
 
@@ -132,7 +135,7 @@ async fn record_in(
     let earlier: Vec<OrderId> = decisions
         .iter()
         .filter_map(|decision| match decision {
-            Decision::Repeat(order) if !receipts.contains_key(order) => Some(*order),
+            Decision::Repeat(order, _) if !receipts.contains_key(order) => Some(*order),
             _ => None,
         })
         .collect();
@@ -146,13 +149,13 @@ fn outcome(
 ) -> Result<RecordOutcome, StorageError> {
     Ok(match decision {
         Decision::Record(receipt) => RecordOutcome::Recorded(receipt),
-        Decision::Repeat(order) => {
-            let receipt = receipts.get(&order).cloned();
-            RecordOutcome::Replayed(receipt.ok_or_else(|| {
+        Decision::Repeat(order, placed_in) => {
+            let receipt = receipts.get(&order).cloned().ok_or_else(|| {
                 StorageError::Corrupt(format!(
                     "an idempotency key for order {order}, but no such order"
                 ))
-            })?)
+            })?;
+            RecordOutcome::Replayed { receipt, placed_in }
         }
         Decision::Short(shortages) => RecordOutcome::Short(shortages),
         Decision::KeyReused => RecordOutcome::KeyReused,
@@ -165,6 +168,8 @@ struct KeyUseRow {
     fingerprint: String,
     order_id: String,
     expires_at_ms: i64,
+    trace_id: Option<String>,
+    span_id: Option<String>,
 }
 
 /// Locks the keys of the batch, and reads for which orders they were used before.
@@ -191,7 +196,8 @@ async fn used_keys(
         .filter(|row| row.expires_at_ms > now)
         .map(|row| {
             let order = sql::order_id(&row.order_id)?;
-            Ok((row.key, KeyUse { fingerprint: row.fingerprint, order }))
+            let placed_in = sql::span_reference(row.trace_id.as_deref(), row.span_id.as_deref())?;
+            Ok((row.key, KeyUse { fingerprint: row.fingerprint, order, placed_in }))
         })
         .collect()
 }
@@ -268,6 +274,8 @@ struct KeyRow<'o> {
     fingerprint: String,
     order_id: String,
     expires_at_ms: i64,
+    trace_id: Option<String>,
+    span_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -294,6 +302,8 @@ impl<'o> Sales<'o> {
                 fingerprint: order.fingerprint().as_str().to_owned(),
                 order_id: id.clone(),
                 expires_at_ms: milliseconds(order.placed_at + IdempotencyKey::LIFETIME),
+                trace_id: order.placed_in.map(|span| format!("{:032x}", span.trace_id)),
+                span_id: order.placed_in.map(|span| format!("{:016x}", span.span_id)),
             });
         }
         self.orders.push(OrderRow { id, placed_at_ms, total_cents: receipt.total.cents() });

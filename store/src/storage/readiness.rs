@@ -21,7 +21,8 @@ const READ_ALL_TABLES: Statement = Statement::same(
      OR EXISTS (SELECT order_id, line, product_id, name, quantity, unit_price_cents \
      FROM order_lines) \
      OR EXISTS (SELECT id, product_id, quantity, delivered_at_ms FROM deliveries) \
-     OR EXISTS (SELECT key, fingerprint, order_id, expires_at_ms FROM idempotency_keys) \
+     OR EXISTS (SELECT key, fingerprint, order_id, expires_at_ms, trace_id, span_id \
+     FROM idempotency_keys) \
      OR EXISTS (SELECT id, count FROM write_checks)",
 );
 

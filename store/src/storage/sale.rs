@@ -12,7 +12,7 @@ use shared::{
 };
 
 use super::StorageError;
-use crate::domain::{Fingerprint, NewOrder, OrderId, ProductId, Shortfall};
+use crate::domain::{Fingerprint, NewOrder, OrderId, ProductId, Shortfall, SpanReference};
 
 /// The products that the batch may sell, by id.
 pub(super) type LockedProducts = BTreeMap<ProductId, LockedProduct>;
@@ -35,6 +35,7 @@ pub(super) struct LockedProduct {
 pub(super) struct KeyUse {
     pub(super) fingerprint: String,
     pub(super) order: OrderId,
+    pub(super) placed_in: Option<SpanReference>,
 }
 
 /// The decision on one order.
@@ -42,8 +43,8 @@ pub(super) struct KeyUse {
 pub(super) enum Decision {
     /// It is to be recorded with this receipt.
     Record(Receipt),
-    /// It repeats this earlier order.
-    Repeat(OrderId),
+    /// It repeats this earlier order, which was placed in this span.
+    Repeat(OrderId, Option<SpanReference>),
     /// There is too little of these products.
     Short(Vec<Shortfall>),
     /// Its key belongs to another basket.
@@ -78,14 +79,16 @@ fn decide_one(
     let receipt = sell(order, products)?;
     if let Some(key) = &order.key {
         let fingerprint = fingerprint.as_str().to_owned();
-        keys.insert(key.as_str().to_owned(), KeyUse { fingerprint, order: order.id });
+        let placed_in = order.placed_in;
+        let used = KeyUse { fingerprint, order: order.id, placed_in };
+        keys.insert(key.as_str().to_owned(), used);
     }
     Ok(Decision::Record(receipt))
 }
 
 fn repeat(before: &KeyUse, fingerprint: &Fingerprint) -> Decision {
     if before.fingerprint == fingerprint.as_str() {
-        Decision::Repeat(before.order)
+        Decision::Repeat(before.order, before.placed_in)
     } else {
         Decision::KeyReused
     }
@@ -212,7 +215,7 @@ mod tests {
                             bought.insert(key.clone(), (order.id, order.fingerprint()));
                         }
                     }
-                    (Decision::Repeat(id), Some((first, fingerprint))) => {
+                    (Decision::Repeat(id, _), Some((first, fingerprint))) => {
                         prop_assert_eq!((id, &order.fingerprint()), (first, fingerprint));
                     }
                     (Decision::KeyReused, Some((_, fingerprint))) => {

@@ -12,7 +12,7 @@ use shared::money::Money;
 use sqlx::{Any, any::AnyArguments, query::Query};
 
 use super::StorageError;
-use crate::domain::{OrderId, ProductId};
+use crate::domain::{OrderId, ProductId, SpanReference};
 
 /// The databases that the store can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +148,17 @@ pub(super) fn money(cents: i64) -> Result<Money, StorageError> {
 
 pub(super) fn count(pieces: i64) -> Result<u64, StorageError> {
     u64::try_from(pieces).map_err(|_| corrupt("the number of pieces", pieces))
+}
+
+/// A span, if both its ids are known.
+pub(super) fn span_reference(
+    trace_id: Option<&str>,
+    span_id: Option<&str>,
+) -> Result<Option<SpanReference>, StorageError> {
+    let (Some(trace), Some(span)) = (trace_id, span_id) else { return Ok(None) };
+    let trace_id = u128::from_str_radix(trace, 16).map_err(|_| corrupt("the trace id", trace))?;
+    let span_id = u64::from_str_radix(span, 16).map_err(|_| corrupt("the span id", span))?;
+    Ok(Some(SpanReference { trace_id, span_id }))
 }
 
 pub(super) fn corrupt(what: &str, value: impl std::fmt::Display) -> StorageError {

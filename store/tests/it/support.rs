@@ -13,7 +13,7 @@ use shared::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use store::{ActorConfig, Config, RestockPolicy, Running};
-use tokio::sync::oneshot;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::oneshot};
 
 /// Far longer than anything here takes. Only a test that fails waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -230,6 +230,19 @@ impl Ask {
     /// Adds this idempotency key.
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
+    }
+
+    /// Sends it over a connection of its own, and leaves the answer to the caller.
+    pub(crate) async fn send_only(self) -> TcpStream {
+        let url = url::Url::parse(&self.url).unwrap();
+        let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+        let length = ("content-length", self.body.len().to_string());
+        let headers = [("host", host.clone()), length].into_iter().chain(self.headers);
+        let headers: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("{} {} HTTP/1.1\r\n{headers}\r\n", self.method, url.path());
+        let mut connection = TcpStream::connect(host).await.unwrap();
+        connection.write_all(&[head.as_bytes(), &self.body].concat()).await.unwrap();
+        connection
     }
 
     /// Sends it and reads the whole answer.

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use actix_opentelemetry::testing::{SpanRecord, SpanTree, TestTrace};
+use actix_opentelemetry::testing::{SpanRecord, SpanTree, TestTrace, recorder};
 use actix_web::rt;
 use futures_util::future::join_all;
+use shared::wire::Receipt;
 
-use crate::support::{Answer, LockedDatabase, TestStore};
+use crate::support::{Answer, LockedDatabase, PATIENCE, TestStore};
 
 #[actix_web::test]
 async fn a_welcome_is_a_span_made_by_hand() {
@@ -103,6 +104,88 @@ a trip INTERNAL
       tell Aisle Release INTERNAL {grocery.aisle=dairy}
 "
     );
+}
+
+#[actix_web::test]
+async fn a_checkout_that_is_repeated_says_so_and_links_to_the_sale() {
+    let store = TestStore::open().await;
+    let [first, again] = ["the first time", "and again"].map(TestTrace::start);
+    let checkout = |trace| store.checkout(&[(1, 1)]).key("once").in_trace(trace).send();
+    let receipt: Receipt = checkout(&first).await.json();
+    let sale = first.spans(14).await;
+    assert_eq!(checkout(&again).await.json::<Receipt>(), receipt);
+    let repetition = again.spans(11).await;
+
+    let placing = |spans: &[SpanRecord]| {
+        spans.iter().find(|span| span.name == "ask Checkout PlaceOrder").cloned().unwrap()
+    };
+    let (sale, placed) = (placing(&sale), placing(&repetition));
+    assert_eq!(placed.links, [(sale.trace_id, sale.span_id)]);
+    let order = receipt.order_id.to_string();
+    for attributes in [&sale.attributes, &placed.attributes] {
+        assert_eq!(attributes["grocery.order.id"], order);
+    }
+    assert_eq!(sale.attributes.get("grocery.order.replayed"), None);
+    assert_eq!(
+        SpanTree::new(&repetition).attributes(["grocery.order.replayed"]).render(),
+        "\
+and again INTERNAL
+  POST /checkout SERVER
+    ask Checkout PlaceOrder INTERNAL {grocery.order.replayed=true} -> (elsewhere)
+      ask Aisle Reserve INTERNAL
+      ask Ledger Record INTERNAL -> process Ledger batch
+      tell Aisle Release INTERNAL
+process Ledger batch INTERNAL -> ask Ledger Record
+  BEGIN CLIENT
+  COMMIT CLIENT
+  SELECT idempotency_keys CLIENT
+  SELECT orders order_lines CLIENT
+  acquire connection INTERNAL
+"
+    );
+}
+
+#[actix_web::test]
+async fn a_request_whose_caller_has_gone_says_so_and_its_order_is_placed_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let url = format!("sqlite:{}", file.display());
+    let store = TestStore::open_with(|config| config.database = url.parse().unwrap()).await;
+    let trace = TestTrace::start("a trip");
+    let locked = LockedDatabase::lock(&file).await;
+    let caller = store.checkout(&[(1, 1)]).in_trace(&trace).send_only().await;
+    store.await_stock(None, 1, 499).await;
+
+    drop(caller);
+
+    // Its span ends before the order has been written.
+    let is_over = || recorder().spans(trace.id()).iter().any(|span| span.kind == "SERVER");
+    let over = async {
+        while !is_over() {
+            rt::task::yield_now().await;
+        }
+    };
+    rt::time::timeout(PATIENCE, over).await.unwrap();
+    locked.unlock().await;
+    assert_eq!(
+        trace.tree(13).await,
+        "\
+a trip INTERNAL
+  POST /checkout SERVER ERROR abandoned \"not answered: the caller has gone, or the server stops\"
+    ask Checkout PlaceOrder INTERNAL
+      ask Aisle Reserve INTERNAL
+      ask Ledger Record INTERNAL -> process Ledger batch
+process Ledger batch INTERNAL -> ask Ledger Record
+  BEGIN CLIENT
+  COMMIT CLIENT
+  INSERT order_lines CLIENT
+  INSERT orders CLIENT
+  SELECT products CLIENT
+  UPDATE products CLIENT
+  acquire connection INTERNAL
+"
+    );
+    assert_eq!(store.in_stock(1).await, 499);
 }
 
 #[actix_web::test]

@@ -2,13 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use store::{domain::IdempotencyKey, storage::RecordOutcome};
+use store::{
+    domain::{IdempotencyKey, NewOrder, SpanReference},
+    storage::RecordOutcome,
+};
 use tokio::task::JoinSet;
 
 use super::fixture::{TestDatabase, clean_audit, keyed, noon, on_both, on_hand, order, recorded};
 
 on_both!(
     the_same_key_gives_the_same_receipt,
+    the_span_of_the_first_sale_is_kept_with_its_key,
     the_same_key_with_another_basket_is_refused,
     a_key_is_not_used_up_by_an_order_that_was_short,
     a_key_that_is_used_twice_in_one_batch_buys_once,
@@ -25,10 +29,34 @@ async fn the_same_key_gives_the_same_receipt(database: TestDatabase) {
 
     let again = storage.record(&[keyed("k", [(1, 3)]), order([(1, 1)])]).await.unwrap();
 
-    assert_eq!(again[0], RecordOutcome::Replayed(receipt));
+    assert_eq!(again[0], RecordOutcome::Replayed { receipt, placed_in: None });
     recorded(&again[1]);
     assert_eq!(on_hand(&storage).await, [6]);
     assert_eq!(clean_audit(&storage).await.keys, 1);
+}
+
+async fn the_span_of_the_first_sale_is_kept_with_its_key(database: TestDatabase) {
+    let storage = database.open([(1, 10)]).await;
+    let span = |trace_id| Some(SpanReference { trace_id, span_id: u64::MAX - 1 });
+    let placed_in = |placed_in, after| NewOrder {
+        placed_in,
+        placed_at: noon() + after,
+        ..keyed("k", [(1, 1)])
+    };
+    let sale = |outcomes: Vec<RecordOutcome>| match outcomes[..] {
+        [RecordOutcome::Replayed { placed_in, .. }] => placed_in,
+        _ => panic!("expected one repetition, but got {outcomes:?}"),
+    };
+    storage.record(&[placed_in(span(7), Duration::ZERO)]).await.unwrap();
+    for later in [span(8), None] {
+        let again = storage.record(&[placed_in(later, Duration::ZERO)]).await.unwrap();
+        assert_eq!(sale(again), span(7));
+    }
+    // A sale under a key that had expired is another sale.
+    let next_day = IdempotencyKey::LIFETIME;
+    recorded(&storage.record(&[placed_in(span(u128::MAX), next_day)]).await.unwrap()[0]);
+    let again = storage.record(&[placed_in(None, next_day)]).await.unwrap();
+    assert_eq!(sale(again), span(u128::MAX));
 }
 
 async fn the_same_key_with_another_basket_is_refused(database: TestDatabase) {
@@ -54,7 +82,8 @@ async fn a_key_that_is_used_twice_in_one_batch_buys_once(database: TestDatabase)
     let orders = [keyed("k", [(1, 2)]), keyed("k", [(1, 2)]), keyed("k", [(1, 1)])];
     let outcomes = storage.record(&orders).await.unwrap();
     let receipt = recorded(&outcomes[0]).clone();
-    assert_eq!(outcomes[1..], [RecordOutcome::Replayed(receipt), RecordOutcome::KeyReused]);
+    let replayed = RecordOutcome::Replayed { receipt, placed_in: None };
+    assert_eq!(outcomes[1..], [replayed, RecordOutcome::KeyReused]);
     assert_eq!(on_hand(&storage).await, [8]);
 }
 
@@ -68,7 +97,8 @@ async fn a_key_expires_after_a_day(database: TestDatabase) {
     let first = storage.record(&[at(Duration::ZERO)]).await.unwrap();
     let just_before = IdempotencyKey::LIFETIME - Duration::from_millis(1);
     let replayed = storage.record(&[at(just_before)]).await.unwrap();
-    assert_eq!(replayed, [RecordOutcome::Replayed(recorded(&first[0]).clone())]);
+    let receipt = recorded(&first[0]).clone();
+    assert_eq!(replayed, [RecordOutcome::Replayed { receipt, placed_in: None }]);
 
     let new = storage.record(&[at(IdempotencyKey::LIFETIME)]).await.unwrap();
 
@@ -109,7 +139,9 @@ async fn concurrent_uses_of_one_key_buy_once_across_replicas(database: TestDatab
     });
     let receipt = Arc::new(receipt.unwrap());
     assert!(outcomes.iter().all(|one| match one {
-        RecordOutcome::Recorded(one) | RecordOutcome::Replayed(one) => *one == *receipt,
+        RecordOutcome::Recorded(one) | RecordOutcome::Replayed { receipt: one, .. } => {
+            *one == *receipt
+        }
         _ => false,
     }));
     assert_eq!(on_hand(&replicas[0]).await, [1000 - 32 - 5]);

@@ -1,10 +1,10 @@
 //! Opening: what is created, what is kept, and the errors when there is no database.
 
 use sqlx::{AnyConnection, Connection, Executor, Row};
-use store::storage::{DatabaseUrl, Storage, StorageError};
+use store::storage::{DatabaseUrl, RecordOutcome, Storage, StorageError};
 use tokio::task::JoinSet;
 
-use super::fixture::{TestDatabase, on_both, on_hand, order};
+use super::fixture::{TestDatabase, keyed, on_both, on_hand, order, recorded};
 
 on_both!(
     stores_that_open_one_new_database_together_all_open_it,
@@ -12,6 +12,7 @@ on_both!(
     opening_again_keeps_what_is_on_the_shelves,
     the_whole_catalogue_is_there_the_first_time,
     a_schema_from_the_future_is_refused,
+    keys_of_before_their_sale_was_kept_are_still_good,
 );
 
 /// Each has connections of its own, as stores in different processes have.
@@ -75,6 +76,26 @@ async fn a_schema_from_the_future_is_refused(database: TestDatabase) {
             database.url
         )
     );
+}
+
+/// As a store of before migration 3 left it.
+async fn keys_of_before_their_sale_was_kept_are_still_good(database: TestDatabase) {
+    let storage = database.open([(1, 10)]).await;
+    let first = storage.record(&[keyed("k", [(1, 4)])]).await.unwrap();
+    storage.close().await;
+    database
+        .tamper(&[
+            "ALTER TABLE idempotency_keys DROP COLUMN trace_id",
+            "ALTER TABLE idempotency_keys DROP COLUMN span_id",
+            "DELETE FROM _sqlx_migrations WHERE version = 3",
+        ])
+        .await;
+    let reopened = database.open([]).await;
+    reopened.check().await.unwrap();
+    let receipt = recorded(&first[0]).clone();
+    let again = reopened.record(&[keyed("k", [(1, 4)])]).await.unwrap();
+    assert_eq!(again, [RecordOutcome::Replayed { receipt, placed_in: None }]);
+    assert_eq!(on_hand(&reopened).await, [6]);
 }
 
 #[tokio::test]

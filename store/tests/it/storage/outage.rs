@@ -26,7 +26,8 @@ async fn a_storage_outlives_its_postgres() {
 
     storage.check().await.unwrap();
     let again = storage.record(&[keyed("k", [(1, 1)]), order([(1, 2)])]).await.unwrap();
-    assert_eq!(again[0], RecordOutcome::Replayed(recorded(&first[0]).clone()));
+    let receipt = recorded(&first[0]).clone();
+    assert_eq!(again[0], RecordOutcome::Replayed { receipt, placed_in: None });
     recorded(&again[1]);
     assert_eq!(on_hand(&storage).await, [7]);
     clean_audit(&storage).await;

@@ -10,7 +10,7 @@ use opentelemetry::{
     global::{self},
     propagation::Extractor,
     trace::{FutureExt as OtelFutureExt, SpanKind, SpanRef, Status, TraceContextExt, Tracer},
-    KeyValue,
+    Context, KeyValue,
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use opentelemetry_semantic_conventions::trace::HTTP_RESPONSE_STATUS_CODE;
@@ -194,17 +194,18 @@ where
         #[cfg(feature = "sync-middleware")]
         let attachment = cx.clone().attach();
 
+        let unanswered = Unanswered(Some(cx.clone()));
         let fut = self
             .service
             .call(req)
-            .with_context(cx.clone())
+            .with_context(cx)
             .map(move |res| {
                 let status = match &res {
                     Ok(response) => response.status(),
                     // What actix-web will make of it.
                     Err(error) => error.as_response_error().status_code(),
                 };
-                record_status(&cx.span(), status, res.as_ref().err());
+                record_status(&unanswered.answered().span(), status, res.as_ref().err());
                 res
             });
 
@@ -212,6 +213,30 @@ where
         drop(attachment);
 
         Box::pin(fut)
+    }
+}
+
+/// The context of a request that has no answer yet. Dropped, it ends the span of a request that will
+/// have none: its future is dropped when the client closes the connection, or the server stops.
+struct Unanswered(Option<Context>);
+
+impl Unanswered {
+    fn answered(mut self) -> Context {
+        self.0.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(cx) = self.0.take() {
+            let span = cx.span();
+            span.set_attribute(KeyValue::new(ERROR_TYPE, "abandoned"));
+            span.set_status(Status::error(
+                "not answered: the caller has gone, or the server stops",
+            ));
+            // What works on may hold the context for longer.
+            span.end();
+        }
     }
 }
 
