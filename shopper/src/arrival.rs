@@ -6,7 +6,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use rand::rngs::StdRng;
+use rand::{RngExt, rngs::StdRng};
 use rand_distr::{Distribution, Exp1};
 
 use crate::plan::{Purpose, rng};
@@ -22,13 +22,21 @@ pub enum Arrivals {
     Poisson,
     /// At equal distances.
     Even,
+    /// In groups of one to six at the same moment, as shoppers come by bus: the groups come at
+    /// random, and there are as many trips as at the same rate otherwise.
+    Bursty,
 }
+
+/// The most trips that start at the same moment when they are bursty.
+const MAX_BURST: u32 = 6;
 
 /// The intended starts of the trips, since the start of the run.
 ///
 /// First, the starts are points on a line of expected trips: at equal distances of 1 (even), or at
-/// exponentially distributed distances of mean 1 (Poisson). Then the rate profile turns each point
-/// into a time: at 10 trips a second, point 5 is at 0.5 s. So both kinds follow every ramp exactly.
+/// exponentially distributed distances of mean 1 (Poisson). Bursty starts are groups at the same
+/// point, and the distances between groups have the mean of a group's size. Then the rate profile
+/// turns each point into a time: at 10 trips a second, point 5 is at 0.5 s. So all kinds follow every
+/// ramp exactly.
 /// See <https://en.wikipedia.org/wiki/Poisson_point_process#Inhomogeneous_Poisson_point_process>.
 #[derive(Debug)]
 pub struct Schedule {
@@ -37,6 +45,8 @@ pub struct Schedule {
     rng: StdRng,
     /// How many trips are expected until the next start.
     expected: f64,
+    /// How many more start at that moment.
+    left_in_group: u32,
 }
 
 impl Schedule {
@@ -44,8 +54,8 @@ impl Schedule {
     #[must_use]
     pub fn new(profile: RateProfile, arrivals: Arrivals, seed: u64) -> Self {
         let rng = rng(seed, Purpose::Arrivals, 0, 0);
-        let mut schedule = Self { profile, arrivals, rng, expected: 0.0 };
-        if arrivals == Arrivals::Poisson {
+        let mut schedule = Self { profile, arrivals, rng, expected: 0.0, left_in_group: 0 };
+        if arrivals != Arrivals::Even {
             schedule.expected = schedule.distance();
         }
         schedule
@@ -55,6 +65,16 @@ impl Schedule {
         match self.arrivals {
             Arrivals::Even => 1.0,
             Arrivals::Poisson => Exp1.sample(&mut self.rng),
+            Arrivals::Bursty if self.left_in_group > 0 => {
+                self.left_in_group -= 1;
+                0.0
+            }
+            Arrivals::Bursty => {
+                self.left_in_group = self.rng.random_range(0..MAX_BURST);
+                let mean_size = f64::from(1 + MAX_BURST) / 2.0;
+                let distance: f64 = Exp1.sample(&mut self.rng);
+                distance * mean_size
+            }
         }
     }
 }
@@ -336,12 +356,25 @@ mod tests {
         assert!(distance < critical, "{distance} against {critical}");
     }
 
+    #[test]
+    fn bursty_starts_come_in_groups_at_the_rate_that_was_asked_for() {
+        let starts = starts(1000.0, Arrivals::Bursty, 42, 20);
+        assert!((19_000..21_000).contains(&starts.len()), "{}", starts.len());
+        let groups: Vec<_> = starts.chunk_by(|one, next| one == next).map(<[f64]>::len).collect();
+        for size in 1..=MAX_BURST as usize {
+            let share = groups.iter().filter(|group| **group == size).count() * 6;
+            assert!((groups.len() * 8 / 10..groups.len() * 12 / 10).contains(&share), "{size}");
+        }
+        assert!(groups.iter().all(|group| *group <= MAX_BURST as usize));
+    }
+
     proptest! {
         #[test]
         fn starts_never_go_back_and_follow_the_seed(
             rate in 0.01_f64..5000.0,
             seed: u64,
-            arrivals in prop::sample::select(vec![Arrivals::Even, Arrivals::Poisson]),
+            arrivals in prop::sample::select(
+                vec![Arrivals::Even, Arrivals::Poisson, Arrivals::Bursty]),
         ) {
             let schedule = Schedule::new(constant(rate), arrivals, seed);
             let starts: Vec<_> = schedule.take(500).collect();

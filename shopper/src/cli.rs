@@ -17,6 +17,10 @@ use crate::{
     trip::{Itinerary, StoreUrlError},
 };
 
+/// The think time between two trips, and the mix of trips, unless others are chosen.
+const THINK_TIME: Duration = Duration::from_secs(1);
+const MIX: &str = "quick-buy=80,big-basket=20";
+
 /// Sends shoppers to the grocery store, each trip a trace
 ///
 /// There are two models of load. In the closed model (--shoppers, --every) a fixed number of
@@ -69,23 +73,23 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
-    /// Closed model: how many shoppers there are
-    #[arg(long, env = "SHOPPER_SHOPPERS", value_name = "N", default_value = "1", value_parser = up_to_a_million)]
-    shoppers: NonZeroU32,
+    /// Closed model: how many shoppers there are [default: 1]
+    #[arg(long, env = "SHOPPER_SHOPPERS", value_name = "N", value_parser = up_to_a_million)]
+    shoppers: Option<NonZeroU32>,
 
-    /// Closed model: think time of a shopper between two trips, such as 500ms or 2s
+    /// Closed model: think time of a shopper between two trips, such as 500ms or 2s [default: 1s]
     #[arg(
         long,
         env = "SHOPPER_EVERY",
         value_name = "DURATION",
-        default_value = "1s",
         value_parser = humantime::parse_duration,
     )]
-    every: Duration,
+    every: Option<Duration>,
 
     /// Closed model: whether think times are all the same or exponentially distributed
-    #[arg(long, env = "SHOPPER_THINK", value_enum, default_value = "fixed")]
-    think: Think,
+    /// [default: fixed]
+    #[arg(long, env = "SHOPPER_THINK", value_enum)]
+    think: Option<Think>,
 
     /// Open model: trips per second; with --stages the rate that the first stage begins at
     #[arg(long, env = "SHOPPER_RATE", value_name = "RATE", value_parser = rate_above_zero)]
@@ -102,8 +106,8 @@ pub(crate) struct LoadArgs {
     )]
     stages: Option<Stages>,
 
-    /// Open model: whether trips start at random, as strangers come to a shop, or at equal
-    /// distances
+    /// Open model: whether trips start at random, as strangers come to a shop, at equal distances, or
+    /// in groups of one to six
     #[arg(
         long,
         env = "SHOPPER_ARRIVALS",
@@ -142,8 +146,11 @@ impl LoadArgs {
     /// Which model it is: the open one as soon as there is a rate.
     fn model(&self) -> Load {
         if self.rate.is_none() && self.stages.is_none() {
-            let Self { shoppers, every, think, .. } = *self;
-            return Load::Closed { shoppers, every, think };
+            return Load::Closed {
+                shoppers: self.shoppers.unwrap_or(NonZeroU32::MIN),
+                every: self.every.unwrap_or(THINK_TIME),
+                think: self.think.unwrap_or(Think::Fixed),
+            };
         }
         Load::Open {
             rate: self.rate,
@@ -164,14 +171,10 @@ pub(crate) struct TripArgs {
     seed: Option<u64>,
 
     /// Kinds of trip and their weights. Kinds: browse-only, quick-buy, big-basket, hesitant (fills
-    /// a basket and leaves), impatient (gives up after --patience)
-    #[arg(
-        long,
-        env = "SHOPPER_MIX",
-        value_name = "KIND=WEIGHT,...",
-        default_value = "quick-buy=80,big-basket=20"
-    )]
-    mix: Mix,
+    /// a basket and leaves), impatient (gives up after --patience), bulk-buy (wants hundreds of one
+    /// thing) [default: quick-buy=80,big-basket=20]
+    #[arg(long, env = "SHOPPER_MIX", value_name = "KIND=WEIGHT,...")]
+    mix: Option<Mix>,
 
     /// How long an impatient shopper waits for the whole trip, such as 500ms
     #[arg(
@@ -231,6 +234,26 @@ pub(crate) struct HttpArgs {
 }
 
 impl Args {
+    /// Whether anything says when trips start.
+    #[must_use]
+    pub fn chooses_load(&self) -> bool {
+        let LoadArgs { shoppers, every, think, rate, stages, .. } = &self.load;
+        let is_closed = shoppers.is_some() || every.is_some() || think.is_some();
+        is_closed || rate.is_some() || stages.is_some()
+    }
+
+    /// Whether anything says what kinds of trip there are.
+    #[must_use]
+    pub fn chooses_mix(&self) -> bool {
+        self.trips.mix.is_some()
+    }
+
+    /// Whether trips are to ask for faults.
+    #[must_use]
+    pub fn chooses_faults(&self) -> bool {
+        !self.trips.faults.is_empty()
+    }
+
     /// The settings of the run.
     #[must_use]
     pub fn config(&self) -> Config {
@@ -241,7 +264,7 @@ impl Args {
             trips: self.load.trips,
             duration: self.load.duration,
             seed: self.trips.seed.unwrap_or_else(rand::random),
-            mix: self.trips.mix.clone(),
+            mix: self.trips.mix.clone().unwrap_or_else(default_mix),
             patience: self.trips.patience,
             faults: self.trips.faults.clone(),
             http: HttpConfig {
@@ -252,6 +275,10 @@ impl Args {
             },
         }
     }
+}
+
+fn default_mix() -> Mix {
+    MIX.parse().expect("it is a mix")
 }
 
 fn store_url(text: &str) -> Result<Url, String> {

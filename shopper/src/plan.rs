@@ -33,12 +33,20 @@ pub enum TripKind {
     Hesitant,
     /// Buys like a quick buyer, but gives up when it takes too long.
     Impatient,
+    /// Wants hundreds of one thing, whether or not the store has so many.
+    BulkBuy,
 }
 
 impl TripKind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::BrowseOnly, Self::QuickBuy, Self::BigBasket, Self::Hesitant, Self::Impatient];
+    pub const ALL: [Self; 6] = [
+        Self::BrowseOnly,
+        Self::QuickBuy,
+        Self::BigBasket,
+        Self::Hesitant,
+        Self::Impatient,
+        Self::BulkBuy,
+    ];
 
     /// Its name on the command line, in the report and in the baggage entry `shopper.kind`.
     #[must_use]
@@ -49,6 +57,7 @@ impl TripKind {
             Self::BigBasket => "big-basket",
             Self::Hesitant => "hesitant",
             Self::Impatient => "impatient",
+            Self::BulkBuy => "bulk-buy",
         }
     }
 }
@@ -248,7 +257,8 @@ impl fmt::Display for FaultShare {
 /// basket.
 ///
 /// It is empty for a shopper that only browses, and if nothing is in stock. A product without a
-/// number in stock counts as available.
+/// number in stock counts as available. Only a
+/// shopper that buys in bulk asks for more pieces than there are.
 #[must_use]
 pub fn fill_basket(plan: &TripPlan, products: &[Product]) -> Vec<BasketItem> {
     let (lines, pieces) = appetite(plan.kind);
@@ -257,7 +267,10 @@ pub fn fill_basket(plan: &TripPlan, products: &[Product]) -> Vec<BasketItem> {
     let lines = rng.random_range(lines).min(in_stock.len());
     let chosen = index::sample(&mut rng, in_stock.len(), lines);
     let item = |product: &Product| {
-        let most = product.in_stock.map_or(u32::MAX, |n| u32::try_from(n).unwrap_or(u32::MAX));
+        let most = match plan.kind {
+            TripKind::BulkBuy => u32::MAX,
+            _ => product.in_stock.map_or(u32::MAX, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        };
         BasketItem { id: product.id.clone(), quantity: rng.random_range(pieces.clone()).min(most) }
     };
     chosen.into_iter().map(|index| in_stock[index]).map(item).collect()
@@ -270,6 +283,7 @@ fn appetite(kind: TripKind) -> (RangeInclusive<usize>, RangeInclusive<u32>) {
         TripKind::QuickBuy | TripKind::Impatient => (1..=3, 1..=2),
         TripKind::Hesitant => (1..=3, 1..=4),
         TripKind::BigBasket => (5..=15, 1..=4),
+        TripKind::BulkBuy => (1..=1, 100..=900),
     }
 }
 
@@ -304,7 +318,8 @@ mod tests {
     use super::*;
 
     fn planner(seed: u64) -> Planner {
-        let mix = "browse-only=1,quick-buy=1,big-basket=1,hesitant=1,impatient=1".parse().unwrap();
+        let mix = "browse-only=1,quick-buy=1,big-basket=1,hesitant=1,impatient=1,bulk-buy=1";
+        let mix = mix.parse().unwrap();
         Planner::new(seed, mix, vec!["panic=Checkout@50%".parse().unwrap()])
     }
 
@@ -386,7 +401,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_basket_can_always_be_bought(
+        fn a_basket_can_always_be_bought_unless_it_is_bought_in_bulk(
             stock in prop::collection::vec(prop::option::of(0_u64..6), 0..60),
             basket_seed: u64,
             kind in prop::sample::select(TripKind::ALL.to_vec()),
@@ -398,7 +413,8 @@ mod tests {
             prop_assert_eq!(ids.len(), basket.len(), "no product twice");
             for item in &basket {
                 let in_stock = stock[item.id.parse::<usize>().unwrap()].unwrap_or(u64::MAX);
-                prop_assert!((1..=in_stock).contains(&u64::from(item.quantity)));
+                let pieces = if kind == TripKind::BulkBuy { 100..=900 } else { 1..=in_stock };
+                prop_assert!(pieces.contains(&u64::from(item.quantity)));
             }
             let anything = stock.iter().any(|&in_stock| in_stock != Some(0));
             prop_assert_eq!(basket.is_empty(), kind == TripKind::BrowseOnly || !anything);

@@ -29,11 +29,26 @@ fn without_options_one_shopper_thinks_a_second_between_trips_for_ever() {
     assert_eq!((shoppers.get(), every, think), (1, Duration::from_secs(1), Think::Fixed));
     assert_eq!(config.store_url.as_str(), "http://127.0.0.1:5000/");
     assert_eq!((config.trips, config.duration), (None, None));
+    assert_eq!(config.mix.to_string(), "quick-buy=80,big-basket=20");
+}
+
+#[test]
+fn what_is_chosen_is_known_from_what_is_left_to_the_defaults() {
+    let chosen = |line| {
+        let args = parse(line).unwrap();
+        (args.chooses_load(), args.chooses_mix(), args.chooses_faults())
+    };
+    assert_eq!(chosen("--seed 7 --trips 2 --duration 1m --patience 1s"), (false, false, false));
+    for line in ["--rate 5", "--stages 1s@5", "--shoppers 1", "--every 1s", "--think fixed"] {
+        assert_eq!(chosen(line), (true, false, false), "{line}");
+    }
+    assert_eq!(chosen("--mix quick-buy=1 --fault panic=Ledger"), (false, true, true));
 }
 
 #[test]
 fn a_rate_or_stages_make_the_model_open() {
-    for line in ["--rate 200", "--stages 30s@100,2m@500", "--rate 5 --stages 1m@10 --arrivals even"]
+    for line in
+        ["--rate 200", "--stages 30s@100,2m@500", "--rate 5 --stages 1m@10 --arrivals bursty"]
     {
         assert!(matches!(config(line).load, Load::Open { .. }), "{line}");
     }
