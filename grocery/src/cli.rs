@@ -10,7 +10,9 @@ use crate::probe::Probe;
 /// A grocery store, its shoppers and their traces, in one command.
 ///
 /// Without a command it runs all three: the trace viewer, the store and the shopper, each a process
-/// of its own, until Ctrl-C. Exit code 0 when done, 1 when something failed, 2 for wrong usage.
+/// of its own, until Ctrl-C. Without flags about load shoppers come in small groups, three trips a
+/// second in all, of every kind, and one trip in ten asks for a slow aisle. Exit code 0 when done, 1
+/// when something failed, 2 for wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "grocery", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -38,15 +40,15 @@ pub(crate) enum Role {
 /// What to run when all roles run together.
 #[derive(Args, Debug)]
 pub(crate) struct Together {
-    /// Trips started per second, whether or not earlier ones are over [default: none, see --every]
+    /// Trips started per second, whether or not earlier ones are over
     #[arg(long, env = "GROCERY_RATE", value_name = "TRIPS/S", conflicts_with_all = ["shoppers", "every"])]
     pub(crate) rate: Option<String>,
 
-    /// Shoppers at work, each on one trip at a time [default: 1]
+    /// Shoppers at work, each on one trip at a time [default: 1 with --every]
     #[arg(long, env = "GROCERY_SHOPPERS", value_name = "N")]
     pub(crate) shoppers: Option<NonZeroU64>,
 
-    /// Think time of a shopper between two trips, such as 500ms [default: 1s]
+    /// Think time of a shopper between two trips, such as 500ms [default: 1s with --shoppers]
     #[arg(long, env = "GROCERY_EVERY", value_name = "DURATION")]
     pub(crate) every: Option<String>,
 
@@ -57,6 +59,11 @@ pub(crate) struct Together {
     /// Stop after this many trips [default: never]
     #[arg(long, env = "GROCERY_TRIPS", value_name = "N")]
     pub(crate) trips: Option<NonZeroU64>,
+
+    /// End with the run also at a terminal, where otherwise the viewer stays until Ctrl-C
+    /// [default: off]
+    #[arg(long, env = "GROCERY_EXIT")]
+    pub(crate) exit: bool,
 
     /// Print every span in this terminal too [default: off]
     #[arg(long, env = "GROCERY_CONSOLE")]

@@ -6,6 +6,7 @@
 //!
 //! - [`cli`]: the command line;
 //! - [`together`]: all roles at once: what is started, in which order, and how all of it ends;
+//! - [`shopping`]: the load: what the shopper is started with;
 //! - [`child`]: one role as a child process;
 //! - [`receiver`]: where the spans go: to the viewer, or to what listens already;
 //! - [`probe`]: a health check of a role;
@@ -16,6 +17,7 @@ mod cli;
 mod http;
 mod probe;
 mod receiver;
+mod shopping;
 mod together;
 
 use std::{io::Write, process::ExitCode};

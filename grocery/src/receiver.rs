@@ -12,7 +12,12 @@ const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const OTLP_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const OTLP_TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
+const SCHEDULE_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
 const VIEWER_LOG: &str = "VIEWER_LOG";
+
+/// How long a span waits at most until it is sent, in milliseconds, unless the variable is set. A
+/// trace is complete only when both services have sent their spans, and somebody may be looking.
+const SHORT_DELAY: &str = "1000";
 
 /// The media type of OTLP in protobuf.
 const PROTOBUF: &str = "application/x-protobuf";
@@ -39,6 +44,8 @@ pub(crate) struct Environment {
     exporter: Option<OsString>,
     endpoint: Option<OsString>,
     protocol: Option<OsString>,
+    /// Whether the variable for the wait of a span is set.
+    delays: bool,
     /// Whether the variable for the viewer's log is set.
     viewer_logs: bool,
 }
@@ -52,6 +59,7 @@ impl Environment {
             exporter: read(TRACES_EXPORTER),
             endpoint: read(OTLP_TRACES_ENDPOINT).or_else(|| read(OTLP_ENDPOINT)),
             protocol: read(OTLP_TRACES_PROTOCOL).or_else(|| read(OTLP_PROTOCOL)),
+            delays: read(SCHEDULE_DELAY).is_some(),
             viewer_logs: read(VIEWER_LOG).is_some(),
         }
     }
@@ -79,6 +87,9 @@ impl Environment {
                 self.protocol.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("grpc"));
             let receiver = if is_grpc { options.otlp_grpc } else { options.otlp };
             variables.push((OTLP_ENDPOINT, format!("http://{receiver}").into()));
+        }
+        if !self.delays {
+            variables.push((SCHEDULE_DELAY, SHORT_DELAY.into()));
         }
         variables
     }
@@ -145,7 +156,14 @@ mod tests {
 
     use super::*;
 
+    /// All variables but how long spans wait.
     fn variables(environment: &Environment, flags: &[&str]) -> Vec<String> {
+        let mut variables = all_variables(environment, flags);
+        assert_eq!(variables.pop().as_deref(), Some("OTEL_BSP_SCHEDULE_DELAY=1000"));
+        variables
+    }
+
+    fn all_variables(environment: &Environment, flags: &[&str]) -> Vec<String> {
         let command = clap::Command::new("grocery").no_binary_name(true);
         let matches = Together::augment_args(command).get_matches_from(flags);
         let options = Together::from_arg_matches(&matches).unwrap();
@@ -170,6 +188,12 @@ mod tests {
             variables(&grpc, &[]),
             ["OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317"]
         );
+    }
+
+    #[test]
+    fn spans_wait_for_a_second_unless_told_otherwise() {
+        let told = Environment { delays: true, ..Environment::default() };
+        assert_eq!(all_variables(&told, &[]), variables(&Environment::default(), &[]));
     }
 
     #[test]

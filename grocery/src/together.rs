@@ -11,19 +11,21 @@
 //! 4.5 s     the viewer is killed, if it still runs; the last lines are written (LAST_LINES)
 //! 5 s       the end (STOP_TIMEOUT); at 6 s the process ends whatever happens (LAST_RESORT)
 //! ```
+//!
+//! If the run ends by itself at a terminal, the viewer stays until Ctrl-C: the links of the report
+//! lead to it.
 
 use std::{
     ffi::OsString,
     fmt,
     future::pending,
-    io::Write,
+    io::{self, IsTerminal as _, Write as _},
     net::{SocketAddr, TcpListener},
-    process::ExitCode,
+    process::{ExitCode, ExitStatus},
     time::Duration,
 };
 
 use anyhow::{bail, ensure};
-use clap::{Args, Command, FromArgMatches};
 use futures_util::future::select_all;
 use shared::{
     output,
@@ -35,6 +37,7 @@ use crate::{
     child::Child,
     cli::Together,
     receiver::{Environment, Receiver, listens},
+    shopping::shopper_args,
 };
 
 const SHOPPER: &str = "shopper";
@@ -49,9 +52,6 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 /// How long the store is kept open for the trips that are under way. The shopper itself ends them
 /// after 2 s.
 const TRIPS_TIMEOUT: Duration = Duration::from_millis(2_100);
-
-/// How long the shopper may take to stop.
-const SHOPPER_STOP: &str = "4s";
 
 /// How long the store may take to stop, from the moment it is told to.
 const STORE_STOP: &str = "1900ms";
@@ -68,8 +68,8 @@ const LAST_RESORT: Duration = Duration::from_secs(6);
 /// When a role cannot be started, fails, or does not stop.
 pub(crate) fn run(options: Together) -> anyhow::Result<ExitCode> {
     output::report_panics();
-    let shopper_args = shopper_args(&options);
-    check_shopper_args(&shopper_args);
+    // Wrong usage is refused before anything is started.
+    let shopper_args = shopper_args(&options).unwrap_or_else(|error| error.exit());
     let stop = signal::watch(false, LAST_RESORT)?;
     let code = actix_rt::System::new().block_on(run_all(options, shopper_args, stop))?;
     output::finish();
@@ -107,8 +107,18 @@ async fn run_all(
             Ok(())
         }
     };
+    let is_over = outcome.is_ok() && stop.reason().is_none();
+    let stays = is_over && receiver == Receiver::Viewer && !options.exit && is_at_terminal();
+    let ending = async {
+        let mut endings = Vec::new();
+        if stays {
+            endings = stop_services(&mut running, Instant::now() + STOP_TIMEOUT).await;
+            show(&options, &mut running, &stop).await?;
+        }
+        stop_all(running, endings).await
+    };
     tokio::select! {
-        stopped = stop_all(running) => {
+        stopped = ending => {
             let code = stopped?;
             outcome.map(|()| code)
         }
@@ -160,24 +170,34 @@ fn start(running: &mut Vec<Child>, child: Child) -> &mut Child {
     &mut running[last]
 }
 
-/// Stops the roles, the last started first: the store still answers while the shopper's trips end,
-/// and the viewer still receives what both flush.
-async fn stop_all(mut running: Vec<Child>) -> anyhow::Result<ExitCode> {
+/// Whether a person reads what is said, and the shopper's report.
+fn is_at_terminal() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Leaves the viewer, which is all that still runs, until somebody wants it to stop.
+async fn show(options: &Together, running: &mut [Child], stop: &Stop) -> anyhow::Result<()> {
+    say(format_args!(
+        "the run is over, and its traces stay at http://{}/ until Ctrl-C (with --exit they do not)",
+        options.viewer_listen
+    ));
+    let ended = running.iter_mut().map(|viewer| Box::pin(viewer.ended()));
+    tokio::select! {
+        (status, ..) = select_all(ended) => bail!("the viewer ended: {}", status?),
+        _ = stop.requested() => Ok(()),
+    }
+}
+
+/// A role, and how it ended.
+type Ending = (&'static str, anyhow::Result<ExitStatus>);
+
+/// Stops all that still runs, the last started first: the store still answers while the shopper's
+/// trips end, and the viewer still receives what both flush. Says of the first that failed that it
+/// did, also of those that had ended before.
+async fn stop_all(mut running: Vec<Child>, mut endings: Vec<Ending>) -> anyhow::Result<ExitCode> {
     let deadline = Instant::now() + STOP_TIMEOUT - LAST_LINES;
-    let (mut viewers, mut services): (Vec<_>, Vec<_>) =
-        running.iter_mut().partition(|child| child.role() == VIEWER);
-    for service in services.iter_mut().rev() {
-        service.ask_to_stop();
-        if service.role() == SHOPPER {
-            // Trips that go on for longer are cut off when the store ends.
-            timeout(TRIPS_TIMEOUT, service.needs_no_other()).await.ok();
-        }
-    }
-    let mut endings = Vec::new();
-    for service in services.iter_mut().rev() {
-        endings.push((service.role(), service.stopped(deadline - VIEWER_STOP).await));
-    }
-    for viewer in &mut viewers {
+    endings.extend(stop_services(&mut running, deadline - VIEWER_STOP).await);
+    for viewer in &mut running {
         viewer.ask_to_stop();
         endings.push((VIEWER, viewer.stopped(deadline).await));
     }
@@ -196,6 +216,23 @@ async fn stop_all(mut running: Vec<Child>) -> anyhow::Result<ExitCode> {
         Some(failed) => bail!(failed),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Stops the shopper and the store, and takes them from those that run.
+async fn stop_services(running: &mut Vec<Child>, deadline: Instant) -> Vec<Ending> {
+    let mut services: Vec<_> = running.extract_if(.., |child| child.role() != VIEWER).collect();
+    for service in services.iter_mut().rev() {
+        service.ask_to_stop();
+        if service.role() == SHOPPER {
+            // Trips that go on for longer are cut off when the store ends.
+            timeout(TRIPS_TIMEOUT, service.needs_no_other()).await.ok();
+        }
+    }
+    let mut endings = Vec::new();
+    for service in services.iter_mut().rev() {
+        endings.push((service.role(), service.stopped(deadline).await));
+    }
+    endings
 }
 
 /// Refuses an address that a role could not listen on, with the flag that chooses another one.
@@ -248,38 +285,7 @@ fn database_variable(options: &Together) -> Vec<(&'static str, OsString)> {
     options.database.iter().map(|url| ("DATABASE_URL", url.clone())).collect()
 }
 
-fn shopper_args(options: &Together) -> Vec<OsString> {
-    let number = |number: std::num::NonZeroU64| number.to_string().into();
-    let text = |text: &Option<String>| text.as_ref().map(OsString::from);
-    let mut args = flags([
-        ("--store-url", Some(url(options.store_listen))),
-        ("--ui-url", Some(url(options.viewer_listen))),
-        ("--rate", text(&options.rate)),
-        ("--shoppers", options.shoppers.map(number)),
-        ("--every", text(&options.every)),
-        ("--duration", text(&options.duration)),
-        ("--trips", options.trips.map(number)),
-        ("--stop-within", Some(SHOPPER_STOP.into())),
-    ]);
-    args.extend(options.shopper_flags.iter().cloned());
-    args
-}
-
-fn url(addr: SocketAddr) -> OsString {
-    format!("http://{addr}").into()
-}
-
 fn flags<const N: usize>(values: [(&str, Option<OsString>); N]) -> Vec<OsString> {
     let given = values.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
     given.flat_map(|(flag, value)| [flag.into(), value]).collect()
-}
-
-/// Refuses wrong flags for the shopper before anything is started, with clap's own message and exit
-/// code 2.
-fn check_shopper_args(args: &[OsString]) {
-    let command = shopper::Args::augment_args(Command::new("grocery shopper").no_binary_name(true));
-    let matches = command.get_matches_from(args);
-    if let Err(error) = shopper::Args::from_arg_matches(&matches) {
-        error.exit();
-    }
 }

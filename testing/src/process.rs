@@ -97,6 +97,12 @@ impl Program {
         self
     }
 
+    /// Gives it this stream, such as a terminal, as its standard output.
+    pub fn stdout(mut self, stream: impl Into<Stdio>) -> Self {
+        self.0.stdout(stream);
+        self
+    }
+
     /// Gives it this stream, such as a terminal, as its standard error.
     pub fn stderr(mut self, stream: impl Into<Stdio>) -> Self {
         self.0.stderr(stream);

@@ -1,18 +1,24 @@
 //! `grocery` without a subcommand: the viewer, the store and the shopper, as a user sees them.
 
 use std::{
+    fs::File,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
     time::{Duration, SystemTime},
 };
 
 use nix::{
+    pty::openpty,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use testing::{
     http::{HANG, HttpReceiver},
+    otlp,
     process::{Ended, Process, Program},
+    span::Span,
     wait_until,
 };
 
@@ -37,8 +43,12 @@ impl Addresses {
     }
 
     fn start_with(&self, flags: &[&str], more: &[(&str, &str)]) -> Process {
+        self.program(flags, more).start()
+    }
+
+    fn program(&self, flags: &[&str], more: &[(&str, &str)]) -> Program {
         let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        grocery(flags.iter().copied(), self.variables().into_iter().chain(more)).start()
+        grocery(flags.iter().copied(), self.variables().into_iter().chain(more))
     }
 
     fn variables(&self) -> [(&'static str, String); 5] {
@@ -100,6 +110,104 @@ fn it_ends_by_itself_after_the_trips_it_was_asked_for() {
     let Ended { status, stderr: lines, .. } = grocery.end();
     assert!(status.success(), "{status}:\n{}", lines.join("\n"));
     addresses.wait_until_all_are_gone();
+}
+
+/// A run at a terminal, and what that shows.
+struct Terminal {
+    grocery: Process,
+    shown: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    fn start(addresses: &Addresses, flags: &[&str]) -> Self {
+        let pty = openpty(None, None).unwrap();
+        let program = addresses.program(flags, &[("TERM", "dumb")]);
+        let terminal = File::from(pty.slave);
+        let program = program.stdout(terminal.try_clone().unwrap()).stderr(terminal);
+        let shown = Arc::<Mutex<Vec<u8>>>::default();
+        thread::spawn({
+            let (shown, mut terminal) = (Arc::clone(&shown), File::from(pty.master));
+            move || {
+                let mut bytes = [0; 4096];
+                // It ends with an error when nobody has the other side any more.
+                while let Ok(count @ 1..) = terminal.read(&mut bytes) {
+                    shown.lock().unwrap().extend_from_slice(&bytes[..count]);
+                }
+            }
+        });
+        Self { grocery: program.start(), shown }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
+    }
+}
+
+#[test]
+fn at_a_terminal_the_traces_stay_until_ctrl_c_when_the_run_is_over() {
+    let addresses = Addresses::free();
+    let flags = ["--trips", "1", "--every", "1ms", "--", "--assert", "p50<1us"];
+    let terminal = Terminal::start(&addresses, &flags);
+    let said = format!(
+        "grocery: the run is over, and its traces stay at http://{}/ until Ctrl-C",
+        addresses.viewer
+    );
+    wait_until("it says that the traces stay", || terminal.text().contains(&said));
+    assert!(TcpStream::connect(addresses.store).is_err(), "the store is closed");
+    let text = terminal.text();
+    let link = format!("http://{}/trace/", addresses.viewer);
+    let trace = &text.split_once(&link).expect("a link to the slowest trip").1[..32];
+    let found = get(&format!("http://{}/api/traces/{trace}", addresses.viewer)).unwrap();
+    let found = String::from_utf8(found).unwrap();
+    for name in ["going to the grocery store", "POST /checkout", "ask Ledger Record"] {
+        assert!(found.contains(name), "{found}");
+    }
+
+    terminal.grocery.signal(Signal::SIGINT);
+    let ended = terminal.grocery.end();
+    assert_eq!(ended.status.code(), Some(1), "the assertion did not hold: {text}");
+    addresses.wait_until_all_are_gone();
+}
+
+#[test]
+fn at_a_terminal_it_ends_with_the_run_if_it_is_to() {
+    let addresses = Addresses::free();
+    let terminal = Terminal::start(&addresses, &["--trips", "1", "--every", "1ms", "--exit"]);
+    let ended = terminal.grocery.end();
+    assert!(ended.status.success(), "{ended:?}");
+    addresses.wait_until_all_are_gone();
+}
+
+#[test]
+fn without_flags_orders_meet_baskets_are_sold_out_and_an_aisle_is_slow() {
+    let backend = HttpReceiver::answering(200);
+    let addresses = Addresses { otlp: backend.address, ..Addresses::free() };
+    let grocery = addresses.start(&["--", "--seed", "7"]);
+    let is = |name: &'static str, also: fn(&Span) -> bool| {
+        move |span: &Span| span.name == name && also(span)
+    };
+    let meet = is("process Ledger batch", |batch| batch.links.len() > 1);
+    let sold_out = is("POST /checkout", |span| {
+        span.attributes.get("http.response.status_code").is_some_and(|code| code == "409")
+    });
+    let slow = is("ask Aisle ListProducts", |span| {
+        span.attributes["grocery.aisle"] == "frozen" && span.duration_us >= 250_000
+    });
+    let mut looked_at = 0;
+    wait_until("all three are seen", || {
+        let requests = backend.requests().len();
+        if std::mem::replace(&mut looked_at, requests) == requests {
+            return false;
+        }
+        let spans = otlp::from_protobuf(&backend.received());
+        spans.iter().any(&meet) && spans.iter().any(&sold_out) && spans.iter().any(&slow)
+    });
+    grocery.signal(Signal::SIGINT);
+    let ended = grocery.end();
+    assert!(ended.status.success(), "{ended:#?}");
+    for named in ["slow-aisle=frozen:250ms@10%", "out-of-stock", "Bursty arrivals"] {
+        assert!(ended.stdout.contains(named), "{named}: {}", ended.stdout);
+    }
 }
 
 #[test]
