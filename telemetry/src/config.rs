@@ -24,7 +24,9 @@ mod recording;
 mod unsupported;
 mod variables;
 
-pub use exporters::{JaegerConfig, MetricExporterConfig, SpanExporterConfig, ZipkinConfig};
+pub use exporters::{
+    ConsoleFormat, JaegerConfig, MetricExporterConfig, SpanExporterConfig, ZipkinConfig,
+};
 pub use otlp::{Identity, OtlpConfig, Protocol};
 pub use recording::{BatchLimits, Propagator};
 pub use variables::LENIENT;

@@ -145,8 +145,8 @@ fn build(
         health: Arc::clone(health),
     };
     Ok(match exporter {
-        SpanExporterConfig::Console => {
-            let console = SpanPrinter::new(console.clone());
+        SpanExporterConfig::Console(format) => {
+            let console = SpanPrinter::new(console.clone(), *format);
             queue("console", console, health("console"), config)
         }
         SpanExporterConfig::Otlp(receiver) => {

@@ -11,14 +11,18 @@ use opentelemetry_semantic_conventions::resource::{
     PROCESS_COMMAND_ARGS, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_VERSION,
 };
 
+/// The name of a service that has none:
+/// <https://opentelemetry.io/docs/specs/semconv/resource/#service>.
+const UNKNOWN_SERVICE: &str = "unknown_service";
+
 /// What a service says about itself, as an argument of [`Telemetry::init`](crate::Telemetry::init).
 #[derive(Clone, Debug, Default)]
 pub struct Service {
-    /// `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
+    /// `service.name`, unless `OTEL_SERVICE_NAME` says otherwise; `unknown_service` when empty.
     pub name: &'static str,
     /// `service.namespace`: the system that the service is a part of; none when empty.
     pub namespace: &'static str,
-    /// `service.version`.
+    /// `service.version`; none when empty.
     pub version: &'static str,
     /// Keys of baggage entries that are copied onto every span at its start.
     pub baggage_attributes: &'static [&'static str],
@@ -39,17 +43,18 @@ pub(super) fn describe(service: &Service, config: &Config) -> Resource {
         .filter(|pair| pair.key.as_str() != PROCESS_COMMAND_ARGS);
     let from_environment =
         config.resource_attributes.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
-    let namespace = (!service.namespace.is_empty())
-        .then(|| KeyValue::new(SERVICE_NAMESPACE, service.namespace));
+    let unless_empty =
+        |key, value: &'static str| (!value.is_empty()).then(|| KeyValue::new(key, value));
     let name = config.service_name.clone().map(|name| KeyValue::new(SERVICE_NAME, name));
     Resource::builder_empty()
         .with_attributes(detected)
         .with_attributes([
-            KeyValue::new(SERVICE_NAME, service.name),
-            KeyValue::new(SERVICE_VERSION, service.version),
+            KeyValue::new(SERVICE_NAME, UNKNOWN_SERVICE),
             KeyValue::new(SERVICE_INSTANCE_ID, uuid::Uuid::new_v4().to_string()),
         ])
-        .with_attributes(namespace)
+        .with_attributes(unless_empty(SERVICE_NAME, service.name))
+        .with_attributes(unless_empty(SERVICE_VERSION, service.version))
+        .with_attributes(unless_empty(SERVICE_NAMESPACE, service.namespace))
         .with_attributes(from_environment)
         .with_attributes(name)
         .build()

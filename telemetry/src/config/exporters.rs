@@ -12,14 +12,25 @@ use std::time::Duration;
 /// An exporter of spans, and how it reaches its receiver.
 #[derive(Clone, Debug)]
 pub enum SpanExporterConfig {
-    /// `console`: text on stdout.
-    Console,
+    /// `console`: on stdout.
+    Console(ConsoleFormat),
     /// `otlp`: the OpenTelemetry protocol.
     Otlp(OtlpConfig),
     /// `zipkin`: JSON, version 2 of the API.
     Zipkin(ZipkinConfig),
     /// `jaeger`: Jaeger's own protocol, which Jaeger servers before 1.35 need.
     Jaeger(JaegerConfig),
+}
+
+/// `OTEL_EXPORTER_CONSOLE_FORMAT`: how spans look on the console. The specification has no such
+/// variable.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ConsoleFormat {
+    /// `text`: as opentelemetry-stdout writes them.
+    #[default]
+    Text,
+    /// `json`: an object a span, as OpenTelemetry's console exporter for Python writes it.
+    Json,
 }
 
 /// An exporter of metrics, and how it reaches its receiver.
@@ -78,7 +89,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Reads `OTEL_TRACES_EXPORTER`, and how the exporters in it reach their receivers.
 pub(super) fn of_spans(vars: &Variables<'_>) -> Vec<SpanExporterConfig> {
     type ReadExporter = fn(&Variables<'_>) -> SpanExporterConfig;
-    let console: ReadExporter = |_| SpanExporterConfig::Console;
+    let console: ReadExporter = |vars| SpanExporterConfig::Console(console_format(vars));
     let otlp: ReadExporter = |vars| SpanExporterConfig::Otlp(OtlpConfig::traces(vars));
     let zipkin: ReadExporter = |vars| SpanExporterConfig::Zipkin(zipkin(vars));
     let jaeger: ReadExporter = |vars| SpanExporterConfig::Jaeger(jaeger(vars));
@@ -95,6 +106,11 @@ pub(super) fn of_spans(vars: &Variables<'_>) -> Vec<SpanExporterConfig> {
         .into_iter()
         .map(|read| read(vars))
         .collect()
+}
+
+fn console_format(vars: &Variables<'_>) -> ConsoleFormat {
+    let choices = [("text", ConsoleFormat::Text), ("json", ConsoleFormat::Json)];
+    vars.choice("OTEL_EXPORTER_CONSOLE_FORMAT", &choices).unwrap_or_default()
 }
 
 /// Reads `OTEL_METRICS_EXPORTER`, and how the exporters in it reach their receivers.

@@ -1,6 +1,8 @@
-//! Prints spans as text.
+//! Prints spans as text, or as JSON objects.
 
+use super::json;
 use super::text::{Plain, failure, time, write_attributes, write_resource};
+use crate::config::ConsoleFormat;
 use crate::exporter::Deliver;
 use crate::outcome::Outcome;
 use crate::streams::Console;
@@ -15,15 +17,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(crate) struct SpanPrinter {
     console: Console,
+    format: ConsoleFormat,
     resource: Resource,
     has_written_resource: AtomicBool,
 }
 
 impl SpanPrinter {
     /// A printer to this stream.
-    pub(crate) fn new(console: Console) -> Self {
+    pub(crate) fn new(console: Console, format: ConsoleFormat) -> Self {
         let resource = Resource::builder_empty().build();
-        SpanPrinter { console, resource, has_written_resource: AtomicBool::new(false) }
+        SpanPrinter { console, format, resource, has_written_resource: AtomicBool::new(false) }
     }
 
     fn heading(&self) -> Result<String, fmt::Error> {
@@ -37,10 +40,16 @@ impl SpanPrinter {
 
 impl Deliver for SpanPrinter {
     async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
-        // Writing to a `String` cannot fail.
-        let mut text = self.heading().unwrap_or_default();
+        let mut text = match self.format {
+            // Writing to a `String` cannot fail.
+            ConsoleFormat::Text => self.heading().unwrap_or_default(),
+            ConsoleFormat::Json => String::new(),
+        };
         for (index, span) in batch.iter().enumerate() {
-            write_span(&mut text, index, span).ok();
+            match self.format {
+                ConsoleFormat::Text => write_span(&mut text, index, span).unwrap_or_default(),
+                ConsoleFormat::Json => text.push_str(&json::object(&self.resource, span)),
+            }
             if let Err(error) = self.console.write(&text) {
                 return Outcome::told(Err(failure(&error)), (batch.len() - index) as u64);
             }
@@ -136,9 +145,17 @@ mod tests {
     }
 
     fn print(spans: Vec<SpanData>, room: usize) -> (Vec<String>, Outcome) {
+        print_as(ConsoleFormat::Text, spans, room)
+    }
+
+    fn print_as(
+        format: ConsoleFormat,
+        spans: Vec<SpanData>,
+        room: usize,
+    ) -> (Vec<String>, Outcome) {
         let paper = Paper(Arc::default(), room);
         let streams = crate::Streams::new(io::sink, paper.clone());
-        let mut printer = SpanPrinter::new(streams.console());
+        let mut printer = SpanPrinter::new(streams.console(), format);
         let resource = Resource::builder_empty().with_service_name("store").build();
         Deliver::set_resource(&mut printer, &resource);
         let outcome = futures_util::FutureExt::now_or_never(printer.deliver(spans)).unwrap();
@@ -205,6 +222,85 @@ Span #0
         );
         assert!(pieces[1].contains("Name         : a root\n"), "{}", pieces[1]);
         assert!(pieces[1].contains("ParentSpanId : None (root span)\n"), "{}", pieces[1]);
+    }
+
+    #[test]
+    fn a_span_is_an_object_as_the_tutorial_prints_it() {
+        let mut spans = spans();
+        let numbers = [1.5, f64::NAN].map(opentelemetry::Value::from);
+        let list = opentelemetry::Array::String(vec!["a".into(), "b".into()]);
+        spans[0].attributes.extend([
+            KeyValue::new("method", "POST\u{9b}"),
+            KeyValue::new("weight", numbers[0].clone()),
+            KeyValue::new("unknown", numbers[1].clone()),
+            KeyValue::new("list", opentelemetry::Value::Array(list)),
+        ]);
+        let ids = spans[1].span_context.clone();
+        let id = spans[0].span_context.span_id();
+        let (pieces, outcome) = print_as(ConsoleFormat::Json, spans, usize::MAX);
+        assert!(outcome.failed == 0 && pieces.len() == 2, "{pieces:?}");
+        assert_eq!(
+            pieces[0],
+            format!(
+                r#"{{
+    "name": "buy \u001b[31mpotatoes",
+    "context": {{
+        "trace_id": "0x0000000000000000000000000000feed",
+        "span_id": "0x{id}",
+        "trace_state": "[]"
+    }},
+    "kind": "SpanKind.INTERNAL",
+    "parent_id": "0x0000000000000001",
+    "start_time": "1970-01-01T00:00:00.000001Z",
+    "end_time": "1970-01-01T00:00:01.000003Z",
+    "status": {{
+        "status_code": "ERROR",
+        "description": "sold out"
+    }},
+    "attributes": {{
+        "pieces": 3,
+        "method": "POST\u009b",
+        "weight": 1.5,
+        "unknown": "NaN",
+        "list": [
+            "a",
+            "b"
+        ]
+    }},
+    "events": [
+        {{
+            "name": "sold",
+            "timestamp": "1970-01-01T00:00:00.000002Z",
+            "attributes": {{
+                "last": true
+            }}
+        }}
+    ],
+    "links": [
+        {{
+            "context": {{
+                "trace_id": "0x0000000000000000000000000000feed",
+                "span_id": "0x0000000000000002",
+                "trace_state": "[]"
+            }},
+            "attributes": {{}}
+        }}
+    ],
+    "scope": {{
+        "name": "tests"
+    }},
+    "resource": {{
+        "service.name": "store"
+    }}
+}}
+"#
+            )
+        );
+        let read: serde_json::Value = serde_json::from_str(&pieces[1]).unwrap();
+        assert_eq!(read["parent_id"], serde_json::Value::Null);
+        assert_eq!(read["context"]["trace_id"], format!("0x{}", ids.trace_id()));
+        assert_eq!(read["status"]["status_code"], "UNSET");
+        assert_eq!(read["attributes"], serde_json::json!({}));
     }
 
     #[test]

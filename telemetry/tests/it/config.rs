@@ -4,7 +4,8 @@ use crate::support::config;
 use opentelemetry_sdk::metrics::Temporality;
 use std::time::Duration;
 use telemetry::config::{
-    Config, MetricExporterConfig, OtlpConfig, Propagator, Protocol, SpanExporterConfig,
+    Config, ConsoleFormat, MetricExporterConfig, OtlpConfig, Propagator, Protocol,
+    SpanExporterConfig,
 };
 
 /// Reads variables that are expected to be valid.
@@ -23,7 +24,8 @@ fn otlp(variables: &[(&str, &str)]) -> OtlpConfig {
 fn nothing_set_means_the_defaults() {
     let config = right(&[]);
     assert!(!config.disabled);
-    let [SpanExporterConfig::Console, SpanExporterConfig::Otlp(otlp)] = &config.exporters[..]
+    let [SpanExporterConfig::Console(ConsoleFormat::Text), SpanExporterConfig::Otlp(otlp)] =
+        &config.exporters[..]
     else {
         panic!("{:?}", config.exporters)
     };

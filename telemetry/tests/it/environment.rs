@@ -42,6 +42,7 @@ const SAMPLERS: Leads = Refused(
 );
 const PROTOCOL: Leads = Refused("grpc, http/protobuf or http/json");
 const COMPRESSION: Leads = Refused("gzip or none");
+const CONSOLE_FORMAT: Leads = Refused("text or json");
 const TEMPORALITY: Leads = Refused("cumulative, delta or lowmemory");
 const PEM: Leads = Refused("No such file or directory (os error 2)");
 const RATIO: Leads = Refused("a number from 0 to 1");
@@ -101,6 +102,7 @@ fn rows() -> Vec<Row> {
         ),
         row("OTEL_RESOURCE_ATTRIBUTES", "team=veg", [PAIRS, PAIRS, PAIRS]),
         row("OTEL_TRACES_EXPORTER", "zipkin", [EXPORTERS, EXPORTERS, EXPORTERS]).any_case(),
+        row("OTEL_EXPORTER_CONSOLE_FORMAT", "json", [CONSOLE_FORMAT; 3]).any_case(),
         row("OTEL_METRICS_EXPORTER", "console", [METRIC_EXPORTERS; 3]).any_case(),
         row("OTEL_PROPAGATORS", "b3multi,baggage", [PROPAGATORS; 3]).any_case(),
         row("OTEL_TRACES_SAMPLER", "parentbased_always_off", [SAMPLERS; 3]).any_case(),
