@@ -15,8 +15,8 @@ use crate::store::trace::Trace;
 /// A trace's spans, adjusted.
 #[derive(Debug)]
 pub(crate) struct AdjustedTrace {
-    /// In the order of their coming. The field stands before `trace`, so the spans are dropped first:
-    /// once the store has the only reference to a trace, it has the only ones to its spans.
+    /// In the order of their coming. The field stands before `trace`, so the spans are dropped
+    /// first: once the store has the only reference to a trace, it has the only ones to its spans.
     pub(crate) spans: Vec<AdjustedSpan>,
     pub(crate) trace: Arc<Trace>,
     ids: HashSet<SpanId>,
@@ -43,8 +43,9 @@ pub(crate) struct AdjustedSpan {
 }
 
 impl AdjustedTrace {
-    /// What an adjusted trace takes for each span, at most, with what it takes while it is made and
-    /// the list of spans that it may keep from a trace that has grown meanwhile; in bytes.
+    /// Bytes that an adjusted trace takes for each span, at most. They include what making it
+    /// takes, and the trace's own list of spans, which only the reader keeps once the trace has
+    /// grown.
     pub(crate) const SPAN_BYTES: usize = 192;
 
     /// The spans as they came.
@@ -124,9 +125,9 @@ impl AdjustedTrace {
         }
     }
 
-    /// Finds ids that occur twice, parents that are missing, and clocks that differ. A child on another
-    /// host that does not lie within its parent has another clock. Like Jaeger by default, this does
-    /// not correct the times but says by how much they would move.
+    /// Finds ids that occur twice, parents that are missing, and clocks that differ. A child on
+    /// another host that does not lie within its parent has another clock. Like Jaeger by default,
+    /// this does not correct the times but says by how much they would move.
     fn find_skew(&mut self) {
         let mut seen = HashMap::with_capacity(self.spans.len());
         for (place, span) in (0_u32..).zip(&mut self.spans) {

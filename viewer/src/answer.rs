@@ -10,8 +10,9 @@
 //! HTTP worker:                          └─▶ socket        └─▶ socket
 //! ```
 //!
-//! Four things are bounded: the answers made at one time, the memory that they hold together, the
-//! processors that they take from the store's writer, and how long a reader may leave a piece lying.
+//! Four things are bounded: how many answers there are at one time, the memory that they hold
+//! together, how many of them work at one time (so that the store's writer gets a processor), and
+//! how long a reader may leave a piece unread.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub(crate) const ANSWERS: usize = 64;
 const AT_WORK: usize = 2;
 /// Bytes of a piece. HTTP workers keep at most one more in a connection's own buffer.
 const PIECE_BYTES: usize = 32 * 1024;
-/// What an answer holds whatever it is about: the piece that is written and the one that waits.
+/// The memory that every answer takes: the piece that is being written and the one that waits.
 const BASE_BYTES: usize = 3 * PIECE_BYTES;
 /// When no reader has been refused or let go for this long, the log says that it is over.
 const CALM: Duration = Duration::from_secs(5);
@@ -81,7 +82,7 @@ pub(crate) struct Answer {
     patience: Duration,
     notices: Arc<Notices>,
     is_indented: bool,
-    /// Given back last of all.
+    /// The last field, so that it is given back last.
     _place: OwnedSemaphorePermit,
 }
 
@@ -92,7 +93,8 @@ struct Piece {
 }
 
 impl Readers {
-    /// Readers that hold at most `bytes` together and leave no piece lying longer than `patience`.
+    /// Readers that hold at most `bytes` together. One that leaves a piece unread for longer than
+    /// `patience` is let go.
     pub(crate) fn new(bytes: usize, patience: Duration) -> Self {
         Self {
             budget: Budget::new(bytes),
@@ -103,7 +105,7 @@ impl Readers {
         }
     }
 
-    /// What one reader holds: nothing yet.
+    /// The memory of one reader, none yet.
     pub(crate) fn reservation(&self) -> Reservation {
         self.budget.reservation()
     }
@@ -159,7 +161,7 @@ impl Readers {
 }
 
 impl Readers {
-    /// Says what is over. Called every now and then.
+    /// Logs what is over. It is called every second.
     pub(crate) fn settle(&self) {
         if let Some(over) = self.notices.refused.over_after(CALM) {
             tracing::info!(readers = over.count, "no reader is told to come again any more");
@@ -197,7 +199,8 @@ fn body(first: Piece, waiting: Receiver<Piece>) -> impl Stream<Item = io::Result
 }
 
 impl Answer {
-    /// Holds `bytes` of memory, instead of what it held before: to be called before they are taken.
+    /// Reserves `bytes` of memory in place of what was reserved before. It is called before the
+    /// memory is taken.
     ///
     /// # Errors
     ///
@@ -236,10 +239,11 @@ impl Answer {
         self.turn = turn.ok();
     }
 
-    /// Hands on what has been written, and waits until the piece before it has been taken.
+    /// Sends what has been written to the connection, and waits until the piece before it has been
+    /// taken.
     fn send(&mut self, is_last: bool) -> io::Result<()> {
         let bytes = Bytes::from(std::mem::take(&mut self.piece));
-        // Others work while this one waits.
+        // Another answer may work while this one waits.
         self.turn = None;
         let sending = self.pieces.send(Piece { bytes, is_last });
         match self.runtime.block_on(async { timeout(self.patience, sending).await }) {
@@ -295,7 +299,7 @@ impl Failure {
         Self::internal(error.into())
     }
 
-    /// The start of the response that tells it.
+    /// The response to begin with: its status, and `Retry-After` if the reader is to come again.
     pub(crate) fn response(&self) -> HttpResponseBuilder {
         let mut response = HttpResponse::build(self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {

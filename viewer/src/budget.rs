@@ -1,11 +1,12 @@
-//! How much memory requests may take that are on their way in or wait for the store.
+//! A bound on memory that several users share: requests that come in or wait for the store share
+//! one, readers of answers another.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes that requests share. What one holds is a [`Reservation`].
+/// A number of bytes to share. A part of them is a [`Reservation`].
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     used: Arc<Mutex<Used>>,
@@ -33,7 +34,7 @@ impl Budget {
         Reservation { budget: self.clone(), peer: None, bytes: 0 }
     }
 
-    /// The same, with all that are for `peer` in one share.
+    /// The same for `peer`: all reservations for one peer come out of its share.
     pub(crate) fn reservation_for(&self, peer: IpAddr) -> Reservation {
         Reservation { budget: self.clone(), peer: Some(peer), bytes: 0 }
     }
@@ -53,7 +54,8 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Takes `bytes` more; false, and nothing taken, when so much is not left, or not for this peer.
+    /// Takes `bytes` more. When the budget or the peer's share has not so many left, takes nothing
+    /// and returns false.
     #[must_use]
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let most = self.budget.bytes;

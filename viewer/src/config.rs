@@ -34,9 +34,9 @@ pub struct Args {
 
     /// Memory of the spans held at most, in bytes; the oldest traces go first
     ///
-    /// It is an estimate of what the spans and their indexes take. The process takes up to a quarter
-    /// more, whatever spans there are, and 24 MiB for itself; while the store is behind, up to
-    /// 192 MiB of requests that wait.
+    /// It is an estimate of what the spans and their indexes take. The process takes up to a
+    /// quarter more, whatever spans there are, and 24 MiB for itself; while the store is behind, up
+    /// to 192 MiB of requests that wait.
     #[arg(long, env = "VIEWER_MAX_BYTES", value_name = "BYTES", default_value_t = Config::MAX_BYTES)]
     #[arg(value_parser = at_least_one)]
     pub max_bytes: usize,
@@ -114,8 +114,8 @@ pub struct Config {
     pub chips: Chips,
     /// Bytes that one request may have, compressed and decompressed.
     pub max_request_bytes: usize,
-    /// Bytes that requests may take together: a third of it those that are on their way in or wait,
-    /// the rest the one that is being decoded.
+    /// Bytes that requests may take together. A third of them is for bodies that come in or wait,
+    /// the rest for the request that is being decoded.
     pub max_waiting_bytes: usize,
     /// Bytes that all readers may hold together while their answers are made.
     pub max_reading_bytes: usize,

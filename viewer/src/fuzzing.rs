@@ -26,7 +26,7 @@ pub struct Outcome {
     pub spans: Vec<String>,
     /// How many were sent.
     pub received: u64,
-    /// How many of those were no spans.
+    /// How many of those were rejected.
     pub rejected: u64,
 }
 

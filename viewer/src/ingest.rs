@@ -1,14 +1,14 @@
-//! The way from a request to the store: a bounded queue, and one thread that empties it.
+//! The queue of requests for the store, which is bounded, and the one thread that empties it.
 //!
-//! That thread decompresses, decodes and stores one request after the other, and answers in between: a
-//! sender is answered as soon as its spans have been read. So however many requests there are, the
-//! memory of one decoded request is all that is taken beside their bodies; no thread that serves
-//! connections is held up by a large one; and what lives long is allocated by one thread, which
-//! keeps the heap whole.
+//! That thread takes one request after the other: it decompresses and decodes it, answers its
+//! sender, and adds its spans to the store. So only one decoded request is in memory at a time
+//! beside the bodies that wait, a large request does not hold up the threads that serve
+//! connections, and memory that lives long is allocated by one thread, which keeps the heap from
+//! fragmenting.
 //!
-//! When more bodies wait than the [`Budget`](crate::budget::Budget) allows, requests are refused at once,
-//! and their senders wait and try again. So no thread blocks and the queue cannot grow; the statistics
-//! count what was refused.
+//! When more bodies wait than the [`Budget`](crate::budget::Budget) allows, requests are refused at
+//! once, and their senders wait and try again. So no thread blocks and the queue cannot grow; the
+//! statistics count what was refused.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -35,7 +35,7 @@ impl SharedStore {
 
     /// Locks the store to read. Keep it short: the writer waits.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Store> {
-        // A panic elsewhere leaves the store's totals wrong at worst, never its memory.
+        // If a thread panicked with the lock, the totals may be wrong; the spans are not.
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -11,14 +11,15 @@
 //! | `GET /api/traces/{id}` | one trace |
 //! | `GET /api/dependencies?endTs=&lookback=` | which service called which, how often |
 //! | `POST /api/transform` | spans in OTLP's JSON as [traces in this JSON](transform) |
-//! | `GET /api/metrics/latencies`, `…/calls`, `…/errors`, `POST /api/archive/{id}` | that there is none, as a Jaeger without them answers |
+//! | `GET /api/metrics/latencies`, `…/calls`, `…/errors`, `POST /api/archive/{id}` | errors: so answers a Jaeger that has no metrics and no archive |
 //! | `GET /api/v3/services`, `/api/v3/operations`, `/api/v3/traces`, `/api/v3/traces/{id}`, `/api/v3/trace-summaries` | the same, stable |
 //!
 //! Jaeger removed the first four of these after its release 2.20 in favour of `/api/v3`; Grafana
 //! and many scripts still call them.
 //!
 //! Reference: <https://www.jaegertracing.io/docs/latest/architecture/apis/>. Errors have Jaeger's
-//! statuses and shapes, and the viewer's own words; like Jaeger's they are JSON called plain text.
+//! statuses and shapes, and the viewer's own words. Like Jaeger's they are JSON with the content
+//! type of plain text.
 
 mod legacy;
 mod legacy_json;
@@ -60,7 +61,7 @@ async fn not_found() -> HttpResponse {
     HttpResponse::NotFound().content_type(ContentType::plaintext()).body("404 page not found\n")
 }
 
-/// Traces found unless the search says how many, and at most.
+/// How many traces a search finds when it does not say, and how many it may ask for.
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 100_000;
 
@@ -68,7 +69,7 @@ const MAX_LIMIT: i64 = 100_000;
 ///
 /// # Errors
 ///
-/// When that is too few or too many: with status 500, as Jaeger does it.
+/// When that is less than 1 or more than [`MAX_LIMIT`]: with status 500, as in Jaeger.
 fn limit(limit: Option<i64>) -> Result<usize, Failure> {
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     let fits = (1..=MAX_LIMIT).contains(&limit);
@@ -78,7 +79,7 @@ fn limit(limit: Option<i64>) -> Result<usize, Failure> {
     })
 }
 
-/// A JSON error, called plain text as Jaeger does it.
+/// An error in JSON. Its content type is plain text, as in Jaeger.
 fn plain_text(failure: &Failure, json: &impl Serialize) -> HttpResponse {
     let json = serde_json::to_string(json).unwrap_or_default();
     failure.response().content_type(ContentType::plaintext()).body(json + "\n")
@@ -121,8 +122,8 @@ fn operations_of(
     Ok(wanted)
 }
 
-/// Takes the memory that the largest of these traces will need when it is written, and says whether
-/// any of them is held at all.
+/// Reserves the memory that writing the largest of these traces needs. Returns whether any of them
+/// is held.
 fn hold_largest(
     answer: &mut Answer,
     store: &SharedStore,
@@ -136,7 +137,7 @@ fn hold_largest(
     Ok(spans.is_some())
 }
 
-/// The traces of these ids as far as they are (still) held, as they came or adjusted, one by one.
+/// Those of these traces that are held, one by one: as they came with `is_raw`, or else adjusted.
 fn adjusted<'a>(
     store: &'a SharedStore,
     ids: &'a [TraceId],

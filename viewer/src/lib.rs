@@ -2,8 +2,9 @@
 //! in one process and in memory. It knows nothing about the services that send to it.
 //!
 //! ```text
-//! OTLP/HTTP, OTLP/gRPC ─▶ otlp ─▶ ingest ─▶ store ─▶ query, adjusted ─▶ api, jaeger ─▶ answer ─▶ readers
-//!           saved files ─▶ api ──────┘
+//! OTLP ────────┐
+//!              ├─▶ otlp ─▶ ingest ─▶ store ─▶ query, adjusted ─▶ api, jaeger ─▶ answer
+//! saved files ─┘
 //! ```
 //!
 //! In reading order:
@@ -12,17 +13,19 @@
 //!   `role`: the process around them (logs, signals, exit code).
 //! - `otlp`: OTLP over HTTP and gRPC, read straight into the spans that are kept, within a bound.
 //!   Saved files of traces, in OTLP's JSON or Jaeger's, are read by the same code.
-//! - `ingest`: the bounded queue to the store, and its one writer. `budget`: the memory that requests
-//!   share, and that readers share. `stats`, `refusals`: counts, and log lines when refusing begins
-//!   and ends.
+//! - `ingest`: the bounded queue to the store, and its one writer. `budget`: the memory that
+//!   requests share, and that readers share. `stats`, `refusals`: counts, and log lines when
+//!   refusing begins and ends.
 //! - `store`: the traces, bounded by spans and bytes. The oldest traces go first, and go whole.
-//! - `query`: searching traces. `adjusted`: a trace as it is shown, with remarks on what does not fit.
-//! - `answer`: how answers are made, in pieces and within a bound. `otlp_json`, `render`: traces and
-//!   values as JSON, written straight from the store.
+//! - `query`: searching traces. `adjusted`: a trace as it is shown, with remarks on what does not
+//!   fit.
+//! - `answer`: how answers are made, in pieces and within a bound. `otlp_json`, `render`: traces
+//!   and values as JSON, written straight from the store.
 //! - `jaeger`: Jaeger's query API, `/api/*` and `/api/v3/*`.
 //! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph,
 //!   files in and out.
-//! - `page`: the page's files. `security`: the headers of every answer, the checks of every request.
+//! - `page`: the page's files. `security`: the headers of every answer, the checks of every
+//!   request.
 //!
 //! Deliberately absent: a disk, users, and the OpenTelemetry SDK (the viewer is not traced itself).
 

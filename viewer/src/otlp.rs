@@ -2,9 +2,9 @@
 //! counted, over [HTTP](http) in protobuf and JSON and over [gRPC](grpc).
 //!
 //! In reading order: a [body] is read within a [budget](crate::budget::Budget) and handed to the
-//! thread that writes the store, which [decodes](decode) it. A [message] reads its fields once, for
-//! [protobuf] and [JSON](json) alike: [spans] with their [attributes], cut to [limits], or only a
-//! number of things that are [counted](counts).
+//! thread that writes the store, which [decodes](decode) it. [Messages](message) are read by the
+//! same code from [protobuf] and [JSON](json): [spans], each [span] with its [attributes], cut to
+//! [limits]; of metrics and logs only the [number](counts).
 //!
 //! A [saved file](mod@file), in OTLP's JSON or in [Jaeger's](jaeger), is read by the same code.
 //!
@@ -95,7 +95,7 @@ impl Compression {
     }
 }
 
-/// A request whose body is here, with the memory that it was granted.
+/// A request with its whole body, and the memory that is reserved for it.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) signal: Signal,
@@ -108,11 +108,11 @@ pub(crate) struct Request {
 /// What was taken of a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taken {
-    /// The traces of the spans that were taken; only of a saved file.
+    /// The ids of the traces that spans were taken of. They are told for a saved file only.
     pub(crate) traces: Vec<TraceId>,
     /// Spans, data points or log records.
     pub(crate) received: u64,
     pub(crate) rejected: u64,
-    /// Why the first of the rejected was.
+    /// Why the first rejected one was rejected.
     pub(crate) reason: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! Log lines about refused requests: one when the viewer begins to refuse requests for a reason, and
-//! one when that is over.
+//! Log lines about refused requests: one when the viewer begins to refuse requests for a reason,
+//! and one when that is over.
 
 use std::fmt;
 use std::time::Duration;

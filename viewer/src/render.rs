@@ -124,7 +124,7 @@ pub(crate) fn text(value: &Value) -> Cow<'_, str> {
         Value::Double(number) => double_text(number.0),
         Value::Bytes(bytes) => Cow::Owned(base64(bytes)),
         Value::Array(_) | Value::Map(_) => {
-            // Text, numbers and lists: nothing that JSON could not hold.
+            // It cannot fail: these values are all in JSON.
             let json = serde_json::to_string(&Plain(value)).unwrap_or_default();
             Cow::Owned(escape_separators(&json))
         }
@@ -144,7 +144,7 @@ fn double_text(number: f64) -> Cow<'static, str> {
     Cow::Owned(if size >= 1.0 { text.replace('e', "e+") } else { text })
 }
 
-/// JSON as Go's encoding/json writes it unless it is to be safe within HTML.
+/// JSON with the two separators escaped that Go's encoding/json always escapes.
 fn escape_separators(json: &str) -> String {
     json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }

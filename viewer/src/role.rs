@@ -64,7 +64,7 @@ fn start_logs(filter: &str) {
     }
 }
 
-/// Allows this process as many descriptors as its starter lets it have: each connection takes one.
+/// Raises the limit of file descriptors as far as the system allows: each connection takes one.
 fn allow_descriptors() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));

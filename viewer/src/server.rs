@@ -54,8 +54,8 @@ impl Handle {
         self.otlp_grpc
     }
 
-    /// Stops at once and waits for the threads to end. The traces are in memory only, so nothing has
-    /// to be saved.
+    /// Stops at once and waits for the threads to end. The traces are in memory only, so nothing
+    /// has to be saved.
     pub fn stop(self) {
         drop(self);
     }

@@ -1,5 +1,5 @@
-//! The traces that are held, in memory, bounded by spans and by bytes. The oldest trace goes first, and
-//! it goes whole: a part of a trace would mislead its reader.
+//! The traces that are held, in memory, bounded by spans and by bytes. The oldest trace goes first,
+//! and it goes whole: a part of a trace would mislead its reader.
 //!
 //! One writer adds spans (see [`ingest`](crate::ingest)); readers take what they want under a
 //! short lock and work on it afterwards, so a slow search never holds up a sender.

@@ -36,7 +36,7 @@ export function uploads(loaded) {
     el(
       'button',
       { type: 'button', title: 'Load traces from a file (u), or drop it on the page', onclick: choose },
-      'Load',
+      'Load file',
     ),
     input,
   );

@@ -1,4 +1,5 @@
-//! Whatever text is searched for: tags or a refusal, and what was read can be written and read again.
+//! Whatever text is searched for: tags or a refusal, and what was read can be written and read
+//! again.
 
 #![no_main]
 

@@ -19,19 +19,19 @@ use crate::query::trace_id;
 use crate::render::{List, Text};
 use crate::store::model::{Name, TraceId};
 
-/// How far back a search looks that does not say, in nanoseconds: two days.
+/// How far back a search looks by default, in nanoseconds: two days.
 const DEFAULT_LOOKBACK: u64 = 48 * 3_600_000_000_000;
 
-/// A millisecond, in which dependencies count, in nanoseconds.
+/// A millisecond in nanoseconds: the unit of the parameters for dependencies.
 const MILLISECOND: u64 = 1_000_000;
-/// How far back dependencies look unless told: a day, in milliseconds.
+/// How far back dependencies look by default, in milliseconds: a day.
 const DEFAULT_DEPENDENCIES_LOOKBACK: i64 = 24 * 3_600_000;
-/// What a pair of services takes while its calls are counted, in bytes.
+/// Bytes that a pair of services takes while its calls are counted.
 const CALL_BYTES: usize = 96;
 
 const TRACE_NOT_FOUND: &str = "trace not found";
 
-/// What every answer is wrapped in.
+/// The envelope of every answer.
 #[derive(Debug, Serialize)]
 pub(super) struct Envelope<D> {
     data: D,
@@ -58,7 +58,8 @@ impl EnvelopeError {
 }
 
 impl<D> Envelope<D> {
-    /// `data`, of which there are `total`: Jaeger counts lists of names, and no others.
+    /// An answer with `data`. Jaeger says how many there are (`total`) for lists of names only;
+    /// else it says 0.
     pub(super) fn new(data: D, total: usize) -> Self {
         Self { data, total, limit: 0, offset: 0, errors: None }
     }
@@ -195,7 +196,7 @@ pub(super) async fn trace(
 ) -> HttpResponse {
     let trace = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let ids = [trace_id::in_path(&id)?];
-        // The times are only checked: all of a trace is in memory, whenever it was.
+        // The times are checked and not needed: the whole trace is in memory.
         params.moment("start", 1_000)?;
         params.moment("end", 1_000)?;
         let is_raw = params.flag("raw")?;
@@ -266,13 +267,13 @@ fn calls(store: &SharedStore, start: u64, end: u64) -> BTreeMap<(Name, Name), u6
     calls
 }
 
-/// `GET /api/metrics/*`: a Jaeger without a store of metrics has none to answer with.
+/// `GET /api/metrics/*`: the answer of a Jaeger without a metrics backend, in its words.
 pub(super) async fn metrics() -> HttpResponse {
     let message = "trace metrics are currently disabled - no metrics backend configured";
     error(&Failure::new(StatusCode::NOT_IMPLEMENTED, message))
 }
 
-/// `POST /api/archive/{id}`: as a Jaeger answers that has no storage for an archive.
+/// `POST /api/archive/{id}`: the answer of a Jaeger without storage for an archive, in its words.
 pub(super) async fn archive(id: Path<String>) -> HttpResponse {
     let message = "archive span storage was not configured";
     error(&match trace_id::in_path(&id) {

@@ -1,5 +1,5 @@
-//! A trace as Jaeger's older pages and Grafana read it: a thin view of the adjusted trace, written
-//! span by span. What that form has no field for becomes a tag, as Jaeger's own translator does it.
+//! A trace as Jaeger's older pages and Grafana read it: a view of the adjusted trace, written span
+//! by span. What this form has no field for becomes a tag, as in Jaeger's own translator.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::store::model::{
 /// An element of `data`.
 pub(super) struct LegacyTrace(pub(super) AdjustedTrace);
 
-/// A trace id: 64 bits alone when the others are zero.
+/// A trace id, without its upper 64 bits when they are zero.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShortId(pub(super) TraceId);
 
@@ -39,7 +39,7 @@ impl Serialize for LegacyTrace {
             trace_id: Text<ShortId>,
             spans: L,
             processes: M,
-            /// Never anything: Jaeger keeps the field.
+            /// Always null. Jaeger has the field.
             warnings: Option<()>,
         }
         let id = self.0.trace.id;
@@ -62,10 +62,10 @@ impl Serialize for LegacyTrace {
     }
 }
 
-/// The different resources of a trace's spans, which this form calls processes.
+/// The distinct resources of a trace's spans. This form calls them processes.
 struct Processes<'a> {
     distinct: Vec<&'a Resource>,
-    /// For each span the place of its own among them.
+    /// For each span the index of its resource in `distinct`.
     of_spans: Vec<u32>,
 }
 
@@ -169,7 +169,8 @@ struct Reference {
     span_id: Text<SpanId>,
 }
 
-/// The parent first; a link to the parent only says what kind of parent it is.
+/// The parent comes first. A link to the parent is no reference of its own: it tells the type of
+/// the parent's.
 fn references(trace: TraceId, span: &AdjustedSpan) -> impl Iterator<Item = Reference> {
     let reference = |ref_type, trace, span| Reference {
         ref_type,
@@ -243,7 +244,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// A span's attributes, and what else this form has as tags.
+/// A span's attributes, and tags for what this form has no fields for.
 struct SpanTags<'a>(&'a AdjustedSpan);
 
 impl Serialize for SpanTags<'_> {

@@ -1,8 +1,8 @@
 //! `POST /api/transform`: OTLP's JSON in, Jaeger's JSON out, and nothing kept. Jaeger's page sends
 //! the files to it that it is given.
 //!
-//! The traces are made and answered by the thread of the answer and never reach the store. What they
-//! take counts against what all readers may hold together, and is reserved before it is taken.
+//! The traces are made and answered by the thread of the answer and never reach the store. What
+//! they take counts against what all readers may hold together, and is reserved before it is taken.
 
 use std::collections::HashMap;
 use std::mem::size_of;
@@ -36,7 +36,8 @@ const MOST_BYTES: usize = 24 << 20;
 
 /// What a span takes in its trace and in the adjusted trace that is written, in bytes.
 const SPAN_BYTES: usize = 2 * size_of::<Arc<Span>>() + AdjustedTrace::SPAN_BYTES;
-/// What a trace takes before its first span, twice as much while the lists of traces grow; in bytes.
+/// What a trace takes before its first span, twice as much while the lists of traces grow; in
+/// bytes.
 const TRACE_BYTES: usize = 2 * (size_of::<Trace>() + 4 * size_of::<(TraceId, usize)>());
 
 /// Answers a request.
@@ -76,8 +77,8 @@ fn write_transformed(answer: &mut Answer, otlp: Request) -> Result<(), Failure> 
     answer.json(&Envelope::new(data, 0).with_errors(errors.into_iter().collect()))
 }
 
-/// The traces of the spans, in the order of their coming. Unlike in the store, a span that came twice
-/// is there twice: the file says so. `held` is what the spans themselves take.
+/// The traces of the spans, in the order of their coming. Unlike in the store, a span that came
+/// twice is there twice: the file says so. `held` is what the spans themselves take.
 fn gather(
     spans: Vec<(TraceId, Arc<Span>)>,
     held: usize,

@@ -99,7 +99,7 @@ pub(super) async fn trace(
 ) -> HttpResponse {
     let trace = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let id = trace_id::in_path(&id)?;
-        // The times are only checked: all of a trace is in memory, whenever it was.
+        // The times are checked and not needed: the whole trace is in memory.
         params.timestamp("startTime")?;
         params.timestamp("endTime")?;
         let is_raw = params.flag("rawTraces")?;
@@ -259,7 +259,7 @@ fn search_filter(params: &Params) -> Result<Filter, ParamError> {
     if params.get("query.filter").is_some() {
         return Err(ParamError::other("query.filter is not supported: use the other parameters"));
     }
-    // That one is missing is told before that the other cannot be read.
+    // A parameter that is missing is reported before one that cannot be read.
     if params.get(MIN).is_none() || params.get(MAX).is_none() {
         return Err(ParamError::other(format!("{MIN} and {MAX} are required")));
     }

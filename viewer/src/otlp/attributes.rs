@@ -1,7 +1,7 @@
 //! Attributes and their values, of any of OTLP's types, cut to what the [limits] allow.
 //!
-//! Lists are read onto the ends of the reader's own, and taken from there when they are complete:
-//! so they are allocated once, in the size that they have.
+//! A list is read to the end of the reader's own list, and moved from there when it is complete. So
+//! it is allocated once, in its final size.
 
 use std::mem::size_of;
 
@@ -10,7 +10,8 @@ use super::message::{Field, Message, Reader, Source, Stopped, list, one};
 use crate::store::footprint::heap;
 use crate::store::model::{Attribute, Double, Name, Value};
 
-/// Reads an attribute of a list that begins at `first` of the reader's, unless that is full.
+/// Reads an attribute of the list that begins at `first` of the reader's attributes, unless the
+/// list is full.
 pub(super) fn attribute_from<'a, S: Source<'a>>(
     first: usize,
     value: S,
@@ -22,7 +23,7 @@ pub(super) fn attribute_from<'a, S: Source<'a>>(
     read_attribute(value, reader)
 }
 
-/// Reads an attribute to the end of the reader's.
+/// Reads an attribute to the end of the reader's attributes.
 pub(super) fn read_attribute<'a, S: Source<'a>>(
     value: S,
     reader: &mut Reader<'a>,
@@ -30,7 +31,7 @@ pub(super) fn read_attribute<'a, S: Source<'a>>(
     read_entry(value, &mut Nesting { depth: limits::DEPTH, values: limits::NESTED_VALUES }, reader)
 }
 
-/// How much deeper and longer one attribute's value may still get.
+/// How many more levels and values one attribute's value may have.
 struct Nesting {
     depth: usize,
     values: usize,

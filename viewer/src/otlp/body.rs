@@ -1,5 +1,5 @@
-//! Reads a request's body, from HTTP or gRPC. Memory is charged as the bytes come, not by the length
-//! that is announced, and a sender that is too slow is not waited for.
+//! Reads a request's body, from HTTP or gRPC. Memory is charged as the bytes come, not by the
+//! length that is announced, and a sender that is too slow is not waited for.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::failure::Failure;
 use crate::budget::Reservation;
 
-/// What a request takes beside its body while it waits.
+/// Bytes that a request takes beside its body while it waits.
 const REQUEST_BYTES: usize = 1024;
 /// The smallest memory that is taken for a body.
 const FIRST_BYTES: usize = 4 * 1024;
@@ -19,7 +19,7 @@ const FIRST_BYTES: usize = 4 * 1024;
 /// How fast a body has to come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// How long a sender is watched before it is judged.
+    /// The time over which the pace is measured.
     window: Duration,
     /// The bytes that have to come in that time, unless the body ends in it.
     window_bytes: usize,
@@ -27,14 +27,14 @@ pub(super) struct Pace {
     whole: Duration,
 }
 
-/// Of any sender: 16 KiB a second.
+/// The pace for every sender: 16 KiB a second.
 pub(super) const PACE: Pace = Pace {
     window: Duration::from_secs(5),
     window_bytes: 80 * 1024,
     whole: Duration::from_secs(30),
 };
 
-/// The whole body, at most `limit` bytes of it. What it takes is part of `reservation` afterwards.
+/// The whole body, at most `limit` bytes. Its memory is added to `reservation`.
 ///
 /// # Errors
 ///
@@ -87,7 +87,8 @@ fn append(
         return Err(Failure::TooLarge { limit });
     }
     if size > body.capacity() {
-        // Twice as much, so that a body is not copied for each of its chunks; or just as much.
+        // Twice as much if the budget has it, so that a body is not copied for each of its chunks;
+        // else just enough.
         let ample = size.max(2 * body.capacity()).max(FIRST_BYTES).min(limit);
         let mut capacities = [ample, size].into_iter();
         let capacity = capacities.find(|capacity| reservation.grow(capacity - body.capacity()));

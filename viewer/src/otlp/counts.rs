@@ -1,8 +1,8 @@
-//! Metrics and logs, of which only the number is wanted: nothing of them is kept.
+//! Metrics and logs, which are counted and not kept.
 
 use super::message::{Field, Message, Reader, Source, Stopped, list, one};
 
-/// The way from a request for metrics to its data points.
+/// The path from a request for metrics to its data points, field by field.
 pub(super) static DATA_POINTS: &[&[Field]] = &[
     &[list(1, "resourceMetrics")],
     &[list(2, "scopeMetrics")],
@@ -17,11 +17,11 @@ pub(super) static DATA_POINTS: &[&[Field]] = &[
     &[list(1, "dataPoints")],
 ];
 
-/// The way from a request for logs to its records.
+/// The path from a request for logs to its records.
 pub(super) static LOG_RECORDS: &[&[Field]] =
     &[&[list(1, "resourceLogs")], &[list(2, "scopeLogs")], &[list(2, "logRecords")]];
 
-/// Counts the messages at the end of a way through fields; of those themselves nothing is read.
+/// Counts the messages at the end of a path. Nothing of the messages themselves is read.
 pub(super) struct Counted<'c> {
     pub(super) way: &'static [&'static [Field]],
     pub(super) count: &'c mut u64,

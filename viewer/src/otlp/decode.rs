@@ -1,5 +1,5 @@
-//! From a request's body to the spans in it, within a bound on memory: what is decompressed and what is
-//! read count against one sum, before it is allocated.
+//! From a request's body to its spans, within a bound on memory: decompressed bytes and spans are
+//! charged to one sum before they are allocated.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -17,7 +17,7 @@ use super::{Compression, Encoding, Request, Signal, Taken, file, json, protobuf}
 use crate::store::model::{Span, TraceId};
 use crate::store::names::Names;
 
-/// Decompressed bytes that are made room for at a time.
+/// Bytes that are decompressed at a time.
 const DECOMPRESS_STEP: usize = 64 * 1024;
 
 /// The memory for decompressed bodies that is kept from one request to the next.
@@ -27,13 +27,13 @@ const KEPT_BYTES: usize = 1 << 20;
 /// recommends to take, and what its usual levels need.
 const ZSTD_WINDOW_BYTES: u64 = 8 << 20;
 
-/// What telling the traces of a file apart takes for each of its spans, in bytes.
+/// Bytes that listing the traces of a file takes for each of its spans.
 const TRACE_BYTES: usize = 4 * size_of::<TraceId>();
 
 /// Decodes one request at a time.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    /// What the spans share, those that are stored and those that are being read.
+    /// The names that spans share, both stored spans and those that are being read.
     pub(crate) names: Names,
     /// The bytes that one request may have when decompressed. A saved file may be larger: half of
     /// what one request may take in memory.
@@ -43,7 +43,7 @@ pub(crate) struct Decoder {
     decompressed: Vec<u8>,
 }
 
-/// What a request comes to.
+/// The result of decoding a request.
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
     pub(crate) spans: Vec<(TraceId, Arc<Span>)>,
@@ -113,7 +113,7 @@ impl Decoder {
 }
 
 impl Decoded {
-    /// Says which traces the spans are of, in the order of their coming.
+    /// Lists the traces of the spans, in the order in which they first occur.
     fn with_traces(mut self) -> Self {
         let mut seen = HashSet::new();
         let traces = self.spans.iter().map(|(trace, _)| *trace);

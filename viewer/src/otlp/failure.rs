@@ -8,7 +8,7 @@ use tonic::Code;
 /// Why a request was not taken.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
-    /// Not what OTLP prescribes. The sender must not try again.
+    /// The request is not OTLP. The sender must not try again.
     #[error("cannot decode the request: {0}")]
     Malformed(String),
     #[error(
@@ -39,7 +39,7 @@ pub(crate) enum Failure {
     /// The sender ended the body before its end.
     #[error("the body ended too early: {0}")]
     Broken(String),
-    /// It cannot keep up. The sender is to try again, later.
+    /// The viewer cannot keep up. The sender is to try again later.
     #[error("too much is waiting to be stored, try again in {RETRY_AFTER_SECONDS} s")]
     Overloaded,
 }

@@ -34,7 +34,8 @@ pub(super) fn read<'a>(
     let mut documents = serde_json::Deserializer::from_slice(body).into_iter::<&'a RawValue>();
     let mut index = 0;
     while let Some(document) = documents.next() {
-        let document = document.map_err(|error| malformed(&error, reader))?;
+        let document = document
+            .map_err(|error| malformed(&format_args!("it is not JSON: {error}"), reader))?;
         let is_alone = index == 0 && body[documents.byte_offset()..].trim_ascii().is_empty();
         let step = Step { fields: DOCUMENTS, number: 1, place: Place::At(index) };
         let step = (!is_alone).then_some(step);

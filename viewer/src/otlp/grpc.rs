@@ -1,9 +1,9 @@
 //! OTLP over gRPC: <https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>, on what
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md> lays down.
 //!
-//! It is spoken here and not by tonic, so that a body is read by the same code as over HTTP, within the
-//! same limits: tonic takes memory for the length that a message announces, and decompresses and
-//! decodes it before its memory can be charged.
+//! It is spoken here and not by tonic, so that a body is read by the same code as over HTTP, within
+//! the same limits: tonic takes memory for the length that a message announces, and decompresses
+//! and decodes it before its memory can be charged.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -103,7 +103,7 @@ fn is_compressed(body: &[u8]) -> Result<bool, Failure> {
     }
 }
 
-/// The error; the one that a sender is to repeat says when.
+/// The error as a gRPC status. If the sender is to try again, it says when.
 fn status(failure: &Failure) -> Status {
     match failure.grpc_code() {
         Code::Unavailable => Status::with_error_details(

@@ -33,7 +33,7 @@ async fn export(
     receiver: Data<Receiver>,
 ) -> HttpResponse {
     receiver.count(signal);
-    // What cannot be read as either is told in JSON.
+    // A request in neither encoding is answered in JSON.
     let encoding = encoding(&request);
     let answer_in = encoding.as_ref().map_or(Encoding::Json, |&encoding| encoding);
     let taken = match encoding {

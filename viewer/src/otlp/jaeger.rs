@@ -784,7 +784,8 @@ impl Message for Tag {
     }
 }
 
-/// The value of a tag of that type, or what was expected. Numbers that JSON cannot hold are strings.
+/// The value of a tag of that type, or what was expected. Numbers that JSON cannot hold are
+/// strings.
 fn typed(
     value: Value,
     value_type: TagType,

@@ -1,7 +1,7 @@
 //! Requests in JSON: protobuf's mapping, <https://protobuf.dev/programming-guides/json/>, with the
 //! exceptions that OTLP makes, <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>.
 //!
-//! What the mapping lets a sender choose is all taken: numbers as numbers or as strings, names of
+//! Every choice that the mapping gives a sender is read: numbers as numbers or as strings, names of
 //! fields as in the `.proto` file or in camel case, enumerations by name or number, `null` for a
 //! field that is not there, bytes in either alphabet of base64.
 
@@ -94,7 +94,7 @@ impl fmt::Display for Found<'_> {
     }
 }
 
-/// As much of a stranger's text as fits a message.
+/// The beginning of a text, as much as fits an error message.
 pub(super) fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(40)]
 }
@@ -116,7 +116,7 @@ impl Found<'_> {
 }
 
 fn whole(number: f64) -> Option<i128> {
-    // The conversion saturates, past all that a field can hold.
+    // The conversion saturates at a number that no field can hold.
     (number.is_finite() && number.fract() == 0.0).then_some(number as i128)
 }
 
@@ -219,7 +219,8 @@ impl<'a, D: Deserializer<'a>> Source<'a> for Value<'a, D> {
     }
 
     fn double(self, reader: &mut Reader<'a>) -> Result<f64, Stopped> {
-        // As it is written: serde_json by itself reads some numbers one digit off.
+        // It is parsed from its text, because serde_json reads some numbers wrong in the last
+        // digit.
         let raw: &'a RawValue = match serde::Deserialize::deserialize(self.json) {
             Ok(raw) => raw,
             Err(error) => return Err(stopped(&error, reader)),
@@ -307,7 +308,7 @@ fn finite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// What is done with a value, by what it turns out to be.
+/// Takes a value by its type in JSON.
 trait Taking<'a>: Sized {
     type Value;
 
@@ -325,7 +326,7 @@ trait Taking<'a>: Sized {
     }
 }
 
-/// The way from serde to [`Taking`].
+/// A serde visitor that hands what it finds to a [`Taking`].
 struct Any<T>(T);
 
 impl<'a, T: Taking<'a>> Visitor<'a> for Any<T> {
@@ -434,7 +435,7 @@ impl<M: Message> Visitor<'_> for Known<'_, M> {
     }
 }
 
-/// Hands a field's value to its message; a list's element by element.
+/// Hands a field's value to its message. A list is handed over element by element.
 struct FieldValue<'m, 'a, M> {
     message: &'m mut M,
     reader: &'m mut Reader<'a>,

@@ -1,5 +1,6 @@
-//! How much of one span is kept. A stranger's span may be as large as its request: what goes past
-//! these limits is cut, counted on the span (`cut`) and in the statistics, and the span is kept.
+//! How much of one span is kept. A span may be as large as a whole request. What is beyond these
+//! limits is cut, and counted on the span (`cut`) and in the statistics; the rest of the span is
+//! kept.
 //!
 //! The numbers leave room above the limits of OpenTelemetry SDKs (128 attributes, events and
 //! links a span by default).

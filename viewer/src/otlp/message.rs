@@ -1,7 +1,7 @@
 //! Reads OTLP's messages, from protobuf and from JSON by the same code. A [`Message`] says which
 //! fields it has and takes their values one after another, in the order in which they were sent;
-//! protobuf and JSON are each a [`Source`] of values. So a request means the same in both forms, and
-//! no tree of it is built first.
+//! protobuf and JSON are each a [`Source`] of values. So a request means the same in both forms,
+//! and no tree of it is built first.
 //!
 //! ```text
 //! body ─▶ protobuf or JSON ─ field 5, a Source ─▶ SpanFields::field ─ name() ─▶ SpanFields.name
@@ -38,8 +38,8 @@ pub(super) const fn list(number: u32, name: &'static str) -> Field {
 }
 
 impl Field {
-    /// Whether JSON may call the field `name`: as in camel case, `traceState`, or as in the `.proto`
-    /// file, `trace_state`.
+    /// Whether JSON may call the field `name`: as in camel case, `traceState`, or as in the
+    /// `.proto` file, `trace_state`.
     pub(super) fn has_name(&self, name: &str) -> bool {
         self.name == name || is_snake_case_of(name, self.name)
     }
@@ -103,7 +103,8 @@ pub(super) trait Source<'a>: Sized {
     /// The number of an enumeration's value, which JSON may name.
     fn enumeration(self, names: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped>;
     /// A value that says by itself whether it is a string, a number or a truth value. Only JSON has
-    /// such values; in protobuf the field tells the type. Of a string at most `most` bytes are taken.
+    /// such values; in protobuf the field tells the type. Of a string at most `most` bytes are
+    /// taken.
     fn any(self, most: usize, reader: &mut Reader<'a>) -> Result<Value, Stopped>;
     fn skip(self, reader: &mut Reader<'a>) -> Result<(), Stopped>;
     /// Where the value is in its message.

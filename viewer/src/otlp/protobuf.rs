@@ -45,7 +45,7 @@ fn fields<'a, M: Message>(
                     message.field(number, Value { content, step }, reader)?;
                 }
             }
-            // What comes after it in this message cannot be told apart any more.
+            // After such an error it is not known where the next field begins.
             Err(error) => {
                 reader.note_fault(None, format_args!("{error}"));
                 return Ok(());
@@ -97,7 +97,7 @@ enum Content<'a> {
     Fixed64(u64),
     Fixed32(u32),
     Bytes(&'a [u8]),
-    /// Nothing in OTLP is one.
+    /// OTLP has none.
     Group,
 }
 
@@ -174,7 +174,7 @@ impl<'a> Source<'a> for Value<'a> {
     }
 
     fn uint32(self, reader: &mut Reader<'a>) -> Result<u32, Stopped> {
-        // Protobuf cuts what is longer than the type.
+        // Protobuf cuts off the upper bits of a longer number.
         Ok(self.varint(reader) as u32)
     }
 

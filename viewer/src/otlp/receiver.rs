@@ -1,4 +1,4 @@
-//! What HTTP and gRPC share: from a request's body to its answer, with everything counted.
+//! What HTTP and gRPC share: handing a request to the store's writer, counting it, and its answer.
 
 use std::sync::Arc;
 

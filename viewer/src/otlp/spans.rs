@@ -1,8 +1,8 @@
 //! An `ExportTraceServiceRequest`, read straight into the spans that the store keeps.
 //!
 //! A request is a tree: resources have scopes, scopes have spans, and senders may write the fields
-//! of a message in any order. So a span is made with what is known of its resource and scope when it
-//! comes, and [`finish`](ResourceSpans::finish) gives it the rest:
+//! of a message in any order. So a span is made with what is known of its resource and scope when
+//! it comes, and [`finish`](ResourceSpans::finish) gives it the rest:
 //!
 //! ```text
 //! Spans                       the request: the spans accepted, and how many were rejected, and why
@@ -11,9 +11,9 @@
 //!        └ SpanFields         one span
 //! ```
 //!
-//! A span that cannot be read, or whose ids are not valid, is rejected, and the others are kept: the
-//! sender is told by a partial success. A resource or a scope that cannot be read takes all of its
-//! spans with it.
+//! A span that cannot be read, or whose ids are not valid, is rejected, and the others are kept:
+//! the sender is told by a partial success. A resource or a scope that cannot be read takes all of
+//! its spans with it.
 
 use std::mem::{replace, take};
 use std::sync::Arc;
@@ -107,8 +107,8 @@ impl Message for Spans {
     }
 }
 
-/// What the spans of a resource and those of a scope have in common: what is wrong with the resource
-/// or scope itself, or was cut from it, is true of all of them.
+/// What the spans of a resource and those of a scope have in common: what is wrong with the
+/// resource or scope itself, or was cut from it, is true of all of them.
 pub(super) struct Group<'s> {
     pub(super) spans: &'s mut Spans,
     /// Where in the request's spans those of the group begin.

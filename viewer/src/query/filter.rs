@@ -7,7 +7,8 @@ use crate::ingest::SharedStore;
 use crate::store::model::{Span, TraceId};
 use crate::store::trace::Trace;
 
-/// Traces that are looked at under one lock and kept from being let go meanwhile.
+/// How many traces a search takes out of the store under one lock. While it has them, they cannot
+/// be let go.
 const AT_ONCE: usize = 256;
 
 /// What a search takes for each trace held, in bytes.
@@ -36,7 +37,7 @@ impl Filter {
         self.may_match(trace) && trace.spans.iter().any(|span| self.matches_span(span))
     }
 
-    /// What the trace's totals tell, before any span is looked at.
+    /// Whether it may be found, going by the trace's totals only.
     fn may_match(&self, trace: &Trace) -> bool {
         self.service.as_deref().is_none_or(|service| trace.has_service(service))
             && self.start_max.is_none_or(|latest| trace.start <= latest)
@@ -57,8 +58,8 @@ impl Filter {
     }
 }
 
-/// All traces held, those that came last first. Only a few are taken out of the store at a time, so
-/// that a search keeps next to nothing from being let go, and holds no lock while it looks.
+/// All traces held, those that came last first. They are taken out of the store a few at a time, so
+/// that a search holds no lock while it looks at them and delays the letting go of only a few.
 pub(crate) fn newest_first(store: &SharedStore) -> impl Iterator<Item = Arc<Trace>> {
     let ids: Vec<TraceId> = store.read().newest_first().map(|trace| trace.id).collect();
     let mut rest = ids.into_iter();

@@ -32,7 +32,7 @@ impl Tag {
     /// attribute of the span, its scope, its resource, an event or a link.
     pub(crate) fn matches(&self, span: &Span) -> bool {
         match self.key.as_str() {
-            // A status that was not set is neither an error nor none.
+            // A status that was not set matches neither true nor false.
             "error" => match truth(&self.value) {
                 Some(true) => span.status == Status::Error,
                 Some(false) => span.status == Status::Ok,
@@ -66,7 +66,8 @@ impl Tag {
     }
 }
 
-/// The tags in `text`, in the order in which their keys first occur; of one key the last value holds.
+/// The tags in `text`, in the order in which their keys first occur; of one key the last value
+/// holds.
 ///
 /// # Errors
 ///
@@ -129,7 +130,7 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(pairs)
 }
 
-/// The value of `key`, of which the sign stands before `text`, and what comes after it.
+/// The value of `key` at the start of `text`, which follows the `=`, and the text after it.
 fn value<'a>(key: &str, text: &'a str) -> Result<(String, &'a str), String> {
     let start = text.trim_start();
     let (value, after) = word(start, false)?;
@@ -141,7 +142,7 @@ fn value<'a>(key: &str, text: &'a str) -> Result<(String, &'a str), String> {
     Ok((value, after))
 }
 
-/// The text at the start of `text`, and what comes after it.
+/// The word at the start of `text`, quoted or not, and the text after it.
 fn word(text: &str, is_key: bool) -> Result<(String, &str), String> {
     let Some(quoted) = text.strip_prefix('"') else {
         let ends = |c: char| c.is_whitespace() || c == '"' || is_key && c == '=';

@@ -1,4 +1,4 @@
-//! The server of OTLP over gRPC, on a thread of its own, and the care for its connections.
+//! The server of OTLP over gRPC, on a thread of its own, and the bounds on its connections.
 //!
 //! gRPC's clients keep a connection for good, so it needs bounds that HTTP/1 does not: how many
 //! there may be, how many calls each may have open, and how long one may be idle. When there is no
@@ -89,7 +89,8 @@ async fn accept(listener: &tokio::net::TcpListener, server: &Arc<Server>) {
                 let server = Arc::clone(server);
                 tokio::spawn(serve(stream, peer.ip(), server, place));
             }
-            // Out of descriptors, most likely: trying again at once would only burn the processor.
+            // Most likely the process is out of descriptors, and trying again at once would fail
+            // again.
             Err(error) => {
                 tracing::debug!("cannot accept a connection for OTLP over gRPC: {error}");
                 server.crowded.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! How much memory a value takes: what the bound on bytes counts in.
+//! How much memory a value takes. The bound on bytes is counted with it.
 
 use std::mem::size_of;
 

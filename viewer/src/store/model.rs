@@ -192,7 +192,8 @@ pub(crate) struct Link {
     pub(crate) dropped_attributes: u32,
 }
 
-/// What most spans do not have. It is kept apart, so that a span without it takes one pointer for it.
+/// What most spans do not have. It is kept apart, so that a span without it takes one pointer for
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extra {
     pub(crate) status_message: Box<str>,

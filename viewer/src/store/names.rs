@@ -2,9 +2,9 @@
 //! scopes. Each of these is kept once, and so a span takes a fraction of its size on the wire.
 //!
 //! A value goes with the last span that has it. A span that is let go is given back with
-//! [`release_span`](Names::release_span), which forgets the values that only this span had. So names
-//! take memory for held spans only, and a sender of ever new names cannot fill it with old ones. If a
-//! reader still has the span, its names stay until the next [`sweep`](Names::sweep).
+//! [`release_span`](Names::release_span), which forgets the values that only this span had. So
+//! names take memory for held spans only, and a sender of ever new names cannot fill it with old
+//! ones. If a reader still has the span, its names stay until the next [`sweep`](Names::sweep).
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -101,7 +101,7 @@ impl Names {
 
     /// Lets go of a span.
     pub(crate) fn release_span(&mut self, span: Arc<Span>) {
-        // A reader that has it too lets its names wait for the next sweep.
+        // If a reader has it too, its names go at the next sweep.
         let Some(span) = Arc::into_inner(span) else { return };
         self.release(span.name);
         self.release_attributes(span.attributes);
@@ -152,7 +152,7 @@ impl Names {
         }
     }
 
-    /// Whether so much has come since the last sweep that another one may be worth its time.
+    /// Whether the names have grown so much since the last sweep that another one may pay.
     pub(crate) fn may_be_swept(&self) -> bool {
         self.bytes > 2 * self.swept_bytes + SWEEP_BYTES
     }

@@ -12,8 +12,8 @@ use super::model::{Kind, Name, Span, SpanId, TraceId};
 /// The spans that one trace may hold: past that, a trace that never ends would push out all others.
 pub(crate) const SPANS: usize = 50_000;
 
-/// A trace as far as it has come. Readers share it, and it is copied when a span is added while one of
-/// them has it. So a reader sees one state and needs no lock.
+/// A trace as far as it has come. Readers share it, and it is copied when a span is added while one
+/// of them has it. So a reader sees one state and needs no lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     pub(crate) id: TraceId,
@@ -55,7 +55,7 @@ pub(crate) enum Added {
     Overflow,
 }
 
-/// What tables that double when they are full take for each thing in them, at most.
+/// A table that doubles when it is full has at most this many places for each entry.
 const ROOM: usize = 2;
 /// What a place in a hash map takes beside the entry.
 const HASH_BYTES: usize = 1;
@@ -68,7 +68,7 @@ const EMPTY_BYTES: usize = heap(ARC_COUNTS + size_of::<Trace>())
 const SERVICE_BYTES: usize = size_of::<(Name, ServiceTotal)>() + HASH_BYTES;
 /// A place in a trace's map of spans.
 const POSITION_BYTES: usize = size_of::<((SpanId, Kind), u32)>() + HASH_BYTES;
-/// The spans up to which a trace needs no map of them: looking through so few takes no longer.
+/// Up to this many spans a trace has no map of them: searching so few takes no longer.
 const FEW: usize = 16;
 /// The kinds, the likeliest first.
 const KINDS: [Kind; 6] =
@@ -169,8 +169,8 @@ impl Trace {
         self.bytes += ROOM * POSITION_BYTES;
     }
 
-    /// Puts `span` where an earlier report of it is. The times are only ever widened: a later
-    /// report is a longer one.
+    /// Puts `span` in the place of an earlier report of it. The trace's times are only widened,
+    /// because a later report of a span is a longer one.
     fn replace(&mut self, position: u32, span: Arc<Span>) -> Added {
         let held = &mut self.spans[position as usize];
         if *held == span {

@@ -1,6 +1,6 @@
-//! The page in real browsers, headless: each of these tests runs in Chromium, and [`in_firefox`] runs
-//! them all once more in Firefox. Where a browser is not installed they say so and pass, except in
-//! CI. A single one in Firefox:
+//! The page in real browsers, headless: each of these tests runs in Chromium, and [`in_firefox`]
+//! runs them all once more in Firefox. Where a browser is not installed they say so and pass,
+//! except in CI. A single one in Firefox:
 //!
 //! ```sh
 //! VIEWER_TEST_BROWSER=firefox cargo test -p viewer --test it browser::links

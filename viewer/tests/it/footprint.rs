@@ -1,5 +1,5 @@
-//! The memory that the process takes, against what the viewer counts: the bound on bytes holds only if
-//! the count is right.
+//! The memory that the process takes, against what the viewer counts: the bound on bytes holds only
+//! if the count is right.
 
 use std::io::Write;
 

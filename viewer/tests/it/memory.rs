@@ -1,4 +1,5 @@
-//! The bounds of what is held: the oldest traces go first and go whole, in whatever order spans come.
+//! The bounds of what is held: the oldest traces go first and go whole, in whatever order spans
+//! come.
 
 use serde_json::{Value as Json, json};
 use viewer::Config;

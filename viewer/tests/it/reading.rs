@@ -1,5 +1,5 @@
-//! Reading: however large a trace is, however many read it, and also when they stop reading, the viewer
-//! holds little memory for them and goes on to serve others.
+//! Reading: however large a trace is, however many read it, and also when they stop reading, the
+//! viewer holds little memory for them and goes on to serve others.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

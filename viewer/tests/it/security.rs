@@ -1,5 +1,5 @@
-//! Hostile senders: what they send cannot crash the viewer or make it grow, and it is never more than
-//! text in a browser.
+//! Hostile senders: what they send cannot crash the viewer or make it grow, and it is never more
+//! than text in a browser.
 
 mod fuzz;
 mod limits;

@@ -1,5 +1,5 @@
-//! Traces as files: down in OTLP's JSON and Jaeger's, up in either, and Jaeger's own way to turn one
-//! into the other.
+//! Traces as files: down in OTLP's JSON and Jaeger's, up in either, and Jaeger's own way to turn
+//! one into the other.
 
 mod refused;
 mod transform;

@@ -83,7 +83,10 @@ fn a_file_that_cannot_be_read_says_why_and_the_page_goes_on() {
     let Some((_backend, browser)) = open_page() else { return };
 
     drop_file(&browser, "notes.txt", "milk, eggs");
-    browser.expect(SAID, "notes.txt: cannot read the file: expected value at line 1 column 1");
+    browser.expect(
+        SAID,
+        "notes.txt: cannot read the file: it is not JSON: expected value at line 1 column 1",
+    );
     browser.expect("return document.querySelector('.uploaded p').className", "notice");
 
     browser.click(".uploaded button");
@@ -98,7 +101,7 @@ fn a_file_can_be_chosen_by_keyboard_alone() {
     // The browser's dialog is no part of the page: it is enough that the page asks for it.
     browser.run(
         "window.asked = 0; HTMLInputElement.prototype.click = () => { window.asked += 1; };
-        [...document.querySelectorAll('button')].find((button) => button.textContent === 'Load').focus()",
+        [...document.querySelectorAll('button')].find((button) => button.textContent === 'Load file').focus()",
     );
 
     browser.press(Key::Enter);

@@ -1,4 +1,5 @@
-//! The waterfall: the whole tree, its order, its waits, its lanes; and that a long trace stays quick.
+//! The waterfall: the whole tree, its order, its waits, its lanes; and that a long trace stays
+//! quick.
 
 use super::{open_page, open_shop};
 use crate::support::spans::{Trace, of_service, request};

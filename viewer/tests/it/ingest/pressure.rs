@@ -1,5 +1,5 @@
-//! More requests than can be stored, and requests that come too slowly: their senders are told to wait,
-//! what is refused is counted, and one sender cannot keep the others out.
+//! More requests than can be stored, and requests that come too slowly: their senders are told to
+//! wait, what is refused is counted, and one sender cannot keep the others out.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};

@@ -1,4 +1,5 @@
-//! Random bytes, and requests that are random in every field: each is answered, and the viewer goes on.
+//! Random bytes, and requests that are random in every field: each is answered, and the viewer goes
+//! on.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;

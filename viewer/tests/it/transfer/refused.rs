@@ -15,7 +15,7 @@ fn what_is_no_file_of_traces_is_refused_and_named() {
     for (file, message) in [
         ("", "the file is empty"),
         (" \n", "the file is empty"),
-        ("traces", "expected ident at line 1 column 3"),
+        ("traces", "it is not JSON: expected ident at line 1 column 3"),
         ("{}", "expected an object with resourceSpans (OTLP) or data (Jaeger)"),
         ("7", "expected an object with resourceSpans (OTLP) or data (Jaeger)"),
         (
@@ -26,7 +26,10 @@ fn what_is_no_file_of_traces_is_refused_and_named() {
             &format!("[{otlp},[]]"),
             "document[1]: expected an object with resourceSpans (OTLP) or data (Jaeger)",
         ),
-        (&format!("{otlp}\n{{\"resourceSpans\":["), "EOF while parsing a list at line 2 column 18"),
+        (
+            &format!("{otlp}\n{{\"resourceSpans\":["),
+            "it is not JSON: EOF while parsing a list at line 2 column 18",
+        ),
         ("{\"data\":7}", "data: expected a list, found 7"),
         ("{\"resourceSpans\":{}}", "resourceSpans: expected a list, found an object"),
     ] {

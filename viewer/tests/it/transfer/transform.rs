@@ -1,4 +1,5 @@
-//! What Jaeger's page asks for besides queries: OTLP turned into Jaeger's JSON, metrics, an archive.
+//! What Jaeger's page asks for besides queries: OTLP turned into Jaeger's JSON, metrics, an
+//! archive.
 
 use serde_json::{Value as Json, json};
 
