@@ -50,9 +50,9 @@
 //! assert_eq!(SpanTree::new(lost).render(), "lost INTERNAL\n");
 //! ```
 //!
-//! If the code under test marks its spans with an attribute, [`Recorder::traces_with`] has all traces
-//! in which a span is marked. [`SpanTree::baggage`] prints the baggage with which each span started,
-//! which shows where it was lost.
+//! If the code under test marks its spans with an attribute, [`Recorder::traces_with`] has all
+//! traces in which a span is marked. [`SpanTree::baggage`] prints the baggage with which each span
+//! started, which shows where it was lost.
 
 /// The SDK that this feature was built with.
 #[cfg(not(feature = "testing_0_32"))]

@@ -7,9 +7,11 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use crate::answer::{Answer, Failure};
+use crate::ingest::SharedStore;
 use crate::query::duration;
 use crate::render;
-use crate::store::model::{Kind, Resource, Span, SpanId, Value, find};
+use crate::store::model::{Kind, Resource, Span, SpanId, TraceId, Value, find};
 use crate::store::trace::Trace;
 
 /// A trace's spans, adjusted.
@@ -172,6 +174,47 @@ impl AdjustedTrace {
                 waiting.push((child as usize, skew, if shows { skew } else { 0 }));
             }
         }
+    }
+}
+
+/// Traces that are adjusted one after the other, each when it is written.
+#[derive(Debug)]
+pub(crate) struct AdjustedTraces<'a> {
+    store: &'a SharedStore,
+    ids: &'a [TraceId],
+    adjust: fn(Arc<Trace>) -> AdjustedTrace,
+}
+
+impl<'a> AdjustedTraces<'a> {
+    /// Those of the traces with these ids that are held.
+    pub(crate) fn new(
+        store: &'a SharedStore,
+        ids: &'a [TraceId],
+        adjust: fn(Arc<Trace>) -> AdjustedTrace,
+    ) -> Self {
+        Self { store, ids, adjust }
+    }
+
+    /// Reserves the memory that writing the largest of them needs. Returns whether any is held.
+    ///
+    /// # Errors
+    ///
+    /// 503, when all readers together would hold more than they may.
+    pub(crate) fn hold(&self, answer: &mut Answer) -> Result<bool, Failure> {
+        let spans = {
+            let store = self.store.read();
+            self.ids.iter().filter_map(|id| Some(store.trace(*id)?.spans.len())).max()
+        };
+        answer.hold(size_of_val(self.ids) + spans.unwrap_or(0) * AdjustedTrace::SPAN_BYTES)?;
+        Ok(spans.is_some())
+    }
+
+    /// The traces, as far as they are still held.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = AdjustedTrace> {
+        self.ids.iter().filter_map(|&id| {
+            let trace = self.store.read().trace(id).cloned()?;
+            Some((self.adjust)(trace))
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `GET /viewer/api/traces?…` | the [summaries](summary) of the traces that a search finds: `{"traces":[…],"total":57,"limit":20}` |
 //! | `GET /viewer/api/traces/{id}` | one trace: what its page says above the spans, and as `resourceSpans` [the spans in OTLP's JSON](crate::otlp_json), links in both directions |
 //! | `GET /viewer/api/traces/{id}/otlp` | [the same trace as a file](transfer): `{"resourceSpans":[…]}` and nothing that OTLP does not have |
+//! | `GET /viewer/api/otlp?traceID=…` | several traces as such a file |
 //! | `POST /viewer/api/upload` | takes [a file of traces](transfer) and says what came of it: `{"trace_count":2,"span_count":17,"trace_ids":[…],"rejected":0}` |
 //! | `GET /viewer/api/live?…` | [server-sent events](live): `hello`, `traces` with the summaries of traces that changed, `stats` every second |
 //! | `GET /viewer/api/graph?window=60` | the [actor graph](mod@graph) of the last seconds |
@@ -84,6 +85,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/viewer/api/traces", get().to(search))
         .route("/viewer/api/traces/{id}", get().to(trace))
         .route("/viewer/api/traces/{id}/otlp", get().to(transfer::download))
+        .route("/viewer/api/otlp", get().to(transfer::download_all))
         .route("/viewer/api/live", get().to(live::subscribe))
         .route("/viewer/api/graph", get().to(graph))
         .route("/viewer/api/services", get().to(services))

@@ -26,6 +26,8 @@ mod legacy_json;
 mod transform;
 mod v3;
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
@@ -35,7 +37,8 @@ use serde::Serialize;
 use crate::adjusted::AdjustedTrace;
 use crate::answer::{Answer, Failure};
 use crate::ingest::SharedStore;
-use crate::store::model::{Kind, Name, TraceId};
+use crate::store::model::{Kind, Name};
+use crate::store::trace::Trace;
 
 /// The routes.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -122,29 +125,7 @@ fn operations_of(
     Ok(wanted)
 }
 
-/// Reserves the memory that writing the largest of these traces needs. Returns whether any of them
-/// is held.
-fn hold_largest(
-    answer: &mut Answer,
-    store: &SharedStore,
-    ids: &[TraceId],
-) -> Result<bool, Failure> {
-    let spans = {
-        let store = store.read();
-        ids.iter().filter_map(|id| Some(store.trace(*id)?.spans.len())).max()
-    };
-    answer.hold(size_of_val(ids) + spans.unwrap_or(0) * AdjustedTrace::SPAN_BYTES)?;
-    Ok(spans.is_some())
-}
-
-/// Those of these traces that are held, one by one: as they came with `is_raw`, or else adjusted.
-fn adjusted<'a>(
-    store: &'a SharedStore,
-    ids: &'a [TraceId],
-    is_raw: bool,
-) -> impl Iterator<Item = AdjustedTrace> {
-    ids.iter().filter_map(move |&id| {
-        let trace = store.read().trace(id).cloned()?;
-        Some(if is_raw { AdjustedTrace::raw(trace) } else { AdjustedTrace::as_in_jaeger(trace) })
-    })
+/// How traces are adjusted for Jaeger's API: only as far as they must be with `is_raw`.
+fn adjusting(is_raw: bool) -> fn(Arc<Trace>) -> AdjustedTrace {
+    if is_raw { AdjustedTrace::raw } else { AdjustedTrace::as_in_jaeger }
 }

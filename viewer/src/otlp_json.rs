@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use crate::adjusted::{AdjustedSpan, AdjustedTrace};
+use crate::adjusted::{AdjustedSpan, AdjustedTrace, AdjustedTraces};
 use crate::ingest::SharedStore;
 use crate::render::{List, Text, base64, is_default, not_finite};
 use crate::store::backlinks::Place;
@@ -29,6 +29,32 @@ const REMARKS: &str = "@jaeger@warnings";
 /// What the page wants to know of a span at the other end of a link: whether anybody waits for it,
 /// and whether it is a batch.
 const TOLD_ELSEWHERE: [&str; 2] = ["actix.message.kind", "actix.batch.message_count"];
+
+/// The spans of several traces: `{"resourceSpans":[…]}`.
+#[derive(Debug)]
+pub(crate) struct TracesData<'a>(pub(crate) AdjustedTraces<'a>);
+
+impl Serialize for TracesData<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut data = serializer.serialize_map(Some(1))?;
+        data.serialize_entry("resourceSpans", &AllResourceSpans(&self.0))?;
+        data.end()
+    }
+}
+
+struct AllResourceSpans<'a>(&'a AdjustedTraces<'a>);
+
+impl Serialize for AllResourceSpans<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for trace in self.0.iter() {
+            for group in resource_spans(&trace, None) {
+                list.serialize_element(&group)?;
+            }
+        }
+        list.end()
+    }
+}
 
 /// The elements of `resourceSpans` for a trace, grouped as its spans came. With `linked`, the store
 /// that knows the other ends of links, they have what only the page gets.

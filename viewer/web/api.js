@@ -38,6 +38,7 @@ export const uploadTraces = (file, isGzip) =>
 
 /** Where a trace is as a file: in OTLP's JSON, and in Jaeger's, as it came. */
 export const otlpFile = (id) => `${BASE}/traces/${encodeURIComponent(id)}/otlp`;
+export const otlpFiles = (ids) => `${BASE}/otlp?${new URLSearchParams(ids.map((id) => ['traceID', id]))}`;
 export const jaegerFile = (id) => `/api/traces/${encodeURIComponent(id)}?raw=true`;
 
 /** Nodes and edges of the last `window` seconds. */

@@ -6,7 +6,7 @@ import { age, count, dateTime, duration, plural } from './format.js';
 import { announce, el, icon, perFrame, series, setStyle, svg, tracePath } from './lib.js';
 import { filterOf, searchForm } from './search.js';
 import { setKeys } from './shell.js';
-import { uploads } from './transfer.js';
+import { downloadAll, uploads } from './transfer.js';
 
 let lastOpened = null;
 let lastPath = '/';
@@ -43,6 +43,7 @@ class List {
       onclick: () => this.showNew(),
     });
     this.uploads = uploads(() => this.search());
+    this.download = downloadAll(() => [...this.rows.keys()]);
     this.scatter = scatter((trace) => this.open(trace.trace_id));
     this.body = el('div', { role: 'rowgroup', class: 'rows' });
     this.scroller = el(
@@ -65,7 +66,15 @@ class List {
       el('h1', { class: 'sr-only' }, 'Traces'),
       this.form,
       this.problem,
-      el('div', { class: 'headline' }, this.summary, this.newButton, this.uploads.button, this.liveButton),
+      el(
+        'div',
+        { class: 'headline' },
+        this.summary,
+        this.newButton,
+        this.uploads.button,
+        this.download,
+        this.liveButton,
+      ),
       this.uploads.result,
       this.scatter.node,
       this.scroller,

@@ -1,9 +1,9 @@
 // Traces as files: what of a trace can be downloaded, and files that are chosen for the list or
 // dropped on it.
 
-import { jaegerFile, otlpFile, uploadTraces } from './api.js';
+import { jaegerFile, otlpFile, otlpFiles, uploadTraces } from './api.js';
 import { plural } from './format.js';
-import { el, replace, tracePath } from './lib.js';
+import { announce, el, replace, tracePath } from './lib.js';
 
 // Traces of a file that are linked to; of more the number says enough.
 const LINKED = 10;
@@ -18,6 +18,17 @@ export function downloads(id) {
     link(otlpFile(id), `trace-${id}.otlp.json`, 'OTLP JSON', 'All of it, for collectors and other viewers'),
     link(jaegerFile(id), `trace-${id}.jaeger.json`, 'Jaeger JSON', 'For Jaeger; times in microseconds'),
   );
+}
+
+/** A button that downloads all traces of a list as one file. `ids()` says which those are. */
+export function downloadAll(ids) {
+  const download = () => {
+    const listed = ids();
+    if (listed.length) el('a', { href: otlpFiles(listed), download: 'traces.otlp.json' }).click();
+    else announce('No trace to download');
+  };
+  const title = 'Download the traces on this list in OTLP JSON';
+  return el('button', { type: 'button', title, onclick: download }, 'Download');
 }
 
 /**

@@ -1,6 +1,5 @@
-//! Traces as files: one trace out, in OTLP's JSON, and any number in, in OTLP's JSON or Jaeger's.
-//!
-//! (A trace in Jaeger's JSON is what `/api/traces/{id}` answers.)
+//! Traces as files: out in OTLP's JSON, in in OTLP's JSON or Jaeger's. (Out in Jaeger's JSON they
+//! are what `/api/traces` answers.)
 
 use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, RETRY_AFTER};
 use actix_web::web::{Data, Path, Payload};
@@ -8,48 +7,63 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::{State, answer_or, error};
-use crate::adjusted::AdjustedTrace;
-use crate::answer::Answer;
+use crate::adjusted::{AdjustedTrace, AdjustedTraces};
+use crate::answer::{Answer, Failure};
 use crate::ingest::SharedStore;
 use crate::otlp::failure::{Failure as UploadFailure, RETRY_AFTER_SECONDS};
 use crate::otlp::http::read_request;
 use crate::otlp::receiver::Receiver;
 use crate::otlp::{Encoding, Signal, Taken};
-use crate::otlp_json::resource_spans;
+use crate::otlp_json::TracesData;
 use crate::query::params::Params;
 use crate::query::trace_id;
-use crate::render::{List, Text};
+use crate::render::Text;
 use crate::store::model::TraceId;
 
 /// Ids of uploaded traces that an answer lists; more are only counted.
 const LISTED: usize = 100;
 
-/// `GET /viewer/api/traces/{id}/otlp`: the trace as it came, as a file that any reader of OTLP's JSON
-/// takes.
+/// `GET /viewer/api/traces/{id}/otlp`: the trace as it came, as a file that any reader of OTLP's
+/// JSON takes.
 pub(super) async fn download(
     request: HttpRequest,
     id: Path<String>,
     state: Data<State>,
 ) -> HttpResponse {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct TracesData<L> {
-        resource_spans: L,
+    match trace_id::hexadecimal(&id) {
+        Ok(id) => file(&request, &state, vec![id], &format!("trace-{id}")).await,
+        Err(wrong) => error(&wrong.into()),
     }
-    let id = match trace_id::hexadecimal(&id) {
-        Ok(id) => id,
-        Err(wrong) => return error(&wrong.into()),
+}
+
+/// `GET /viewer/api/otlp?traceID=…&traceID=…`: several traces as one such file. Those that are not
+/// held any more are left out.
+pub(super) async fn download_all(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    match Params::parse(request.query_string()).trace_ids("traceID") {
+        Ok(ids) => file(&request, &state, ids, "traces").await,
+        Err(wrong) => error(&wrong.into()),
+    }
+}
+
+/// The answer that a browser saves as a file of that name.
+async fn file(
+    request: &HttpRequest,
+    state: &Data<State>,
+    ids: Vec<TraceId>,
+    name: &str,
+) -> HttpResponse {
+    let traces = move |answer: &mut Answer, _: &Params, store: &SharedStore| {
+        let traces = AdjustedTraces::new(store, &ids, AdjustedTrace::unchanged);
+        if !traces.hold(answer)? {
+            return Err(Failure::not_found("no trace of these ids is held"));
+        }
+        answer.json(&TracesData(traces))
     };
-    let trace = move |answer: &mut Answer, _: &Params, store: &SharedStore| {
-        let held = super::held(store, id)?;
-        answer.hold(held.spans.len() * AdjustedTrace::SPAN_BYTES)?;
-        let trace = AdjustedTrace::unchanged(held);
-        answer.json(&TracesData { resource_spans: List(|| resource_spans(&trace, None)) })
-    };
-    let mut response = answer_or(error, &request, &state, trace).await;
-    let name = format!("attachment; filename=\"trace-{id}.otlp.json\"");
-    if let (true, Ok(name)) = (response.status().is_success(), HeaderValue::try_from(name)) {
-        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    let mut response = answer_or(error, request, state, traces).await;
+    let disposition = format!("attachment; filename=\"{name}.otlp.json\"");
+    if let (true, Ok(value)) = (response.status().is_success(), HeaderValue::try_from(disposition))
+    {
+        response.headers_mut().insert(CONTENT_DISPOSITION, value);
     }
     response
 }

@@ -9,7 +9,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::legacy_json::{LegacyTrace, ShortId};
-use super::{adjusted, hold_largest, limit, operations_of, plain_text, service_names};
+use super::{adjusting, limit, operations_of, plain_text, service_names};
+use crate::adjusted::AdjustedTraces;
 use crate::answer::{Answer, Failure};
 use crate::api::{State, answer_or};
 use crate::ingest::SharedStore;
@@ -146,8 +147,9 @@ pub(super) async fn search(request: HttpRequest, state: Data<State>) -> HttpResp
         let limit = limit(asked)?;
         answer.hold(store.read().trace_count() * filter::TRACE_BYTES)?;
         let found = find(store, &filter, limit);
-        hold_largest(answer, store, &found)?;
-        traces(answer, store, &found, is_raw, Vec::new())
+        let found = AdjustedTraces::new(store, &found, adjusting(is_raw));
+        found.hold(answer)?;
+        traces(answer, &found, Vec::new())
     };
     answer(&request, &state, search).await
 }
@@ -166,10 +168,11 @@ fn by_ids(
     ids: &[TraceId],
     is_raw: bool,
 ) -> Result<(), Failure> {
-    hold_largest(answer, store, ids)?;
+    let named = AdjustedTraces::new(store, ids, adjusting(is_raw));
+    named.hold(answer)?;
     let missing = |id: &&TraceId| store.read().trace(**id).is_none();
     let missing = ids.iter().filter(missing).map(|&id| not_found(id)).collect();
-    traces(answer, store, ids, is_raw, missing)
+    traces(answer, &named, missing)
 }
 
 fn not_found(id: TraceId) -> EnvelopeError {
@@ -178,13 +181,10 @@ fn not_found(id: TraceId) -> EnvelopeError {
 
 fn traces(
     answer: &mut Answer,
-    store: &SharedStore,
-    ids: &[TraceId],
-    is_raw: bool,
+    traces: &AdjustedTraces<'_>,
     errors: Vec<EnvelopeError>,
 ) -> Result<(), Failure> {
-    // They are adjusted and written one after the other.
-    let data = List(|| adjusted(store, ids, is_raw).map(LegacyTrace));
+    let data = List(|| traces.iter().map(LegacyTrace));
     answer.json(&Envelope::new(data, 0).with_errors(errors))
 }
 
@@ -200,10 +200,11 @@ pub(super) async fn trace(
         params.moment("start", 1_000)?;
         params.moment("end", 1_000)?;
         let is_raw = params.flag("raw")?;
-        if !hold_largest(answer, store, &ids)? {
+        let named = AdjustedTraces::new(store, &ids, adjusting(is_raw));
+        if !named.hold(answer)? {
             return Err(Failure::not_found(TRACE_NOT_FOUND));
         }
-        traces(answer, store, &ids, is_raw, Vec::new())
+        traces(answer, &named, Vec::new())
     };
     answer(&request, &state, trace).await
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::{Operation, adjusted, hold_largest, limit, operations_of, plain_text, service_names};
+use super::{Operation, adjusting, limit, operations_of, plain_text, service_names};
+use crate::adjusted::{AdjustedTrace, AdjustedTraces};
 use crate::answer::{Answer, Failure};
 use crate::api::{State, answer_or};
 use crate::ingest::SharedStore;
-use crate::otlp_json;
+use crate::otlp_json::TracesData;
 use crate::query::filter::{self, Filter, find};
 use crate::query::params::{ParamError, Params};
 use crate::query::tags::Tag;
@@ -119,35 +119,11 @@ fn traces(
     struct Found<'a> {
         result: TracesData<'a>,
     }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct TracesData<'a> {
-        resource_spans: ResourceSpans<'a>,
-    }
-    if !hold_largest(answer, store, ids)? {
+    let traces = AdjustedTraces::new(store, ids, adjusting(is_raw));
+    if !traces.hold(answer)? {
         return Err(Failure::not_found("No traces found"));
     }
-    let resource_spans = ResourceSpans { store, ids, is_raw };
-    answer.json(&Found { result: TracesData { resource_spans } })
-}
-
-/// The spans of traces that are adjusted and written one after the other.
-struct ResourceSpans<'a> {
-    store: &'a SharedStore,
-    ids: &'a [TraceId],
-    is_raw: bool,
-}
-
-impl Serialize for ResourceSpans<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        for trace in adjusted(self.store, self.ids, self.is_raw) {
-            for group in otlp_json::resource_spans(&trace, None) {
-                list.serialize_element(&group)?;
-            }
-        }
-        list.end()
-    }
+    answer.json(&Found { result: TracesData(traces) })
 }
 
 /// `GET /api/v3/trace-summaries`: what a list of traces shows. As in all of protobuf's JSON, zeroes
@@ -159,7 +135,8 @@ pub(super) async fn summaries(request: HttpRequest, state: Data<State>) -> HttpR
     }
     let summaries = |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let found = Search::of(params)?.find(answer, store)?;
-        hold_largest(answer, store, &found)?;
+        // A summary takes less than an adjusted trace.
+        AdjustedTraces::new(store, &found, AdjustedTrace::raw).hold(answer)?;
         let summaries = || {
             let held = found.iter().filter_map(|&id| store.read().trace(id).cloned());
             held.map(Summary)

@@ -324,6 +324,29 @@ fn files_come_in_several_shapes() {
 }
 
 #[test]
+fn several_traces_are_one_file() {
+    let (from, (first, one), (second, two)) = (Backend::viewer(), one_span("a"), one_span("b"));
+    from.send(&first);
+    from.send(&second);
+    from.stats_when_stored(2);
+    let path = format!("/viewer/api/otlp?traceID={}&traceID={}", two.hex(), one.hex());
+
+    let answer = from.query(&format!("{path}&traceID=1")).send().expect("an answer");
+    let name = answer.headers()["content-disposition"].to_str().expect("ASCII").to_owned();
+    let file = answer.text().expect("a text");
+    let to = Backend::viewer();
+
+    assert_eq!(name, "attachment; filename=\"traces.otlp.json\"");
+    let (_, answer) = upload(&to, file.clone());
+    assert_eq!(answer["trace_ids"], json!([two.hex(), one.hex()]));
+    assert_eq!(text_of(&to, &path), file);
+    let status = |path: &str| from.get(path).0;
+    assert_eq!(status("/viewer/api/otlp"), 404);
+    assert_eq!(status("/viewer/api/otlp?traceID=1"), 404);
+    assert_eq!(status("/viewer/api/otlp?traceID=xyz"), 400);
+}
+
+#[test]
 fn a_large_file_comes_compressed() {
     let backend = Backend::viewer();
     let trace = Trace::new();

@@ -79,6 +79,26 @@ fn a_file_that_is_chosen_or_dropped_comes_onto_the_list() {
 }
 
 #[test]
+fn the_traces_on_the_list_are_downloaded_as_one_file() {
+    let Some((backend, browser, shop)) = open_shop() else { return };
+    browser.expect("return document.querySelectorAll('.rows .row').length", 2);
+
+    browser.run(
+        "HTMLAnchorElement.prototype.click = function () { window.saved = this.getAttribute('href'); };
+        [...document.querySelectorAll('button')].find((button) => button.textContent === 'Download').click()",
+    );
+
+    let path = browser.run("return window.saved").as_str().expect("a path").to_owned();
+    let (_, file) = backend.get(&path);
+    let mut ids: Vec<_> = spans_of(&file).iter().map(|span| span["traceId"].to_string()).collect();
+    ids.sort();
+    ids.dedup();
+    let mut expected = [shop.trip.hex(), shop.batch.hex()].map(|id| format!("\"{id}\""));
+    expected.sort();
+    assert_eq!(ids, expected);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_says_why_and_the_page_goes_on() {
     let Some((_backend, browser)) = open_page() else { return };
 
