@@ -329,11 +329,12 @@ export class Flame {
     return this.focusOn(box);
   }
 
-  /** The next box of the level, of those that are drawn. */
+  /** The next box of the level that is drawn; at its end one that was too narrow for it. */
   sideways(direction) {
     const level = (this.levels[this.focusBox.depth] ?? []).filter(({ box }) => box);
     const at = level.findIndex(({ box }) => box === this.focusBox);
-    const next = level[at + direction];
-    if (next) this.focusOn(next.box);
+    const siblings = this.focusBox.parent?.children ?? [];
+    const next = level[at + direction]?.box ?? siblings[siblings.indexOf(this.focusBox) + direction];
+    if (next) this.focusOn(next);
   }
 }

@@ -9,6 +9,11 @@ import { marks, place } from './timeline.js';
 
 const ROW = 22;
 const PAD = 5;
+/** Up to so many spans all bars are in the document; of more, those in sight. */
+const WHOLE = 400;
+const AHEAD = 300;
+/** The least width of a bar in CSS pixels; the same in trace.css. */
+const LEAST = 4;
 const MOST_BARS = 4000;
 const MOST_ARROWS = 400;
 
@@ -27,6 +32,9 @@ export class Lanes {
       this.inner,
     );
     this.refresh = perFrame(() => this.update());
+    this.isWhole = host.model.spans.length <= WHOLE;
+    const scrolled = perFrame(() => this.fill());
+    this.node.addEventListener('scroll', () => this.isWhole || scrolled(), { passive: true });
     this.inner.addEventListener('click', (event) => {
       const span = this.spanOf(event.target);
       if (span) host.select(span);
@@ -54,10 +62,17 @@ export class Lanes {
       lane.top = top;
       lane.height = lane.rows * ROW + 2 * PAD;
       top += lane.height;
+      lane.drawn = new Map();
+      lane.inRow = Array.from({ length: lane.rows }, () => []);
+      for (const span of lane.spans) lane.inRow[this.rowOf.get(span.id)].push(span);
       lane.track = el('div', { class: 'lane-track', role: 'presentation' });
       lane.node = el(
         'div',
-        { class: `lane${lane.isActor ? ' actor' : ''}`, role: 'row', style: { height: `${lane.height}px` } },
+        {
+          class: `lane${lane.isActor ? ' actor' : ''}${lane.rows > 1 ? ' tall' : ''}`,
+          role: 'row',
+          style: { height: `${lane.height}px` },
+        },
         el(
           'div',
           {
@@ -82,24 +97,81 @@ export class Lanes {
     setStyle(this.arrows, { height: `${top}px` });
     // Before the lanes, so that bars lie over the arrows that pass them.
     this.inner.prepend(this.arrows);
+    this.note = el(
+      'p',
+      { class: 'lanes-note soft', hidden: true, 'aria-hidden': 'true' },
+      'Not every bar in sight is drawn: zoom in.',
+    );
+    this.node.append(this.note);
   }
 
+  /** Draws all anew: after a zoom, a search or a selection. */
   update() {
     const hadFocus = this.inner.contains(document.activeElement);
-    let left = MOST_BARS;
     this.bars.clear();
     for (const lane of this.lanes) {
-      const bars = [];
-      for (const span of lane.spans) {
-        if (left <= 0) break;
-        const made = this.bar(span);
-        if (made.length) left -= 1;
-        bars.push(...made);
-      }
-      lane.track.replaceChildren(...bars);
+      lane.drawn.clear();
+      lane.track.replaceChildren();
     }
+    this.fill();
     this.drawArrows();
     if (hadFocus) this.bars.get(this.focusId)?.focus({ preventScroll: true });
+  }
+
+  /** Draws the rows that have come into sight, and lets go of those that have left it. */
+  fill() {
+    const from = this.isWhole ? 0 : this.node.scrollTop - AHEAD;
+    const to = this.isWhole ? Infinity : this.node.scrollTop + this.node.clientHeight + AHEAD;
+    for (const lane of this.lanes) {
+      const first = Math.max(0, Math.floor((from - lane.top - PAD) / ROW));
+      const last = Math.min(lane.rows - 1, Math.ceil((to - lane.top - PAD) / ROW));
+      for (const [row, nodes] of lane.drawn) {
+        if ((row >= first && row <= last) || nodes.includes(document.activeElement)) continue;
+        this.clear(lane, row);
+      }
+      for (let row = first; row <= last; row += 1) if (!lane.drawn.has(row)) this.drawRow(lane, row);
+    }
+    this.note.hidden = this.bars.size < MOST_BARS;
+  }
+
+  drawRow(lane, row) {
+    const nodes = [];
+    for (const span of this.toDraw(lane.inRow[row])) {
+      if (this.bars.size >= MOST_BARS) break;
+      nodes.push(...this.bar(span));
+    }
+    lane.drawn.set(row, nodes);
+    lane.track.append(...nodes);
+  }
+
+  clear(lane, row) {
+    for (const node of lane.drawn.get(row) ?? []) {
+      if (node.dataset.span) this.bars.delete(node.dataset.span);
+      node.remove();
+    }
+    lane.drawn.delete(row);
+  }
+
+  /** The spans of a row that are in the stretch of time, but for those that the bar before them covers. */
+  toDraw(spans) {
+    if (this.isWhole) return spans;
+    const { axis, scale, selected } = this.host;
+    const width = axis.width();
+    let covered = -1;
+    return spans.filter((span) => {
+      if (!this.isInTime(span)) return false;
+      const start = Math.max(0, scale.at(span.sent_ns)) * width;
+      const end = scale.at(span.end_ns) * width;
+      const isKept = span.id === this.focusId || span === selected || end > covered;
+      if (isKept) covered = Math.max(covered, start + LEAST, end);
+      return isKept;
+    });
+  }
+
+  /** Whether any of the span is in the stretch of time on screen. */
+  isInTime(span) {
+    const { scale } = this.host;
+    return scale.at(span.end_ns) >= 0 && scale.at(span.sent_ns) <= 1;
   }
 
   bar(span) {
@@ -137,9 +209,9 @@ export class Lanes {
 
   drawArrows() {
     const { model, selected, scale } = this.host;
-    const messages = model.spans.filter(
-      (span) => span.parent && this.laneOf.get(span.id) !== this.laneOf.get(span.parent.id),
-    );
+    const isMessage = (span) => span.parent && this.laneOf.get(span.id) !== this.laneOf.get(span.parent.id);
+    this.messages ??= model.spans.filter(isMessage);
+    const { messages } = this;
     const isNear = (span) => selected && (span === selected || span.parent === selected);
     const few = messages.length <= MOST_ARROWS ? messages : messages.filter(isNear);
     const shown = few.filter((span) => scale.at(span.sent_ns) >= 0 && scale.at(span.sent_ns) <= 1);
@@ -184,16 +256,33 @@ export class Lanes {
     return this.laneOf.get(span.id).top + PAD + (this.rowOf.get(span.id) + 0.5) * ROW - 1;
   }
 
-  /** Focuses a span's bar. */
-  focus(id) {
-    const node = this.bars.get(id);
-    if (!node) return;
+  /** Focuses a span's bar, and brings it into sight. */
+  focus(id = this.focusId) {
+    const span = this.host.model.byId.get(id);
+    if (!span) return;
     const before = this.bars.get(this.focusId);
     if (before) before.tabIndex = -1;
     this.focusId = id;
+    if (!this.isWhole) {
+      const [top, height] = [this.middle(span) - ROW, this.node.clientHeight - this.host.covered()];
+      if (top < this.node.scrollTop) this.node.scrollTop = top;
+      else if (top + 2 * ROW > this.node.scrollTop + height) this.node.scrollTop = top + 2 * ROW - height;
+      this.fill();
+      if (!this.bars.has(id)) this.drawAgain(span);
+    }
+    const node = this.bars.get(id);
+    if (!node) return;
     node.tabIndex = 0;
     node.focus({ preventScroll: true });
     node.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }
+
+  /** Draws the row of a span that another covers, or that lies outside the stretch of time. */
+  drawAgain(span) {
+    const lane = this.laneOf.get(span.id);
+    if (!this.isInTime(span)) this.host.scale.fit(span);
+    this.clear(lane, this.rowOf.get(span.id));
+    this.drawRow(lane, this.rowOf.get(span.id));
   }
 
   get focused() {
@@ -205,11 +294,11 @@ export class Lanes {
   move(step) {
     const span = this.focused?.span;
     if (!span || !this.inner.contains(document.activeElement)) return this.focus(this.focusId);
-    const at = this.lanes.indexOf(this.laneOf.get(span.id)) + Math.sign(step);
+    const at = this.lanes.indexOf(this.laneOf.get(span.id)) + step;
     const lane = this.lanes[Math.max(0, Math.min(this.lanes.length - 1, at))];
     const near = (other) => Math.abs(other.start_ns - span.start_ns);
     const next = lane.spans
-      .filter(({ id }) => this.bars.has(id))
+      .filter((other) => this.isInTime(other))
       .reduce((best, other) => (!best || near(other) < near(best) ? other : best), null);
     if (next) this.focus(next.id);
   }
@@ -218,7 +307,7 @@ export class Lanes {
   sideways(direction) {
     const span = this.focused?.span;
     if (!span) return;
-    const spans = this.laneOf.get(span.id).spans.filter(({ id }) => this.bars.has(id));
+    const spans = this.laneOf.get(span.id).spans.filter((other) => this.isInTime(other));
     const next = spans[spans.indexOf(span) + direction];
     if (next) this.focus(next.id);
   }

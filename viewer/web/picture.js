@@ -74,7 +74,14 @@ class Sheet {
   }
 
   text(x, y, words, attributes) {
-    return `<text${write({ x: round(x), y: round(y), fill: this.colors.text, ...attributes })}>${escape(words)}</text>`;
+    return this.phrase(x, y, [[words, {}]], attributes);
+  }
+
+  /** Words of several looks, `[words, attributes]`, one after the other. */
+  phrase(x, y, parts, attributes) {
+    const tspan = ([words, look]) => `<tspan${write(look)}>${escape(words)}</tspan>`;
+    const content = parts.length === 1 ? escape(parts[0][0]) : parts.map(tspan).join('');
+    return `<text${write({ x: round(x), y: round(y), fill: this.colors.text, ...attributes })}>${content}</text>`;
   }
 
   /** The hatching of a mailbox wait in a colour. */
@@ -99,7 +106,7 @@ function head(sheet, model) {
   const facts = [dateTime(model.start_us), duration(model.duration_ns), plural(model.span_count, 'span')];
   const title = fit(`${model.root_service} ${model.root_name || '(no name)'}`, WIDTH - 20, 16);
   const errors = model.error_count ? plural(model.error_count, 'error') : '';
-  const line = facts.join('   ');
+  const line = [...facts, `trace ${model.trace_id}`].join(' · ');
   let x = 10;
   const services = model.services.slice(0, 8).flatMap(({ name }) => {
     const words = fit(name, 200);
@@ -112,7 +119,7 @@ function head(sheet, model) {
   });
   return [
     sheet.text(10, 22, title, { 'font-size': 16, 'font-weight': 650 }),
-    sheet.text(10, 41, `${line}   trace ${model.trace_id}`, { fill: soft }),
+    sheet.text(10, 41, line, { fill: soft }),
     errors && sheet.text(WIDTH - RIGHT, 41, errors, { fill: error, 'text-anchor': 'end', 'font-weight': 600 }),
     ...services,
   ].filter(Boolean);
@@ -141,15 +148,18 @@ function spanLine(sheet, { span, level }, y, steps) {
   const { colors } = sheet;
   const color = colors.series(span.service);
   const [x, base] = [12 + Math.min(level - 1, DEEPEST) * STEP, y + 16];
-  const service = span.parent?.service === span.service ? '' : `${span.service} `;
-  const error = span.isError ? `  ⚠ ${span.error_type ?? 'error'}` : '';
+  const service = span.parent?.service === span.service ? '' : span.service;
+  const error = span.isError ? `⚠ ${span.error_type ?? 'error'}` : '';
   const name = [span.name || '(no name)', span.instance].filter(Boolean).join(' ');
-  const words = fit(name, NAMES - x - 24 - widthOf(service) - widthOf(error));
+  const words = fit(name, NAMES - x - 40 - widthOf(service) - widthOf(error));
+  const parts = [
+    service && [service, { fill: colors.soft, 'font-size': 11 }],
+    [words, { 'font-weight': 550, dx: service ? 6 : 0 }],
+    error && [error, { fill: colors.error, 'font-size': 11, dx: 8 }],
+  ].filter(Boolean);
   return [
     sheet.rect(x, y + 7, 9, 9, { rx: 2, fill: color }),
-    service && sheet.text(x + 15, base, service, { fill: colors.soft, 'font-size': 11 }),
-    sheet.text(x + 15 + widthOf(service), base, words, { 'font-weight': 550 }),
-    error && sheet.text(x + 15 + widthOf(service + words), base, error, { fill: colors.error, 'font-size': 11 }),
+    sheet.phrase(x + 15, base, parts, parts.length === 1 ? parts[0][1] : {}),
     ...bars(sheet, span, y, color),
     ...steps.flatMap((step) => pathPart(sheet, step, y)),
     ...gatherEvents(span.events, sheet.scale).map(({ at, events }) => mark(sheet, at, events, y)),
@@ -192,7 +202,7 @@ function label(sheet, span, base) {
   const room = widthOf(words) + 14;
   if (bar.x + bar.width + room < WIDTH) return sheet.text(bar.x + bar.width + 7, base, words, style);
   if (bar.x - room > NAMES) return sheet.text(bar.x - 7, base, words, { ...style, 'text-anchor': 'end' });
-  const x = Math.max(NAMES, bar.x) + 6;
+  const x = bar.x + (bar.width - room) / 2 + 6;
   const paper = sheet.rect(x - 3, base - 10, room - 6, 13, { fill: sheet.colors.surface, rx: 2 });
   return `${paper}${sheet.text(x, base, words, { ...style, fill: sheet.colors.text })}`;
 }
