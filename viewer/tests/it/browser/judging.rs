@@ -52,7 +52,7 @@ fn each_view_has_a_key_and_an_address_and_the_browsers_back_returns() {
     assert_eq!(browser.run("return window.isSamePage"), true, "the trace is not loaded again");
 
     browser.goto_path(&format!("{trip}?view=table&uiFind=Aisle"));
-    browser.expect("return document.querySelector('.tools input').value", "Aisle");
+    browser.expect("return document.querySelector('.tools input')?.value", "Aisle");
     browser.expect(
         "return document.querySelector('.view-bar [role=status]').textContent",
         "5 of 16 spans",
@@ -418,7 +418,7 @@ fn the_picture_is_an_svg_that_stands_alone_in_the_light_theme() {
 
     let seen = "const svg = new DOMParser().parseFromString(window.saved ?? '', 'image/svg+xml').documentElement;
         return [svg.localName, svg.querySelector('title')?.textContent,
-            [...svg.querySelectorAll('[font-weight=\'550\']')].map((text) => text.textContent).join(),
+            [...svg.querySelectorAll('[font-weight=\"550\"]')].map((text) => text.textContent).join(),
             svg.querySelector('rect')?.getAttribute('fill'), svg.querySelectorAll('pattern').length,
             [...svg.querySelectorAll('*')].flatMap((node) => [...node.attributes]).filter(({ name, value }) => /^(class|style|href|on)/.test(name) || /url\\((?!#)/.test(value)).length]";
     browser.expect(
