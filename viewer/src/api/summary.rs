@@ -67,10 +67,10 @@ impl Summary {
             let place = (!first.is_some_and(|first| Arc::ptr_eq(first, span)), span.start);
             for attribute in &span.attributes {
                 match (&*attribute.key, &attribute.value) {
-                    (ACTOR, Value::String(actor)) => {
-                        if actors.len() < ACTORS_COUNTED || actors.contains_key(&**actor) {
-                            *actors.entry(actor).or_default() += 1;
-                        }
+                    (ACTOR, Value::String(actor))
+                        if actors.len() < ACTORS_COUNTED || actors.contains_key(&**actor) =>
+                    {
+                        *actors.entry(actor).or_default() += 1;
                     }
                     (BATCH, Value::Int(messages)) => batch_size = batch_size.max(Some(*messages)),
                     _ => {}
