@@ -39,6 +39,9 @@ pub struct SpanRecord {
     pub start_unix_nano: u64,
     /// When it ended, in nanoseconds since 1970.
     pub end_unix_nano: u64,
+    /// How many spans the [`Recorder`](super::Recorder) had seen start before it. It tells spans apart
+    /// that start within one tick of the clock.
+    pub start_order: u64,
 }
 
 /// The status of a span.
@@ -56,7 +59,7 @@ pub enum SpanStatus {
 
 impl SpanRecord {
     /// Makes a record of a span as the SDK hands it to exporters. The service's name comes from the
-    /// resource. The SDK does not hand on the baggage, so there is none.
+    /// resource. The SDK does not hand on the baggage and the order of starts, so these are empty.
     pub fn from_sdk(span: &SpanData, service: &str) -> Self {
         let nanos = |time: std::time::SystemTime| {
             let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -86,6 +89,7 @@ impl SpanRecord {
             events: span.events.iter().map(|event| event.name.to_string()).collect(),
             start_unix_nano: nanos(span.start_time),
             end_unix_nano: nanos(span.end_time),
+            start_order: 0,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Keeps the spans of a process, trace by trace, for tests to look at.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -44,18 +45,25 @@ pub fn recorder() -> &'static Recorder {
 #[derive(Debug, Default)]
 struct Shared {
     traces: Mutex<HashMap<TraceId, Trace>>,
+    started: AtomicU64,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Trace {
     ended: Vec<SpanRecord>,
-    /// The baggage of the spans that have not ended.
-    open: HashMap<SpanId, BTreeMap<String, String>>,
+    open: HashMap<SpanId, Started>,
     /// The traces of spans that started with a link to this one. Links that were added later do not
     /// count: such a link, for example from a message's span to the batch that serves it, does not
     /// say that the trace began there.
     linked_from: HashSet<TraceId>,
+}
+
+/// What a span has when it starts, and the SDK does not hand on when it ends.
+#[derive(Debug, Default)]
+struct Started {
+    baggage: BTreeMap<String, String>,
+    order: u64,
 }
 
 impl Recorder {
@@ -144,9 +152,11 @@ impl SpanProcessor for Recorder {
         let (trace_id, span_id) = (span_context.trace_id(), span_context.span_id());
         let baggage = cx.baggage().iter();
         let baggage = baggage.map(|(key, (value, _))| (key.to_string(), value.to_string()));
+        let order = self.shared.started.fetch_add(1, Ordering::Relaxed);
+        let started = Started { baggage: baggage.collect(), order };
         let links = span.exported_data().map(|data| data.links).unwrap_or_default();
         let mut traces = self.traces();
-        traces.entry(trace_id).or_default().open.insert(span_id, baggage.collect());
+        traces.entry(trace_id).or_default().open.insert(span_id, started);
         for link in links.iter() {
             let target = link.span_context.trace_id();
             traces.entry(target).or_default().linked_from.insert(trace_id);
@@ -158,7 +168,8 @@ impl SpanProcessor for Recorder {
         let mut record = SpanRecord::from_sdk(&span, &self.service);
         let mut traces = self.traces();
         let trace = traces.entry(trace_id).or_default();
-        record.baggage = trace.open.remove(&span.span_context.span_id()).unwrap_or_default();
+        let started = trace.open.remove(&span.span_context.span_id()).unwrap_or_default();
+        (record.baggage, record.start_order) = (started.baggage, started.order);
         trace.ended.push(record);
         drop(traces);
         self.shared.changed.notify_waiters();

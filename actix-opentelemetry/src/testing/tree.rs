@@ -95,8 +95,10 @@ impl<'a> SpanTree<'a> {
             lines[*at] = printer.line(spans[*at], *depth);
         }
         let by_text = |one: &usize, other: &usize, children: &[Vec<usize>]| {
-            let start =
-                |at: &usize| if self.in_start_order { spans[*at].start_unix_nano } else { 0 };
+            let start = |at: &usize| {
+                let span = spans[*at];
+                self.in_start_order.then_some((span.start_unix_nano, span.start_order))
+            };
             start(one).cmp(&start(other)).then_with(|| {
                 let (one, other) = (subtree(*one, children), subtree(*other, children));
                 one.map(|at| &lines[at]).cmp(other.map(|at| &lines[at]))
@@ -282,9 +284,15 @@ store: z INTERNAL -> (elsewhere), b x2
         let (mut first, mut second) = (span("1", None, "b"), span("2", None, "a"));
         first.start_unix_nano = 1;
         second.start_unix_nano = 2;
+        let mut same_tick = [second.clone(), first.clone()];
         let spans = [second, first];
         assert_eq!(SpanTree::new(&spans).render(), "a INTERNAL\nb INTERNAL\n");
         assert_eq!(SpanTree::new(&spans).in_start_order().render(), "b INTERNAL\na INTERNAL\n");
+        for (span, order) in same_tick.iter_mut().zip([5, 4]) {
+            (span.start_unix_nano, span.start_order) = (7, order);
+        }
+        let tree = SpanTree::new(&same_tick).in_start_order();
+        assert_eq!(tree.render(), "b INTERNAL\na INTERNAL\n");
     }
 
     #[test]

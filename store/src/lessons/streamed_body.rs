@@ -22,7 +22,7 @@ pub(super) const LESSON: Lesson = Lesson {
     name: "streamed-body",
     title: "A body that is streamed after the handler",
     mistake: "A handler returns a stream, and the stream does the work.",
-    seen: "The span of the request takes a millisecond although the client waited for twenty, \
+    seen: "The span of the request takes less than a millisecond although the client waited for twenty, \
            and there are six orphans.",
     picture: Picture::Cut,
     runs: "in the request, with an actor of its own",

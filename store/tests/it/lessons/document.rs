@@ -114,5 +114,8 @@ fn the_document_says_what_the_lessons_say() {
         fs::write(path(), render(&read())).unwrap();
         return;
     }
-    assert_eq!(fs::read_to_string(path()).unwrap(), render(&read()));
+    let (written, rendered) = (fs::read_to_string(path()).unwrap(), render(&read()));
+    let difference = written.lines().zip(rendered.lines()).find(|(written, said)| written != said);
+    assert_eq!(difference, None, "see the top of store/tests/it/lessons/document.rs");
+    assert!(written == rendered, "docs/lessons.md has another number of lines than it should have");
 }
