@@ -1,10 +1,11 @@
 // Starts the page: routes, theme, footer, keyboard.
 
+import { comparePath } from './compare-with.js';
 import { compareView } from './compare.js';
 import { graphView } from './graph.js';
-import { tracePath } from './lib.js';
+import { el } from './lib.js';
 import { listView } from './list.js';
-import { setKeys, showHelp, startKeys, startRouter, startStats } from './shell.js';
+import { setKeys, showHelp, startJump, startKeys, startRouter, startStats } from './shell.js';
 import { traceView } from './trace.js';
 
 const view = document.getElementById('view');
@@ -21,12 +22,46 @@ function opened(name, open) {
   };
 }
 
-const { go, show } = startRouter(view, [
-  [/^\/trace\/([^/]+)\/?$/, opened('trace', traceView)],
-  [/^\/compare(?:\/([^/]+))?(?:\/([^/]+))?\/?$/, opened('compare', compareView)],
-  [/^\/graph\/?$/, opened('graph', graphView)],
-  [/^/, opened('list', listView)],
-]);
+/** Addresses of Jaeger's page, and what is nearest to each here. */
+const ELSEWHERE = [
+  [/^\/trace\/([^/.]+)\.\.\.([^/.]+)\/?$/, ([, a, b]) => comparePath(a, b)],
+  [/^\/trace\/(?:([^/.]+)\.\.\.|\.\.\.([^/.]+))\/?$/, ([, a, b]) => `/trace/${a ?? b}`],
+  [/^\/(?:dependencies|deep-dependencies|monitor|quality-metrics)\/?$/, () => '/graph'],
+];
+
+const { go, show } = startRouter(
+  view,
+  [
+    [/^\/trace\/([^/]+)\/?$/, opened('trace', traceView)],
+    [/^\/compare(?:\/([^/]+))?(?:\/([^/]+))?\/?$/, opened('compare', compareView)],
+    [/^\/graph\/?$/, opened('graph', graphView)],
+    [/^\/(?:search\/?)?$/, opened('list', listView)],
+    [/^/, opened('nothing', nothingView)],
+  ],
+  ELSEWHERE,
+);
+
+function nothingView(root) {
+  document.title = 'No such page';
+  root.append(
+    el(
+      'div',
+      { class: 'empty', role: 'alert' },
+      el('h1', {}, 'There is no such page'),
+      el('p', { class: 'mono' }, location.pathname),
+      el('p', {}, el('a', { href: '/' }, 'All traces')),
+    ),
+  );
+}
+
+/** Jaeger's parameters for a page within a page: without head and foot, in a theme of its choice. */
+function startEmbedded() {
+  const params = new URLSearchParams(location.search);
+  if (params.get('uiEmbed') !== 'v0') return;
+  const hidden = [...params].filter(([name, value]) => name.startsWith('ui') && value === '1').map(([name]) => name);
+  document.documentElement.dataset.embedded = hidden.join(' ');
+  if (['light', 'dark'].includes(params.get('uiTheme'))) document.documentElement.dataset.theme = params.get('uiTheme');
+}
 
 function startTheme(button) {
   const system = matchMedia('(prefers-color-scheme: dark)');
@@ -55,14 +90,10 @@ function startTheme(button) {
 }
 
 function start() {
+  startEmbedded();
   startTheme(document.querySelector('[data-action="theme"]'));
   document.querySelector('[data-action="help"]').addEventListener('click', showHelp);
-  document.querySelector('.jump').addEventListener('submit', (event) => {
-    event.preventDefault();
-    const id = new FormData(event.target).get('id').trim().toLowerCase();
-    if (id) go(tracePath(id));
-    event.target.reset();
-  });
+  startJump(document.querySelector('.jump'), go);
   startKeys(go);
   startStats(document.querySelector('footer.stats'));
   show();

@@ -98,6 +98,38 @@ export function tracePath(traceId, spanId, more = {}) {
   return query ? `${path}?${query}` : path;
 }
 
+/**
+ * The trace that a text speaks of, and the span if it names one: `{ traceId, spanId }`, or null. The
+ * text may be an id, an address, a `traceparent`, `trace_id=…`, a log line: whatever holds an id.
+ */
+export function idsIn(text) {
+  const plain = decoded(text).toLowerCase();
+  const parent = /(?<![0-9a-f])[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?![0-9a-f])/.exec(plain);
+  if (parent) return { traceId: parent[1], spanId: parent[2] };
+  const named =
+    /\btrace[-_ ]?id["']?\s*[=:]\s*["']?([0-9a-f-]{1,36})(?![0-9a-z])/.exec(plain) ??
+    /\/traces?\/([0-9a-f-]{1,36})(?![0-9a-z])/.exec(plain) ??
+    /^\s*["'<(]*([0-9a-f]{1,32})[">'),.]*\s*$/.exec(plain) ??
+    /(?<![0-9a-z])([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16})(?![0-9a-z])/.exec(plain);
+  const traceId = named?.[1].replaceAll('-', '');
+  if (!traceId || traceId.length > 32) return null;
+  const span = /\bspan[-_ ]?(?:id)?["']?\s*[=:]\s*["']?([0-9a-f]{16})(?![0-9a-z])/.exec(plain);
+  return { traceId, spanId: span?.[1] };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The address that senders use for `address`, as the viewer says it: of all interfaces, the page's own. */
+export function endpoint(address, host = location.hostname) {
+  return `http://${address.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, host)}`;
+}
+
 /** The address of a search. */
 export function searchPath(filter) {
   const params = new URLSearchParams(Object.entries(filter).filter(([, value]) => value));

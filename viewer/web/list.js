@@ -1,16 +1,24 @@
 // The list of traces: search, and a live tail that never moves what the reader is looking at.
 
-import { liveTraces, searchTraces } from './api.js';
-import { Feed } from './feed.js';
-import { age, count, dateTime, duration, plural } from './format.js';
-import { announce, el, icon, perFrame, series, setStyle, svg, tracePath } from './lib.js';
-import { filterOf, searchForm } from './search.js';
+import { fetchStats, liveTraces, searchTraces } from './api.js';
+import { comparePath } from './compare-with.js';
+import { Feed, orderOf } from './feed.js';
+import { age, count, duration, plural } from './format.js';
+import { announce, el, endpoint, perFrame, replace, tracePath } from './lib.js';
+import { COLUMNS, drawRow, isArriving } from './row.js';
+import { scatter } from './scatter.js';
+import { SearchForm, filterOf, isFiltered, pathWith, tagsOf } from './search.js';
 import { setKeys } from './shell.js';
 import { downloadAll, uploads } from './transfer.js';
+
+/** How long after something came the list asks anew how many there are, in milliseconds. */
+const SETTLE_MS = 2000;
 
 let lastOpened = null;
 let lastPath = '/';
 let isLive = true;
+// The traces to be compared, two at most: `{ id, title }`. They outlast the search that found them.
+let marked = [];
 
 /** The address of the list as it was left: where "back" goes. */
 export const lastList = () => lastPath;
@@ -26,15 +34,15 @@ export function listView(root, { params, go }) {
 
 class List {
   constructor(root, params, go) {
-    this.go = go;
+    Object.assign(this, { params, go, state: 'loading', total: 0, rows: new Map() });
     this.filter = filterOf(params);
-    this.feed = new Feed(Number(this.filter.get('limit')) || 50);
-    this.rows = new Map();
-    this.state = 'loading';
-    this.total = 0;
-    this.form = searchForm(params, go);
+    this.sort = this.filter.get('sort') ?? 'start';
+    this.order = this.filter.get('order') ?? 'desc';
+    this.feed = new Feed(Number(this.filter.get('limit')) || 50, orderOf(this.sort, this.order));
+    this.form = new SearchForm(params, go);
     this.problem = el('div', { role: 'alert' });
     this.summary = el('span', { class: 'summary' });
+    this.marks = el('span', { class: 'marks', role: 'status' });
     this.liveButton = el('button', { type: 'button', onclick: () => this.toggleLive() });
     this.newButton = el('button', {
       type: 'button',
@@ -46,30 +54,34 @@ class List {
     this.download = downloadAll(() => [...this.rows.keys()]);
     this.scatter = scatter((trace) => this.open(trace.trace_id));
     this.body = el('div', { role: 'rowgroup', class: 'rows' });
+    this.scale = el('span', { class: 'scale' });
     this.scroller = el(
       'div',
-      { class: 'grid', role: 'grid', 'aria-label': 'Traces, newest first' },
+      { class: 'grid', role: 'grid', 'aria-label': 'Traces', 'aria-multiselectable': 'true' },
       el(
         'div',
         { role: 'rowgroup', class: 'head-group' },
         el(
           'div',
           { role: 'row', class: 'row head' },
-          COLUMNS.map((name) => el('div', { role: 'columnheader', class: `cell ${name.toLowerCase()}` }, name)),
+          COLUMNS.map((column) => this.heading(column)),
         ),
       ),
       this.body,
     );
     this.blank = el('div', { class: 'blank' });
     this.draw = perFrame(() => this.drawNow());
-    root.append(
+    replace(
+      root,
       el('h1', { class: 'sr-only' }, 'Traces'),
-      this.form,
+      this.form.node,
       this.problem,
       el(
         'div',
         { class: 'headline' },
         this.summary,
+        this.quick(),
+        this.marks,
         this.newButton,
         this.uploads.button,
         this.download,
@@ -100,18 +112,67 @@ class List {
     this.abort?.abort();
     this.disconnect?.();
     clearInterval(this.ages);
+    clearTimeout(this.settling);
     document.removeEventListener('visibilitychange', this.onVisible);
+  }
+
+  /** What the list shows at one click: an order of everything held, or what failed. */
+  quick() {
+    const by = (sort, label) => {
+      const isOn = this.sort === sort && this.order === 'desc';
+      return quickLink(pathWith(this.params, { sort: sort === 'start' ? null : sort, order: null }), label, isOn);
+    };
+    const onlyFailed = this.params.get('errors') === 'true';
+    return el(
+      'nav',
+      { class: 'quick', 'aria-label': 'Order and failures' },
+      by('start', 'Newest'),
+      by('duration', 'Slowest'),
+      by('spans', 'Most spans'),
+      by('errors', 'Most errors'),
+      quickLink(pathWith(this.params, { errors: onlyFailed ? null : 'true' }), 'Failed', onlyFailed),
+    );
+  }
+
+  heading({ name, sort, hidden }) {
+    const isSorted = sort && sort === this.sort;
+    const next = isSorted && this.order === 'desc' ? 'asc' : null;
+    const words = sort
+      ? el(
+          'a',
+          {
+            href: pathWith(this.params, { sort: sort === 'start' && !next ? null : sort, order: next }),
+            title: `Sort by this, ${next ? 'smallest' : 'largest'} first`,
+          },
+          name,
+          isSorted && el('span', { 'aria-hidden': 'true' }, this.order === 'desc' ? ' ▼' : ' ▲'),
+        )
+      : el('span', { class: hidden ? 'sr-only' : null }, name);
+    return el(
+      'div',
+      {
+        role: 'columnheader',
+        class: `cell ${name.toLowerCase()}`,
+        'aria-sort': isSorted ? (this.order === 'desc' ? 'descending' : 'ascending') : null,
+      },
+      words,
+      sort === 'duration' && this.scale,
+    );
   }
 
   async search() {
     this.abort?.abort();
     this.abort = new AbortController();
+    clearTimeout(this.settling);
+    this.settling = 0;
+    const since = this.feed.clock;
     try {
       const answer = await searchTraces(this.filter, this.abort.signal);
       this.total = answer.total;
       this.state = 'ready';
       this.problem.replaceChildren();
-      this.feed.take(answer.traces, { hold: this.isEngaged() });
+      this.feed.settle(answer.traces, { since, hold: this.isEngaged() });
+      this.form.learn(answer.traces);
       this.draw();
     } catch (error) {
       if (error.name === 'AbortError') return;
@@ -145,16 +206,18 @@ class List {
 
   arrived(traces, skipped) {
     const before = this.feed.waiting;
-    const known = this.feed.shown.size;
     this.feed.take(traces, { hold: this.isEngaged(), skipped });
-    this.total += Math.max(0, this.feed.shown.size - known) + Math.max(0, this.feed.waiting - before);
+    this.form.learn(traces);
     if (!before && this.feed.waiting) announce('New traces: press n to show them');
     this.draw();
+    // How many there are, and which were let go, only the viewer knows.
+    this.settling ||= setTimeout(() => this.search(), SETTLE_MS);
   }
 
   toggleLive() {
     isLive = !isLive;
     announce(isLive ? 'Live' : 'Paused');
+    if (!isLive) clearTimeout(this.settling);
     this.connect();
   }
 
@@ -191,8 +254,10 @@ class List {
       const row = this.rowOf(trace, longest);
       if (this.body.children[i] !== row) this.body.insertBefore(row, this.body.children[i] ?? null);
     });
+    this.scale.textContent = longest ? `full bar ${duration(longest)}` : '';
     this.keepOneStop();
     this.scatter.draw(traces);
+    this.drawMarks();
     this.drawState(traces.length);
   }
 
@@ -202,9 +267,11 @@ class List {
       entry = { row: el('div', { role: 'row', class: 'row', tabindex: -1 }) };
       this.rows.set(trace.trace_id, entry);
     }
-    if (entry.trace !== trace || entry.longest !== longest) {
-      drawRow(entry.row, trace, longest);
-      Object.assign(entry, { trace, longest });
+    const isMarked = marked.some(({ id }) => id === trace.trace_id);
+    if (entry.trace !== trace || entry.longest !== longest || entry.isMarked !== isMarked) {
+      const searchFor = (tag) => pathWith(this.params, { tags: withTag(this.params, tag), tag: null });
+      drawRow(entry.row, trace, { longest, isMarked, searchFor });
+      Object.assign(entry, { trace, longest, isMarked });
     }
     return entry.row;
   }
@@ -219,12 +286,12 @@ class List {
     const more = this.total > shown ? ` of ${count(this.total)}` : '';
     this.summary.textContent =
       this.state === 'loading' ? 'Searching…' : `${count(shown)}${more} ${shown === 1 && !more ? 'trace' : 'traces'}`;
-    this.blank.replaceChildren(...(shown || this.state !== 'ready' ? [] : [this.nothing()]));
+    if (shown || this.state !== 'ready') this.blank.replaceChildren();
+    else if (!this.blank.hasChildNodes()) this.blank.replaceChildren(this.nothing());
   }
 
   nothing() {
-    const isFiltered = [...this.filter.keys()].some((key) => key !== 'limit');
-    return isFiltered
+    return isFiltered(this.filter)
       ? el(
           'div',
           { class: 'empty' },
@@ -232,18 +299,16 @@ class List {
           el('p', {}, 'Traces that do will appear here as they come.'),
           el('button', { type: 'button', onclick: () => this.go('/') }, 'Show all traces'),
         )
-      : el(
-          'div',
-          { class: 'empty' },
-          el('h2', {}, 'No traces yet'),
-          el('p', {}, 'Send some by OTLP and they appear here as they come:'),
-          el('pre', {}, `OTEL_EXPORTER_OTLP_ENDPOINT=http://${location.hostname}:4318`),
-        );
+      : nothingYet();
   }
 
   drawAges() {
     const now = Date.now();
     for (const time of this.body.querySelectorAll('time')) time.textContent = age(Number(time.dataset.us), now);
+    for (const { row, trace } of this.rows.values()) {
+      const state = row.querySelector('.root-state');
+      if (state) state.textContent = isArriving(trace, now) ? 'still arriving' : 'no root';
+    }
   }
 
   /** Exactly one row is a tab stop: the focused one, the one last opened, or the first. */
@@ -252,7 +317,7 @@ class List {
     const stop = this.body.contains(document.activeElement)
       ? document.activeElement.closest('.row')
       : (last ?? this.body.firstElementChild);
-    for (const row of this.body.querySelectorAll('[tabindex="0"]')) if (row !== stop) row.tabIndex = -1;
+    for (const row of this.body.querySelectorAll('.row[tabindex="0"]')) if (row !== stop) row.tabIndex = -1;
     if (stop) stop.tabIndex = 0;
     if (last && document.activeElement === document.body) last.focus({ preventScroll: false });
     if (last) lastOpened = null;
@@ -260,8 +325,13 @@ class List {
 
   clicked(event) {
     const row = event.target.closest('.row');
-    if (row && !event.target.closest('a') && !String(getSelection())) this.open(row.dataset.trace);
-    else if (row) lastOpened = row.dataset.trace;
+    if (!row) return;
+    if (event.target.closest('.mark')) {
+      this.mark(row.dataset.trace);
+      // Its checkbox has been drawn anew.
+      row.focus({ preventScroll: true });
+    } else if (event.target.closest('a')) lastOpened = row.dataset.trace;
+    else if (!String(getSelection())) this.open(row.dataset.trace);
   }
 
   open(id) {
@@ -269,9 +339,58 @@ class List {
     this.go(tracePath(id));
   }
 
+  /** Marks a trace to be compared, or no longer. Of a third one the first gives way. */
+  mark(id) {
+    const isMarked = marked.some((one) => one.id === id);
+    const trace = this.feed.shown.get(id);
+    if (isMarked) marked = marked.filter((one) => one.id !== id);
+    else if (trace) {
+      const title = `${trace.root_name || '(no name)'}, ${duration(trace.duration_ns)}`;
+      marked = [...marked, { id, title }].slice(-2);
+    } else return;
+    announce(
+      ['No trace is marked', 'Marked: mark another to compare', 'Two marked: press c to compare'][marked.length],
+    );
+    this.drawNow();
+  }
+
+  drawMarks() {
+    const [a, b] = marked;
+    this.marks.hidden = !a;
+    if (!a) return this.marks.replaceChildren();
+    replace(
+      this.marks,
+      b
+        ? el(
+            'a',
+            { class: 'button primary', href: comparePath(a.id, b.id), title: `${a.title} and ${b.title} (c)` },
+            'Compare the two marked',
+          )
+        : el('span', { class: 'soft', title: a.title }, '1 marked: mark another to compare'),
+      el(
+        'button',
+        {
+          type: 'button',
+          class: 'quiet',
+          onclick: () => {
+            marked = [];
+            this.drawNow();
+          },
+        },
+        'Unmark',
+      ),
+    );
+  }
+
+  compare() {
+    const [a, b] = marked;
+    if (b) this.go(comparePath(a.id, b.id));
+    else announce('Mark two traces to compare them (x)');
+  }
+
   move(step) {
     const rows = [...this.body.children];
-    const at = rows.indexOf(document.activeElement);
+    const at = rows.indexOf(document.activeElement?.closest('.row'));
     const next = rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))];
     next?.focus();
     next?.scrollIntoView({ block: 'nearest' });
@@ -279,10 +398,45 @@ class List {
   }
 }
 
+/** The tags of a search and one more; of one key the last holds. */
+function withTag(params, tag) {
+  const tags = tagsOf(params);
+  return tags.split(' ').includes(tag) ? tags : `${tags} ${tag}`.trim();
+}
+
+function quickLink(href, label, isOn) {
+  return el('a', { href, class: 'button', 'aria-current': isOn ? 'true' : null }, label);
+}
+
+/** What to do when there is no trace at all; the viewer says where it listens. */
+function nothingYet() {
+  const how = el('pre', {});
+  fetchStats()
+    .then(({ receives }) => {
+      how.textContent = [
+        `OTEL_EXPORTER_OTLP_ENDPOINT=${endpoint(receives.otlp)}`,
+        '',
+        '# or over gRPC',
+        'OTEL_EXPORTER_OTLP_PROTOCOL=grpc',
+        `OTEL_EXPORTER_OTLP_ENDPOINT=${endpoint(receives.otlp_grpc)}`,
+      ].join('\n');
+    })
+    .catch(() => how.remove());
+  return el(
+    'div',
+    { class: 'empty' },
+    el('h2', {}, 'No traces yet'),
+    el('p', {}, 'Send some by OTLP and they appear here as they come:'),
+    how,
+  );
+}
+
 // What each key does on the list of traces.
 
 /** The bindings, in the order of the help. */
 function listKeys(list) {
+  const focused = () => document.activeElement?.closest('.rows .row')?.dataset.trace;
+  const toggle = (name, value) => (list.params.get(name) === value ? null : value);
   return [
     { keys: ['j', 'ArrowDown'], does: 'next trace', run: () => list.move(1) },
     { keys: ['k', 'ArrowUp'], does: 'previous trace', run: () => list.move(-1) },
@@ -298,7 +452,23 @@ function listKeys(list) {
         return id ? list.open(id) : false;
       },
     },
-    { keys: ['/'], does: 'search by tags', run: () => list.form.elements.tags.focus() },
+    {
+      keys: ['x'],
+      does: 'mark the trace, to compare it with another',
+      run: () => (focused() ? list.mark(focused()) : false),
+    },
+    { keys: ['c'], does: 'compare the two that are marked', run: () => list.compare() },
+    {
+      keys: ['s'],
+      does: 'the slowest first, or the newest',
+      run: () => list.go(pathWith(list.params, { sort: toggle('sort', 'duration'), order: null })),
+    },
+    {
+      keys: ['f'],
+      does: 'only what failed, or everything',
+      run: () => list.go(pathWith(list.params, { errors: toggle('errors', 'true') })),
+    },
+    { keys: ['/'], does: 'search by tags', run: () => list.form.node.elements.tags.focus() },
     {
       keys: ['Escape'],
       inFields: true,
@@ -309,140 +479,4 @@ function listKeys(list) {
     { keys: ['u'], does: 'load traces from a file', run: () => list.uploads.choose() },
     { keys: ['p'], does: 'pause the live tail, or go on', run: () => list.toggleLive() },
   ];
-}
-
-// One row of the trace list.
-
-/** The column heads, in the order of the cells. */
-const COLUMNS = ['Started', 'Trace', 'Duration', 'Spans', 'Errors', 'Services'];
-
-/** Draws `trace` into its row. `longest` is the duration that fills the bar. */
-function drawRow(row, trace, longest) {
-  row.dataset.trace = trace.trace_id;
-  row.classList.toggle('has-error', trace.error_count > 0);
-  row.replaceChildren(
-    cell('started', el('time', { title: dateTime(trace.start_us), 'data-us': trace.start_us }, age(trace.start_us))),
-    cell('trace', traceName(trace)),
-    cell('duration', durationBar(trace, longest)),
-    cell('spans num', count(trace.span_count)),
-    cell(
-      'errors',
-      trace.error_count
-        ? el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(trace.error_count, 'error')}`)
-        : '',
-    ),
-    cell(
-      'services',
-      trace.services.map(service),
-      trace.more_services && el('span', { class: 'soft' }, `+${count(trace.more_services)}`),
-    ),
-  );
-}
-
-function traceName(trace) {
-  return [
-    el(
-      'a',
-      { href: tracePath(trace.trace_id), tabindex: -1, 'data-series': series(trace.root_service) },
-      el('span', { class: 'swatch' }),
-      el('span', { class: 'root-service' }, trace.root_service),
-      el('span', { class: 'root-name' }, trace.root_name || '(no name)'),
-    ),
-    trace.root_held ? null : el('span', { class: 'tag', title: 'The root span has not come (yet)' }, 'no root'),
-    trace.link_count
-      ? el('span', { class: 'tag', title: 'Span links to other spans' }, plural(trace.link_count, 'link'))
-      : null,
-  ];
-}
-
-function durationBar(trace, longest) {
-  // Logarithmic, three decades: one slow trace must not make all others look alike.
-  const share = longest ? 100 * Math.max(0.01, 1 + Math.log10(Math.max(1, trace.duration_ns) / longest) / 3) : 0;
-  return [
-    el(
-      'span',
-      { class: 'track', 'aria-hidden': 'true' },
-      el('span', {
-        class: 'fill',
-        'data-series': series(trace.root_service),
-        style: { width: `${share.toFixed(2)}%` },
-      }),
-    ),
-    el('span', { class: 'num' }, duration(trace.duration_ns)),
-  ];
-}
-
-function service({ name, spans, errors }) {
-  return el(
-    'span',
-    {
-      class: 'service',
-      'data-series': series(name),
-      title: `${name}: ${plural(spans, 'span')}${errors ? `, ${plural(errors, 'error')}` : ''}`,
-    },
-    el('span', { class: 'swatch' }),
-    `${name} `,
-    el('span', { class: 'soft num' }, count(spans)),
-  );
-}
-
-function cell(classes, ...content) {
-  return el('div', { class: `cell ${classes}`, role: 'gridcell' }, ...content);
-}
-
-// The traces of the list as points, time against duration: outliers are seen at a glance. The list
-// below says the same in words, so this drawing is hidden from screen readers and the tab order.
-
-const HEIGHT = 84;
-const TOP = 8;
-const BOTTOM = 8;
-
-/** Makes the drawing: `node`, and `draw(traces)`. `open(trace)` is called for a clicked point. */
-function scatter(open) {
-  const picture = svg('svg', { width: '100%', height: HEIGHT });
-  const labels = el('div', { class: 'labels' });
-  const node = el('div', { class: 'scatter', 'aria-hidden': 'true', hidden: true }, labels, picture);
-  return { node, draw: (traces) => traces.length && draw(picture, labels, traces, open) };
-}
-
-function draw(picture, labels, traces, open) {
-  const starts = traces.map((trace) => trace.start_us);
-  const [from, to] = [Math.min(...starts), Math.max(...starts)];
-  const logs = traces.map((trace) => Math.log10(Math.max(1e3, trace.duration_ns)));
-  const low = Math.floor(Math.min(...logs));
-  const high = Math.max(low + 1, Math.ceil(Math.max(...logs)));
-  const y = (log) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - (log - low) / (high - low));
-  const decades = Array.from({ length: high - low + 1 }, (_, i) => low + i);
-  labels.replaceChildren(
-    ...decades
-      .filter((_, i) => decades.length < 4 || (decades.length - 1 - i) % 2 === 0)
-      .map((log) => {
-        const label = el('span', {}, duration(10 ** log));
-        setStyle(label, { top: `${y(log)}px` });
-        return label;
-      }),
-  );
-  picture.replaceChildren(
-    ...decades.map((log) => svg('line', { class: 'gridline', x1: 0, x2: '100%', y1: y(log), y2: y(log) })),
-    ...traces.map((trace, i) => point(trace, to === from ? 0.5 : (starts[i] - from) / (to - from), y(logs[i]), open)),
-  );
-}
-
-function point(trace, x, y, open) {
-  const isError = trace.error_count > 0;
-  const mark = isError ? svg('path', { class: 'cross', d: 'M-4,-4L4,4M4,-4L-4,4' }) : svg('circle', { r: 4 });
-  return svg(
-    'svg',
-    {
-      x: `${(1 + 98 * x).toFixed(2)}%`,
-      y,
-      overflow: 'visible',
-      class: 'point',
-      'data-series': series(trace.root_service),
-      onclick: () => open(trace),
-    },
-    mark,
-    svg('circle', { r: 9, class: 'target' }),
-    svg('title', {}, `${trace.root_name}: ${duration(trace.duration_ns)}${isError ? ', with errors' : ''}`),
-  );
 }

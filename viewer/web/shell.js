@@ -1,21 +1,26 @@
-// What stands around every view: which view an address means, the keyboard, the footer.
+// What stands around every view: which view an address means, the field for an id, the keyboard, the
+// footer.
 
 import { fetchStats } from './api.js';
 import { bytes, count, plural, rate } from './format.js';
-import { el } from './lib.js';
+import { legend } from './help.js';
+import { el, idsIn, tracePath } from './lib.js';
 
 // Which view an address means, and moving between them without loading the page anew.
 
 /**
  * Starts routing. `routes`: `[pattern, open]`, where `open(root, match, params)` draws a view into
  * `root` and returns how to close it, or `{ close(), moved(params) }`: `moved` is asked first when only
- * what is behind the path's `?` has changed, and says whether the view has taken it. Returns
+ * what is behind the path's `?` has changed, and says whether the view has taken it. `elsewhere`:
+ * `[pattern, to]`, where `to(match)` is the path that stands for such a one. Returns
  * `go(path, { replace })`.
  */
-export function startRouter(root, routes) {
+export function startRouter(root, routes, elsewhere) {
   let view = { close: () => {} };
 
   const show = () => {
+    const moved = elsewhere.find(([pattern]) => pattern.test(location.pathname));
+    if (moved) history.replaceState({}, '', moved[1](moved[0].exec(location.pathname)));
     const { pathname, search } = location;
     const params = new URLSearchParams(search);
     if (view.path === pathname && view.moved?.(params)) return;
@@ -42,6 +47,31 @@ export function startRouter(root, routes) {
   return { go, show };
 }
 
+// The field for an id.
+
+/** Opens the trace that is typed or pasted, in whatever text its id stands. */
+export function startJump(form, go) {
+  const field = form.elements.id;
+  const problem = form.querySelector('.problem');
+  const tell = (text) => {
+    problem.textContent = text;
+    if (text) field.setAttribute('aria-invalid', 'true');
+    else field.removeAttribute('aria-invalid');
+  };
+  field.addEventListener('input', () => tell(''));
+  field.addEventListener('blur', () => tell(''));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const text = field.value.trim();
+    const ids = idsIn(text);
+    if (!text) return;
+    if (!ids) return tell('No trace id in this. Expected 32 hexadecimal digits, or a text that holds them.');
+    form.reset();
+    field.blur();
+    go(tracePath(ids.traceId, ids.spanId));
+  });
+}
+
 // The keyboard: each view says which keys it knows and what they do, and the help lists them.
 
 let viewKeys = [];
@@ -50,6 +80,7 @@ const EVERYWHERE = [
   { keys: ['?'], does: 'this help' },
   { keys: ['g', 't'], does: 'to the traces', sequence: true },
   { keys: ['g', 'a'], does: 'to the actor graph', sequence: true },
+  { keys: ['g', 'i'], does: 'to the field for a trace id', sequence: true },
 ];
 
 /**
@@ -70,6 +101,10 @@ export function startKeys(go) {
       after = '';
       if (event.key === 't') return go('/');
       if (event.key === 'a') return go('/graph');
+      if (event.key === 'i') {
+        event.preventDefault();
+        return document.querySelector('.jump input').focus();
+      }
     }
     const binding = viewKeys.find(({ keys, inFields }) => keys.includes(event.key) && (!typing || inFields));
     if (binding) {
@@ -82,7 +117,7 @@ export function startKeys(go) {
   });
 }
 
-/** The dialog that lists every key of this view. */
+/** The dialog that says what is to be seen, and lists every key of this view. */
 export function showHelp() {
   const rows = [...viewKeys.filter(({ does }) => does), ...EVERYWHERE].map(({ keys, does, sequence }) =>
     el(
@@ -96,7 +131,13 @@ export function showHelp() {
       el('td', {}, does),
     ),
   );
-  openDialog('Keyboard', el('table', { class: 'help' }, el('tbody', {}, rows)));
+  openDialog(
+    'Help',
+    el('h3', {}, 'What you see'),
+    legend(),
+    el('h3', {}, 'Keyboard'),
+    el('table', { class: 'help' }, el('tbody', {}, rows)),
+  );
 }
 
 /** A modal dialog with a heading and a way out; the browser gives focus back when it closes. */

@@ -393,9 +393,10 @@ class TracePage {
   /** Marks the spans that say what is to be found. */
   mark() {
     const wanted = this.text.toLowerCase();
-    this.matches = wanted
-      ? new Set(this.model.spans.filter((span) => searchText(span).includes(wanted)).map(({ id }) => id))
-      : null;
+    // Jaeger's addresses have ids of spans in uiFind.
+    const ids = new Set(wanted.split(/\s+/));
+    const isWanted = (span) => ids.has(span.id) || searchText(span).includes(wanted);
+    this.matches = wanted ? new Set(this.model.spans.filter(isWanted).map(({ id }) => id)) : null;
   }
 
   /** Goes to the next or previous match. */

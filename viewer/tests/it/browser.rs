@@ -7,6 +7,7 @@
 //! ```
 
 mod accessibility;
+mod addresses;
 mod compare;
 mod driver;
 mod graph;
@@ -16,20 +17,28 @@ mod judging;
 mod keyboard;
 mod links;
 mod list;
+mod list_order;
 mod look;
+mod narrow;
 mod shop;
 mod transfer;
 mod waterfall;
 
 use driver::Browser;
 use shop::Shop;
+use viewer::Config;
 
 use crate::support::Backend;
 
 /// A viewer, and a browser on its first page; `None` where there is no browser to test with.
 fn open_page() -> Option<(Backend, Browser)> {
+    open_page_of(Config::on_free_ports())
+}
+
+/// The same of a viewer with these settings.
+fn open_page_of(config: Config) -> Option<(Backend, Browser)> {
     let browser = Browser::start()?;
-    let backend = Backend::viewer();
+    let backend = Backend::with(config);
     browser.goto(&format!("http://{}/", backend.handle().listen()));
     Some((backend, browser))
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { searchPath, series, tagText, tracePath } from '../lib.js';
+import { endpoint, idsIn, searchPath, series, tagText, tracePath } from '../lib.js';
 
 test('a tag is written as the viewer reads it', () => {
   // The viewer's own tests read every text of this list and expect the same keys and values.
@@ -32,4 +32,49 @@ test('names that differ a little are spread over all colours', () => {
     [...used.values()].every((services) => services > 60 && services < 140),
     [...used.values()].join(),
   );
+});
+
+test('an id is found in whatever text holds one', () => {
+  const id = '0af7651916cd43dd8448eb211c80319c';
+  const span = 'b7ad6b7169203331';
+  for (const text of [
+    id,
+    `  ${id}\n`,
+    id.toUpperCase(),
+    `"${id}"`,
+    `trace_id=${id}`,
+    `traceId: "${id}",`,
+    `{"traceID":"${id}"}`,
+    `http://localhost:16686/trace/${id}`,
+    `http://localhost:16686/trace/${id}?view=lanes`,
+    `http://localhost:16686/api/traces/${id}?raw=true`,
+    `2026-11-27T12:00:00Z ERROR the order ${id} is lost`,
+    '0af76519-16cd-43dd-8448-eb211c80319c',
+  ]) {
+    assert.deepEqual(idsIn(text), { traceId: id, spanId: undefined }, text);
+  }
+  for (const text of [
+    `00-${id}-${span}-01`,
+    `traceparent: 00-${id.toUpperCase()}-${span}-00`,
+    `/trace/${id}?span=${span}`,
+    `http%3A%2F%2Fhost%2Ftrace%2F${id}%3Fspan%3D${span}`,
+    `trace_id=${id} span_id=${span}`,
+  ]) {
+    assert.deepEqual(idsIn(text), { traceId: id, spanId: span }, text);
+  }
+  // Short ones: what Jaeger calls 64 bits, and leading zeroes left out.
+  assert.deepEqual(idsIn('8448eb211c80319c'), { traceId: '8448eb211c80319c', spanId: undefined });
+  assert.deepEqual(idsIn('trace_id=1f'), { traceId: '1f', spanId: undefined });
+});
+
+test('a text without an id has none', () => {
+  for (const text of ['', 'no id', 'xyz', '0x1f', `${'a'.repeat(33)}`, 'trace_id=', '/trace/', '%', 'GET /graph']) {
+    assert.equal(idsIn(text), null, text);
+  }
+});
+
+test('an endpoint is the address that is listened on, or the page’s own host where that is all', () => {
+  assert.equal(endpoint('127.0.0.1:14318', 'localhost'), 'http://127.0.0.1:14318');
+  assert.equal(endpoint('0.0.0.0:4318', 'box.local'), 'http://box.local:4318');
+  assert.equal(endpoint('[::]:4318', 'box.local'), 'http://box.local:4318');
 });

@@ -28,6 +28,8 @@ fn axe_finds_nothing_serious_on_any_page() {
     let trip = format!("/trace/{}", shop.trip.hex());
     let compared = format!("/compare/{}/{}", shop.trip.hex(), shop.batch.hex());
     let pages = [
+        // While the last minute, which the graph shows, has something in it.
+        ("/graph".into(), ".graph .node"),
         ("/".into(), ".rows .row"),
         ("/?service=nobody".into(), ".blank h2"),
         (format!("{trip}?span=0000000000000015"), ".details h2"),
@@ -38,7 +40,6 @@ fn axe_finds_nothing_serious_on_any_page() {
         (format!("{trip}?view=critical"), ".grid-rows .grid-row"),
         (compared, ".pair"),
         (format!("/compare/{}", shop.trip.hex()), ".compare-form"),
-        ("/graph".into(), ".graph .node"),
         ("/trace/00000000000000000000000000000001".into(), "[role=alert] h1"),
     ];
     let mut all_found = String::new();
@@ -47,7 +48,7 @@ fn axe_finds_nothing_serious_on_any_page() {
         browser.expect(&format!("return document.querySelector('{drawn}') !== null"), true);
         // It runs as the browser's own script, which the Content-Security-Policy does not bind.
         browser.run(&format!("{axe}; window.axe = axe;"));
-        for (scheme, width) in [("light", 1400), ("dark", 1400), ("dark", 400), ("light", 400)] {
+        for (scheme, width) in [("light", 1400), ("dark", 400)] {
             browser.prefer(scheme);
             browser.resize(width, 800);
             let found = browser.run(FOUND);
@@ -56,5 +57,6 @@ fn axe_finds_nothing_serious_on_any_page() {
             }
         }
     }
-    assert_eq!(all_found, "");
+    browser.click("[data-action=help]");
+    assert_eq!((browser.run(FOUND).as_str(), all_found.as_str()), (Some(""), ""));
 }

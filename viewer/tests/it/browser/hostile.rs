@@ -73,8 +73,8 @@ fn whatever_a_stranger_sends_stays_text() {
     let trace = Trace::new();
     backend.send(&hostile(trace));
 
-    // The list: the root's name and service, and the service again among the services.
-    browser.expect(&shown(".rows"), 3);
+    // The list: the root's name and service, the service again among the services, two actors.
+    browser.expect(&shown(".rows"), 5);
     assert_only_text(&browser, "the list");
 
     browser.goto_path(&format!("/trace/{}?span=0000000000000001", trace.hex()));

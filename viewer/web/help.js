@@ -1,0 +1,98 @@
+// What is to be seen on the page, in pictures: they are drawn as the page draws, in its own colours.
+
+import { el, svg } from './lib.js';
+
+const WIDTH = 190;
+const HEIGHT = 52;
+
+/** A picture and what it says, for each thing that has to be known. */
+const FIGURES = [
+  [
+    'A span is a bar from its start to its end. Its colour is its service’s, the same on every page.',
+    () => [bar(8, 6, 170, 1), bar(30, 20, 60, 1), bar(60, 34, 100, 11)],
+  ],
+  [
+    'The hatched stretch before a bar is the time that a message waited in its actor’s mailbox.',
+    () => [bar(8, 8, 170, 1), wait(40, 26, 44), bar(84, 26, 80, 1)],
+  ],
+  [
+    'In lanes each actor has a row of its own, and an arrow is a message from one to another.',
+    () => [
+      word(6, 15, 'Checkout'),
+      word(6, 41, 'Aisle'),
+      bar(64, 6, 112, 1),
+      bar(104, 32, 50, 1),
+      svg('path', { class: 'figure-arrow', d: 'M88,18 C88,30 92,37 101,37' }),
+      svg('path', { class: 'figure-head', d: 'M98,33L104,37L98,41Z' }),
+    ],
+  ],
+  [
+    'A dashed bar is a span of another trace, at its own time, that this one links to (→) or is linked from (←).',
+    () => [
+      bar(40, 8, 84, 1),
+      word(6, 41, '←'),
+      svg('rect', { class: 'figure-ghost', x: 70, y: 30, width: 104, height: 12, rx: 2, 'data-series': 1 }),
+    ],
+  ],
+  [
+    'What failed has a red edge and this sign, and says why.',
+    () => [bar(8, 20, 90, 1, 'figure-failed'), svg('text', { class: 'figure-error', x: 106, y: 31 }, '⚠ OutOfStock')],
+  ],
+  [
+    'In the list a bar is as long as the trace took; a full one is the longest that is listed.',
+    () => [bar(8, 8, 110, 1), word(126, 17, '405 ms'), bar(8, 30, 2, 1), word(126, 39, '6.03 ms')],
+  ],
+  [
+    'In the graph a node is a service or an actor. An edge says how often one sends to another, and how long it takes.',
+    () => [
+      node(4, 'Checkout'),
+      node(122, 'Aisle'),
+      svg('path', { class: 'figure-arrow', d: 'M68,26L116,26' }),
+      svg('path', { class: 'figure-head', d: 'M114,22L121,26L114,30Z' }),
+      word(84, 20, '9/s'),
+    ],
+  ],
+];
+
+/** The figures as a list. */
+export function legend() {
+  return el(
+    'ul',
+    { class: 'legend' },
+    FIGURES.map(([says, draw]) =>
+      el(
+        'li',
+        {},
+        svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, 'aria-hidden': 'true' }, draw()),
+        el('p', {}, says),
+      ),
+    ),
+  );
+}
+
+function bar(x, y, width, colour, more = '') {
+  return svg('rect', { class: `figure-bar ${more}`, x, y, width, height: 11, rx: 2, 'data-series': colour });
+}
+
+function wait(x, y, width) {
+  const stripes = Array.from({ length: Math.floor(width / 5) }, (_, i) => `M${x + 5 * i},${y + 11}l5,-11`).join('');
+  return svg(
+    'g',
+    { class: 'figure-wait', 'data-series': 1 },
+    svg('rect', { x, y, width, height: 11 }),
+    svg('path', { d: stripes }),
+  );
+}
+
+function node(x, name) {
+  return svg(
+    'g',
+    { 'data-series': 1 },
+    svg('rect', { class: 'figure-node', x, y: 12, width: 64, height: 28, rx: 4 }),
+    word(x + 8, 30, name),
+  );
+}
+
+function word(x, y, text) {
+  return svg('text', { class: 'figure-word', x, y }, text);
+}
