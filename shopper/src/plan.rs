@@ -283,7 +283,7 @@ fn appetite(kind: TripKind) -> (RangeInclusive<usize>, RangeInclusive<u32>) {
         TripKind::QuickBuy | TripKind::Impatient => (1..=3, 1..=2),
         TripKind::Hesitant => (1..=3, 1..=4),
         TripKind::BigBasket => (5..=15, 1..=4),
-        TripKind::BulkBuy => (1..=1, 100..=900),
+        TripKind::BulkBuy => (1..=1, 100..=500),
     }
 }
 
@@ -413,7 +413,7 @@ mod tests {
             prop_assert_eq!(ids.len(), basket.len(), "no product twice");
             for item in &basket {
                 let in_stock = stock[item.id.parse::<usize>().unwrap()].unwrap_or(u64::MAX);
-                let pieces = if kind == TripKind::BulkBuy { 100..=900 } else { 1..=in_stock };
+                let pieces = if kind == TripKind::BulkBuy { 100..=500 } else { 1..=in_stock };
                 prop_assert!(pieces.contains(&u64::from(item.quantity)));
             }
             let anything = stock.iter().any(|&in_stock| in_stock != Some(0));
