@@ -146,10 +146,12 @@ async fn keep_house(state: &AppState) {
     }
 }
 
-/// Waits for the orders that are being placed, then ends the actors and closes the database.
+/// Waits for the orders that are being placed and for the delivery that is under way, then ends the
+/// actors and closes the database.
 async fn close(state: &AppState, storage: &Storage, arbiters: Vec<Arbiter>) {
     let closing = async {
-        state.pools().idle().await;
+        // A transaction that is cut off with its thread could not give its connection back.
+        let nothing_is_written = state.pools().idle().await;
         let ended = actix_rt::task::spawn_blocking(move || {
             for arbiter in arbiters {
                 arbiter.stop();
@@ -157,6 +159,7 @@ async fn close(state: &AppState, storage: &Storage, arbiters: Vec<Arbiter>) {
             }
         });
         ended.await.ok();
+        drop(nothing_is_written);
         storage.close().await;
     };
     state.pools().log_restarts_after(Duration::ZERO);

@@ -14,9 +14,12 @@ use std::{
 };
 
 use shared::fault::Fault;
-use tokio::time::Instant;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
-use super::system::{ActorParts, ActorSystem};
+use super::{
+    ledger::BatchNumber,
+    system::{ActorParts, ActorSystem},
+};
 
 /// How many experiments can be under way at the same time.
 const MAX_EXPERIMENTS: usize = 32;
@@ -90,14 +93,16 @@ impl ActorPools {
         self.parts.aisle_names()
     }
 
-    /// Waits until no order is being placed.
-    pub(crate) async fn idle(&self) {
+    /// Waits until no order is being placed and nothing is being delivered. Nothing is delivered until
+    /// the guard is dropped.
+    pub(crate) async fn idle(&self) -> OwnedMutexGuard<BatchNumber> {
         self.regular.idle().await;
         let experiments: Vec<_> =
             self.experiments().iter().map(|experiment| Arc::clone(&experiment.actors)).collect();
         for actors in experiments {
             actors.idle().await;
         }
+        self.parts.stop_writing().await
     }
 
     fn experiments(&self) -> MutexGuard<'_, Vec<Experiment>> {
@@ -116,10 +121,23 @@ impl Experiment {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use tokio::time::timeout;
 
     use super::*;
     use crate::actors::system::tests::{PATIENCE, parts};
+
+    #[actix_rt::test]
+    async fn a_store_that_closes_waits_for_the_delivery_that_is_under_way() {
+        let pools = ActorPools::start(parts().await);
+        let delivering = pools.parts.stop_writing().await;
+        assert!(pools.idle().now_or_never().is_none());
+        drop(delivering);
+        let closing = pools.idle().await;
+        assert!(pools.parts.stop_writing().now_or_never().is_none(), "none begins meanwhile");
+        drop(closing);
+        pools.regular().await_stock(1, 500).await;
+    }
 
     #[actix_rt::test]
     async fn an_experiment_has_actors_of_its_own_until_it_has_been_idle_for_a_while() {

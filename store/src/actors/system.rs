@@ -14,13 +14,14 @@ use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use actix_rt::ArbiterHandle;
 use futures_util::future::try_join_all;
 use shared::notice::{Notice, Over};
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
     aisle::{Aisle, AisleParts, AisleRouter, ListProducts},
     checkout::Checkout,
     error::ActorError,
     inventory::Inventory,
-    ledger::{Ledger, WriteLock},
+    ledger::{BatchNumber, Ledger, WriteLock},
     limit::ConcurrencyLimit,
     restocker::{RestockPolicy, Restocker},
     supervised::Supervised,
@@ -133,6 +134,12 @@ impl ActorParts {
     ) -> Self {
         let (write_lock, unread, restarts) = (WriteLock::default(), Arc::default(), Arc::default());
         Self { storage, write_lock, catalogue, arbiters, config, unread, restarts }
+    }
+
+    /// Waits for the batch, the delivery or the reading of stock that is under way. None begins until
+    /// the guard is dropped.
+    pub(super) async fn stop_writing(&self) -> OwnedMutexGuard<BatchNumber> {
+        Arc::clone(&self.write_lock).lock_owned().await
     }
 
     /// The names of the aisles, in the order of the catalogue.
