@@ -11,6 +11,8 @@
 //! Ids, times and ports differ from run to run. Ids are compared by which of them are equal, in all
 //! outputs of a step together; times and ports are not compared. A line `...` stands for any lines.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::HashMap,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
