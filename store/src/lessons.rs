@@ -5,9 +5,9 @@
 //! that asks for it, and does no harm to other requests: what it does to a thread, an actor or a process,
 //! it does to one that it has started itself and that it ends.
 //!
-//! A run can leave several traces, and orphans whose parent nobody has. So every span of a lesson has the
-//! attribute `lesson.run`, and so has the SERVER span of the request. The traces of a run are those in
-//! which a span has it.
+//! A span whose context was lost begins a trace of its own, so a run can leave several traces. To find
+//! them, every span of a lesson has the attribute `lesson.run`, and so has the SERVER span of the request.
+//! The traces of a run are those in which a span has it.
 //!
 //! - `lesson` is what a lesson says of itself, with its code as an `excerpt`; `list` has them all;
 //! - `asked` reads from a request which lesson it asks for, and `teaching` makes it, within bounds;
