@@ -1,5 +1,5 @@
-//! Traces as files: out in OTLP's JSON, in in OTLP's JSON or Jaeger's. (Out in Jaeger's JSON they
-//! are what `/api/traces` answers.)
+//! Traces as files: downloaded in OTLP's JSON, uploaded in OTLP's JSON or Jaeger's. (A download in
+//! Jaeger's JSON is what `/api/traces` answers.)
 
 use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, RETRY_AFTER};
 use actix_web::web::{Data, Path, Payload};

@@ -22,7 +22,7 @@ use crate::otlp::decode::{Decoded, Decoder};
 use crate::otlp::failure::Failure as OtlpFailure;
 use crate::otlp::http::read_request;
 use crate::otlp::receiver::Receiver;
-use crate::otlp::{Encoding, Request, Signal};
+use crate::otlp::{Compression, Encoding, Request, Signal};
 use crate::query::params::Params;
 use crate::render::List;
 use crate::store::model::{Span, TraceId};
@@ -62,13 +62,19 @@ fn failed(failure: &OtlpFailure) -> Failure {
 }
 
 fn write_transformed(answer: &mut Answer, otlp: Request) -> Result<(), Failure> {
-    let decoded_bytes = (otlp.body.len() * SPANS_PER_BODY).clamp(LEAST_BYTES, MOST_BYTES);
+    let decoded_bytes = match otlp.compression {
+        Compression::None => (otlp.body.len() * SPANS_PER_BODY).clamp(LEAST_BYTES, MOST_BYTES),
+        _ => MOST_BYTES,
+    };
     answer.hold(decoded_bytes)?;
     let mut decoder = Decoder::new(decoded_bytes, decoded_bytes);
     let Decoded { spans, taken } = decoder.decode(otlp).map_err(|failure| failed(&failure))?;
     let traces = gather(spans, decoded_bytes, answer)?;
     let errors = taken.reason.map(|reason| {
-        EnvelopeError::new(format!("{} spans are left out: {reason}", taken.rejected))
+        EnvelopeError::new(format!(
+            "spans left out: {}, the first because {reason}",
+            taken.rejected
+        ))
     });
     let data = List(|| {
         let traces = traces.iter().map(Arc::clone);

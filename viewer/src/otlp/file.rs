@@ -1,5 +1,4 @@
-//! Traces in a saved file: JSON documents, one or several, each in OTLP's form or in
-//! Jaeger's.
+//! Traces in a saved file: JSON documents, one or several, each in OTLP's form or in Jaeger's.
 //!
 //! | document | who writes it |
 //! |---|---|

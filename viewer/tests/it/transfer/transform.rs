@@ -1,11 +1,15 @@
 //! What Jaeger's page asks for besides queries: OTLP turned into Jaeger's JSON, metrics, an
 //! archive.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
 
 use super::{one_span, viewer_with_rich_trace};
 use crate::support::Backend;
-use crate::support::spans::{Trace, to_json};
+use crate::support::spans::{Trace, of_service, request, to_json};
 
 fn post(backend: &Backend, path: &str, body: impl Into<Vec<u8>>) -> (u16, Json) {
     // As Jaeger's page sends it, which names no content type of its own.
@@ -65,10 +69,28 @@ fn a_span_that_is_left_out_is_told_beside_the_others() {
     assert_eq!(
         answer["errors"],
         json!([{
-            "msg": "1 spans are left out: resourceSpans[0].scopeSpans[0].spans[0].traceId \"abc\" \
+            "msg": "spans left out: 1, the first because resourceSpans[0].scopeSpans[0].spans[0].traceId \"abc\" \
                     is not 32 hex digits",
         }])
     );
+}
+
+#[test]
+fn a_compressed_file_is_transformed_as_well() {
+    let backend = Backend::viewer();
+    let trace = Trace::new();
+    let long = "x".repeat(10_000);
+    let spans = (1..=200).map(|id| trace.span(id, 0, &long, 0..10)).collect();
+    let otlp = to_json(&request([of_service("store", spans)]));
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(otlp.as_bytes()).expect("memory");
+
+    let post = backend.query_post("/api/transform").header("content-encoding", "gzip");
+    let answer = post.body(gzip.finish().expect("memory")).send().expect("an answer");
+
+    assert_eq!(answer.status(), 200);
+    let answer: Json = serde_json::from_str(&answer.text().expect("a text")).expect("JSON");
+    assert_eq!(answer["data"][0]["spans"].as_array().map(Vec::len), Some(200));
 }
 
 #[test]
