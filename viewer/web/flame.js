@@ -102,7 +102,7 @@ export class Flame {
   constructor(host) {
     this.host = host;
     Object.assign(this, flameOf(host.model));
-    this.top = host.flameTop?.(this) ?? this.root;
+    this.top = this.root;
     this.focusBox = this.boxOf.get(host.selected) ?? this.root.children[0] ?? this.root;
     this.drawn = new Map();
     this.says = el('p', { class: 'view-bar num', role: 'status' });
@@ -140,6 +140,8 @@ export class Flame {
     this.placeOf = new Map();
     for (const level of this.levels) for (const place of level) if (place.box) this.placeOf.set(place.box, place);
     setStyle(this.body, { height: `${this.levels.length * LEVEL}px` });
+    // A box that is no longer drawn cannot have the focus: the one around it has it.
+    while (!this.placeOf.has(this.focusBox) && this.focusBox.parent) this.focusBox = this.focusBox.parent;
     this.refresh();
   }
 
@@ -269,10 +271,8 @@ export class Flame {
 
   focusOn(box) {
     if (!this.placeOf?.has(box)) {
-      // It is too narrow, or in a box that is not shown.
+      // It is too narrow, or in a box that is not shown: then it gets more room, or all of it.
       this.top = box.parent ?? this.root;
-      while (this.top.parent && this.top.all === 0) this.top = this.top.parent;
-      this.focusBox = box;
       this.layOut();
       if (!this.placeOf.has(box)) {
         this.top = box;

@@ -120,11 +120,13 @@ export class Grid {
     this.node.scrollTop = 0;
   }
 
-  /** Draws every row anew. */
+  /** Draws every row anew; the one with the focus keeps it. */
   refresh() {
+    const hadFocus = this.body.contains(document.activeElement);
     for (const node of this.drawn.values()) node.remove();
     this.drawn.clear();
-    this.redraw();
+    this.update();
+    if (hadFocus) this.drawn.get(this.index.get(this.focusKey))?.focus({ preventScroll: true });
   }
 
   update() {
