@@ -19,6 +19,7 @@ mod file;
 pub(crate) mod grpc;
 pub(crate) mod http;
 mod jaeger;
+mod jaeger_span;
 mod json;
 mod limits;
 mod message;
