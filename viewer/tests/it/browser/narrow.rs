@@ -1,6 +1,7 @@
 //! A screen of 400 px: everything is there, and nothing is cut or lies outside.
 
 use super::open_shop;
+use crate::support::spans::{Trace, error, of_service, request};
 
 /// What can be seen of these parts of the page is not all of it.
 const CUT: &str = "
@@ -19,12 +20,21 @@ const CUT: &str = "
 
 #[test]
 fn at_400_px_the_list_and_what_is_around_it_are_whole() {
-    let Some((_backend, browser, _shop)) = open_shop() else { return };
+    let Some((backend, browser, _shop)) = open_shop() else { return };
+    let many = Trace::new();
+    let failed = (1..=1_200).map(|id| {
+        let mut span = many.span(id, id - 1, "fails again and again", 0..10);
+        span.status = error("no");
+        span
+    });
+    backend.send(&request([of_service("store", failed.collect())]));
     for (width, height) in [(400, 800), (1400, 900), (1001, 700)] {
         browser.resize(width, height);
-        browser.expect("return document.querySelectorAll('.rows .row').length", 2);
+        browser.expect("return document.querySelectorAll('.rows .row').length", 3);
         browser.expect("return document.documentElement.scrollWidth <= innerWidth", true);
         browser.expect(CUT, "");
+        let errors = "return [...document.querySelectorAll('.rows .errors')].map((cell) => cell.innerText.trim()).sort().join()";
+        browser.expect(errors, ",⚠ 1 error,⚠ 1,200 errors");
         // The field, the help, and of a row what tells it apart.
         let there = "return ['.jump input', '[data-action=help]', '.rows .mark', '.rows time', '.rows .root-service',
             '.rows .root-name', '.rows .duration .num', '.rows .spans', '.rows .errors .bad', '.rows .service', '.rows .actor']
