@@ -34,6 +34,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// holds the other. When the parent dies, even by SIGKILL, its end closes, and the role ends too.
 /// By the same sockets the shopper tells the parent that its trips are over and it no longer needs
 /// the store.
+#[derive(Debug)]
 pub(crate) struct Child {
     role: &'static str,
     process: process::Child,

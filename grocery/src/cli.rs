@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, num::NonZeroU64};
 use clap::{Args, Parser, Subcommand};
 use store::storage::{DatabaseUrl, DatabaseUrlError};
 
-use crate::probe::Probe;
+use crate::{lesson::LessonArgs, probe::Probe};
 
 /// A grocery store, its shoppers and their traces, in one command.
 ///
@@ -33,6 +33,8 @@ pub(crate) enum Role {
     Shopper(shopper::Args),
     /// Run the trace viewer alone: OTLP in, a Jaeger-compatible API and a web page out
     Viewer(viewer::Args),
+    /// See a mistake with trace context beside the right trace; without a name, list the lessons
+    Lesson(LessonArgs),
     /// Ask a role whether it is well, as a container's health check does
     Probe(Probe),
 }

@@ -10,15 +10,25 @@
 //! - [`child`]: one role as a child process;
 //! - [`receiver`]: where the spans go: to the viewer, or to what listens already;
 //! - [`probe`]: a health check of a role;
-//! - [`http`]: requests over plain HTTP, for these two.
+//! - [`lesson`]: makes a lesson and shows both traces;
+//! - [`runs`]: the two runs of a lesson, and when all their spans are in the viewer ([`viewer_api`]);
+//! - [`trace`] and [`tree`]: the spans, and what differs between two trees of them;
+//! - [`own_roles`]: a store and a viewer for a lesson, when none run;
+//! - [`http`]: requests over plain HTTP.
 
 mod child;
 mod cli;
 mod http;
+mod lesson;
+mod own_roles;
 mod probe;
 mod receiver;
+mod runs;
 mod shopping;
 mod together;
+mod trace;
+mod tree;
+mod viewer_api;
 
 use std::{io::Write, process::ExitCode};
 
@@ -32,6 +42,7 @@ fn main() -> ExitCode {
         Some(Role::Store(args)) => return store::run(args),
         Some(Role::Shopper(args)) => return shopper::run(args),
         Some(Role::Viewer(args)) => return viewer::run(with_chips(args)),
+        Some(Role::Lesson(args)) => lesson::run(&args),
         Some(Role::Probe(args)) => probe::run(&args),
         None => together::run(cli.together),
     };

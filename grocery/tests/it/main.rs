@@ -6,6 +6,7 @@
 mod backend_down;
 mod environment;
 mod formats;
+mod lesson;
 mod metrics;
 mod probe;
 mod reader_gone;
@@ -22,5 +23,6 @@ mod support {
     pub(crate) mod http;
     pub(crate) mod ports;
     pub(crate) mod shopping;
+    pub(crate) mod teaching;
     pub(crate) mod trees;
 }

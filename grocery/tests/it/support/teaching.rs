@@ -1,0 +1,55 @@
+//! A store that makes lessons, and the viewer that gets its spans, as two processes.
+
+use std::net::SocketAddr;
+
+use testing::process::{Ended, Process};
+
+use super::{
+    grocery::{grocery, url},
+    ports,
+};
+
+/// Both, until this is dropped.
+pub(crate) struct Teaching {
+    pub(crate) viewer: SocketAddr,
+    pub(crate) otlp: SocketAddr,
+    store: Process,
+    _viewer: Process,
+}
+
+impl Teaching {
+    pub(crate) fn start() -> Self {
+        let [viewer, otlp, otlp_grpc] = ports::free();
+        let listen = [viewer, otlp, otlp_grpc].map(|address| address.to_string());
+        let args =
+            ["viewer", "--listen", &listen[0], "--otlp", &listen[1], "--otlp-grpc", &listen[2]];
+        let viewer_process = grocery(args, []).start();
+        let args = ["store", "--listen", "127.0.0.1:0", "--database", "sqlite::memory:"];
+        let args = args.into_iter().chain(["--allow-faults"]);
+        let store = grocery(args, Self::exporting_to(otlp)).start();
+        testing::wait_until("the viewer listens", || {
+            [viewer, otlp].iter().all(|address| std::net::TcpStream::connect(address).is_ok())
+        });
+        Self { viewer, otlp, store, _viewer: viewer_process }
+    }
+
+    /// The variables of a process that sends its spans there at once.
+    pub(crate) fn exporting_to(otlp: SocketAddr) -> [(&'static str, String); 3] {
+        [
+            ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{otlp}")),
+            ("OTEL_BSP_SCHEDULE_DELAY", "20".to_owned()),
+        ]
+    }
+
+    pub(crate) fn store_url(&self) -> String {
+        url(&self.store)
+    }
+
+    /// `grocery lesson ARGS` with this store and viewer.
+    pub(crate) fn lesson(&self, args: &[&str]) -> Ended {
+        let (store, viewer) = (self.store_url(), format!("http://{}", self.viewer));
+        let named = ["--store-url", &store, "--viewer-url", &viewer];
+        grocery(["lesson"].iter().chain(args).chain(&named).copied(), []).run()
+    }
+}
