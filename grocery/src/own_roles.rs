@@ -52,6 +52,7 @@ impl OwnRoles {
             ("OTEL_TRACES_SAMPLER", "parentbased_always_on".into()),
             ("OTEL_PROPAGATORS", "tracecontext,baggage".into()),
             ("OTEL_BSP_SCHEDULE_DELAY", SEND_EVERY.into()),
+            ("RUST_LOG", "warn".into()),
         ];
         let mut store_child = Child::start("store", args, &variables)?;
         store_child.listening(store).await?;

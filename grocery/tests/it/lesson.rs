@@ -32,24 +32,18 @@ fn all_lessons_are_listed_in_the_order_of_their_table() {
 
 /// What `grocery lesson spawn` shows of both runs, and why.
 const SPAWN: &str = r#"
-  the mistake
-~ GET / SERVER {customer=alice}
-    welcome message INTERNAL {customer=alice}
-> update stock INTERNAL
-> print label INTERNAL
-> hash password INTERNAL
-
-  the fix
-~ GET / SERVER ERROR "the disk is full" {customer=alice}
-!   ask Aisle Reserve INTERNAL {customer=alice}
->     update stock INTERNAL {customer=alice}
->   print label INTERNAL {customer=alice}
->   hash password INTERNAL {customer=alice}
-    welcome message INTERNAL {customer=alice}
+  the mistake                                 |   the fix
+~ GET / SERVER {customer=alice}               | ~ GET / SERVER ERROR "the disk is full" {customer=alice}
+    welcome message INTERNAL {customer=alice} | !   ask Aisle Reserve INTERNAL {customer=alice}
+> update stock INTERNAL                       | >     update stock INTERNAL {customer=alice}
+> print label INTERNAL                        | >   print label INTERNAL {customer=alice}
+> hash password INTERNAL                      | >   hash password INTERNAL {customer=alice}
+                                              |     welcome message INTERNAL {customer=alice}
 
   ! only here   > elsewhere in the other   ~ differs in the other
 
-The current context belongs to a thread, and a new task or thread starts with an empty one, even if the handler awaits it.
+The current context belongs to a thread, and a new task or thread starts with an empty one, even if the handler awaits
+it.
 "#;
 
 #[test]

@@ -12,7 +12,6 @@ use super::{
 /// Both, until this is dropped.
 pub(crate) struct Teaching {
     pub(crate) viewer: SocketAddr,
-    pub(crate) otlp: SocketAddr,
     store: Process,
     _viewer: Process,
 }
@@ -30,7 +29,7 @@ impl Teaching {
         testing::wait_until("the viewer listens", || {
             [viewer, otlp].iter().all(|address| std::net::TcpStream::connect(address).is_ok())
         });
-        Self { viewer, otlp, store, _viewer: viewer_process }
+        Self { viewer, store, _viewer: viewer_process }
     }
 
     /// The variables of a process that sends its spans there at once.
