@@ -166,8 +166,10 @@ class List {
     clearTimeout(this.settling);
     this.settling = 0;
     const since = this.feed.clock;
+    const { signal } = this.abort;
+    this.isSearching = true;
     try {
-      const answer = await searchTraces(this.filter, this.abort.signal);
+      const answer = await searchTraces(this.filter, signal);
       this.total = answer.total;
       this.state = 'ready';
       this.problem.replaceChildren();
@@ -179,7 +181,19 @@ class List {
       this.state = 'failed';
       this.problem.replaceChildren(el('p', { class: 'notice' }, error.message));
       this.draw();
+    } finally {
+      if (!signal.aborted) {
+        this.isSearching = false;
+        // One is the answer; what is more has come meanwhile.
+        if (this.feed.clock > since + 1) this.settleSoon();
+      }
     }
+  }
+
+  /** Asks anew, in a while, for what only the viewer knows: how many there are, and what was let go. */
+  settleSoon() {
+    // Never while it is being asked: a search that takes longer than that would not come to its end.
+    if (!this.isSearching) this.settling ||= setTimeout(() => this.search(), SETTLE_MS);
   }
 
   /** One connection while the page is visible and live: a browser allows six to a server. */
@@ -210,14 +224,14 @@ class List {
     this.form.learn(traces);
     if (!before && this.feed.waiting) announce('New traces: press n to show them');
     this.draw();
-    // How many there are, and which were let go, only the viewer knows.
-    this.settling ||= setTimeout(() => this.search(), SETTLE_MS);
+    this.settleSoon();
   }
 
   toggleLive() {
     isLive = !isLive;
     announce(isLive ? 'Live' : 'Paused');
-    if (!isLive) clearTimeout(this.settling);
+    clearTimeout(this.settling);
+    this.settling = 0;
     this.connect();
   }
 
@@ -355,6 +369,9 @@ class List {
   }
 
   drawMarks() {
+    // Only when they have changed: its controls may have the focus.
+    if (this.drawnMarks === marked) return;
+    this.drawnMarks = marked;
     const [a, b] = marked;
     this.marks.hidden = !a;
     if (!a) return this.marks.replaceChildren();

@@ -67,7 +67,8 @@ fn it_fails_when_a_port_is_taken_and_names_it() {
 
 #[test]
 fn a_flag_that_makes_no_sense_is_wrong_usage() {
-    for flags in [["--max-spans", "0"], ["--max-bytes", "many"], ["--listen", "here"]] {
+    let chips = ["--chips", "a b"];
+    for flags in [["--max-spans", "0"], ["--max-bytes", "many"], ["--listen", "here"], chips] {
         assert_eq!(program(flags).run().status.code(), Some(2), "{flags:?}");
     }
 }
