@@ -39,6 +39,20 @@ const FIGURES = [
     () => [bar(8, 20, 90, 1, 'figure-failed'), svg('text', { class: 'figure-error', x: 106, y: 31 }, '⚠ OutOfStock')],
   ],
   [
+    'The line under a bar is its part of the critical path: what the whole was waiting for. Dashed, it waited itself.',
+    () => [
+      bar(8, 6, 170, 1),
+      path(8, 20, 34),
+      path(140, 20, 38),
+      bar(42, 30, 98, 1),
+      path(42, 44, 98, 'figure-waiting'),
+    ],
+  ],
+  [
+    'A diamond is an event, a red one an exception. △ says that something does not add up, such as a clock.',
+    () => [bar(8, 22, 150, 1), diamond(50, 22), diamond(110, 22, 'figure-exception'), word(168, 32, '△')],
+  ],
+  [
     'In the list a bar is as long as the trace took; a full one is the longest that is listed.',
     () => [bar(8, 8, 110, 1), word(126, 17, '405 ms'), bar(8, 30, 2, 1), word(126, 39, '6.03 ms')],
   ],
@@ -82,6 +96,14 @@ function wait(x, y, width) {
     svg('rect', { x, y, width, height: 11 }),
     svg('path', { d: stripes }),
   );
+}
+
+function path(x, y, width, more = '') {
+  return svg('path', { class: `figure-path ${more}`, d: `M${x},${y}h${width}` });
+}
+
+function diamond(x, y, more = '') {
+  return svg('path', { class: `figure-event ${more}`, d: `M${x},${y - 5}l5,5l-5,5l-5,-5z` });
 }
 
 function node(x, name) {
