@@ -159,9 +159,10 @@ export class PathList {
     else this.grid.refresh();
   }
 
-  /** Focuses the first step of a span. */
+  /** Focuses the first step of a span, unless one of its steps has the focus. */
   focus(id) {
-    this.grid.focus(this.grid.rows.find(({ span }) => span.id === id)?.key);
+    if (this.grid.focused?.span.id === id) return this.grid.focus();
+    return this.grid.focus(this.grid.rows.find(({ span }) => span.id === id)?.key);
   }
 
   get focused() {

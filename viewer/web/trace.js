@@ -319,7 +319,9 @@ class TracePage {
     this.panel.scrollTop = 0;
     history.replaceState({}, '', this.address());
     this.view.refresh();
-    if (this.covered()) this.view.focus(span.id);
+    if (!this.covered()) return;
+    this.chart.scrollIntoView({ block: 'start' });
+    this.view.focus(span.id);
   }
 
   /** Brings a span into sight, selects and focuses it. */

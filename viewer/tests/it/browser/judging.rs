@@ -462,6 +462,16 @@ fn nothing_is_cut_or_hidden_on_a_narrow_screen() {
         }).map((control) => control.textContent || control.name).join()";
         browser.expect(lost, "");
     }
+    // The details lie over the lower part; what they are of stays in sight above them.
+    for view in ["timeline", "lanes", "flame", "table", "critical"] {
+        browser.goto_path(&format!("{trip}?view={view}"));
+        browser.expect("return document.activeElement !== document.body", true);
+        browser.press("jjj");
+        browser.press(Key::Enter);
+        let is_above = "const details = document.querySelector('.details');
+            return !details.hidden && document.activeElement.getBoundingClientRect().bottom <= details.getBoundingClientRect().top";
+        browser.expect(is_above, true);
+    }
     browser.goto_path(&trip);
     browser.expect("return document.querySelectorAll('.bar-label').length", 16);
     let cut = "return [...document.querySelectorAll('.bar-label, .link-where')].filter((label) => {
