@@ -8,7 +8,7 @@
 //! | `GET /viewer/api/otlp?traceID=…` | several traces as such a file |
 //! | `POST /viewer/api/upload` | takes [a file of traces](transfer) and says what came of it: `{"trace_count":2,"span_count":17,"trace_ids":[…],"rejected":0}` |
 //! | `GET /viewer/api/live?…` | [server-sent events](live): `hello`, `traces` with the summaries of traces that changed, `stats` every second |
-//! | `GET /viewer/api/graph?window=60` | the [actor graph](mod@graph) of the last seconds |
+//! | `GET /viewer/api/graph` | the [actor graph](mod@graph) of everything held; of the last seconds with `window=60`, of a stretch of time with `start` and `end` (µs since the epoch), or one of them |
 //! | `GET /viewer/api/services` | services with their operations |
 //! | `GET /viewer/api/stats` | [what is held](totals), what came in, what became of it |
 //!
@@ -36,6 +36,7 @@ use actix_web::web::{Data, Path, ServiceConfig, get, post, resource, route};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use self::graph::Stretch;
 use self::live::Live;
 use self::summary::{MAX_NUMBER, Summary, first_span};
 use crate::adjusted::AdjustedTrace;
@@ -45,11 +46,11 @@ use crate::ingest::SharedStore;
 use crate::otlp_json;
 use crate::query::filter::{self, Filter, newest_first};
 use crate::query::order::{self, First, Order};
-use crate::query::params::{Params, now};
+use crate::query::params::{ParamError, Params};
 use crate::query::trace_id;
 use crate::render::{List, Text};
 use crate::stats::Stats;
-use crate::store::model::{Name, Span, TraceId};
+use crate::store::model::{Name, Span, TraceId, now};
 use crate::store::trace::Trace;
 
 /// What the handlers work with.
@@ -73,9 +74,8 @@ pub(crate) struct Receives {
 /// Traces listed unless the search says how many, and at most.
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 1_500;
-/// Seconds that the graph looks back unless told, and at most.
-const DEFAULT_WINDOW_S: i64 = 60;
-const MAX_WINDOW_S: i64 = 600;
+/// What the length of the graph's window should be.
+const SECONDS: &str = "a whole number of seconds, at least 1";
 /// What a list of services takes for each name in it, in bytes.
 const NAME_BYTES: usize = 2 * size_of::<Name>();
 
@@ -229,10 +229,27 @@ fn warnings(adjusted: &AdjustedTrace) -> Vec<String> {
 }
 
 async fn graph(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let graph = |answer: &mut Answer, params: &Params, store: &SharedStore| {
-        let window = params.integer("window")?;
-        let window = window.unwrap_or(DEFAULT_WINDOW_S).clamp(1, MAX_WINDOW_S);
-        graph::write(answer, store, window.unsigned_abs(), now())
+    let uptime = state.stats.uptime();
+    let graph = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        let now = now();
+        let ago = |seconds: u64| now.saturating_sub(seconds.saturating_mul(1_000_000_000));
+        let seconds =
+            params.read("window", SECONDS, |text| text.parse().ok().filter(|&s| s > 0))?;
+        let (start, to) = (params.moment("start", 1_000)?, params.moment("end", 1_000)?);
+        if seconds.is_some() && (start.is_some() || to.is_some()) {
+            return Err(
+                ParamError::other("'window' ends now: it goes without 'start' and 'end'").into()
+            );
+        }
+        let from = seconds.map(ago).or(start);
+        if let (Some(from), Some(to)) = (from, to)
+            && from >= to
+        {
+            return Err(ParamError::other("'end' must be after 'start'").into());
+        }
+        let uptime = u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX);
+        let since = now.saturating_sub(uptime);
+        graph::write(answer, store, Stretch { from, to, now, since })
     };
     answer_or(error, &request, &state, graph).await
 }

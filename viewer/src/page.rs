@@ -45,11 +45,13 @@ const ASSETS: &[Asset] = &[
     asset!("graph.css", CSS),
     asset!("graph.js", JS),
     asset!("grid.css", CSS),
+    asset!("graph-data.js", JS),
+    asset!("graph-layout.js", JS),
+    asset!("graph-picture.js", JS),
     asset!("grid.js", JS),
     asset!("help.js", JS),
     asset!("icon.svg", SVG),
     asset!("lanes.js", JS),
-    asset!("layout.js", JS),
     asset!("lib.js", JS),
     asset!("list.css", CSS),
     asset!("list.js", JS),
@@ -70,6 +72,7 @@ const ASSETS: &[Asset] = &[
     asset!("trace.js", JS),
     asset!("transfer.css", CSS),
     asset!("transfer.js", JS),
+    asset!("vendor/dagre.js", JS),
     asset!("waterfall.js", JS),
 ];
 
@@ -86,7 +89,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         config.route(path, get().to(index));
     }
     config
-        .route("/assets/{name}", get().to(asset))
+        .route("/assets/{name:.+}", get().to(asset))
         .route("/favicon.ico", get().to(async || serve("icon.svg")))
         .default_service(route().to(elsewhere));
 }

@@ -18,7 +18,7 @@ use foldhash::fast::RandomState;
 
 use self::backlinks::{Backlinks, PER_LINK_BYTES};
 use self::catalog::Catalog;
-use self::model::{Span, TraceId};
+use self::model::{Span, TraceId, now};
 use self::names::Names;
 use self::trace::{Added, Trace};
 
@@ -56,6 +56,9 @@ pub(crate) struct Store {
     pub(crate) backlinks: Backlinks,
     pub(crate) totals: Totals,
     spans: usize,
+    /// The latest start of a trace that was evicted, in nanoseconds since the epoch: what is younger
+    /// is held whole.
+    evicted_until: u64,
     /// Evicted traces that a reader still has: they still take memory.
     leaving: Vec<Arc<Trace>>,
     /// What those held and those leaving take.
@@ -83,6 +86,7 @@ impl Store {
             backlinks: Backlinks::default(),
             totals: Totals::default(),
             spans: 0,
+            evicted_until: 0,
             leaving: Vec::new(),
             trace_bytes: 0,
             name_bytes: 0,
@@ -118,6 +122,12 @@ impl Store {
     /// The trace that goes next.
     pub(crate) fn oldest(&self) -> Option<&Arc<Trace>> {
         self.order.front().and_then(|id| self.traces.get(id))
+    }
+
+    /// Since when everything is held that came, in nanoseconds since the epoch; 0 when nothing has
+    /// been evicted.
+    pub(crate) fn evicted_until(&self) -> u64 {
+        self.evicted_until
     }
 
     pub(crate) fn span_count(&self) -> usize {
@@ -220,6 +230,10 @@ impl Store {
             let Some(trace) = self.traces.remove(&oldest) else { continue };
             for span in &trace.spans {
                 self.unindex(oldest, span);
+            }
+            // A trace that is dated in the future says nothing about when it came.
+            if trace.start <= now() {
+                self.evicted_until = self.evicted_until.max(trace.start);
             }
             self.spans -= trace.spans.len();
             self.totals.evicted_traces += 1;

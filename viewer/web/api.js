@@ -41,8 +41,8 @@ export const otlpFile = (id) => `${BASE}/traces/${encodeURIComponent(id)}/otlp`;
 export const otlpFiles = (ids) => `${BASE}/otlp?${new URLSearchParams(ids.map((id) => ['traceID', id]))}`;
 export const jaegerFile = (id) => `/api/traces/${encodeURIComponent(id)}?raw=true`;
 
-/** Nodes and edges of the last `window` seconds. */
-export const fetchGraph = (window, signal) => get(`/graph?window=${window}`, signal);
+/** Nodes and edges of a stretch of time (`URLSearchParams`: `window`, or `start` and `end`), or of everything. */
+export const fetchGraph = (stretch, signal) => get(`/graph?${stretch}`, signal);
 
 /** Services with their operations. */
 export const fetchServices = (signal) => get('/services', signal);

@@ -1,222 +1,395 @@
-// The actor graph: which service and actor sends what to which, over the last minute.
+// The actor graph: which service and actor sends what to which, and which database it asks, over
+// everything that is held, or over a stretch of time; and two stretches side by side.
+//
+// The address says what is shown: `window=60` the last seconds, `start` and `end` (µs since the epoch)
+// a stretch; `before=same` compares it with the time before it, `before_start` and `before_end`
+// with another stretch.
 
 import { fetchGraph } from './api.js';
-import { count, duration, percent, plural, rate } from './format.js';
-import { layered, NODE_HEIGHT, NODE_WIDTH } from './layout.js';
-import { announce, el, icon, searchPath, series, setStyle, svg, tagText } from './lib.js';
+import { plural } from './format.js';
+import { changeWords, dotOf, errorWords, graphOf, MEASURES, measureWords, stretchWords } from './graph-data.js';
+import { fileOf, GraphPicture, MOST_EDGES } from './graph-picture.js';
+import { announce, el, icon, replace, series, svg } from './lib.js';
 import { setKeys } from './shell.js';
 
 const EVERY_MS = 2000;
 const WINDOWS = [
-  [60, 'last minute'],
-  [300, 'last 5 minutes'],
-  [600, 'last 10 minutes'],
+  ['', 'everything held'],
+  ['60', 'last minute'],
+  ['300', 'last 5 minutes'],
+  ['600', 'last 10 minutes'],
+  ['chosen', 'a chosen time'],
 ];
-const COLUMNS = ['From', 'To', 'Kind', 'Rate', 'p50', 'p99', 'Mailbox wait p50', 'Mailbox wait p99', 'Errors'];
+const BEFORES = [
+  ['', 'nothing'],
+  ['same', 'the time before it'],
+  ['chosen', 'another time'],
+];
+const STRETCH = ['window', 'start', 'end'];
+const BEFORE = ['before', 'before_start', 'before_end'];
 
 /** Opens the graph. */
-export function graphView(root, { go }) {
+export function graphView(root, { params, go }) {
   document.title = 'Actor graph';
-  const closing = new AbortController();
-  let paused = false;
-  const summary = el('span', { class: 'summary' });
-  const chosen = el(
-    'select',
-    { 'aria-label': 'Time', onchange: () => update() },
-    WINDOWS.map(([seconds, label]) => el('option', { value: seconds }, label)),
-  );
-  const pause = el(
-    'button',
-    { type: 'button', 'data-state': 'live', 'aria-pressed': 'true', onclick: () => toggle() },
-    'Live',
-  );
-  const picture = svg('svg', { class: 'graph', role: 'presentation', 'aria-hidden': 'true' });
-  const body = el('tbody', {});
-  const table = el(
-    'table',
-    { class: 'edges' },
-    el('caption', {}, 'Messages, the most frequent first. A row opens the traces of its receiver.'),
-    el(
-      'thead',
-      {},
+  const view = new GraphView(root, new URLSearchParams(params), go);
+  return () => view.close();
+}
+
+class GraphView {
+  constructor(root, params, go) {
+    Object.assign(this, { params, isPaused: false, graph: null, asking: null });
+    this.notes = el('div', { class: 'graph-notes soft num', role: 'status' });
+    this.svg = svg('svg', { class: 'graph', role: 'presentation', 'aria-hidden': 'true' });
+    this.picture = new GraphPicture(this.svg, go);
+    this.head = el('tr', {});
+    this.body = el('tbody', {});
+    this.blank = el('div', {});
+    this.content = this.contentNode();
+    this.pause = el('button', { type: 'button', onclick: () => this.toggle() }, 'Live');
+    this.chosen = el('div', { class: 'graph-times' });
+    root.append(
+      el('h1', { class: 'sr-only' }, 'Actor graph'),
+      this.tools(),
+      this.chosen,
+      this.notes,
+      this.content,
+      this.blank,
+    );
+    this.drawTimes();
+    this.drawPause();
+    const isReading = () => this.body.contains(document.activeElement);
+    // The next is asked for when the last has come: to go through everything may take its time.
+    const isBusy = () => this.isPaused || this.isFixed() || this.asking !== null || isReading();
+    this.timer = setInterval(() => !isBusy() && this.update(), EVERY_MS);
+    replace(this.notes, el('p', {}, 'Loading the graph…'));
+    setKeys([
+      { keys: ['p'], does: 'pause, or go on', run: () => this.toggle() },
+      { keys: ['m'], does: 'compare what was before now with what comes', run: () => this.splitNow() },
+      { keys: ['s'], does: 'save the picture (SVG)', run: () => this.save('svg') },
+      { keys: ['d'], does: 'save the graph for Graphviz (DOT)', run: () => this.save('dot') },
+      { keys: ['j', 'ArrowDown'], does: 'next row of the table', run: () => moveRow(this.body, 1) },
+      { keys: ['k', 'ArrowUp'], does: 'previous row of the table', run: () => moveRow(this.body, -1) },
+      { keys: ['Escape'], inFields: true, does: 'leave the table', run: () => document.activeElement?.blur() },
+    ]);
+    this.update();
+  }
+
+  close() {
+    this.asking?.abort();
+    clearInterval(this.timer);
+  }
+
+  tools() {
+    const select = (name, options, value, run) =>
       el(
-        'tr',
-        {},
-        COLUMNS.map((name) => el('th', { scope: 'col' }, name)),
+        'label',
+        { class: 'soft' },
+        `${name} `,
+        el(
+          'select',
+          { onchange: ({ target }) => run(target.value) },
+          options.map(([option, text]) => el('option', { value: option, selected: option === value }, text)),
+        ),
+      );
+    const { params } = this;
+    const isChosen = params.has('start') || params.has('end');
+    const isOther = params.has('before_start') || params.has('before_end');
+    return el(
+      'div',
+      { class: 'headline tools', role: 'toolbar', 'aria-label': 'Graph' },
+      select('Time', WINDOWS, isChosen ? 'chosen' : (params.get('window') ?? ''), (value) => this.choose(value)),
+      select('Compare with', BEFORES, isOther ? 'chosen' : (params.get('before') ?? ''), (value) =>
+        this.chooseBefore(value),
       ),
-    ),
-    body,
-  );
-  const blank = el('div', {});
-  const content = el(
-    'div',
-    { class: 'graph-content', hidden: true },
-    el(
-      'div',
-      {
-        class: 'picture',
-        tabindex: 0,
-        role: 'region',
-        'aria-label': 'Picture of the graph; the table below says the same',
-      },
-      picture,
-    ),
-    el('div', { class: 'table-scroll' }, table),
-  );
-  root.append(
-    el('h1', { class: 'sr-only' }, 'Actor graph'),
-    el(
-      'div',
-      { class: 'headline' },
-      summary,
-      chosen,
+      el(
+        'button',
+        { type: 'button', title: 'Compare what was before now with what comes (m)', onclick: () => this.splitNow() },
+        'Before and after now',
+      ),
       el(
         'span',
         { class: 'soft key' },
         el('span', { class: 'shape service-key' }),
         'service ',
         el('span', { class: 'shape actor-key' }),
-        'actor; on an edge: messages a second, p50 / p99 of their handling and of their mailbox wait',
+        'actor ',
+        el('span', { class: 'shape database-key' }),
+        'database',
       ),
-      pause,
-    ),
-    content,
-    blank,
-  );
-
-  const update = async () => {
-    if (document.hidden) return;
-    try {
-      const graph = prepare(await fetchGraph(chosen.value, closing.signal));
-      content.hidden = !graph.nodes.length;
-      blank.replaceChildren(
-        ...(graph.nodes.length
-          ? []
-          : [
-              el(
-                'div',
-                { class: 'empty' },
-                el('h2', {}, 'Nothing in this time'),
-                el('p', {}, 'Services, actors and their messages appear here as spans come.'),
-              ),
-            ]),
-      );
-      summary.textContent = summaryOf(graph);
-      if (graph.nodes.length) drawGraph(picture, graph, { open: go });
-      drawTable(body, graph);
-    } catch (error) {
-      if (error.name !== 'AbortError') summary.textContent = `⚠ ${error.message}`;
-    }
-  };
-  const toggle = () => {
-    paused = !paused;
-    Object.assign(pause, { textContent: paused ? 'Paused' : 'Live' });
-    pause.dataset.state = paused ? 'paused' : 'live';
-    pause.setAttribute('aria-pressed', String(!paused));
-    announce(paused ? 'Paused' : 'Live');
-  };
-  const isReading = () => body.contains(document.activeElement);
-  const timer = setInterval(() => !paused && !isReading() && update(), EVERY_MS);
-  setKeys([
-    { keys: ['p'], does: 'pause, or go on', run: toggle },
-    { keys: ['j', 'ArrowDown'], does: 'next row of the table', run: () => moveRow(body, 1) },
-    { keys: ['k', 'ArrowUp'], does: 'previous row of the table', run: () => moveRow(body, -1) },
-    { keys: ['Escape'], does: 'leave the table', run: () => document.activeElement?.blur() },
-  ]);
-  update();
-  return () => {
-    closing.abort();
-    clearInterval(timer);
-  };
-}
-
-function summaryOf({ nodes, edges, spans, sampled }) {
-  const held = [plural(nodes.length, 'node'), plural(edges.length, 'edge'), plural(spans, 'span')].join(', ');
-  const newest = sampled ? ' (the newest of many)' : '';
-  const drawn = edges.length > MOST_EDGES ? `; drawn: the ${MOST_EDGES} busiest edges` : '';
-  return held + newest + drawn;
-}
-
-/** Names, words and addresses for nodes and edges, in an order that does not change. */
-function prepare(graph) {
-  const nodes = graph.nodes
-    .map((node) => ({
-      ...node,
-      key: JSON.stringify([node.service, node.actor]),
-      title: node.actor ?? node.service,
-      path: searchPath({ service: node.service, tags: node.actor && tagText('actix.actor.name', node.actor) }),
-      words: nodeWords(node),
-    }))
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
-  const byId = new Map(nodes.map((node) => [node.id, node]));
-  const edges = graph.edges
-    .filter(({ from, to }) => byId.has(from) && byId.has(to))
-    .map((edge) => {
-      const [source, target] = [byId.get(edge.from), byId.get(edge.to)];
-      return { ...edge, source, target, path: target.path, words: edgeWords(edge, source, target) };
-    });
-  edges.sort((a, b) => (a.source.key + a.target.key + a.kind < b.source.key + b.target.key + b.kind ? -1 : 1));
-  return { ...graph, nodes, edges };
-}
-
-function nodeWords({ service, actor, spans, rate: perSecond, errors }) {
-  const who = actor ? `actor ${actor} of ${service}` : `service ${service}`;
-  const failed = errors ? `, ${plural(errors, 'error')}` : '';
-  return `${who}: ${plural(spans, 'span')}, ${rate(perSecond)}${failed}`;
-}
-
-function edgeWords(edge, source, target) {
-  const wait =
-    edge.wait_p50_ns === null
-      ? ''
-      : `, in the mailbox ${duration(edge.wait_p50_ns)} (p99 ${duration(edge.wait_p99_ns)})`;
-  const sent = plural(edge.count, edge.kind);
-  const took = `p50 ${duration(edge.p50_ns)}, p99 ${duration(edge.p99_ns)}`;
-  const failed = plural(edge.errors, 'error');
-  return `${source.title} to ${target.title}: ${sent}, ${rate(edge.rate)}, ${took}${wait}, ${failed}`;
-}
-
-function drawTable(body, graph) {
-  const rows = [...graph.edges].sort((a, b) => b.count - a.count || (a.words < b.words ? -1 : 1));
-  body.replaceChildren(
-    ...rows.map((edge) =>
+      el('button', { type: 'button', title: 'Save the picture (s)', onclick: () => this.save('svg') }, 'SVG'),
       el(
-        'tr',
-        { class: edge.errors ? 'failing' : '' },
-        el('th', { scope: 'row' }, nodeName(edge.source)),
-        el('td', {}, el('a', { href: edge.path }, nodeName(edge.target))),
-        el('td', {}, edge.kind),
-        ...[
-          rate(edge.rate),
-          duration(edge.p50_ns),
-          duration(edge.p99_ns),
-          duration(edge.wait_p50_ns),
-          duration(edge.wait_p99_ns),
-        ].map((text) => el('td', { class: 'num' }, text)),
+        'button',
+        { type: 'button', title: 'Save the graph for Graphviz (d)', onclick: () => this.save('dot') },
+        'DOT',
+      ),
+      this.pause,
+    );
+  }
+
+  contentNode() {
+    return el(
+      'div',
+      { class: 'graph-content', hidden: true },
+      el(
+        'div',
+        {
+          class: 'picture',
+          tabindex: 0,
+          role: 'region',
+          'aria-label': 'Picture of the graph; the table below says the same',
+        },
+        this.svg,
+      ),
+      el(
+        'div',
+        { class: 'table-scroll' },
         el(
-          'td',
-          { class: 'num' },
-          edge.errors
-            ? el(
-                'span',
-                { class: 'bad' },
-                icon('⚠', 'error'),
-                ` ${count(edge.errors)} (${percent(edge.errors, edge.count)})`,
-              )
-            : '0',
+          'table',
+          { class: 'edges' },
+          el('caption', {}, 'Messages, the most frequent first. A row opens the traces of its receiver.'),
+          el('thead', {}, this.head),
+          this.body,
         ),
       ),
-    ),
+    );
+  }
+
+  // What is shown.
+
+  /** Whether what is shown can not change any more. */
+  isFixed() {
+    return this.params.has('end');
+  }
+
+  choose(value) {
+    for (const name of STRETCH) this.params.delete(name);
+    const shown = this.answers?.after;
+    if (value === 'chosen' && shown) {
+      this.params.set('start', shown.from_us);
+      this.params.set('end', shown.to_us);
+    } else if (value && value !== 'chosen') this.params.set('window', value);
+    this.changed();
+  }
+
+  chooseBefore(value) {
+    for (const name of BEFORE) this.params.delete(name);
+    const shown = this.answers?.after;
+    if (value === 'same') this.params.set('before', 'same');
+    else if (value === 'chosen' && shown) {
+      this.params.set('before_start', Math.max(0, 2 * shown.from_us - shown.to_us));
+      this.params.set('before_end', shown.from_us);
+    }
+    this.changed();
+  }
+
+  /** Compares all that was before this moment with all that comes after it. */
+  splitNow() {
+    const now = Date.now() * 1000;
+    for (const name of [...STRETCH, ...BEFORE]) this.params.delete(name);
+    this.params.set('start', now);
+    this.params.set('before_end', now);
+    this.changed();
+    announce('From now on the graph is compared with what was before');
+  }
+
+  changed() {
+    history.replaceState({}, '', this.params.size ? `/graph?${this.params}` : '/graph');
+    this.drawTimes();
+    const { params } = this;
+    const [time, before] = this.node('select');
+    time.value = params.has('start') || params.has('end') ? 'chosen' : (params.get('window') ?? '');
+    before.value = params.has('before_start') || params.has('before_end') ? 'chosen' : (params.get('before') ?? '');
+    this.update();
+  }
+
+  node(css) {
+    return [...this.content.parentElement.querySelectorAll(`.headline ${css}`)];
+  }
+
+  /** The fields of chosen times, while there are any. */
+  drawTimes() {
+    const field = (label, name) =>
+      el(
+        'label',
+        { class: 'soft' },
+        `${label} `,
+        el('input', {
+          type: 'datetime-local',
+          step: 1,
+          value: this.params.has(name) ? localTime(Number(this.params.get(name))) : '',
+          onchange: ({ target }) => this.setTime(name, target.value),
+        }),
+      );
+    const fields = [
+      ['From', 'start'],
+      ['to', 'end'],
+      ['Before: from', 'before_start'],
+      ['to', 'before_end'],
+    ];
+    const has = (...names) => names.some((name) => this.params.has(name));
+    const shown = fields.filter(([, name]) =>
+      name.startsWith('before') ? has('before_start', 'before_end') : has('start', 'end'),
+    );
+    replace(
+      this.chosen,
+      shown.map(([label, name]) => field(label, name)),
+    );
+    this.chosen.hidden = !shown.length;
+  }
+
+  setTime(name, text) {
+    const time = new Date(text).getTime();
+    if (Number.isFinite(time)) this.params.set(name, time * 1000);
+    else this.params.delete(name);
+    this.changed();
+  }
+
+  // Getting and drawing it.
+
+  async update() {
+    if (document.hidden) return;
+    this.asking?.abort();
+    const asking = new AbortController();
+    this.asking = asking;
+    try {
+      const answers = await this.fetch(asking.signal);
+      if (asking.signal.aborted) return;
+      this.answers = answers;
+      this.graph = graphOf(answers.after, answers.before);
+      this.draw();
+    } catch (error) {
+      if (error.name === 'AbortError') return;
+      replace(this.notes, el('p', { class: 'bad' }, icon('⚠', 'error'), ` ${error.message}`));
+    } finally {
+      if (this.asking === asking) this.asking = null;
+    }
+  }
+
+  /** The answer for the stretch, and for the one before it. */
+  async fetch(signal) {
+    const { params } = this;
+    const pick = (names) =>
+      new URLSearchParams(names.flatMap(([from, to]) => (params.has(from) ? [[to, params.get(from)]] : [])));
+    const after = await fetchGraph(pick(STRETCH.map((name) => [name, name])), signal);
+    const other = pick([
+      ['before_start', 'start'],
+      ['before_end', 'end'],
+    ]);
+    if (other.size) return { after, before: await fetchGraph(other, signal) };
+    if (params.get('before') !== 'same') return { after, before: null };
+    const [from, to] = [after.from_us, after.to_us];
+    const isPart = STRETCH.some((name) => params.has(name));
+    // Before everything there is nothing: then its first half is before its second.
+    const middle = isPart ? from : Math.round((from + to) / 2);
+    const start = isPart ? Math.max(0, 2 * from - to) : from;
+    if (middle <= start) return { after, before: null };
+    const before = await fetchGraph(new URLSearchParams({ start, end: middle }), signal);
+    if (isPart) return { after, before };
+    return { after: await fetchGraph(new URLSearchParams({ start: middle, end: to }), signal), before };
+  }
+
+  draw() {
+    const { graph, answers } = this;
+    this.content.hidden = !graph.nodes.length;
+    replace(
+      this.blank,
+      !graph.nodes.length &&
+        el(
+          'div',
+          { class: 'empty' },
+          el('h2', {}, 'Nothing in this time'),
+          el('p', {}, 'Services, actors, databases and their messages appear here as spans come.'),
+        ),
+    );
+    const drawn = graph.edges.length > MOST_EDGES ? ` Drawn are the ${MOST_EDGES} busiest edges.` : '';
+    const held = `${plural(graph.nodes.length, 'node')}, ${plural(graph.edges.length, 'edge')}.${drawn}`;
+    replace(
+      this.notes,
+      graph.isCompared && el('p', {}, el('strong', {}, 'Before '), stretchWords(answers.before)),
+      el('p', {}, graph.isCompared && el('strong', {}, 'After '), stretchWords(answers.after)),
+      el('p', {}, held),
+    );
+    if (graph.nodes.length) this.picture.draw(graph);
+    drawTable(this.head, this.body, graph);
+  }
+
+  drawPause() {
+    this.pause.textContent = this.isPaused ? 'Paused' : 'Live';
+    this.pause.dataset.state = this.isPaused ? 'paused' : 'live';
+    this.pause.setAttribute('aria-pressed', String(!this.isPaused));
+  }
+
+  toggle() {
+    this.isPaused = !this.isPaused;
+    this.drawPause();
+    announce(this.isPaused ? 'Paused' : 'Live');
+  }
+
+  /** Saves what is drawn. */
+  save(kind) {
+    if (!this.graph?.nodes.length) return announce('There is nothing to save');
+    const { before, after } = this.answers;
+    const title = `Actor graph, ${before ? `${stretchWords(before)}; then ` : ''}${stretchWords(after)}`;
+    const [text, type] =
+      kind === 'svg' ? [fileOf(this.svg, title), 'image/svg+xml'] : [dotOf(this.graph, title), 'text/vnd.graphviz'];
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    el('a', { href: url, download: `actor-graph.${kind}` }).click();
+    URL.revokeObjectURL(url);
+    announce('Saved');
+  }
+}
+
+/** A moment as the field for times has it: in the reader's own zone, to the second. */
+function localTime(us) {
+  const date = new Date(us / 1000);
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60e3).toISOString().slice(0, 19);
+}
+
+// The table: every edge with all its figures.
+
+function drawTable(head, body, graph) {
+  const names = ['From', 'To', 'Kind', ...MEASURES.map(({ name }) => name), 'Errors'];
+  replace(
+    head,
+    names.map((name) => el('th', { scope: 'col' }, name)),
   );
+  const weight = ({ now, before }) => (now ?? before).count;
+  const rows = [...graph.edges].sort((a, b) => weight(b) - weight(a) || (a.key < b.key ? -1 : 1));
+  replace(
+    body,
+    rows.map((edge) => {
+      const isFailing = Boolean(edge.now?.errors || edge.before?.errors);
+      const errors = errorWords(edge, graph.isCompared);
+      return el(
+        'tr',
+        { class: isFailing ? 'failing' : '' },
+        el('th', { scope: 'row' }, nodeName(edge.source)),
+        el('td', {}, el('a', { href: edge.target.path }, nodeName(edge.target))),
+        el('td', {}, edge.kind, graph.isCompared && stateOf(edge)),
+        MEASURES.map((measure) => measureCell(measure, edge, graph.isCompared)),
+        el('td', { class: 'num' }, isFailing ? el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${errors}`) : errors),
+      );
+    }),
+  );
+}
+
+function stateOf({ now, before }) {
+  if (now && before) return null;
+  return el('strong', {}, now ? ' only after' : ' only before');
+}
+
+function measureCell(measure, edge, isCompared) {
+  const change = isCompared && changeWords(measure, edge);
+  return el('td', { class: 'num' }, measureWords(measure, edge, isCompared), change && el('strong', {}, ` ${change}`));
 }
 
 function nodeName(node) {
   return el(
     'span',
-    { class: 'service', 'data-series': series(node.service) },
-    el('span', { class: 'swatch' }),
+    { class: 'service', 'data-series': node.service === null ? null : series(node.service) },
+    el('span', { class: `swatch ${node.kind}` }),
     node.title,
-    node.actor && el('span', { class: 'soft' }, ` ${node.service}`),
+    node.kind !== 'service' && el('span', { class: 'soft' }, ` ${node.under}`),
   );
 }
 
@@ -224,193 +397,4 @@ function moveRow(body, step) {
   const links = [...body.querySelectorAll('a')];
   const at = links.indexOf(document.activeElement);
   links[at < 0 ? 0 : Math.max(0, Math.min(links.length - 1, at + step))]?.focus();
-}
-
-// The actor graph as a picture: services and actors as boxes, messages as edges as thick as their
-// rate. What it shows is in the table too, so a screen reader gets the table.
-
-const SELF_REACH = 34;
-// Below this the words cannot be read: rather scroll.
-const SMALLEST = 0.62;
-const LABEL_HEIGHT = 50;
-
-/** Edges drawn at most, the busiest; the table has all. */
-const MOST_EDGES = 60;
-
-/** Draws `graph` (nodes with `key`) into `picture`. `open(path)` follows a click, `focus` marks an edge. */
-function drawGraph(picture, whole, host) {
-  const graph = {
-    ...whole,
-    edges: [...whole.edges]
-      .sort((a, b) => b.count - a.count)
-      .slice(0, MOST_EDGES)
-      .sort((a, b) => whole.edges.indexOf(a) - whole.edges.indexOf(b)),
-  };
-  const { at, width, height } = layered(
-    graph.nodes,
-    graph.edges.map((edge) => ({ from: edge.source.key, to: edge.target.key })),
-  );
-  setStyle(picture, { 'min-width': `${Math.round(width * SMALLEST)}px` });
-  const busiest = Math.max(1e-9, ...graph.edges.map((edge) => edge.rate));
-  const ways = graph.edges.map((edge) => ({
-    edge,
-    way: wayOf(at.get(edge.source.key), at.get(edge.target.key), labelShare(edge, graph.edges)),
-  }));
-  const labels = spread(ways);
-  const top = Math.min(0, ...labels.map(({ way }) => way.y - LABEL_HEIGHT / 2));
-  const bottom = Math.max(height, ...labels.map(({ way }) => way.y + LABEL_HEIGHT));
-  picture.setAttribute('viewBox', `0 ${top} ${width} ${bottom - top}`);
-  picture.setAttribute('width', width);
-  picture.setAttribute('height', bottom - top);
-  picture.replaceChildren(
-    heads(),
-    ...ways.map(({ edge, way }) => drawEdge(edge, way, 1.2 + 4 * Math.sqrt(edge.rate / busiest), host)),
-    ...graph.nodes.map((node) => drawNode(node, at.get(node.key), host)),
-    ...labels.map(({ edge, way }) => drawLabel(edge, way, host)),
-  );
-}
-
-function heads() {
-  const head = (id) =>
-    svg(
-      'marker',
-      {
-        id,
-        viewBox: '0 0 8 8',
-        refX: 7,
-        refY: 4,
-        markerWidth: 9,
-        markerHeight: 9,
-        markerUnits: 'userSpaceOnUse',
-        orient: 'auto',
-      },
-      svg('path', { d: 'M0,0L8,4L0,8z', class: id }),
-    );
-  return svg('defs', {}, head('edge-head'), head('edge-head-error'), head('edge-head-link'));
-}
-
-/** How far along its edge a label stands: where the edge has parted from its like. */
-function labelShare(edge, edges) {
-  const others = (end) =>
-    edges.some((other) => other !== edge && other.source !== other.target && other[end] === edge[end]);
-  const [fansOut, fansIn] = [others('source'), others('target')];
-  if (fansOut === fansIn) return 0.5;
-  return fansOut ? 0.57 : 0.43;
-}
-
-/** The path of an edge, and the place of its label. */
-function wayOf(from, to, share) {
-  const [fy, ty] = [from.y + NODE_HEIGHT / 2, to.y + NODE_HEIGHT / 2];
-  if (from === to) {
-    const [left, right] = [from.x + NODE_WIDTH * 0.35, from.x + NODE_WIDTH * 0.65];
-    return {
-      d: `M${left},${from.y}C${left},${from.y - SELF_REACH} ${right},${from.y - SELF_REACH} ${right},${from.y}`,
-      x: from.x + NODE_WIDTH / 2,
-      y: from.y - SELF_REACH * 0.75 - 8,
-      isFlat: true,
-    };
-  }
-  if (to.x > from.x) {
-    const [x1, x2] = [from.x + NODE_WIDTH, to.x];
-    const bend = Math.min(90, (x2 - x1) / 2);
-    const rise = share * share * (3 - 2 * share);
-    return {
-      d: `M${x1},${fy}C${x1 + bend},${fy} ${x2 - bend},${ty} ${x2},${ty}`,
-      x: x1 + share * (x2 - x1),
-      y: fy + rise * (ty - fy),
-      isFlat: Math.abs(ty - fy) < 20,
-    };
-  }
-  // Backwards: under the nodes, so that it is not taken for a forward edge.
-  const [x1, x2] = [from.x + NODE_WIDTH * 0.5, to.x + NODE_WIDTH * 0.5];
-  const low = Math.max(from.y, to.y) + NODE_HEIGHT + 30;
-  return {
-    d: `M${x1},${from.y + NODE_HEIGHT}C${x1},${low} ${x2},${low} ${x2},${to.y + NODE_HEIGHT}`,
-    x: (x1 + x2) / 2,
-    y: low - 6,
-  };
-}
-
-/** Labels that would lie on one another move apart. */
-function spread(ways) {
-  const placed = [];
-  for (const entry of [...ways].sort((a, b) => a.way.y - b.way.y)) {
-    const { way } = entry;
-    for (const other of placed) {
-      if (Math.abs(other.way.x - way.x) < 130 && way.y - other.way.y < LABEL_HEIGHT) way.y = other.way.y + LABEL_HEIGHT;
-    }
-    placed.push(entry);
-  }
-  return placed;
-}
-
-function drawEdge(edge, way, width, host) {
-  const kind = edge.errors ? 'edge-head-error' : edge.kind === 'link' ? 'edge-head-link' : 'edge-head';
-  return svg(
-    'g',
-    { class: `edge ${edge.kind}${edge.errors ? ' failing' : ''}`, onclick: () => host.open(edge.path) },
-    svg('path', { class: 'reach', d: way.d }),
-    svg('path', { class: 'way', d: way.d, 'stroke-width': width.toFixed(2), 'marker-end': `url(#${kind})` }),
-    svg('title', {}, edge.words),
-  );
-}
-
-function drawLabel(edge, way, host) {
-  const lines =
-    edge.kind === 'link'
-      ? ['links']
-      : [
-          `${duration(edge.p50_ns)} / ${duration(edge.p99_ns)}`,
-          edge.wait_p50_ns !== null && `wait ${duration(edge.wait_p50_ns)} / ${duration(edge.wait_p99_ns)}`,
-        ].filter(Boolean);
-  return svg(
-    'g',
-    {
-      class: `edge-label${edge.errors ? ' failing' : ''}`,
-      transform: `translate(${way.x},${way.y})`,
-      onclick: () => host.open(edge.path),
-    },
-    way.isFlat ? null : backing(lines),
-    svg('text', { y: -6 }, rate(edge.rate), edge.errors ? ` ⚠ ${percent(edge.errors, edge.count)}` : ''),
-    ...lines.map((line, i) => svg('text', { y: 13 + 12.5 * i, class: 'second' }, line)),
-  );
-}
-
-/** Hides the slanting edge behind its words; a level one passes between them. */
-function backing(lines) {
-  const width = 6.4 * Math.max(10, ...lines.map((line) => line.length)) + 8;
-  return svg('rect', { class: 'backing', x: -width / 2, y: -18, width, height: 23 + 12.5 * lines.length, rx: 4 });
-}
-
-function drawNode(node, { x, y }, host) {
-  return svg(
-    'g',
-    {
-      class: `node${node.actor ? ' actor' : ''}${node.errors ? ' failing' : ''}`,
-      transform: `translate(${x},${y})`,
-      'data-series': series(node.service),
-      onclick: () => host.open(node.path),
-    },
-    svg('rect', { width: NODE_WIDTH, height: NODE_HEIGHT, rx: node.actor ? 14 : 5 }),
-    svg('rect', {
-      class: 'edge-mark',
-      x: node.actor ? 10 : 0,
-      y: node.actor ? 12 : 0,
-      width: node.actor ? 5 : 7,
-      height: node.actor ? NODE_HEIGHT - 24 : NODE_HEIGHT,
-      rx: 2,
-    }),
-    svg('text', { x: 22, y: 20, class: 'node-name' }, shorten(node.actor ?? node.service, 21)),
-    svg('text', { x: 22, y: 34, class: 'second' }, node.actor ? shorten(node.service, 26) : 'service'),
-    svg(
-      'text',
-      { x: 22, y: 49, class: 'second figures' },
-      `${rate(node.rate)}${node.errors ? ` ⚠ ${percent(node.errors, node.spans)}` : ''}`,
-    ),
-    svg('title', {}, node.words),
-  );
-}
-
-function shorten(text, length) {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }

@@ -1,6 +1,13 @@
-//! The actor graph: services and actors as nodes, the messages between them as edges, over the
-//! last minute or so. Spans tell of actors by their attributes, which any sender may set; spans
-//! without them are their service's.
+//! The actor graph: services, actors and databases as nodes, the messages between them as edges,
+//! over everything that is held or over a stretch of time.
+//!
+//! Spans tell of actors and databases by their attributes, which any sender may set; spans without
+//! them are their service's. A span counts when it has ended within the stretch. One that ends in
+//! the future, by this machine's clock, counts in none.
+//!
+//! The store lets the oldest traces go, so of a stretch perhaps only its last part is held whole.
+//! Rates are over that part: at 6,000 spans a second 200,000 spans are 33 seconds, and dividing what
+//! is left of a minute by 60 would halve every rate.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +17,8 @@ use serde::Serialize;
 use crate::answer::{Answer, Failure};
 use crate::ingest::SharedStore;
 use crate::query::filter::newest_first;
-use crate::store::model::{Link, Name, Span, Value};
+use crate::render;
+use crate::store::model::{Kind, Link, Name, Span, Value};
 use crate::store::trace::Trace;
 
 /// Spans looked at; of more, the newest.
@@ -22,13 +30,32 @@ const SPAN_BYTES: usize = 24;
 const MESSAGE_BYTES: usize = 48;
 const EDGE_BYTES: usize = 256;
 
-/// What happened in a window of time, between whom.
+/// The time that a graph is about, in nanoseconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    /// When it begins; `None` for the first span that is held.
+    pub(super) from: Option<u64>,
+    /// When it ends; `None` for the last span that is held.
+    pub(super) to: Option<u64>,
+    /// What is in the future.
+    pub(super) now: u64,
+    /// Since when this viewer has been receiving.
+    pub(super) since: u64,
+}
+
+/// What happened in a stretch of time, between whom.
 #[derive(Debug, Serialize)]
 struct Graph {
-    window_s: u64,
     from_us: u64,
     to_us: u64,
+    /// Since when the stretch is held whole: rates are over the time from here on.
+    whole_from_us: u64,
+    /// That time; 0 when none of the stretch is held whole.
+    whole_s: f64,
     spans: usize,
+    /// Spans left out because they end in the future.
+    future: usize,
+    /// Whether there were more spans than are looked at.
     sampled: bool,
     nodes: Vec<Node>,
     edges: Vec<Edge>,
@@ -41,6 +68,8 @@ enum EdgeKind {
     Message,
     /// From the span that is linked to, to the one that links: as a batch follows its orders.
     Link,
+    /// From the caller to a database: what a client's span of a database tells.
+    Query,
 }
 
 /// All messages of one kind from one node to another.
@@ -50,7 +79,7 @@ struct Edge {
     to: usize,
     kind: EdgeKind,
     count: usize,
-    rate: f64,
+    rate: Option<f64>,
     errors: usize,
     p50_ns: u64,
     p99_ns: u64,
@@ -63,64 +92,94 @@ struct Tally {
     durations: Vec<u64>,
     waits: Vec<u64>,
     errors: usize,
+    /// How many ended in the part of the stretch that is held whole.
+    whole: usize,
 }
 
 impl Tally {
-    fn add(&mut self, span: &Span) {
+    fn add(&mut self, span: &Span, is_whole: bool) {
         self.durations.push(span.duration());
         self.waits.extend(wait(span));
         self.errors += usize::from(span.is_error());
+        self.whole += usize::from(is_whole);
     }
 }
 
-/// Writes the graph of the last `window_s` seconds before `now` (nanoseconds since the epoch).
+/// Writes the graph of a stretch of time.
 pub(super) fn write(
     answer: &mut Answer,
     store: &SharedStore,
-    window_s: u64,
-    now: u64,
+    stretch: Stretch,
 ) -> Result<(), Failure> {
-    let from = now.saturating_sub(window_s * 1_000_000_000);
+    let Stretch { now, since, .. } = stretch;
+    let from = stretch.from.unwrap_or(0);
+    let to = stretch.to.unwrap_or(now).min(now);
+    let mut whole_from = store.read().evicted_until();
     let mut nodes = Nodes::default();
     let mut tallies: HashMap<(usize, usize, EdgeKind), Tally> = HashMap::new();
-    let (mut spans, mut messages, mut sampled) = (0, 0, false);
-    for trace in newest_first(store).filter(|trace| trace.end >= from) {
+    let (mut spans, mut messages, mut future, mut sampled) = (0, 0, 0, false);
+    let (mut first, mut last) = (u64::MAX, 0);
+    for trace in newest_first(store).filter(|trace| trace.end >= from && trace.start <= to) {
         if spans >= SPANS || messages >= MESSAGES {
+            // What is older than this trace is not looked at.
+            whole_from = whole_from.max(trace.start);
             sampled = true;
             break;
         }
         let new_spans = spans + trace.spans.len();
         answer.hold(
             new_spans * SPAN_BYTES
-                + (messages + trace.spans.len() + trace.links()) * MESSAGE_BYTES
-                + (tallies.len() + trace.spans.len()) * EDGE_BYTES,
+                + (messages + 2 * trace.spans.len() + trace.links()) * MESSAGE_BYTES
+                + (tallies.len() + 2 * trace.spans.len()) * EDGE_BYTES,
         )?;
         let places = nodes.places(&trace);
-        for (at, span) in trace.spans.iter().enumerate().filter(|(_, span)| span.end >= from) {
+        for (at, span) in trace.spans.iter().enumerate() {
+            future += usize::from(span.end > now);
+            if span.end < from || span.end > to {
+                continue;
+            }
+            let is_whole = span.end >= whole_from;
             spans += 1;
-            nodes.count(places[at], span);
+            first = first.min(span.start);
+            last = last.max(span.end);
+            nodes.count(places[at], span, is_whole);
+            let mut tally = |from, to, kind| {
+                tallies.entry((from, to, kind)).or_default().add(span, is_whole);
+                messages += 1;
+            };
             let parent = span.parent.and_then(|parent| trace.position(parent));
             let parent = parent.map(|parent| places[parent]);
             let is_told = |from: &usize| *from != places[at] || is_message(span);
             if let Some(from) = parent.filter(is_told) {
-                tallies.entry((from, places[at], EdgeKind::Message)).or_default().add(span);
-                messages += 1;
+                tally(from, places[at], EdgeKind::Message);
             }
             for source in linked(store, span) {
-                let from = nodes.place_of(&source);
-                tallies.entry((from, places[at], EdgeKind::Link)).or_default().add(span);
-                messages += 1;
+                tally(nodes.place_of(&source), places[at], EdgeKind::Link);
+            }
+            if let Some((database, system_key)) = Database::of(span) {
+                let database = nodes.place(NodeKey::Database(database));
+                nodes.list[database].system_key.get_or_insert(system_key);
+                nodes.count(database, span, is_whole);
+                tally(places[at], database, EdgeKind::Query);
             }
         }
     }
+    // Everything begins with the first span and ends with the last.
+    let from = stretch.from.unwrap_or(first).min(to);
+    let to = if stretch.from.or(stretch.to).is_none() && spans > 0 { last } else { to };
+    // Before the first span there was nothing, or else this viewer was not there yet.
+    let whole_from = whole_from.max(from).max(since.min(first)).min(to);
+    let whole_s = (to - whole_from) as f64 / 1e9;
     answer.json(&Graph {
-        window_s,
         from_us: from / 1_000,
-        to_us: now / 1_000,
+        to_us: to / 1_000,
+        whole_from_us: whole_from / 1_000,
+        whole_s,
         spans,
+        future,
         sampled,
-        edges: edges(tallies, window_s),
-        nodes: nodes.finish(window_s),
+        edges: edges(tallies, whole_s),
+        nodes: nodes.finish(whole_s),
     })
 }
 
@@ -134,7 +193,7 @@ fn linked(store: &SharedStore, span: &Span) -> Vec<Arc<Span>> {
     span.links().iter().filter_map(target).collect()
 }
 
-fn edges(tallies: HashMap<(usize, usize, EdgeKind), Tally>, window_s: u64) -> Vec<Edge> {
+fn edges(tallies: HashMap<(usize, usize, EdgeKind), Tally>, whole_s: f64) -> Vec<Edge> {
     let mut edges: Vec<Edge> = tallies
         .into_iter()
         .map(|((from, to, kind), mut tally)| {
@@ -145,7 +204,7 @@ fn edges(tallies: HashMap<(usize, usize, EdgeKind), Tally>, window_s: u64) -> Ve
                 to,
                 kind,
                 count: tally.durations.len(),
-                rate: tally.durations.len() as f64 / window_s as f64,
+                rate: rate(tally.whole, whole_s),
                 errors: tally.errors,
                 p50_ns: percentile(&tally.durations, 50).unwrap_or_default(),
                 p99_ns: percentile(&tally.durations, 99).unwrap_or_default(),
@@ -156,6 +215,12 @@ fn edges(tallies: HashMap<(usize, usize, EdgeKind), Tally>, window_s: u64) -> Ve
         .collect();
     edges.sort_by_key(|edge| (edge.from, edge.to, edge.kind));
     edges
+}
+
+/// How many a second, over one second at least: one trip of 20 ms is not 50 a second. `None` when
+/// there is no time to tell it from.
+fn rate(count: usize, seconds: f64) -> Option<f64> {
+    (seconds > 0.0).then(|| count as f64 / seconds.max(1.0))
 }
 
 /// The nearest-rank percentile of `sorted`.
@@ -169,21 +234,46 @@ const NODES: usize = 500;
 /// The service of that one.
 const OTHERS: &str = "(others)";
 
-/// A service, or one kind of actor in it.
+/// What a node stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum NodeKey {
+    Service(Name),
+    /// One kind of actor in a service.
+    Actor(Name, String),
+    Database(Database),
+}
+
+/// A database, as its clients know it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+struct Database {
+    system: String,
+    namespace: Option<String>,
+    /// With its port, if it has one.
+    server: Option<String>,
+}
+
+/// A node, and how many spans it has; a database has those of its clients.
 #[derive(Debug, Serialize)]
 struct Node {
     id: usize,
-    service: String,
+    /// Of services and actors.
+    service: Option<String>,
     actor: Option<String>,
+    database: Option<Database>,
+    /// The attribute that names the database's system: `db.system.name`, or `db.system` as of old.
+    system_key: Option<&'static str>,
     spans: usize,
     errors: usize,
-    rate: f64,
+    rate: Option<f64>,
+    /// How many ended in the part of the stretch that is held whole.
+    #[serde(skip)]
+    whole: usize,
 }
 
 /// All nodes so far.
 #[derive(Debug, Default)]
 struct Nodes {
-    ids: HashMap<(Name, Option<String>), usize>,
+    ids: HashMap<NodeKey, usize>,
     list: Vec<Node>,
 }
 
@@ -222,38 +312,88 @@ impl Nodes {
 
     /// The node of a span by its own word: its actor's, or its service's.
     fn place_of(&mut self, span: &Span) -> usize {
-        self.place(span.service(), actor_of(span))
+        let service = Name::clone(span.service());
+        self.place(match actor_of(span) {
+            Some(actor) => NodeKey::Actor(service, actor.to_owned()),
+            None => NodeKey::Service(service),
+        })
     }
 
     /// Counts a span to its node.
-    fn count(&mut self, place: usize, span: &Span) {
-        self.list[place].spans += 1;
-        self.list[place].errors += usize::from(span.is_error());
+    fn count(&mut self, place: usize, span: &Span, is_whole: bool) {
+        let node = &mut self.list[place];
+        node.spans += 1;
+        node.errors += usize::from(span.is_error());
+        node.whole += usize::from(is_whole);
     }
 
-    /// All nodes, their rates over `window_s` seconds.
-    fn finish(mut self, window_s: u64) -> Vec<Node> {
+    /// All nodes, their rates over `whole_s` seconds.
+    fn finish(mut self, whole_s: f64) -> Vec<Node> {
         for node in &mut self.list {
-            node.rate = node.spans as f64 / window_s as f64;
+            node.rate = rate(node.whole, whole_s);
         }
         self.list
     }
 
     fn service(&mut self, span: &Span) -> usize {
-        self.place(span.service(), None)
+        self.place(NodeKey::Service(Name::clone(span.service())))
     }
 
-    fn place(&mut self, service: &Name, actor: Option<&str>) -> usize {
-        let mut key = (Arc::clone(service), actor.map(str::to_owned));
+    fn place(&mut self, mut key: NodeKey) -> usize {
         if self.list.len() >= NODES && !self.ids.contains_key(&key) {
-            key = (OTHERS.into(), None);
+            key = NodeKey::Service(OTHERS.into());
         }
-        let (service, actor) = (key.0.to_string(), key.1.clone());
-        *self.ids.entry(key).or_insert_with(|| {
-            let id = self.list.len();
-            self.list.push(Node { id, service, actor, spans: 0, errors: 0, rate: 0.0 });
-            id
-        })
+        if let Some(&id) = self.ids.get(&key) {
+            return id;
+        }
+        let id = self.list.len();
+        let (service, actor, database) = match key.clone() {
+            NodeKey::Service(service) => (Some(service.to_string()), None, None),
+            NodeKey::Actor(service, actor) => (Some(service.to_string()), Some(actor), None),
+            NodeKey::Database(database) => (None, None, Some(database)),
+        };
+        let node = Node {
+            id,
+            service,
+            actor,
+            database,
+            system_key: None,
+            spans: 0,
+            errors: 0,
+            rate: None,
+            whole: 0,
+        };
+        self.list.push(node);
+        self.ids.insert(key, id);
+        id
+    }
+}
+
+impl Database {
+    /// The database that `span` is a call of, and the attribute that names its system: a client's
+    /// span with `db.*` attributes, by the conventions of today or of before
+    /// <https://opentelemetry.io/docs/specs/semconv/db/>.
+    fn of(span: &Span) -> Option<(Self, &'static str)> {
+        if span.kind != Kind::Client {
+            return None;
+        }
+        let text = |key| match span.attribute(key)? {
+            Value::String(text) if !text.is_empty() => Some(text.to_string()),
+            _ => None,
+        };
+        let port = || {
+            let port = span.attribute("server.port").or_else(|| span.attribute("net.peer.port"))?;
+            Some(render::text(port))
+        };
+        let named = |key| text(key).map(|system| (system, key));
+        let (system, key) = named("db.system.name").or_else(|| named("db.system"))?;
+        let namespace = text("db.namespace").or_else(|| text("db.name"));
+        let address = text("server.address").or_else(|| text("net.peer.name"));
+        let server = address.map(|address| match port() {
+            Some(port) => format!("{address}:{port}"),
+            None => address,
+        });
+        Some((Self { system, namespace, server }, key))
     }
 }
 
@@ -290,7 +430,7 @@ fn wait(span: &Span) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::percentile;
+    use super::{percentile, rate};
 
     #[test]
     fn percentiles_are_values_that_occurred() {
@@ -300,5 +440,12 @@ mod tests {
         assert_eq!(percentile(&values, 99), Some(198));
         assert_eq!(percentile(&[7], 99), Some(7));
         assert_eq!(percentile(&[], 50), None);
+    }
+
+    #[test]
+    fn a_rate_is_over_a_second_at_least_and_over_no_time_there_is_none() {
+        assert_eq!(rate(66, 33.0), Some(2.0));
+        assert_eq!(rate(3, 0.02), Some(3.0));
+        assert_eq!(rate(3, 0.0), None);
     }
 }

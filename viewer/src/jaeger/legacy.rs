@@ -15,10 +15,10 @@ use crate::answer::{Answer, Failure};
 use crate::api::{State, answer_or};
 use crate::ingest::SharedStore;
 use crate::query::filter::{self, Filter, find, newest_first};
-use crate::query::params::{ParamError, Params, now};
+use crate::query::params::{ParamError, Params};
 use crate::query::trace_id;
 use crate::render::{List, Text};
-use crate::store::model::{Name, TraceId};
+use crate::store::model::{Name, TraceId, now};
 
 /// How far back a search looks by default, in nanoseconds: two days.
 const DEFAULT_LOOKBACK: u64 = 48 * 3_600_000_000_000;

@@ -1,7 +1,6 @@
 //! The parameters of a search, from the query string of a URL: those of Jaeger's `/api/traces`.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::http::StatusCode;
 use time::OffsetDateTime;
@@ -11,7 +10,7 @@ use super::filter::Filter;
 use super::tags::{self, Tag};
 use super::{duration, trace_id};
 use crate::answer::Failure;
-use crate::store::model::TraceId;
+use crate::store::model::{TraceId, now};
 
 /// A query string's parameters, repeated ones included.
 #[derive(Clone, Debug, Default)]
@@ -196,10 +195,4 @@ fn in_camel_case(name: &str) -> String {
         camel.push_str(letters.as_str());
     }
     camel
-}
-
-/// Nanoseconds since the epoch.
-pub(crate) fn now() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -2,6 +2,7 @@
 //! `JAEGER_OTLP_URL` name (2.20 at most for the older routes): the answers are the same.
 
 mod errors;
+mod graph;
 mod legacy;
 mod list;
 mod search;

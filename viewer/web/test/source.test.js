@@ -34,6 +34,14 @@ test('no two files import each other, however far around', () => {
 test('every file of the page is in the binary, and nothing else of this folder', () => {
   const page = readFileSync(new URL('../../src/page.rs', import.meta.url), 'utf8');
   const embedded = [...page.matchAll(/asset!\("([^"]+)"/g)].map(([, name]) => name);
-  const ofPage = readdirSync(folder).filter((name) => /\.(js|css|svg)$/.test(name) && name !== 'eslint.config.js');
+  const own = readdirSync(folder).filter((name) => /\.(js|css|svg)$/.test(name) && name !== 'eslint.config.js');
+  const vendored = readdirSync(new URL('vendor', folder)).filter((name) => name.endsWith('.js'));
+  const ofPage = [...own, ...vendored.map((name) => `vendor/${name}`)];
   assert.deepEqual(embedded.sort(), ofPage.sort());
+});
+
+test('what is vendored is as its makers released it, with its licence', () => {
+  const released = (path) => readFileSync(new URL(`node_modules/@dagrejs/dagre/${path}`, folder), 'utf8');
+  assert.equal(source('vendor/dagre.js'), released('dist/dagre.esm.js'));
+  assert.equal(source('vendor/dagre.LICENSE'), released('LICENSE'));
 });
