@@ -140,49 +140,54 @@ function haveOtherKeys(ones, others) {
   return own.size !== keys.size || [...own].some((key) => !keys.has(key));
 }
 
-// A trace often carries something along from its first span: a customer, a tenant, a kind of
-// request. Where that is one value all through a trace on one side, and two on the other, the spans
-// with the second value came in from elsewhere.
+// A trace often carries something along from span to span: a customer, a tenant, a kind of request.
+// Where that is one value all through a trace on one side, and two on the other, the spans with the
+// second value came in from elsewhere.
 
-/** The spans of `models` that carry another value than their trace's first span: span to attribute. */
+/** How far up a span is looked for that has the same attribute. */
+const LEVELS = 64;
+
+/** The spans of `models` that carry another value than their trace did at first: span to attribute. */
 function strangers(models, others) {
-  const carried = new Set();
-  for (const model of others) for (const key of carriedAlong(model)) carried.add(key);
+  const carried = new Set(others.flatMap(carriedAlong));
   const found = new Map();
   for (const model of models) {
-    const own = textsOf(firstOf(model));
+    const own = new Map();
     for (const span of model.spans) {
-      for (const { key, value } of span.attributes) {
-        if (!carried.has(key) || !own.has(key) || own.get(key) === value) continue;
-        if (!found.has(span)) found.set(span, { key, value, own: own.get(key) });
+      for (const { key, value } of textsOf(span)) {
+        if (!carried.has(key)) continue;
+        if (!own.has(key)) own.set(key, value);
+        else if (own.get(key) !== value && !found.has(span)) found.set(span, { key, value, own: own.get(key) });
       }
     }
   }
   return found;
 }
 
-/** Attributes that a trace's first span shares with others of it, and that have one value in all of it. */
+/** Attributes that go down from a span to spans below it, and have one value in the whole trace. */
 function carriedAlong(model) {
-  const first = firstOf(model);
-  const own = textsOf(first);
-  const shared = new Set();
+  const seen = new Map();
   for (const span of model.spans) {
-    for (const { key, value } of span.attributes) {
-      if (!own.has(key)) continue;
-      if (own.get(key) !== value) own.delete(key);
-      else if (span !== first) shared.add(key);
+    for (const { key, value } of textsOf(span)) {
+      const known = seen.get(key);
+      if (!known) seen.set(key, { value, isOne: true, isCarried: false });
+      else if (known.value !== value) known.isOne = false;
+      else known.isCarried ||= isAbove(span, key);
     }
   }
-  return [...shared].filter((key) => own.has(key));
+  return [...seen].filter(([, { isOne, isCarried }]) => isOne && isCarried).map(([key]) => key);
 }
 
-function firstOf(model) {
-  return model.roots.find(({ parentId }) => !parentId) ?? null;
+function isAbove(span, key) {
+  let at = span.parent;
+  for (let level = 0; at && level < LEVELS; level += 1, at = at.parent) {
+    if (at.attributes.some((attribute) => attribute.key === key)) return true;
+  }
+  return false;
 }
 
 function textsOf(span) {
-  const texts = (span?.attributes ?? []).filter(({ key, type }) => type === 'string' && !isConvention(key));
-  return new Map(texts.map(({ key, value }) => [key, value]));
+  return span.attributes.filter(({ key, type }) => type === 'string' && !isConvention(key));
 }
 
 /**

@@ -8,7 +8,7 @@ import { percent } from './format.js';
 import { series, setStyle, svg } from './lib.js';
 
 const NODE = { width: 168, height: 60 };
-const LABEL_WIDTH = { single: 190, compared: 236 };
+const LABEL_WIDTH = { single: 204, compared: 236 };
 const LINE_HEIGHT = 14;
 // Below this the words cannot be read: rather scroll.
 const SMALLEST = 0.72;

@@ -119,7 +119,12 @@ pub(super) fn write(
     let mut tallies: HashMap<(usize, usize, EdgeKind), Tally> = HashMap::new();
     let (mut spans, mut messages, mut future, mut sampled) = (0, 0, 0, false);
     let (mut first, mut last) = (u64::MAX, 0);
-    for trace in newest_first(store).filter(|trace| trace.end >= from && trace.start <= to) {
+    // In a time that is over, nobody misses what is still to come.
+    let ends_now = stretch.to.is_none_or(|to| to > now);
+    let is_meant = |trace: &Arc<Trace>| {
+        trace.end >= from && (trace.start <= to || ends_now && trace.end > now)
+    };
+    for trace in newest_first(store).filter(is_meant) {
         if spans >= SPANS || messages >= MESSAGES {
             // What is older than this trace is not looked at.
             whole_from = whole_from.max(trace.start);
@@ -134,7 +139,7 @@ pub(super) fn write(
         )?;
         let places = nodes.places(&trace);
         for (at, span) in trace.spans.iter().enumerate() {
-            future += usize::from(span.end > now);
+            future += usize::from(ends_now && span.end > now);
             if span.end < from || span.end > to {
                 continue;
             }

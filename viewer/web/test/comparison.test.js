@@ -65,6 +65,11 @@ test('mixed: a span that carries what another trace carries along', () => {
   assert.deepEqual(found, { key: 'who', value: 'bob', own: 'ann' });
 });
 
+test('mixed: what is carried along need not begin at the root', () => {
+  const alone = 'visit\n  POST  who=ann\n    pay  who=ann';
+  assert.deepEqual(differing(alone, 'visit\n  POST  who=ann\n    pay  who=bob'), ['both pay mixed']);
+});
+
 test('what every customer has in a trace of their own is not mixed, nor what is one value by chance', () => {
   assert.deepEqual(differing('visit  who=ann\n  ask  who=ann', 'visit  who=bob\n  ask  who=bob'), []);
   assert.deepEqual(differing('visit\n  ask  aisle=dairy', 'visit\n  ask  aisle=bread\n  ask  aisle=dairy'), [

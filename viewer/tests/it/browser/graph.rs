@@ -155,7 +155,7 @@ fn two_stretches_are_compared_edge_by_edge() {
     // The same time before it, by the toolbar; and swapped, what was new is gone.
     browser.goto_path(&format!("/graph?start={start_us}&end={split}&before_start={split}"));
     browser.expect("return document.querySelectorAll('.graph .edge.gone').length", 2);
-    browser.goto_path(&format!("/graph?start={split}&end={}", split + 30_000_000));
+    browser.goto_path(&format!("/graph?start={split}&end={}", split + 60_000_000));
     browser.expect("return document.querySelectorAll('.graph .edge').length", 8);
     choose(&browser, 1, "same");
     browser.expect("return document.querySelectorAll('.graph .edge.new').length", 2);
