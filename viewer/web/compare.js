@@ -8,6 +8,7 @@ import { askFor, comparePath } from './compare-with.js';
 import { compare, DIFFERENCES, idsOf } from './comparison.js';
 import { count, dateTime, duration, plural, shortId } from './format.js';
 import { announce, el, icon, series, srOnly, tracePath } from './lib.js';
+import { lastList } from './list.js';
 import { modelOf, readTrace } from './model.js';
 import { setKeys } from './shell.js';
 
@@ -29,7 +30,7 @@ export function compareView(root, { match, params, go }) {
   let timer = 0;
 
   const load = async (round = 0) => {
-    if (!page) root.replaceChildren(el('p', { class: 'empty', role: 'status' }, 'Loading the traces…'));
+    if (!page && !round) root.replaceChildren(el('p', { class: 'empty', role: 'status' }, 'Loading the traces…'));
     try {
       const sides = await Promise.all([a, b].map((ids) => fetchSide(ids, closing.signal)));
       if (closing.signal.aborted) return;
@@ -110,7 +111,7 @@ function failure(error, retry) {
     el('p', {}, error.message),
     el('button', { type: 'button', class: 'primary', onclick: retry }, 'Try again'),
     ' ',
-    el('a', { href: '/' }, 'All traces'),
+    el('a', { href: lastList() }, 'All traces'),
   );
 }
 
@@ -125,7 +126,7 @@ function missing(sides, names, retry) {
     el('p', {}, 'It has not come yet, or has made room for newer ones.'),
     el('button', { type: 'button', class: 'primary', onclick: retry }, 'Try again'),
     ' ',
-    el('a', { href: '/' }, 'All traces'),
+    el('a', { href: lastList() }, 'All traces'),
   );
 }
 
@@ -292,7 +293,7 @@ function keysOf(page) {
     {
       keys: ['Escape'],
       does: 'close the details; back to the traces',
-      run: () => (page.selected ? page.closeDetails() : page.go('/')),
+      run: () => (page.selected ? page.closeDetails() : page.go(lastList())),
     },
   ];
 }
