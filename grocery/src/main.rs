@@ -39,7 +39,7 @@ use crate::cli::{Cli, Role};
 fn main() -> ExitCode {
     let cli: Cli = shared::env::parse();
     let outcome = match cli.role {
-        Some(Role::Store(args)) => return store::run(args),
+        Some(Role::Store(args)) => return store::run(args, &["store"]),
         Some(Role::Shopper(args)) => return shopper::run(args),
         Some(Role::Viewer(args)) => return viewer::run(with_chips(args)),
         Some(Role::Lesson(args)) => lesson::run(&args),

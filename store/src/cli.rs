@@ -18,8 +18,8 @@ use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
     actors::{ActorConfig, RestockPolicy},
-    config::Config,
-    lessons::CUSTOMER,
+    config::{Config, Program},
+    lessons::{self, CUSTOMER},
     server,
     storage::{self, DatabaseUrl},
 };
@@ -119,13 +119,22 @@ pub struct Args {
     /// How long the store may take to stop.
     #[arg(long, hide = true, default_value = "10s", value_parser = humantime::parse_duration)]
     pub stop_within: Duration,
+
+    /// Do not open the store: do a part in a lesson, for the store that started this process.
+    #[arg(long, hide = true, value_name = "JSON")]
+    pub lesson_process: Option<lessons::Part>,
 }
 
 /// Runs the store until it is told to stop, or audits it. The exit code is 0 for success, 1 for
 /// failure.
-pub fn run(args: Args) -> ExitCode {
+///
+/// `role` is the arguments that make this program a store, before those that are `args`.
+pub fn run(args: Args, role: &[&str]) -> ExitCode {
     output::report_panics();
-    let done = if args.audit { audit(&args.database) } else { open(&args) };
+    if let Some(part) = &args.lesson_process {
+        return lessons::play(part);
+    }
+    let done = if args.audit { audit(&args.database) } else { open(&args, role) };
     let code = done.unwrap_or_else(|error| {
         complain(&error);
         ExitCode::FAILURE
@@ -139,7 +148,7 @@ fn complain(error: &anyhow::Error) {
 }
 
 /// Opens the store. Its telemetry is flushed at the end, also after an error.
-fn open(args: &Args) -> anyhow::Result<ExitCode> {
+fn open(args: &Args, role: &[&str]) -> anyhow::Result<ExitCode> {
     let stop = signal::watch(args.parent_pipe, args.stop_within)?;
     let service = Service {
         name: "grocery-store",
@@ -152,7 +161,8 @@ fn open(args: &Args) -> anyhow::Result<ExitCode> {
     if telemetry.exports_metrics() {
         actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
     }
-    let served = actix_rt::System::new().block_on(serve(args, stop.clone()));
+    let served =
+        actix_rt::System::new().block_on(serve(args.config(role), stop.clone(), args.parent_pipe));
     if let Err(error) = &served {
         complain(error);
     }
@@ -165,15 +175,16 @@ fn open(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn serve(args: &Args, stop: Stop) -> anyhow::Result<()> {
+async fn serve(config: Config, stop: Stop, has_parent: bool) -> anyhow::Result<()> {
     let stopping = stop.clone();
-    let store = server::serve(args.config(), async move {
+    let is_any_port = config.listen.port() == 0;
+    let store = server::serve(config, async move {
         let reason = stopping.requested().await;
         tracing::info!(%reason, "the store is closing");
     })
     .await?;
     // With a parent this is said already, unless the system chose the port.
-    if !args.parent_pipe || args.listen.port() == 0 {
+    if !has_parent || is_any_port {
         writeln!(output::stderr(), "grocery store: open on http://{}", store.addr()).ok();
     }
     Ok(store.stopped().await?)
@@ -190,7 +201,7 @@ fn audit(database: &DatabaseUrl) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
-    fn config(&self) -> Config {
+    fn config(&self, role: &[&str]) -> Config {
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         Config {
             listen: self.listen,
@@ -210,6 +221,9 @@ impl Args {
             request_timeout: self.request_timeout,
             allow_faults: self.allow_faults,
             allowed_hosts: self.allowed_hosts.clone(),
+            program: std::env::current_exe()
+                .ok()
+                .map(|file| Program { file, args: role.iter().map(ToString::to_string).collect() }),
         }
     }
 }

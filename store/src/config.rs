@@ -1,7 +1,7 @@
 //! The settings of a store, as plain values. `cli` reads them from the command line and the
 //! environment.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use shared::hosts::HostName;
 
@@ -27,4 +27,15 @@ pub struct Config {
     /// The names by which clients reach it, see
     /// [`AllowedHosts::of`](shared::hosts::AllowedHosts::of).
     pub allowed_hosts: Vec<HostName>,
+    /// The program of this process, for lessons that need more processes. Without it they fail.
+    pub program: Option<Program>,
+}
+
+/// The program of a store.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its file.
+    pub file: PathBuf,
+    /// The arguments that make it a store, before those of [`Args`](crate::Args).
+    pub args: Vec<String>,
 }

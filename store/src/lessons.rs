@@ -13,6 +13,7 @@
 //! - `asked` reads from a request which lesson it asks for, and `teaching` makes it, within bounds;
 //! - `card` is what `GET /lessons` answers;
 //! - `tracer` makes the spans of a run, and `aisle` is an actor that several lessons use;
+//! - `process` starts another process for a lesson, and `role` is what that process does;
 //! - the other files are the lessons.
 
 mod aisle;
@@ -21,6 +22,8 @@ mod card;
 mod excerpt;
 mod lesson;
 mod list;
+mod process;
+mod role;
 mod teaching;
 mod tracer;
 
@@ -28,12 +31,14 @@ mod baggage;
 mod batch;
 mod endless;
 mod error;
+mod exit;
 mod first_comer;
 mod guard;
 mod late_send;
 mod lazy_future;
 mod no_http;
 mod plain_actor;
+mod sampled_apart;
 mod spawn;
 mod streamed_body;
 
@@ -42,6 +47,8 @@ pub use card::{LessonCard, LessonList, LessonVariant};
 pub use excerpt::Excerpt;
 pub use lesson::{LESSON_PARAMETER, Lesson, Picture, RUN_PARAMETER, VARIANT_PARAMETER, Variant};
 pub use list::{LESSONS, find};
+pub use process::Part;
+pub(crate) use role::play;
 pub use teaching::{FIRST_CUSTOMER, LONGEST_LESSON, MAX_LESSONS, OUTCOME_HEADER};
 pub(crate) use teaching::{Lessons, Taught};
 pub use tracer::{CUSTOMER, RUN_ATTRIBUTE};

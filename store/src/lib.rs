@@ -24,5 +24,5 @@ pub mod storage;
 
 pub use actors::{ActorConfig, RestockPolicy};
 pub use cli::{Args, run};
-pub use config::Config;
+pub use config::{Config, Program};
 pub use server::{Error, Running, SHUTDOWN_TIMEOUT, serve};

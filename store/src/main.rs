@@ -13,5 +13,5 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    store::run(shared::env::parse::<Cli>().args)
+    store::run(shared::env::parse::<Cli>().args, &[])
 }

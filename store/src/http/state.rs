@@ -50,7 +50,7 @@ impl AppState {
             faults,
             allowed_hosts: AllowedHosts::of(config.listen, &config.allowed_hosts),
             // Lessons are, like faults, nothing that a store does unasked.
-            lessons: Lessons::new(config.allow_faults, Arc::clone(&tracer)),
+            lessons: Lessons::new(config.allow_faults, Arc::clone(&tracer), config.program.clone()),
             tracer,
         }
     }

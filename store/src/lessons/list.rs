@@ -1,8 +1,8 @@
 //! The list of all lessons.
 
 use super::{
-    baggage, batch, endless, error, first_comer, guard, late_send, lazy_future, lesson::Lesson,
-    no_http, plain_actor, spawn, streamed_body,
+    baggage, batch, endless, error, exit, first_comer, guard, late_send, lazy_future,
+    lesson::Lesson, no_http, plain_actor, sampled_apart, spawn, streamed_body,
 };
 
 /// All lessons, in the order in which they are best read.
@@ -14,6 +14,8 @@ pub const LESSONS: &[Lesson] = &[
     plain_actor::LESSON,
     no_http::LESSON,
     streamed_body::LESSON,
+    sampled_apart::LESSON,
+    exit::LESSON,
     late_send::LESSON,
     endless::LESSON,
     batch::LESSON,

@@ -13,6 +13,7 @@ use opentelemetry::trace::Tracer as _;
 
 use super::{
     lesson::{Lesson, Picture, Variant},
+    process::Service,
     tracer::LessonTracer,
 };
 
@@ -20,11 +21,13 @@ pub(super) const LESSON: Lesson = Lesson {
     name: "no-http",
     title: "An HTTP request without its context",
     mistake: "A request to the warehouse is sent by awc alone. The warehouse then asks itself for its \
-              stock, with the `traceparent` that came in copied onto that request by hand.",
-    seen: "The first begins a trace of its own in the warehouse. The second is worse: the tree looks \
-           whole, but the callee hangs beside its caller and not below it.",
+              stock, with the `traceparent` that came in copied onto that request by hand. And a depot, \
+              which is asked as it should be, reads the headers of another propagator.",
+    seen: "The first and the last begin a trace of their own in the service that is asked. The second \
+           is worse: the tree looks whole, but the callee hangs beside its caller and not below it.",
     picture: Picture::Moved,
-    runs: "in the request, with a warehouse of its own that listens on a free port of loopback",
+    runs: "in the request, with a warehouse of its own that listens on a free port of loopback, and with \
+           a depot that is a process of its own, because propagators are those of a process",
     why: [
         "A context crosses to another process only in headers, and a plain HTTP client writes none.",
         "The `traceparent` of a request names the span that sent it, so a copy of it makes the next \
@@ -36,21 +39,7 @@ pub(super) const LESSON: Lesson = Lesson {
     source: include_str!("no_http.rs"),
     make: |variant, tracer| {
         Box::pin(async move {
-            let pick: Pick = match variant {
-                Variant::Mistake => |request, url| Box::pin(count_with_copied_header(request, url)),
-                Variant::Fix => |_, url| Box::pin(count_in_context(url)),
-            };
-            let warehouse = match Warehouse::open(tracer, pick) {
-                Ok(warehouse) => warehouse,
-                Err(error) => return Some(HttpResponse::from_error(error)),
-            };
-            match variant {
-                Variant::Mistake => count_bare(warehouse.url("/stock")).await,
-                Variant::Fix => count_in_context(warehouse.url("/stock")).await,
-            }
-            let client = awc::Client::default();
-            client.get(warehouse.url("/pick")).trace_request().send().await.ok();
-            None
+            ask_three_times(variant, tracer).await.err().map(HttpResponse::from_error)
         })
     },
 };
@@ -69,13 +58,40 @@ async fn count_with_copied_header(incoming: HttpRequest, url: String) {
     }
     request.send().await.ok();
 }
+/// The store writes `traceparent`, and this depot reads `b3`.
+async fn open_depot_on_b3(tracer: &LessonTracer) -> io::Result<Service> {
+    Service::start(tracer, "depot", None, &[("OTEL_PROPAGATORS", "b3")]).await
+}
 // ANCHOR_END: mistake
 
 // ANCHOR: fix
 async fn count_in_context(url: String) {
     awc::Client::default().get(url).trace_request().send().await.ok();
 }
+/// This depot has the propagators of the store.
+async fn open_depot(tracer: &LessonTracer) -> io::Result<Service> {
+    Service::start(tracer, "depot", None, &[]).await
+}
 // ANCHOR_END: fix
+
+async fn ask_three_times(variant: Variant, tracer: LessonTracer) -> io::Result<()> {
+    let pick: Pick = match variant {
+        Variant::Mistake => |request, url| Box::pin(count_with_copied_header(request, url)),
+        Variant::Fix => |_, url| Box::pin(count_in_context(url)),
+    };
+    let warehouse = Warehouse::open(tracer.clone(), pick)?;
+    let depot = match variant {
+        Variant::Mistake => open_depot_on_b3(&tracer).await?,
+        Variant::Fix => open_depot(&tracer).await?,
+    };
+    match variant {
+        Variant::Mistake => count_bare(warehouse.url("/stock")).await,
+        Variant::Fix => count_in_context(warehouse.url("/stock")).await,
+    }
+    count_in_context(warehouse.url("/pick")).await;
+    count_in_context(depot.url()).await;
+    depot.end().await
+}
 
 /// How the warehouse asks for its stock, at this URL, while it answers a request.
 type Pick = fn(HttpRequest, String) -> LocalBoxFuture<'static, ()>;

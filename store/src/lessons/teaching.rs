@@ -11,6 +11,8 @@ use opentelemetry::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
+use crate::config::Program;
+
 use super::{
     asked::{Asked, Ignored, LESSON_BAGGAGE, RUN_BAGGAGE, Request, VARIANT_BAGGAGE},
     card::LessonList,
@@ -39,6 +41,7 @@ pub(crate) struct Lessons {
     honoured: bool,
     places: Arc<Semaphore>,
     tracer: Arc<BoxedTracer>,
+    program: Option<Program>,
 }
 
 /// The result for a request that asked for a lesson.
@@ -58,9 +61,10 @@ enum Outcome {
 }
 
 impl Lessons {
-    /// The lessons of a store that makes them if `honoured`. `tracer` makes their spans.
-    pub(crate) fn new(honoured: bool, tracer: Arc<BoxedTracer>) -> Self {
-        Self { honoured, places: Arc::new(Semaphore::new(MAX_LESSONS)), tracer }
+    /// The lessons of a store that makes them if `honoured`. `tracer` makes their spans, and `program`
+    /// is the store's.
+    pub(crate) fn new(honoured: bool, tracer: Arc<BoxedTracer>, program: Option<Program>) -> Self {
+        Self { honoured, places: Arc::new(Semaphore::new(MAX_LESSONS)), tracer, program }
     }
 
     /// The list of all lessons.
@@ -90,7 +94,13 @@ impl Lessons {
             Ok((lesson, place)) => {
                 let tracer = Arc::clone(&self.tracer);
                 let name = request_name(request);
-                let tracer = LessonTracer::new(lesson.run.clone(), name, tracer, place);
+                let tracer = LessonTracer::new(
+                    lesson.run.clone(),
+                    name,
+                    tracer,
+                    self.program.clone(),
+                    place,
+                );
                 make(&cx, lesson, tracer, LONGEST_LESSON).await
             }
             Err(reason) => {
@@ -172,7 +182,7 @@ mod tests {
     use crate::lessons::lesson::{Lesson, Picture, Variant};
 
     fn lessons() -> Lessons {
-        Lessons::new(true, Arc::new(global::tracer("test")))
+        Lessons::new(true, Arc::new(global::tracer("test")), None)
     }
 
     async fn outcome(lessons: &Lessons, path: &str) -> String {
@@ -223,7 +233,8 @@ mod tests {
         let lessons = lessons();
         let request = Request { lesson: &ENDLESS, variant: Variant::Fix, run: "7".into() };
         let place = Arc::clone(&lessons.places).try_acquire_owned().unwrap();
-        let tracer = LessonTracer::new("7".into(), "GET /".into(), lessons.tracer.clone(), place);
+        let tracer =
+            LessonTracer::new("7".into(), "GET /".into(), lessons.tracer.clone(), None, place);
         let limit = Duration::from_millis(1);
         let (outcome, answer) = make(&Context::new(), request, tracer, limit).await;
         assert_eq!(outcome.to_string(), "cut-short;run=7");

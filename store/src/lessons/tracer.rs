@@ -1,6 +1,6 @@
 //! The tracer of a run, which marks all spans of the run.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use opentelemetry::{
     Context, KeyValue,
@@ -9,6 +9,8 @@ use opentelemetry::{
     trace::{FutureExt as _, SpanBuilder, SpanKind, TraceContextExt as _, Tracer},
 };
 use tokio::sync::OwnedSemaphorePermit;
+
+use crate::config::Program;
 
 /// The attribute by which the spans of a run are found.
 pub const RUN_ATTRIBUTE: &str = "lesson.run";
@@ -29,24 +31,40 @@ struct Run {
     /// The name of the SERVER span of the request that asked for it.
     request_name: String,
     tracer: Arc<BoxedTracer>,
+    program: Option<Program>,
     _place: OwnedSemaphorePermit,
 }
 
 impl LessonTracer {
-    /// A tracer for the run of this name. `tracer` makes the spans.
+    /// A tracer for the run of this name. `tracer` makes the spans, and `program` is the store's.
     pub(super) fn new(
         name: String,
         request_name: String,
         tracer: Arc<BoxedTracer>,
+        program: Option<Program>,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self(Arc::new(Run { name, request_name, tracer, _place: place }))
+        Self(Arc::new(Run { name, request_name, tracer, program, _place: place }))
     }
 
     /// The attribute [`RUN_ATTRIBUTE`], for spans that it does not make itself: those of an actor, by
     /// [`TracedActor::attributes`](actix_opentelemetry::TracedActor::attributes), and of requests.
     pub(super) fn run(&self) -> KeyValue {
         KeyValue::new(RUN_ATTRIBUTE, self.0.name.clone())
+    }
+
+    /// The name of the run.
+    pub(super) fn run_name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The program that a lesson starts when it needs another process.
+    ///
+    /// # Errors
+    /// If this store does not know its own program.
+    pub(super) fn program(&self) -> io::Result<&Program> {
+        let unknown = || io::Error::other("this store cannot start the processes of the lesson");
+        self.0.program.as_ref().ok_or_else(unknown)
     }
 
     /// Starts the SERVER span of another request, in the trace and with the baggage of `cx`.

@@ -1,14 +1,16 @@
 //! Lessons: both trees of each, which `docs/lessons.md` shows, and who may ask for one.
 
 mod document;
+mod traced_store;
 
 use std::collections::HashSet;
 
-use actix_opentelemetry::testing::{SpanTree, TestTrace, recorder};
+use actix_opentelemetry::testing::{SpanRecord, SpanTree, TestTrace, recorder};
 use serde_json::Value;
 use store::lessons::{LESSONS, OUTCOME_HEADER, RUN_ATTRIBUTE, Variant, find};
 use uuid::Uuid;
 
+use self::traced_store::TracedStore;
 use crate::support::{Ask, TestStore};
 
 async fn teaching() -> TestStore {
@@ -36,8 +38,55 @@ async fn tree_of_a_run(store: &TestStore, name: &str, variant: Variant) -> Strin
     tree
 }
 
+/// Does the same for a lesson with processes of its own.
+async fn assert_comes_out_of_processes_as_documented(name: &str) {
+    for variant in Variant::BOTH {
+        let spans = spans_from_processes(name, variant).await;
+        let tree = SpanTree::new(&spans).with_services().attributes(["customer"]).in_start_order();
+        document::assert_shows(name, variant, &tree.render());
+    }
+}
+
+/// Makes a lesson with processes of its own, and returns the spans that it and the store have sent to a
+/// backend, of all traces of the run.
+async fn spans_from_processes(name: &str, variant: Variant) -> Vec<SpanRecord> {
+    let store = TracedStore::start();
+    let run = Uuid::new_v4().to_string();
+    let request = find(name).unwrap().request(variant, &run);
+    let answer = store.get(&request).header("baggage", "customer=alice").send().await;
+    assert_eq!(answer.header(OUTCOME_HEADER), format!("honoured;run={run}"));
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    #[cfg(target_os = "linux")]
+    assert_eq!(store.children(), Vec::<String>::new(), "processes of {name} are left behind");
+    let mut spans = store.end();
+    let of_run = |span: &&SpanRecord| span.attribute(RUN_ATTRIBUTE) == Some(&run);
+    let traces: HashSet<_> =
+        spans.iter().filter(of_run).map(|span| span.trace_id.clone()).collect();
+    spans.retain(|span| traces.contains(&span.trace_id));
+    spans
+}
+
+#[actix_web::test]
+async fn services_that_sample_apart_leave_a_hole_in_one_trace() {
+    let spans = spans_from_processes("sampled-apart", Variant::Mistake).await;
+    let traces: HashSet<_> = spans.iter().map(|span| &span.trace_id).collect();
+    assert_eq!(traces.len(), 1, "{spans:?}");
+}
+
+#[actix_web::test]
+async fn the_request_of_a_caller_says_whether_it_samples() {
+    let mut spans = spans_from_processes("exit", Variant::Mistake).await;
+    spans.sort_by_key(|span| span.start_unix_nano);
+    let parents = spans.iter().filter_map(|span| span.attribute("http.request.header.traceparent"));
+    let flags: Vec<_> = parents.filter_map(|parent| parent.rsplit('-').next()).collect();
+    assert_eq!(flags, ["01", "00"]);
+}
+
 macro_rules! lessons {
-    ($($test:ident: $name:literal,)*) => {
+    (
+        in_the_store: {$($test:ident: $name:literal,)*}
+        with_processes: {$($process_test:ident: $process_name:literal,)*}
+    ) => {
         $(
             #[actix_web::test]
             async fn $test() {
@@ -45,27 +94,40 @@ macro_rules! lessons {
             }
         )*
 
+        $(
+            #[actix_web::test]
+            async fn $process_test() {
+                assert_comes_out_of_processes_as_documented($process_name).await;
+            }
+        )*
+
         #[test]
         fn every_lesson_has_a_test() {
-            let tested = HashSet::from([$($name),*]);
+            let tested = HashSet::from([$($name,)* $($process_name,)*]);
             assert_eq!(tested, LESSONS.iter().map(|lesson| lesson.name).collect());
         }
     };
 }
 
 lessons! {
-    a_guard_held_across_an_await: "guard",
-    the_first_request_kept: "first-comer",
-    a_span_around_the_making_of_a_future: "lazy-future",
-    work_handed_to_another_task_or_thread: "spawn",
-    one_actor_that_carries_no_context: "plain-actor",
-    an_http_request_without_its_context: "no-http",
-    a_body_that_is_made_after_the_handler: "streamed-body",
-    a_send_that_another_task_polls: "late-send",
-    a_trace_without_an_end: "endless",
-    a_batch_in_the_context_of_one_of_its_messages: "batch",
-    a_failure_that_is_nowhere_or_anothers: "error",
-    baggage_that_is_left_behind: "baggage",
+    in_the_store: {
+        a_guard_held_across_an_await: "guard",
+        the_first_request_kept: "first-comer",
+        a_span_around_the_making_of_a_future: "lazy-future",
+        work_handed_to_another_task_or_thread: "spawn",
+        one_actor_that_carries_no_context: "plain-actor",
+        a_body_that_is_made_after_the_handler: "streamed-body",
+        a_send_that_another_task_polls: "late-send",
+        a_trace_without_an_end: "endless",
+        a_batch_in_the_context_of_one_of_its_messages: "batch",
+        a_failure_that_is_nowhere_or_anothers: "error",
+        baggage_that_is_left_behind: "baggage",
+    }
+    with_processes: {
+        an_http_request_without_its_context: "no-http",
+        services_that_each_sample_for_themselves: "sampled-apart",
+        a_process_that_ends_without_a_flush: "exit",
+    }
 }
 
 #[actix_web::test]

@@ -22,11 +22,14 @@ impl StoreProcess {
     /// Starts a store on a SQLite file, and waits until it is open. The program is the store, or
     /// one that executes it.
     pub(crate) fn start(program: Program, database: &Path) -> Self {
+        let program = program.envs([("OTEL_TRACES_EXPORTER", "none")]);
+        Self::start_with_spans(program, database)
+    }
+
+    /// The same with spans, which go where the variables of the program say.
+    pub(crate) fn start_with_spans(program: Program, database: &Path) -> Self {
         let database = format!("sqlite:{}", database.display());
-        let process = program
-            .args(["--listen", "127.0.0.1:0", "--database", &database])
-            .envs([("OTEL_TRACES_EXPORTER", "none")])
-            .start();
+        let process = program.args(["--listen", "127.0.0.1:0", "--database", &database]).start();
         let base = process.await_line("address", |line| {
             line.strip_prefix("grocery store: open on ").map(str::to_owned)
         });

@@ -78,6 +78,7 @@ impl TestStore {
             request_timeout: PATIENCE,
             allow_faults: false,
             allowed_hosts: Vec::new(),
+            program: None,
         };
         change(&mut config);
         let (close, closed) = oneshot::channel::<()>();

@@ -1,5 +1,5 @@
-//! `docs/lessons.md`: every lesson with its two trees, written from what the lessons say of themselves
-//! and from what came out.
+//! `docs/lessons.md`: every lesson with its code and its two trees, written from what the lessons say of
+//! themselves and from what came out.
 //!
 //! The trees in the document are the ones that the tests expect. With `UPDATE_DOCS=1` the tests write
 //! what they see into the document instead; what has changed is then for a person to look at:
@@ -65,44 +65,134 @@ fn opening(lesson: &Lesson, variant: Variant) -> String {
 
 /// The whole document.
 fn render(trees: &Trees) -> String {
+    let table: String = LESSONS.iter().map(row).collect();
     let lessons: String = LESSONS.iter().map(|lesson| section(lesson, trees)).collect();
-    format!("{INTRODUCTION}{lessons}")
+    format!("{INTRODUCTION}{table}{PICTURES}{HOW_TO_READ}{lessons}")
 }
 
 const INTRODUCTION: &str = "\
 # Lessons
 
-What goes wrong with context, and what the traces look like then. Each lesson is a mistake that is made for one
-request only, by code that you can open, with the smallest fix beside it.
-
-Each line is a span, under its parent; a line that is not indented begins a trace of its own, unless it says that its
-parent is elsewhere. In braces is the customer, as the span's baggage has it. `welcome message` is no part of a lesson: it
-is what `GET /` does in any case.
-
 <!-- Written by store/tests/it/lessons/document.rs: change what it writes, or the lessons, and not this. -->
+
+What goes wrong with context, and what the traces look like then. Each lesson is a mistake that is made for one
+request only, by code that you can open, with the smallest fix beside it. The trees below are what the tests
+expect, so they are what comes out.
+
+## Make one yourself
+
+`grocery lesson` lists the lessons, and with a name it makes one both ways: it shows the two trees side by side with
+what differs marked, says why, and links to the traces. If no store is running, it starts one.
+
+```sh
+cargo run --release -- lesson spawn
+```
+
+By hand, with `cargo run --release` in another terminal:
+
+```sh
+curl -i -H 'baggage: customer=alice' 'http://127.0.0.1:5000/?lesson=spawn&as=mistake&run=first'
+curl -i -H 'baggage: customer=alice' 'http://127.0.0.1:5000/?lesson=spawn&as=fix&run=second'
+```
+
+The header `grocery-lesson` of the answer says what became of it. Every trace of the run has a span with the attribute
+`lesson.run=first`: search for that in the viewer, <http://127.0.0.1:16686>, and look at all the traces that it finds, because a
+mistake often leaves more than one. `GET /lessons` has all of this page's texts and code as JSON. A store makes lessons only
+if it was started with `--allow-faults`, as `grocery` does.
+
+## All lessons
+
+| lesson | the mistake | what one sees | picture |
+|---|---|---|---|
 ";
+
+const PICTURES: &str = "
+## Three pictures
+
+A wrong trace is one of three pictures. Say an actor asks another, which writes to a database:
+
+```text
+right                 cut                   moved                 mixed
+
+GET / alice           GET / alice           GET / alice           GET / alice
+`- ask Aisle          `- ask Aisle          |- ask Aisle          |- ask Aisle
+   `- update stock                          `- update stock       |  `- update stock
+                      update stock                                `- GET / bob
+GET / bob                                   GET / bob                `- ask Aisle
+`- ask Aisle          GET / bob             `- ask Aisle                `- update stock
+   `- update stock    `- ask Aisle          `- update stock
+```
+
+- **Cut**: a part is missing below its parent. It is an orphan, a trace of its own, or it is nowhere: a message to an
+  actor that is sent outside any context leaves no span at all. This is the one that is noticed.
+- **Moved**: every span is there, under the wrong parent. The trace says that something else caused the work.
+- **Mixed**: every span is there, and those of two customers are in one tree.
+
+Nothing warns of the last two: the number of spans is right, and each trace looks whole.
+";
+
+const HOW_TO_READ: &str = "
+## How to read the trees
+
+Each line is a span, under its parent. A line that is not indented begins a trace of its own, unless it says that its
+parent is elsewhere. In braces is the customer, as the span's baggage has it. An arrow shows which spans it links to.
+`welcome message` is no part of a lesson: it is what `GET /` does in any case. Lessons with processes of their own have
+the name of the service before each span.
+";
+
+fn row(lesson: &Lesson) -> String {
+    let Lesson { name, title, mistake, seen, picture, .. } = lesson;
+    format!("| [`{name}`](#{}) | {mistake} | {seen} | {picture} |\n", anchor(title))
+}
+
+/// The name that GitHub gives to a heading.
+fn anchor(title: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    title.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+}
+
+/// A tree of more lines than this is folded.
+const LONG_TREE: usize = 30;
 
 fn section(lesson: &Lesson, trees: &Trees) -> String {
     let Lesson { name, title, mistake, seen, picture, runs, file, .. } = lesson;
-    let why = lesson.why.join(" ");
-    let shown = |variant: Variant| {
-        let tree = trees.get(&(name, variant.name())).map_or("", String::as_str);
-        format!("{}{tree}```\n", opening(lesson, variant))
+    let [because, then, therefore] = lesson.why;
+    let code = |variant: Variant| {
+        let code = lesson.code(variant);
+        let (first, last) = (code.first_line, code.last_line);
+        (format!("[{file}, lines {first} to {last}](../{file}#L{first}-L{last})"), code.text)
     };
-    let [mistaken, fixed] = Variant::BOTH.map(shown);
+    let tree = |variant: Variant| {
+        let tree = trees.get(&(name, variant.name())).map_or("", String::as_str);
+        let tree = format!("{}{tree}```\n", opening(lesson, variant));
+        match tree.lines().count() {
+            ..LONG_TREE => tree,
+            _ => format!("<details><summary>the tree</summary>\n\n{tree}\n</details>\n"),
+        }
+    };
+    let [(mistake_place, mistake_code), (fix_place, fix_code)] = Variant::BOTH.map(code);
+    let [mistake_tree, fix_tree] = Variant::BOTH.map(tree);
     format!(
         "
 ## {title}
 
-**The mistake.** {mistake} **What one sees.** {seen} The trace is {picture}.
+`{name}`: the trace is **{picture}**. It runs {runs}.
 
-{mistaken}
-With the fix:
+**The mistake.** {mistake} {mistake_place}:
 
-{fixed}
-{why}
+```rust
+{mistake_code}```
 
-The code is [{file}](../{file}). It runs {runs}. `GET /?lesson={name}&as=mistake`, or `&as=fix`.
+**What one sees.** {seen}
+
+{mistake_tree}
+**The fix.** {fix_place}:
+
+```rust
+{fix_code}```
+
+{fix_tree}
+**Why.** {because} {then} {therefore}
 "
     )
 }
