@@ -1,5 +1,6 @@
 //! Lessons: both trees of each, which `docs/lessons.md` shows, and who may ask for one.
 
+mod bystanders;
 mod document;
 mod traced_store;
 
