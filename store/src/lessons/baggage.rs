@@ -23,8 +23,9 @@ pub(super) const LESSON: Lesson = Lesson {
     why: [
         "A context holds the span, the baggage and whatever else was put in it; `Context::new()` holds \
          none of these.",
-        "With the span put back, the trace looks whole, and only what reads the baggage notices: a fault \
-         or a tenant that is asked for by baggage is not met any more.",
+        "With the span put back the trace looks whole, and only code that reads the baggage notices: a \
+         tenant or a fault that is named there is unknown from here on, also in the services that are \
+         asked.",
         "`Context::current_with_span` keeps all that the current context has, and sets the span.",
     ],
     file: "store/src/lessons/baggage.rs",

@@ -83,6 +83,16 @@ async fn the_request_of_a_caller_says_whether_it_samples() {
     assert_eq!(flags, ["01", "00"]);
 }
 
+#[actix_web::test]
+async fn a_store_that_does_not_know_its_program_says_which_lessons_it_cannot_make() {
+    let store = teaching().await;
+    for lesson in ["no-http", "sampled-apart", "exit"] {
+        let answer = store.get(&format!("/?lesson={lesson}")).send().await;
+        let said = b"this store cannot start the processes of the lesson";
+        assert_eq!((answer.status, &answer.body[..]), (500, &said[..]));
+    }
+}
+
 macro_rules! lessons {
     (
         in_the_store: {$($test:ident: $name:literal,)*}
