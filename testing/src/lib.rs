@@ -25,6 +25,7 @@
 //! |---|---|
 //! | [`process`] | a program of the workspace as a real process |
 //! | [`postgres`] | a PostgreSQL server |
+//! | [`browser`] | Chromium or Firefox, headless |
 //! | [`unread`] | a pipe or a terminal that is full and not read |
 //! | [`wait_until`] | waits for a condition |
 //!
@@ -47,6 +48,7 @@
 // A mistake in a test's own receiver fails the test, by a panic that says what is wrong.
 #![allow(clippy::unwrap_used)]
 
+pub mod browser;
 pub mod grpc;
 pub mod http;
 pub mod jaeger;

@@ -9,7 +9,6 @@
 mod accessibility;
 mod addresses;
 mod compare;
-mod driver;
 mod graph;
 mod hostile;
 mod in_firefox;
@@ -24,8 +23,8 @@ mod shop;
 mod transfer;
 mod waterfall;
 
-use driver::Browser;
 use shop::Shop;
+use testing::browser::{self as driver, Browser};
 use viewer::Config;
 
 use crate::support::Backend;

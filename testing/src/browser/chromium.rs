@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::process::{Child, Command as Program, Stdio};
+use std::sync::Once;
 
 use reqwest::Method;
 use reqwest::blocking::{Client, Response};
 use serde_json::{Value as Json, json};
 
-use super::{Command, Session};
-use crate::support::client;
+use super::{Command, PATIENCE, Session};
 
 /// A session of a chromedriver's own.
 pub(super) struct Chromium {
@@ -129,6 +129,14 @@ impl Drop for Driver {
         drop(self.0.kill());
         drop(self.0.wait());
     }
+}
+
+/// A client that waits for an answer as long as a test does.
+fn client() -> Client {
+    static PROVIDER: Once = Once::new();
+    // The client wants a TLS stack, though nothing here speaks TLS.
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    Client::builder().timeout(PATIENCE).no_proxy().build().expect("an HTTP client")
 }
 
 /// The value that is answered, or the error.

@@ -11,12 +11,11 @@ use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use super::{Command, Session};
-use crate::support::eventually;
+use super::{Command, Session, eventually};
 
 /// The variable with the ports of Firefoxes that run already, for tests to share: to start one takes
 /// longer than most tests do.
-pub(in crate::browser) const SHARED: &str = "VIEWER_TEST_FIREFOX_PORTS";
+pub const SHARED: &str = "VIEWER_TEST_FIREFOX_PORTS";
 /// What it is called, in Debian and elsewhere.
 const PROGRAMS: [&str; 2] = ["firefox-esr", "firefox"];
 /// Settings of the profile: a free port, nothing that moves, calls home or asks the reader.
@@ -49,7 +48,7 @@ const COMPLAINTS: &str = "
         .map(({ errorMessage, sourceName, lineNumber }) => `${sourceName}:${lineNumber}: ${errorMessage}`);";
 
 /// A session in a Firefox.
-pub(in crate::browser) struct Firefox {
+pub(super) struct Firefox {
     messages: RefCell<Messages>,
     _place: Place,
 }
@@ -63,7 +62,8 @@ enum Place {
 }
 
 /// A Firefox that runs, with a profile of its own.
-pub(in crate::browser) struct Running {
+#[derive(Debug)]
+pub struct Running {
     port: u16,
     /// Dropped before the profile that it writes to.
     _process: Process,
@@ -71,6 +71,7 @@ pub(in crate::browser) struct Running {
 }
 
 /// A Firefox's process; it ends with its value.
+#[derive(Debug)]
 struct Process(Child);
 
 /// A connection to Marionette.
@@ -202,10 +203,16 @@ impl Drop for Place {
 }
 
 impl Running {
+    /// Starts one.
+    ///
     /// # Errors
     ///
     /// What is not installed.
-    pub(in crate::browser) fn start() -> Result<Self, String> {
+    ///
+    /// # Panics
+    ///
+    /// When it is installed and does not start.
+    pub fn start() -> Result<Self, String> {
         let profile = TempDir::new().expect("a folder");
         std::fs::write(profile.path().join("user.js"), SETTINGS).expect("a file");
         let start = |program| Process::start(program, &profile);
@@ -218,7 +225,8 @@ impl Running {
         Ok(Self { port, _process: process, _profile: profile })
     }
 
-    pub(in crate::browser) fn port(&self) -> u16 {
+    /// The port of its Marionette.
+    pub fn port(&self) -> u16 {
         self.port
     }
 }

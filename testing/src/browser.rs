@@ -5,11 +5,12 @@
 //! modules.
 
 mod chromium;
-pub(super) mod firefox;
+pub mod firefox;
 
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,17 +19,22 @@ use url::Url;
 
 use self::chromium::Chromium;
 use self::firefox::Firefox;
-use crate::support::eventually;
 
 /// The variable that says which browser the tests run in: `chromium`, which is the default, or
 /// `firefox`.
-pub(super) const BROWSER: &str = "VIEWER_TEST_BROWSER";
+pub const BROWSER: &str = "VIEWER_TEST_BROWSER";
 
 /// The name under which WebDriver answers an element's id.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A headless browser with one page.
-pub(super) struct Browser(Box<dyn Session>);
+pub struct Browser(Box<dyn Session>);
+
+impl fmt::Debug for Browser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Browser").finish_non_exhaustive()
+    }
+}
 
 /// A session, in the words of a browser's own protocol.
 trait Session {
@@ -55,17 +61,25 @@ enum Command<'a> {
 }
 
 /// A key that writes no character, as WebDriver writes it.
-#[expect(dead_code, reason = "a test takes the key that it needs")]
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Key {
+pub enum Key {
+    /// To the next element.
     Tab,
+    /// The button or the link.
     Enter,
+    /// Away from here.
     Escape,
+    /// To the last.
     End,
+    /// To the first.
     Home,
+    /// An arrow.
     Left,
+    /// An arrow.
     Up,
+    /// An arrow.
     Right,
+    /// An arrow.
     Down,
 }
 
@@ -93,7 +107,7 @@ impl Browser {
     ///
     /// In CI, where both browsers have to be.
     #[expect(clippy::disallowed_methods, reason = "which browser it is, is a setting")]
-    pub(super) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let session: Result<Box<dyn Session>, String> = match std::env::var(BROWSER).as_deref() {
             Ok("firefox") => Firefox::start().map(|session| Box::new(session) as _),
             Ok("chromium") | Err(_) => Chromium::start().map(|session| Box::new(session) as _),
@@ -102,28 +116,49 @@ impl Browser {
         installed(session).map(Self)
     }
 
-    pub(super) fn goto(&self, url: &str) {
+    /// Goes to this address.
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn goto(&self, url: &str) {
         self.send(&Command::Go(url)).unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 
     /// Goes to a path of the page that is open.
-    pub(super) fn goto_path(&self, path: &str) {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn goto_path(&self, path: &str) {
         self.goto(self.url().join(path).expect("a path").as_str());
     }
 
     /// The path and query of the page.
-    pub(super) fn path(&self) -> String {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn path(&self) -> String {
         let url = self.url();
         url.query().map_or_else(|| url.path().into(), |query| format!("{}?{query}", url.path()))
     }
 
     /// What the script returns; of a promise, what it becomes.
-    pub(super) fn run(&self, script: &str) -> Json {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn run(&self, script: &str) -> Json {
         self.send(&Command::Run(script)).unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Waits until the script returns `wanted`.
-    pub(super) fn expect(&self, script: &str, wanted: impl Into<Json>) {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn expect(&self, script: &str, wanted: impl Into<Json>) {
         let wanted = wanted.into();
         eventually(script, || {
             let got = self.run(script);
@@ -133,7 +168,11 @@ impl Browser {
 
     /// Waits until the script returns `wanted`, a text of several lines that is easier to compare
     /// as such.
-    pub(super) fn expect_text(&self, script: &str, wanted: &str) {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn expect_text(&self, script: &str, wanted: &str) {
         let mut last = String::new();
         let wait = std::panic::AssertUnwindSafe(|| {
             eventually("a text", || {
@@ -147,7 +186,11 @@ impl Browser {
     }
 
     /// Clicks the first element that the CSS selector finds, once it is there.
-    pub(super) fn click(&self, css: &str) {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn click(&self, css: &str) {
         eventually(css, || {
             let element = element(&self.send(&Command::Find(css))?);
             self.send(&Command::Click(&element))
@@ -155,7 +198,11 @@ impl Browser {
     }
 
     /// Types into the element that has the focus.
-    pub(super) fn press(&self, keys: impl ToString) {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn press(&self, keys: impl ToString) {
         let keys = keys.to_string();
         let focused = self.send(&Command::Focused).expect("an element with the focus");
         let typed = self.send(&Command::Type(&element(&focused), &keys));
@@ -163,7 +210,11 @@ impl Browser {
     }
 
     /// Makes the system's setting for dark or light be this.
-    pub(super) fn prefer(&self, scheme: &str) {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn prefer(&self, scheme: &str) {
         self.0.prefer(scheme);
         self.expect(
             &format!("return matchMedia('(prefers-color-scheme: {scheme})').matches"),
@@ -172,18 +223,30 @@ impl Browser {
     }
 
     /// Makes the page this large, in CSS pixels.
-    pub(super) fn resize(&self, width: u32, height: u32) {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn resize(&self, width: u32, height: u32) {
         self.0.resize(width, height);
         self.expect("return [innerWidth, innerHeight]", json!([width, height]));
     }
 
     /// What the browser has complained of: exceptions, what the Content-Security-Policy refused.
-    pub(super) fn complaints(&self) -> Vec<String> {
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn complaints(&self) -> Vec<String> {
         self.0.complaints()
     }
 
     /// Writes what is in sight to a file, to be looked at.
-    pub(super) fn screenshot(&self, file: impl AsRef<Path>) -> Result<(), String> {
+    ///
+    /// # Errors
+    ///
+    /// When the browser has no picture, or the file cannot be written.
+    pub fn screenshot(&self, file: impl AsRef<Path>) -> Result<(), String> {
         let image = self.send(&Command::Screenshot)?;
         let bytes = STANDARD.decode(image.as_str().unwrap_or_default());
         let bytes = bytes.map_err(|error| error.to_string())?;
@@ -205,7 +268,7 @@ impl Drop for Browser {
         if std::thread::panicking() {
             let thread = std::thread::current();
             let test = thread.name().unwrap_or("test").replace("::", ".");
-            let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.png"));
+            let picture = std::env::temp_dir().join(format!("{test}.png"));
             match self.screenshot(&picture) {
                 Ok(()) => eprintln!("the page as it was: {}", picture.display()),
                 Err(error) => eprintln!("no picture of the page: {error}"),
@@ -215,8 +278,12 @@ impl Drop for Browser {
 }
 
 /// What was to be found, unless it is not installed: then it is said, and in CI it is a failure.
+///
+/// # Panics
+///
+/// In CI, when it is not installed.
 #[expect(clippy::disallowed_methods, reason = "whether a skip is a failure is CI's setting")]
-pub(super) fn installed<T>(found: Result<T, String>) -> Option<T> {
+pub fn installed<T>(found: Result<T, String>) -> Option<T> {
     if let Err(missing) = &found {
         let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
         assert!(!is_ci, "{missing}: in CI the browser tests must run");
@@ -224,6 +291,21 @@ pub(super) fn installed<T>(found: Result<T, String>) -> Option<T> {
         writeln!(std::io::stderr(), "SKIPPED: {missing}").ok();
     }
     found.ok()
+}
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Calls `attempt` until it succeeds; what it said last is the failure.
+fn eventually<T, E: fmt::Debug>(what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Ok(done) => return done,
+            Err(last) => assert!(Instant::now() < deadline, "{what}: not yet, but {last:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The id of the element that was found.
