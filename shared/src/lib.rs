@@ -18,6 +18,7 @@
 //! | [`mod@env`] | reads the command line and the environment |
 //! | [`listen`] | reads an address to listen on |
 //! | [`hosts`] | which `Host` a server answers to |
+//! | [`site`] | whether a browser sends a request for the server's own page, and the headers of a page |
 //! | [`signal`] | when a process has to stop, and how long that may take |
 //! | [`output`] | writes to standard error and standard output without making the process wait |
 //! | [`notice`] | logs a thing once when it begins, and once when it is over |
@@ -56,4 +57,5 @@ pub mod notice;
 pub mod output;
 pub mod share;
 pub mod signal;
+pub mod site;
 pub mod wire;

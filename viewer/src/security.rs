@@ -8,33 +8,23 @@ use std::sync::Arc;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{HOST, HeaderName, ORIGIN};
+use actix_web::http::header::{HOST, ORIGIN};
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
+use shared::site::{self, CONTENT_SECURITY_POLICY, Forms, SEC_FETCH_SITE};
 
 use crate::otlp::Signal;
 use crate::refusals::Reason;
 use crate::stats::Stats;
 
-/// Scripts, styles and connections of the viewer's own only; nothing inline, nothing framed.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; \
-    form-action 'none'";
-
 /// The headers of every answer.
 pub(crate) fn headers() -> DefaultHeaders {
-    DefaultHeaders::new()
-        .add(("Content-Security-Policy", CONTENT_SECURITY_POLICY))
-        .add(("X-Content-Type-Options", "nosniff"))
-        .add(("Referrer-Policy", "no-referrer"))
-        .add(("Cross-Origin-Resource-Policy", "same-origin"))
-        .add(("Cross-Origin-Opener-Policy", "same-origin"))
+    site::HEADERS
+        .into_iter()
+        .chain([(CONTENT_SECURITY_POLICY, site::policy(Forms::Nowhere))])
+        .fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
-
-/// Tells whether a browser sends a request for the page's own site:
-/// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>.
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Which requests a server answers.
 #[derive(Debug)]
@@ -132,17 +122,8 @@ fn changes_something(request: &ServiceRequest) -> bool {
 
 /// Whether a request comes from a page of this server, or from no page at all.
 fn is_of_own_site(request: &ServiceRequest, host: &str) -> bool {
-    let header = |name| request.headers().get(name).map(|value| value.as_bytes());
-    match (header(SEC_FETCH_SITE), header(ORIGIN)) {
-        // `none`: the user did it, and no page.
-        (Some(site), _) => matches!(site, b"same-origin" | b"none"),
-        // A browser that does not send the header above.
-        (None, Some(origin)) => std::str::from_utf8(origin)
-            .ok()
-            .and_then(|origin| origin.split_once("://"))
-            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host)),
-        (None, None) => true,
-    }
+    let header = |name: &str| request.headers().get(name).map(|value| value.as_bytes());
+    site::is_own(header(SEC_FETCH_SITE), header(ORIGIN.as_str()), host)
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -12,7 +12,7 @@ use actix_web::{
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method, Uri,
+        Method,
         header::{HOST, HeaderName, HeaderValue, ORIGIN},
         uri::Authority,
     },
@@ -26,6 +26,7 @@ use opentelemetry::{
 };
 use shared::{
     fault::{self, Fault, FaultOutcome, Ignored, MAX_FAULTS},
+    site::{self, SEC_FETCH_SITE},
     wire::TRACERESPONSE,
 };
 use tokio::time::Instant;
@@ -35,10 +36,6 @@ use crate::{
     actors::{ActorSystem, Faults},
     lessons::{LESSON_BAGGAGE, OUTCOME_HEADER, Taught},
 };
-
-/// The header in which a browser says whether a request comes from a page of the same site.
-/// See <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>.
-const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// Refuses requests from pages of other sites, passes the faults that the request asks for on to
 /// the actors, and tells the client its trace.
@@ -75,26 +72,8 @@ fn cross_site(request: &ServiceRequest) -> Option<ApiError> {
         return None;
     }
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    let is_ours = match (header(SEC_FETCH_SITE), header(ORIGIN.as_str())) {
-        // `none`: the user typed the address or followed a bookmark.
-        (Some(site), _) => matches!(site, b"same-origin" | b"none"),
-        // Older browsers send only Origin. A request without either header comes from no browser.
-        (None, Some(origin)) => is_origin_of(origin, host(request)),
-        (None, None) => true,
-    };
+    let is_ours = site::is_own(header(SEC_FETCH_SITE), header(ORIGIN.as_str()), host(request));
     (!is_ours).then(ApiError::cross_site)
-}
-
-/// Whether a page at `origin` comes from this host and port.
-fn is_origin_of(origin: &[u8], host: &str) -> bool {
-    let Ok(origin) = Uri::try_from(origin) else { return false };
-    let port = |authority: &Authority| authority.port_u16().unwrap_or(80);
-    match (origin.authority(), host.parse::<Authority>()) {
-        (Some(origin), Ok(host)) => {
-            origin.host().eq_ignore_ascii_case(host.host()) && port(origin) == port(&host)
-        }
-        _ => false,
-    }
 }
 
 /// The host that the request was sent to. An absolute request line, or HTTP/2's authority, goes
