@@ -50,6 +50,7 @@ mod zipkin;
 pub use accounting::{Accounting, ExporterTotals, Snapshot};
 pub use error::TelemetryError;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
+pub use propagation::propagator;
 pub use resource::Service;
 pub use streams::Streams;
 
@@ -109,7 +110,7 @@ impl Telemetry {
             ::tracing::warn!("{warning}");
         }
         let pipeline = Pipeline::with_console(&service, &config, &console)?;
-        global::set_text_map_propagator(propagation::composite(&config.propagators));
+        global::set_text_map_propagator(propagation::propagator(&config.propagators));
         if !config.disabled {
             global::set_tracer_provider(pipeline.tracers().clone());
         }

@@ -14,8 +14,9 @@ use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_zipkin::B3Encoding;
 
-/// One propagator that does what all of `chosen` do.
-pub(super) fn composite(chosen: &[Propagator]) -> TextMapCompositePropagator {
+/// One propagator that does what all of `chosen` do. [`Telemetry::init`](crate::Telemetry::init) makes the
+/// one that `OTEL_PROPAGATORS` chooses the global one.
+pub fn propagator(chosen: &[Propagator]) -> TextMapCompositePropagator {
     TextMapCompositePropagator::new(
         chosen
             .iter()
@@ -103,7 +104,7 @@ mod tests {
     /// The headers that `chosen` write for a sampled span and a baggage entry, sorted by name.
     fn headers(chosen: &[Propagator]) -> Vec<(String, String)> {
         let mut headers = HashMap::new();
-        composite(chosen).inject_context(&context(), &mut headers);
+        propagator(chosen).inject_context(&context(), &mut headers);
         let mut headers: Vec<_> = headers.into_iter().collect();
         headers.sort();
         headers
@@ -155,7 +156,7 @@ mod tests {
     fn nothing_is_written_where_there_is_no_span() {
         for chosen in [Propagator::TraceContext, Propagator::B3, Propagator::B3Multi] {
             let mut headers: HashMap<String, String> = HashMap::new();
-            composite(&[chosen]).inject_context(&Context::new(), &mut headers);
+            propagator(&[chosen]).inject_context(&Context::new(), &mut headers);
             assert!(headers.is_empty(), "{chosen:?}: {headers:?}");
         }
     }
@@ -165,7 +166,7 @@ mod tests {
         for chosen in [Propagator::TraceContext, Propagator::B3, Propagator::B3Multi] {
             let headers: HashMap<_, _> =
                 headers(&[chosen, Propagator::Baggage]).into_iter().collect();
-            let read = composite(&[chosen, Propagator::Baggage])
+            let read = propagator(&[chosen, Propagator::Baggage])
                 .extract_with_context(&Context::new(), &headers);
             assert_eq!(read.span().span_context(), context().span().span_context(), "{chosen:?}");
             assert_eq!(read.baggage().to_string(), "shopper.kind=hesitant");
