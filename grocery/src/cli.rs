@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, num::NonZeroU64};
 use clap::{Args, Parser, Subcommand};
 use store::storage::{DatabaseUrl, DatabaseUrlError};
 
-use crate::{lesson::LessonArgs, probe::Probe};
+use crate::{lab::LabArgs, lesson::LessonArgs, probe::Probe};
 
 /// A grocery store, its shoppers and their traces, in one command.
 ///
@@ -33,6 +33,8 @@ pub(crate) enum Role {
     Shopper(shopper::Args),
     /// Run the trace viewer alone: OTLP in, a Jaeger-compatible API and a web page out
     Viewer(viewer::Args),
+    /// Run the lab alone: a page to make lessons, faults and trips by hand, each in a request of its own
+    Lab(LabArgs),
     /// See a mistake with trace context beside the right trace; without a name, list the lessons
     Lesson(LessonArgs),
     /// Ask a role whether it is well, as a container's health check does
@@ -74,6 +76,16 @@ pub(crate) struct Together {
     /// Start no viewer, even if nothing else receives the spans [default: off]
     #[arg(long, env = "GROCERY_NO_VIEWER")]
     pub(crate) no_viewer: bool,
+
+    /// Start no lab [default: off]
+    #[arg(long, env = "GROCERY_NO_LAB")]
+    pub(crate) no_lab: bool,
+
+    /// Where the lab listens: a page to make lessons, faults and trips by hand. It needs the viewer, and is
+    /// started with it
+    #[arg(long, env = "GROCERY_LAB_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5050")]
+    #[arg(value_parser = shared::listen::address)]
+    pub(crate) lab_listen: SocketAddr,
 
     /// Where the store listens
     #[arg(long, env = "STORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5000")]

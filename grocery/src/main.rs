@@ -11,6 +11,7 @@
 //! - [`receiver`]: where the spans go: to the viewer, or to what listens already;
 //! - [`probe`]: a health check of a role;
 //! - [`lesson`]: makes a lesson and shows both traces;
+//! - [`lab`]: a page that makes lessons, and trips with faults;
 //! - [`runs`]: the two runs of a lesson, and when all their spans are in the viewer ([`viewer_api`]);
 //! - [`trace`] and [`tree`]: the spans, and what differs between two trees of them;
 //! - [`own_roles`]: a store and a viewer for a lesson, when none run;
@@ -19,6 +20,7 @@
 mod child;
 mod cli;
 mod http;
+mod lab;
 mod lesson;
 mod own_roles;
 mod probe;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Some(Role::Store(args)) => return store::run(args, &["store"]),
         Some(Role::Shopper(args)) => return shopper::run(args),
         Some(Role::Viewer(args)) => return viewer::run(with_chips(args)),
+        Some(Role::Lab(args)) => lab::run(args),
         Some(Role::Lesson(args)) => lesson::run(&args),
         Some(Role::Probe(args)) => probe::run(&args),
         None => together::run(cli.together),

@@ -10,7 +10,7 @@ use crate::{child::Child, http::ServerUrl, runs::Store, viewer_api::Viewer};
 /// How long both may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a span of this store waits at most until it is sent, in milliseconds: somebody is waiting.
+/// How long a span of this store waits at most until it is sent, in milliseconds: a person is waiting.
 const SEND_EVERY: &str = "50";
 
 /// A store with an empty database in memory, and a viewer that gets its spans.
@@ -77,7 +77,7 @@ impl OwnRoles {
         stop(&mut store).await
     }
 
-    /// Waits for the end of the viewer, which nobody has asked for.
+    /// Waits until the viewer ends although it was not asked to.
     pub(crate) async fn viewer_ended(&mut self) -> anyhow::Error {
         match self.viewer.ended().await {
             Ok(status) => anyhow::anyhow!("the viewer ended: {status}"),

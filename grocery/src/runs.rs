@@ -41,7 +41,7 @@ pub(crate) struct Store {
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) answer: Whole,
-    /// The trace and the span of whoever sent it, if that is traced too.
+    /// The trace and the span of its sender, if that is traced too.
     pub(crate) caller: Option<(String, String)>,
 }
 
@@ -69,7 +69,7 @@ struct LessonList {
 impl Made {
     /// The page that compares all traces of both runs.
     pub(crate) fn compare_url(&self, viewer: &Viewer) -> String {
-        viewer.compare_url(&self.mistake.tree.trace_ids(), &self.fix.tree.trace_ids())
+        viewer.compare_url(&self.fix.tree.trace_ids(), &self.mistake.tree.trace_ids())
     }
 }
 

@@ -41,6 +41,7 @@ use crate::{
 };
 
 const SHOPPER: &str = "shopper";
+const LAB: &str = "lab";
 const VIEWER: &str = "viewer";
 
 /// How long all roles together may take to stop.
@@ -53,7 +54,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 /// after 2 s.
 const TRIPS_TIMEOUT: Duration = Duration::from_millis(2_100);
 
-/// How long the store may take to stop, from the moment it is told to.
+/// How long the store and the lab may take to stop, from the moment they are told to.
 const STORE_STOP: &str = "1900ms";
 
 /// The part of [`STOP_TIMEOUT`] that is kept for the viewer, which has nothing to finish.
@@ -93,6 +94,9 @@ async fn run_all(
         check_free(options.viewer_listen, "the viewer's page", "--viewer-listen").await?;
         check_free(options.otlp, "the viewer", "--otlp").await?;
         check_free(options.otlp_grpc, "the viewer, for OTLP over gRPC,", "--otlp-grpc").await?;
+    }
+    if has_lab(&options, &receiver) {
+        check_free(options.lab_listen, "the lab", "--lab-listen").await?;
     }
     announce(&options, &receiver);
 
@@ -149,6 +153,11 @@ async fn shop(
     start(running, Child::start("store", store_args(options), &store_variables)?)
         .listening(options.store_listen)
         .await?;
+    if has_lab(options, receiver) {
+        start(running, Child::start(LAB, lab_args(options), &variables)?)
+            .listening(options.lab_listen)
+            .await?;
+    }
     start(running, Child::start(SHOPPER, shopper_args, &variables)?);
 
     let ended = running.iter_mut().map(|child| {
@@ -263,7 +272,15 @@ fn announce(options: &Together, receiver: &Receiver) {
     };
     say(format_args!("traces  {traces}"));
     say(format_args!("store   http://{}/whats-in-store", options.store_listen));
+    if has_lab(options, receiver) {
+        say(format_args!("lab     http://{}/", options.lab_listen));
+    }
     say(format_args!("Ctrl-C stops"));
+}
+
+/// Whether the lab is started. It shows what is in the viewer.
+fn has_lab(options: &Together, receiver: &Receiver) -> bool {
+    *receiver == Receiver::Viewer && !options.no_lab
 }
 
 fn viewer_args(options: &Together) -> Vec<OsString> {
@@ -278,6 +295,16 @@ fn store_args(options: &Together) -> Vec<OsString> {
     let mut args = flags([("--listen", Some(options.store_listen.to_string().into()))]);
     args.extend(["--allow-faults", "--stop-within", STORE_STOP].map(OsString::from));
     args
+}
+
+fn lab_args(options: &Together) -> Vec<OsString> {
+    let url = |address: SocketAddr| Some(format!("http://{address}").into());
+    flags([
+        ("--listen", Some(options.lab_listen.to_string().into())),
+        ("--store-url", url(options.store_listen)),
+        ("--viewer-url", url(options.viewer_listen)),
+        ("--stop-within", Some(STORE_STOP.into())),
+    ])
 }
 
 /// The database as a variable. As a flag its password would be in the list of processes.

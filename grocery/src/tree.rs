@@ -2,7 +2,10 @@
 //!
 //! A line that is not indented is a root, or a span whose parent is not there; then it says so.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use serde::Serialize;
 use store::lessons::CUSTOMER;
@@ -10,6 +13,9 @@ use store::lessons::CUSTOMER;
 use crate::trace::{Span, Status};
 
 const ERROR_TYPE: &str = "error.type";
+
+/// The attribute that says which aisle's actor handled a message.
+const AISLE: &str = "grocery.aisle";
 
 /// All spans of a run as trees.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +31,8 @@ pub(crate) struct Line {
     /// The span in words, without its indentation.
     pub(crate) text: String,
     pub(crate) mark: Mark,
+    /// How long it took.
+    pub(crate) took: Duration,
     pub(crate) trace_id: String,
     pub(crate) span_id: String,
     /// Its parent's place in the list of lines.
@@ -107,6 +115,7 @@ impl Tree {
                 depth,
                 text: words.of(span),
                 mark: Mark::Same,
+                took: Duration::from_nanos(span.end.saturating_sub(span.start)),
                 trace_id: span.trace_id.clone(),
                 span_id: span.span_id.clone(),
                 parent,
@@ -238,6 +247,9 @@ impl Words<'_> {
             text += &format!("{}: ", span.service);
         }
         text += &format!("{} {}", span.name, span.kind);
+        if let Some(aisle) = span.attributes.get(AISLE) {
+            text += &format!(" ({aisle})");
+        }
         if let Some(parent) = &span.parent
             && !self.places.contains_key(&(span.trace_id.as_str(), parent.as_str()))
         {
@@ -380,6 +392,7 @@ mod tests {
     fn a_line_says_the_status_the_links_and_the_service_where_there_are_several() {
         let mut spans = spans("request\n  pay");
         spans[0].service = "shopper".into();
+        spans[0].attributes.insert(AISLE.into(), "produce".into());
         spans[1].status = Status::Error("a\nb".into());
         spans[1].attributes.insert(ERROR_TYPE.into(), "Declined".into());
         spans[1].links =
@@ -387,7 +400,7 @@ mod tests {
         assert_eq!(
             rendered(&Tree::of(&spans)),
             [
-                "  shopper: request INTERNAL",
+                "  shopper: request INTERNAL (produce)",
                 "    : pay INTERNAL ERROR Declined \"a b\" -> (elsewhere), request x2",
             ]
         );

@@ -86,11 +86,12 @@ impl Viewer {
         self.url.at(&format!("/trace/{trace_id}"))
     }
 
-    /// The page that compares the traces of a mistake with those of its fix, as many of each as it takes.
-    pub(crate) fn compare_url(&self, mistake: &[&str], fix: &[&str]) -> String {
+    /// The page that compares the traces of a fix with those of its mistake, as many of each as it takes.
+    /// The right ones come first: what is cut off or moved is said of the second.
+    pub(crate) fn compare_url(&self, fix: &[&str], mistake: &[&str]) -> String {
         let join =
             |ids: &[&str]| ids.iter().take(MAX_TRACES).copied().collect::<Vec<_>>().join("+");
-        let (mistake, fix) = (join(mistake), join(fix));
-        self.url.at(&format!("/compare/{mistake}/{fix}?a=mistake&b=fix"))
+        let (fix, mistake) = (join(fix), join(mistake));
+        self.url.at(&format!("/compare/{fix}/{mistake}?a=fix&b=mistake"))
     }
 }

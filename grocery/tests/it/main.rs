@@ -6,6 +6,8 @@
 mod backend_down;
 mod environment;
 mod formats;
+mod lab;
+mod lab_page;
 mod lesson;
 mod metrics;
 mod probe;

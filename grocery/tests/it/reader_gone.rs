@@ -68,12 +68,13 @@ fn a_store_whose_spans_nobody_reads_any_more_ends_quietly_and_exports_the_others
 
 #[test]
 fn all_roles_whose_spans_nobody_reads_any_more_end_quietly() {
-    let [store, viewer, otlp, grpc] = ports::free();
+    let [store, viewer, otlp, grpc, lab] = ports::free();
     let variables = [
         ("STORE_LISTEN", store.to_string()),
         ("VIEWER_LISTEN", viewer.to_string()),
         ("VIEWER_OTLP", otlp.to_string()),
         ("VIEWER_OTLP_GRPC", grpc.to_string()),
+        ("GROCERY_LAB_LISTEN", lab.to_string()),
         ("DATABASE_URL", "sqlite::memory:".to_owned()),
         ("OTEL_BSP_SCHEDULE_DELAY", "10".to_owned()),
     ];

@@ -30,12 +30,13 @@ struct Addresses {
     viewer: SocketAddr,
     otlp: SocketAddr,
     otlp_grpc: SocketAddr,
+    lab: SocketAddr,
 }
 
 impl Addresses {
     fn free() -> Self {
-        let [store, viewer, otlp, otlp_grpc] = ports::free();
-        Self { store, viewer, otlp, otlp_grpc }
+        let [store, viewer, otlp, otlp_grpc, lab] = ports::free();
+        Self { store, viewer, otlp, otlp_grpc, lab }
     }
 
     fn start(&self, flags: &[&str]) -> Process {
@@ -51,12 +52,13 @@ impl Addresses {
         grocery(flags.iter().copied(), self.variables().into_iter().chain(more))
     }
 
-    fn variables(&self) -> [(&'static str, String); 5] {
+    fn variables(&self) -> [(&'static str, String); 6] {
         [
             ("STORE_LISTEN", self.store.to_string()),
             ("VIEWER_LISTEN", self.viewer.to_string()),
             ("VIEWER_OTLP", self.otlp.to_string()),
             ("VIEWER_OTLP_GRPC", self.otlp_grpc.to_string()),
+            ("GROCERY_LAB_LISTEN", self.lab.to_string()),
             ("DATABASE_URL", "sqlite::memory:".to_owned()),
         ]
     }
@@ -72,7 +74,7 @@ impl Addresses {
     }
 
     fn wait_until_all_are_gone(&self) {
-        for address in [self.store, self.viewer, self.otlp, self.otlp_grpc] {
+        for address in [self.store, self.viewer, self.otlp, self.otlp_grpc, self.lab] {
             wait_until("no role listens", || TcpStream::connect(address).is_err());
         }
     }
@@ -92,14 +94,15 @@ fn one_command_shows_trips_in_the_viewer_until_ctrl_c() {
     let said = [
         format!("grocery: traces  http://{}/", addresses.viewer),
         format!("grocery: store   http://{}/whats-in-store", addresses.store),
+        format!("grocery: lab     http://{}/", addresses.lab),
         "grocery: Ctrl-C stops".to_owned(),
         "grocery: SIGINT, stopping: the last spans are sent, for 5s at most; Ctrl-C again ends at once"
             .to_owned(),
     ];
-    assert_eq!(lines[..3], said[..3], "where to look, and nothing of anybody else's");
-    assert!(lines.contains(&said[3]), "{lines:#?}");
+    assert_eq!(lines[..4], said[..4], "where to look, and nothing of anybody else's");
+    assert!(lines.contains(&said[4]), "{lines:#?}");
     let accounts: Vec<_> = lines.iter().filter(|line| line.starts_with("telemetry: ")).collect();
-    assert_eq!(accounts.len(), 2, "shopper and store account for their spans: {lines:#?}");
+    assert_eq!(accounts.len(), 3, "shopper, lab and store account for their spans: {lines:#?}");
     assert!(accounts.iter().all(|line| line.ends_with("failed=0 dropped=0")), "{accounts:?}");
 }
 
@@ -325,6 +328,7 @@ fn an_address_that_is_taken_is_said_with_the_flag_that_chooses_it() {
         (Addresses { viewer: address, ..Addresses::free() }, "--viewer-listen"),
         (Addresses { otlp_grpc: address, ..Addresses::free() }, "--otlp-grpc"),
         (Addresses { store: address, ..Addresses::free() }, "--store-listen"),
+        (Addresses { lab: address, ..Addresses::free() }, "--lab-listen"),
     ] {
         let ended = addresses.start(&["--trips", "1"]).end();
         assert_eq!(ended.status.code(), Some(1), "{ended:#?}");

@@ -143,18 +143,19 @@ fn a_viewer_whose_terminal_is_frozen_takes_spans_and_stops() {
 /// All roles write to one stream.
 struct Together {
     grocery: Process,
-    addresses: [SocketAddr; 4],
+    addresses: [SocketAddr; 5],
 }
 
 impl Together {
     fn start(stream: &Unread) -> Self {
         let addresses = ports::free();
-        let [store, viewer, otlp, grpc] = addresses;
+        let [store, viewer, otlp, grpc, lab] = addresses;
         let variables = [
             ("STORE_LISTEN", store.to_string()),
             ("VIEWER_LISTEN", viewer.to_string()),
             ("VIEWER_OTLP", otlp.to_string()),
             ("VIEWER_OTLP_GRPC", grpc.to_string()),
+            ("GROCERY_LAB_LISTEN", lab.to_string()),
             ("DATABASE_URL", "sqlite::memory:".to_owned()),
             ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "512".to_owned()),
@@ -172,7 +173,7 @@ impl Together {
         Self { grocery, addresses }
     }
 
-    fn wait_until_all_are_gone(addresses: [SocketAddr; 4]) {
+    fn wait_until_all_are_gone(addresses: [SocketAddr; 5]) {
         for address in addresses {
             wait_until("no role listens", || TcpStream::connect(address).is_err());
         }

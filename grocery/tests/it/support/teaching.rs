@@ -12,7 +12,8 @@ use super::{
 /// Both, until this is dropped.
 pub(crate) struct Teaching {
     pub(crate) viewer: SocketAddr,
-    store: Process,
+    otlp: SocketAddr,
+    store: Option<Process>,
     _viewer: Process,
 }
 
@@ -29,11 +30,11 @@ impl Teaching {
         testing::wait_until("the viewer listens", || {
             [viewer, otlp].iter().all(|address| std::net::TcpStream::connect(address).is_ok())
         });
-        Self { viewer, store, _viewer: viewer_process }
+        Self { viewer, otlp, store: Some(store), _viewer: viewer_process }
     }
 
     /// The variables of a process that sends its spans there at once.
-    pub(crate) fn exporting_to(otlp: SocketAddr) -> [(&'static str, String); 3] {
+    fn exporting_to(otlp: SocketAddr) -> [(&'static str, String); 3] {
         [
             ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{otlp}")),
@@ -42,7 +43,11 @@ impl Teaching {
     }
 
     pub(crate) fn store_url(&self) -> String {
-        url(&self.store)
+        url(self.store.as_ref().expect("it is open"))
+    }
+
+    pub(crate) fn close_store(&mut self) {
+        self.store = None;
     }
 
     /// `grocery lesson ARGS` with this store and viewer.
@@ -51,4 +56,22 @@ impl Teaching {
         let named = ["--store-url", &store, "--viewer-url", &viewer];
         grocery(["lesson"].iter().chain(args).chain(&named).copied(), []).run()
     }
+
+    /// `grocery lab` with this store and viewer.
+    pub(crate) fn lab(&self) -> Lab {
+        let (store, viewer) = (self.store_url(), format!("http://{}", self.viewer));
+        let args =
+            ["lab", "--listen", "127.0.0.1:0", "--store-url", &store, "--viewer-url", &viewer];
+        let process = grocery(args, Self::exporting_to(self.otlp)).start();
+        let url = process.await_line("address", |line| {
+            line.strip_prefix("grocery lab: open on ").map(str::to_owned)
+        });
+        Lab { url, process }
+    }
+}
+
+/// A lab, until this is dropped.
+pub(crate) struct Lab {
+    pub(crate) url: String,
+    pub(crate) process: Process,
 }
