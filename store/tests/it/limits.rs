@@ -189,11 +189,11 @@ async fn an_actor_at_its_limit_reads_no_further_message_until_it_has_room() {
 async fn a_deadline_that_is_missed_is_a_gateway_timeout_and_nothing_is_sold() {
     let store = TestStore::open_with(|config| {
         config.allow_faults = true;
-        config.request_timeout = Duration::from_millis(100);
+        config.request_timeout = Duration::from_millis(700);
     })
     .await;
     let trace = TestTrace::start("a trip");
-    let late = store.checkout(&[(1, 5), (12, 1)]).fault("slow-aisle=produce:400ms");
+    let late = store.checkout(&[(1, 5), (12, 1)]).fault("slow-aisle=produce:2s");
     let late = late.in_trace(&trace).send().await;
     assert_eq!(late.problem(504).kind, "/problems/deadline-missed");
     // The aisle reserves after the client has stopped waiting. A test in `actors::system` shows
@@ -210,7 +210,7 @@ a trip INTERNAL
       tell Aisle Release INTERNAL {grocery.aisle=dairy}
 "
     );
-    let stall = "stall=Ledger:300ms";
+    let stall = "stall=Ledger:2s";
     let stuck = store.checkout(&[(1, 5)]).fault(stall).send().await;
     assert_eq!(stuck.problem(504).kind, "/problems/deadline-missed");
     store.await_stock(Some(stall), 1, 500).await;

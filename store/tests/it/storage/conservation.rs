@@ -8,7 +8,9 @@ use store::{
 };
 use tokio::task::JoinSet;
 
-use super::fixture::{TestDatabase, clean_audit, keyed, noon, on_both, order, product};
+use super::fixture::{
+    TestDatabase, clean_audit, keyed, noon, on_both, order, product, record_when_free,
+};
 
 on_both!(
     sixty_four_writers_never_oversell_a_small_stock,
@@ -31,7 +33,7 @@ async fn buy_everything(storage: Storage, writer: usize) -> u64 {
     for round in 0.. {
         let numbers = (0..4).map(|index| (round * 64 + writer) * 4 + index);
         let batch: Vec<_> = numbers.map(basket).collect();
-        let outcomes = storage.record(&batch).await.unwrap();
+        let outcomes = record_when_free(&storage, &batch).await;
         let new = outcomes.iter().filter(|one| matches!(one, RecordOutcome::Recorded(_))).count();
         sold += new as u64;
         if new == 0 {

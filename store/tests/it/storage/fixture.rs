@@ -6,7 +6,7 @@ use shared::wire::{BasketItem, CheckoutRequest, Receipt};
 use sqlx::{AnyConnection, Connection};
 use store::{
     domain::{Basket, CATALOGUE, CatalogueEntry, NewOrder, ProductId},
-    storage::{DatabaseUrl, RecordOutcome, Storage},
+    storage::{DatabaseUrl, RecordOutcome, Storage, StorageError},
 };
 use tempfile::TempDir;
 use testing::postgres::{self, Postgres};
@@ -121,4 +121,15 @@ pub(super) async fn clean_audit(storage: &Storage) -> store::storage::Audit {
     let audit = storage.audit().await.unwrap();
     assert!(audit.is_clean(), "{audit}");
     audit
+}
+
+/// Records as a caller does who comes again while there is no connection to spare: on a busy machine
+/// many writers wait longer for one than the store lets them.
+pub(super) async fn record_when_free(storage: &Storage, orders: &[NewOrder]) -> Vec<RecordOutcome> {
+    loop {
+        match storage.record(orders).await {
+            Err(StorageError::Unavailable(sqlx::Error::PoolTimedOut)) => {}
+            outcomes => return outcomes.unwrap(),
+        }
+    }
 }

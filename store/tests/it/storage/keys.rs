@@ -8,7 +8,9 @@ use store::{
 };
 use tokio::task::JoinSet;
 
-use super::fixture::{TestDatabase, clean_audit, keyed, noon, on_both, on_hand, order, recorded};
+use super::fixture::{
+    TestDatabase, clean_audit, keyed, noon, on_both, on_hand, order, record_when_free, recorded,
+};
 
 on_both!(
     the_same_key_gives_the_same_receipt,
@@ -126,7 +128,7 @@ async fn concurrent_uses_of_one_key_buy_once_across_replicas(database: TestDatab
         let storage = replicas[number % 2].clone();
         uses.spawn(async move {
             let batch = [order([(1, 1)]), keyed("k", [(1, 5)])];
-            storage.record(&batch).await.unwrap().remove(1)
+            record_when_free(&storage, &batch).await.remove(1)
         });
     }
     let outcomes = uses.join_all().await;
@@ -155,7 +157,7 @@ async fn one_key_for_different_baskets_at_once_buys_one_of_them(database: TestDa
         // Baskets without a product in common, so that the writers compete for the key only.
         for (storage, product) in replicas.clone().into_iter().zip([1, 2]) {
             let order = keyed(&format!("round-{round}"), [(product, 1)]);
-            uses.spawn(async move { storage.record(&[order]).await.unwrap().remove(0) });
+            uses.spawn(async move { record_when_free(&storage, &[order]).await.remove(0) });
         }
         let mut outcomes = uses.join_all().await;
         outcomes.sort_by_key(|outcome| *outcome == RecordOutcome::KeyReused);
