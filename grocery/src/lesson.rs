@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 use shared::{
     output,
@@ -79,11 +79,15 @@ pub(crate) fn run(args: &LessonArgs) -> anyhow::Result<ExitCode> {
     };
     let stop = signal::watch(false, LAST_RESORT)?;
     let code = actix_rt::System::new().block_on(async {
-        tokio::select! {
-            shown = show(lesson, args, &stop) => shown,
+        let (code, own) = tokio::select! {
+            shown = show(lesson, args) => shown?,
             // Dropping what it has started kills that.
-            reason = stop.requested() => anyhow::bail!("{reason}"),
+            reason = stop.requested() => bail!("{reason}"),
+        };
+        if let Some(own) = own {
+            stay(own, args, &stop).await?;
         }
+        anyhow::Ok(code)
     })?;
     output::finish();
     Ok(code)
@@ -106,26 +110,33 @@ fn say(text: &str) -> ExitCode {
     }
 }
 
-async fn show(lesson: &'static Lesson, args: &LessonArgs, stop: &Stop) -> anyhow::Result<ExitCode> {
+/// Makes the lesson and shows it. If it has started a store and a viewer for that, the viewer still runs.
+async fn show(
+    lesson: &'static Lesson,
+    args: &LessonArgs,
+) -> anyhow::Result<(ExitCode, Option<OwnRoles>)> {
     if let Some((store, viewer)) = running(args).await {
         let made = make(lesson, &store, &viewer).await?;
-        return Ok(say(&report(&made, &viewer, args)?));
+        return Ok((say(&report(&made, &viewer, args)?), None));
     }
     let mut own = OwnRoles::start().await?;
     let viewer = own.viewer();
     let made = make(lesson, &own.store(), &viewer).await?;
     own.stop_store().await?;
-    let code = say(&report(&made, &viewer, args)?);
-    let stays = !args.exit && io::stdout().is_terminal() && io::stderr().is_terminal();
-    if stays {
-        writeln!(output::stderr(), "grocery: the traces stay at {} until Ctrl-C", viewer.url).ok();
+    Ok((say(&report(&made, &viewer, args)?), Some(own)))
+}
+
+/// Leaves the viewer until Ctrl-C, if a person looks at the terminal, and stops it.
+async fn stay(mut own: OwnRoles, args: &LessonArgs, stop: &Stop) -> anyhow::Result<()> {
+    if !args.exit && io::stdout().is_terminal() && io::stderr().is_terminal() {
+        let url = own.viewer().url;
+        writeln!(output::stderr(), "grocery: the traces stay at {url} until Ctrl-C").ok();
         tokio::select! {
             error = own.viewer_ended() => return Err(error),
             _ = stop.requested() => {}
         }
     }
-    own.stop().await?;
-    Ok(code)
+    own.stop().await
 }
 
 /// The store and the viewer that were named, or those of a `grocery` that runs at its usual addresses.

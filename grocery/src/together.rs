@@ -1,13 +1,13 @@
-//! All roles at once: viewer, store and shopper, started in that order and stopped in reverse.
+//! All roles at once: viewer, store, lab and shopper, started in that order and stopped in reverse.
 //!
-//! At the end the shopper is told to stop first. As soon as its trips are over, the store is told
-//! too, and both send their last spans at the same time. Then the viewer is stopped. All of this
+//! At the end the shopper is told to stop first. As soon as its trips are over, the lab and the store
+//! are told too, and all three send their last spans at the same time. Then the viewer is stopped. All of this
 //! takes at most [`STOP_TIMEOUT`]:
 //!
 //! ```text
 //! 0 s       shopper: its trips end, for 2.1 s at most (TRIPS_TIMEOUT)
-//! ≤ 2.1 s   store: told to stop; the store and the shopper send their last spans
-//! 4.1 s     whatever still runs of the two is killed; viewer: told to stop (VIEWER_STOP)
+//! ≤ 2.1 s   lab, store: told to stop; they and the shopper send their last spans
+//! 4.1 s     whatever still runs of the three is killed; viewer: told to stop (VIEWER_STOP)
 //! 4.5 s     the viewer is killed, if it still runs; the last lines are written (LAST_LINES)
 //! 5 s       the end (STOP_TIMEOUT); at 6 s the process ends whatever happens (LAST_RESORT)
 //! ```

@@ -2,14 +2,19 @@
 
 use std::net::SocketAddr;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
-use testing::process::{Ended, Process, Program};
+use testing::{
+    process::{Ended, Process, Program},
+    wait_until,
+};
 
 use crate::support::{
     grocery::{grocery, url},
     http::get,
     ports,
     teaching::Teaching,
+    terminal::Terminal,
 };
 
 fn lesson<'a>(args: impl IntoIterator<Item = &'a str>) -> Ended {
@@ -95,6 +100,23 @@ fn links(text: &str) -> [String; 3] {
         let link = text.lines().rev().find_map(|line| line.strip_prefix(name));
         link.unwrap_or_else(|| panic!("no {name} in:\n{text}")).trim().to_owned()
     })
+}
+
+#[test]
+fn at_a_terminal_the_traces_stay_until_ctrl_c() {
+    let terminal = Terminal::start(grocery(["lesson", "baggage"], []));
+    let stay = "grocery: the traces stay at ";
+    wait_until("it says that the traces stay", || terminal.text().contains(stay));
+    let text = terminal.text();
+    let viewer = text.split_once(stay).unwrap().1.split(' ').next().unwrap();
+    let link = format!("fix:      {viewer}/trace/");
+    let trace = &text.split_once(&link).expect("a link to the right trace").1[..32];
+    assert!(get(&format!("{viewer}/viewer/api/traces/{trace}")).is_some(), "{text}");
+
+    terminal.process.signal(Signal::SIGINT);
+    let ended = terminal.process.end();
+    assert!(ended.status.success(), "{}", text);
+    assert!(get(viewer).is_none(), "the viewer is gone");
 }
 
 #[test]

@@ -26,5 +26,6 @@ mod support {
     pub(crate) mod ports;
     pub(crate) mod shopping;
     pub(crate) mod teaching;
+    pub(crate) mod terminal;
     pub(crate) mod trees;
 }

@@ -1,16 +1,12 @@
 //! `grocery` without a subcommand: the viewer, the store and the shopper, as a user sees them.
 
 use std::{
-    fs::File,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
-    thread,
     time::{Duration, SystemTime},
 };
 
 use nix::{
-    pty::openpty,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -22,7 +18,7 @@ use testing::{
     wait_until,
 };
 
-use crate::support::{grocery::grocery, http::get, ports};
+use crate::support::{grocery::grocery, http::get, ports, terminal::Terminal};
 
 /// Where the roles of one test listen.
 struct Addresses {
@@ -115,42 +111,11 @@ fn it_ends_by_itself_after_the_trips_it_was_asked_for() {
     addresses.wait_until_all_are_gone();
 }
 
-/// A run at a terminal, and what that shows.
-struct Terminal {
-    grocery: Process,
-    shown: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Terminal {
-    fn start(addresses: &Addresses, flags: &[&str]) -> Self {
-        let pty = openpty(None, None).unwrap();
-        let program = addresses.program(flags, &[("TERM", "dumb")]);
-        let terminal = File::from(pty.slave);
-        let program = program.stdout(terminal.try_clone().unwrap()).stderr(terminal);
-        let shown = Arc::<Mutex<Vec<u8>>>::default();
-        thread::spawn({
-            let (shown, mut terminal) = (Arc::clone(&shown), File::from(pty.master));
-            move || {
-                let mut bytes = [0; 4096];
-                // It ends with an error when nobody has the other side any more.
-                while let Ok(count @ 1..) = terminal.read(&mut bytes) {
-                    shown.lock().unwrap().extend_from_slice(&bytes[..count]);
-                }
-            }
-        });
-        Self { grocery: program.start(), shown }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
-    }
-}
-
 #[test]
 fn at_a_terminal_the_traces_stay_until_ctrl_c_when_the_run_is_over() {
     let addresses = Addresses::free();
     let flags = ["--trips", "1", "--every", "1ms", "--", "--assert", "p50<1us"];
-    let terminal = Terminal::start(&addresses, &flags);
+    let terminal = Terminal::start(addresses.program(&flags, &[]));
     let said = format!(
         "grocery: the run is over, and its traces stay at http://{}/ until Ctrl-C",
         addresses.viewer
@@ -166,8 +131,8 @@ fn at_a_terminal_the_traces_stay_until_ctrl_c_when_the_run_is_over() {
         assert!(found.contains(name), "{found}");
     }
 
-    terminal.grocery.signal(Signal::SIGINT);
-    let ended = terminal.grocery.end();
+    terminal.process.signal(Signal::SIGINT);
+    let ended = terminal.process.end();
     assert_eq!(ended.status.code(), Some(1), "the assertion did not hold: {text}");
     addresses.wait_until_all_are_gone();
 }
@@ -175,8 +140,9 @@ fn at_a_terminal_the_traces_stay_until_ctrl_c_when_the_run_is_over() {
 #[test]
 fn at_a_terminal_it_ends_with_the_run_if_it_is_to() {
     let addresses = Addresses::free();
-    let terminal = Terminal::start(&addresses, &["--trips", "1", "--every", "1ms", "--exit"]);
-    let ended = terminal.grocery.end();
+    let terminal =
+        Terminal::start(addresses.program(&["--trips", "1", "--every", "1ms", "--exit"], &[]));
+    let ended = terminal.process.end();
     assert!(ended.status.success(), "{ended:?}");
     addresses.wait_until_all_are_gone();
 }
