@@ -90,6 +90,36 @@ fn a_lesson_starts_what_it_needs_and_shows_both_trees_the_code_and_the_links() {
     assert!(compared.ends_with("?a=fix&b=mistake"), "{text}");
 }
 
+/// What `grocery lesson sampled-apart` shows of both runs.
+const SAMPLED_APART: &str = r"
+  the mistake
+  grocery-store: GET / SERVER {customer=alice}
+    grocery-store: GET 127.0.0.1 CLIENT {customer=alice}
+    grocery-store: welcome message INTERNAL {customer=alice}
+> depot: GET /stock SERVER (parent elsewhere) {customer=alice}
+    depot: count stock INTERNAL {customer=alice}
+
+  the fix
+  grocery-store: GET / SERVER {customer=alice}
+    grocery-store: GET 127.0.0.1 CLIENT {customer=alice}
+!     warehouse: GET /stock SERVER {customer=alice}
+!       warehouse: GET 127.0.0.1 CLIENT {customer=alice}
+>         depot: GET /stock SERVER {customer=alice}
+            depot: count stock INTERNAL {customer=alice}
+    grocery-store: welcome message INTERNAL {customer=alice}
+
+  ! only here   > elsewhere in the other   ~ differs in the other
+
+";
+
+/// The processes of such a lesson are `grocery` too, in a role of the store's.
+#[test]
+fn a_lesson_has_the_processes_that_it_needs() {
+    let ended = lesson(["sampled-apart"]);
+    assert!(ended.status.success(), "{ended:#?}");
+    assert!(ended.stdout.contains(SAMPLED_APART), "{}", ended.stdout);
+}
+
 fn lines_of(text: &str) -> Vec<&str> {
     text.trim_matches('\n').lines().collect()
 }
