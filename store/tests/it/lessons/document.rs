@@ -88,7 +88,8 @@ what differs marked, says why, and links to the traces. If no store is running, 
 cargo run --release -- lesson spawn
 ```
 
-By hand, with `cargo run --release` in another terminal:
+The lab does the same in a browser: `cargo run --release` says where it is, <http://127.0.0.1:5050>, and it has a card for
+each lesson. By hand, with that in another terminal:
 
 ```sh
 curl -i -H 'baggage: customer=alice' 'http://127.0.0.1:5000/?lesson=spawn&as=mistake&run=first'
