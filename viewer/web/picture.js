@@ -2,7 +2,7 @@
 // the light theme.
 
 import { dateTime, duration, plural, shortId } from './format.js';
-import { gatherEvents } from './timeline.js';
+import { gatherEvents, gatherSteps } from './timeline.js';
 import { isException } from './model.js';
 
 const WIDTH = 1200;
@@ -161,7 +161,7 @@ function spanLine(sheet, { span, level }, y, steps) {
     sheet.rect(x, y + 7, 9, 9, { rx: 2, fill: color }),
     sheet.phrase(x + 15, base, parts, parts.length === 1 ? parts[0][1] : {}),
     ...bars(sheet, span, y, color),
-    ...steps.flatMap((step) => pathPart(sheet, step, y)),
+    ...gatherSteps(steps, sheet.scale).flatMap((step) => pathPart(sheet, step, y)),
     ...gatherEvents(span.events, sheet.scale).map(({ at, events }) => mark(sheet, at, events, y)),
     label(sheet, span, base),
   ].filter(Boolean);
@@ -178,8 +178,8 @@ function bars(sheet, span, y, color) {
   ];
 }
 
-function pathPart(sheet, { kind, from, to, shift }, y) {
-  const box = kind === 'after' ? null : sheet.place(from - shift, to - shift);
+function pathPart(sheet, { kind, from, to }, y) {
+  const box = sheet.place(from, to);
   const dashes = kind === 'own' ? {} : { 'stroke-dasharray': '3 2' };
   if (!box) return [];
   const stroke = { stroke: sheet.colors.text, 'stroke-width': 2, ...dashes };

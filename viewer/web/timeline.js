@@ -191,6 +191,8 @@ export function bar(span, scale) {
 
 /** Where events lie closer than this share of the window, one mark stands for them. */
 const MARK_APART = 0.004;
+/** Where steps of the critical path lie closer than this share of it, one line stands for them. */
+const STEPS_APART = 0.001;
 
 /**
  * The marks of a span's events, exceptions told apart, and what is on the critical path of the span
@@ -201,12 +203,32 @@ export function marks(span, scale, steps) {
 }
 
 function pathMarks(steps, scale) {
-  const parts = [];
+  return gatherSteps(steps, scale).flatMap(({ kind, from, to }) => {
+    const box = place(scale, from, to);
+    return box ? [el('span', { class: `on-path is-${kind}`, style: box })] : [];
+  });
+}
+
+/**
+ * A span's steps on the critical path as they are drawn, `{ kind, from, to }` by the clock of the
+ * span: steps of one kind that no pixel lies between are one, for a span with 20,000 children has as
+ * many steps.
+ */
+export function gatherSteps(steps, scale) {
+  const apart = STEPS_APART * (scale.end - scale.start);
+  const gathered = [];
+  const lasts = new Map();
   for (const { kind, from, to, shift } of steps) {
-    const box = kind === 'after' ? null : place(scale, from - shift, to - shift);
-    if (box) parts.push(el('span', { class: `on-path is-${kind}`, style: box }));
+    if (kind === 'after') continue;
+    const last = lasts.get(kind);
+    if (last && from - shift - last.to < apart) last.to = Math.max(last.to, to - shift);
+    else {
+      const next = { kind, from: from - shift, to: to - shift };
+      lasts.set(kind, next);
+      gathered.push(next);
+    }
   }
-  return parts;
+  return gathered;
 }
 
 /** Events that lie on one another on screen, as `{ at, events }`. */

@@ -10,7 +10,7 @@ import { sortRows } from '../grid.js';
 import { modelOf, readTrace } from '../model.js';
 import { pictureOf } from '../picture.js';
 import { Scale } from '../scale.js';
-import { gatherEvents } from '../timeline.js';
+import { gatherEvents, gatherSteps } from '../timeline.js';
 import { Folding } from '../waterfall.js';
 import { answer, span, text } from './trace.js';
 
@@ -101,6 +101,26 @@ test('events that lie on one another on screen have one mark, and those outside 
       [0.5, 1],
     ],
   );
+});
+
+test('of a path the steps that no pixel lies between are one line, each kind for itself, by the clock of the span', () => {
+  const step = (kind, from, to) => ({ kind, from, to, shift: 1000 });
+  const steps = [
+    step('wait', 1000, 2000),
+    ...Array.from({ length: 20_000 }, (_, i) => step('own', 2000 + 2 * i, 2001 + 2 * i)),
+    step('linked', 30_000, 31_000),
+    step('own', 90_000, 101_000),
+    step('after', 101_000, 102_000),
+  ];
+  const shown = (scale) => gatherSteps(steps, scale).map(({ kind, from, to }) => [kind, from, to]);
+
+  assert.deepEqual(shown(new Scale(0, 100_000, () => {})), [
+    ['wait', 0, 1000],
+    ['own', 1000, 40_999],
+    ['linked', 29_000, 30_000],
+    ['own', 89_000, 100_000],
+  ]);
+  assert.equal(shown(new Scale(1000, 1020, () => {})).length, 20_003, 'near, each is seen');
 });
 
 const COLORS = {
