@@ -145,7 +145,10 @@ pub(super) fn write(
             }
             let is_whole = span.end >= whole_from;
             spans += 1;
-            first = first.min(span.start);
+            if span.start > 0 {
+                // Zero is what OTLP sends for a start that nobody has set.
+                first = first.min(span.start);
+            }
             last = last.max(span.end);
             nodes.count(places[at], span, is_whole);
             let mut tally = |from, to, kind| {
@@ -175,6 +178,8 @@ pub(super) fn write(
     // Before the first span there was nothing, or else this viewer was not there yet.
     let whole_from = whole_from.max(from).max(since.min(first)).min(to);
     let whole_s = (to - whole_from) as f64 / 1e9;
+    let mut edges = edges(tallies, whole_s);
+    let nodes = nodes.finish(whole_s, &mut edges);
     answer.json(&Graph {
         from_us: from / 1_000,
         to_us: to / 1_000,
@@ -183,8 +188,8 @@ pub(super) fn write(
         spans,
         future,
         sampled,
-        edges: edges(tallies, whole_s),
-        nodes: nodes.finish(whole_s),
+        nodes,
+        edges,
     })
 }
 
@@ -332,12 +337,27 @@ impl Nodes {
         node.whole += usize::from(is_whole);
     }
 
-    /// All nodes, their rates over `whole_s` seconds.
-    fn finish(mut self, whole_s: f64) -> Vec<Node> {
-        for node in &mut self.list {
-            node.rate = rate(node.whole, whole_s);
+    /// The nodes that have a span or an edge in the stretch, numbered anew, and their rates over
+    /// `whole_s` seconds.
+    fn finish(self, whole_s: f64, edges: &mut [Edge]) -> Vec<Node> {
+        let mut is_drawn: Vec<bool> = self.list.iter().map(|node| node.spans > 0).collect();
+        for edge in &*edges {
+            is_drawn[edge.from] = true;
+            is_drawn[edge.to] = true;
         }
-        self.list
+        let mut ids = vec![0; self.list.len()];
+        let mut drawn = Vec::with_capacity(self.list.len());
+        for mut node in self.list.into_iter().filter(|node| is_drawn[node.id]) {
+            ids[node.id] = drawn.len();
+            node.id = drawn.len();
+            node.rate = rate(node.whole, whole_s);
+            drawn.push(node);
+        }
+        for edge in edges {
+            edge.from = ids[edge.from];
+            edge.to = ids[edge.to];
+        }
+        drawn
     }
 
     fn service(&mut self, span: &Span) -> usize {

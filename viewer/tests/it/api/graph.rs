@@ -240,11 +240,11 @@ fn what_is_dated_in_the_future_is_left_out_and_counted() {
     let backend = Backend::with(Config { max_spans: 2, ..Config::on_free_ports() });
     let future = Trace { start_us: now_us() + 3_600 * SECOND, ..Trace::new() };
     let now = Trace::new();
-    let send = |trace: Trace, id| {
-        backend.send(&request([of_service("store", vec![trace.span(id, 0, "work", 0..1_000)])]));
+    let send = |service: &str, trace: Trace, id| {
+        backend.send(&request([of_service(service, vec![trace.span(id, 0, "work", 0..1_000)])]));
     };
-    send(future, 1);
-    send(now, 1);
+    send("tomorrow's store", future, 1);
+    send("store", now, 1);
     backend.stats_when_stored(2);
 
     let graph = graph(&backend, "?window=60");
@@ -256,9 +256,25 @@ fn what_is_dated_in_the_future_is_left_out_and_counted() {
     assert_eq!(everything["to_us"], now.start_us + 1_000, "everything ends with what has happened");
 
     // When it is let go, that does not say that nothing else is held.
-    send(now, 2);
+    send("store", now, 2);
     backend.get_when("/viewer/api/stats", |stats| stats["evicted"]["spans"] == 1);
     assert_eq!(self::graph(&backend, "")["whole_from_us"], now.start_us);
+}
+
+#[test]
+fn a_start_that_nobody_has_set_is_not_the_first_there_is() {
+    let backend = Backend::viewer();
+    let unset = Trace { start_us: 0, ..Trace::new() };
+    let now = Trace::new();
+    let spans = vec![unset.span(1, 0, "work", 0..1_000), now.span(1, 0, "work", 0..1_000)];
+    backend.send(&request([of_service("store", spans)]));
+    backend.stats_when_stored(2);
+
+    let graph = graph(&backend, "");
+    assert_eq!(
+        json!([graph["from_us"], graph["to_us"], nodes(&graph)]),
+        json!([now.start_us, now.start_us + 1_000, [["store", 2, 0]]])
+    );
 }
 
 #[test]
