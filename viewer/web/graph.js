@@ -37,7 +37,7 @@ export function graphView(root, { params, go }) {
 
 class GraphView {
   constructor(root, params, go) {
-    Object.assign(this, { params, isPaused: false, graph: null, asking: null });
+    Object.assign(this, { params, isPaused: false, isRefused: false, graph: null, asking: null });
     this.notes = el('div', { class: 'graph-notes soft num', role: 'status' });
     this.svg = svg('svg', { class: 'graph', role: 'presentation', 'aria-hidden': 'true' });
     this.picture = new GraphPicture(this.svg, go);
@@ -59,7 +59,7 @@ class GraphView {
     this.drawPause();
     const isReading = () => this.body.contains(document.activeElement);
     // The next is asked for when the last has come: to go through everything may take its time.
-    const isBusy = () => this.isPaused || this.isFixed() || this.asking !== null || isReading();
+    const isBusy = () => this.isPaused || this.isRefused || this.isFixed() || this.asking !== null || isReading();
     this.timer = setInterval(() => !isBusy() && this.update(), EVERY_MS);
     replace(this.notes, el('p', {}, 'Loading the graph…'));
     setKeys([
@@ -254,11 +254,14 @@ class GraphView {
     try {
       const answers = await this.fetch(asking.signal);
       if (asking.signal.aborted) return;
+      this.isRefused = false;
       this.answers = answers;
       this.graph = graphOf(answers.after, answers.before);
       this.draw();
     } catch (error) {
       if (error.name === 'AbortError') return;
+      // What the viewer refuses it refuses again, until something else is asked.
+      this.isRefused = error.status >= 400 && error.status < 500;
       replace(this.notes, el('p', { class: 'bad' }, icon('⚠', 'error'), ` ${error.message}`));
     } finally {
       if (this.asking === asking) this.asking = null;
@@ -388,7 +391,7 @@ function nodeName(node) {
     'span',
     { class: 'service', 'data-series': node.service === null ? null : series(node.service) },
     el('span', { class: `swatch ${node.kind}` }),
-    node.title,
+    el('span', { class: 'service-name' }, node.title),
     node.kind !== 'service' && el('span', { class: 'soft' }, ` ${node.under}`),
   );
 }

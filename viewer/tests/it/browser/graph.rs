@@ -208,3 +208,26 @@ fn a_narrow_screen_and_a_dark_one_show_the_same() {
     let seen: Json = browser.run("return document.querySelectorAll('.graph text').length > 20");
     assert_eq!(seen, true);
 }
+
+#[test]
+fn a_time_that_is_refused_is_asked_for_once() {
+    let Some((backend, browser, _shop)) = open_shop() else { return };
+    backend.stats_when_stored(16);
+    browser.goto_path("/graph?window=0");
+    let asked = "return performance.getEntriesByType('resource').filter(({ name }) => name.includes('/api/graph?')).length";
+    browser.expect(
+        "return document.querySelector('.graph-notes .bad')?.textContent.includes('at least 1')",
+        true,
+    );
+    // The footer is asked for every two seconds, the graph more often.
+    let footers = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/api/stats')).length";
+    browser.run(&format!("window.footers = {footers}"));
+    browser.expect(&format!("return {footers} > window.footers + 1"), true);
+    browser.expect(asked, 1);
+
+    browser.run(
+        "const time = document.querySelector('select'); time.selectedIndex = 0; time.dispatchEvent(new Event('change'))",
+    );
+    browser.expect("return document.querySelectorAll('.graph .node').length > 0", true);
+    browser.expect("return document.querySelector('.graph-notes .bad') === null", true);
+}
