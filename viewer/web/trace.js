@@ -189,7 +189,12 @@ class TracePage {
       'header',
       { class: 'trace-head' },
       el('p', {}, el('a', { href: lastList(), class: 'back' }, '‹ Traces')),
-      el('h1', {}, el('span', { class: 'soft' }, `${model.root_service} `), model.root_name || '(no name)'),
+      el(
+        'h1',
+        {},
+        el('span', { class: 'soft' }, `${model.root_service} `),
+        el('bdi', {}, model.root_name || '(no name)'),
+      ),
       el(
         'p',
         { class: 'facts-line num' },
@@ -203,7 +208,8 @@ class TracePage {
             'span',
             { class: 'service', 'data-series': series(name) },
             el('span', { class: 'swatch' }),
-            `${name} `,
+            el('span', { class: 'service-name' }, name),
+            ' ',
             el('span', { class: 'soft' }, count(spans)),
           ),
         ),

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
 use super::driver::Browser;
 use super::open_page;
-use crate::support::spans::{Trace, error, text};
+use crate::support::spans::{Trace, error, of_service, request, text};
 
 /// What would run if any field were taken for markup, for a script, for an attribute or an address.
 const PAYLOAD: &str = "\"'></textarea></script><img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>javascript:pwned=1";
@@ -114,5 +114,30 @@ fn an_address_is_no_way_in_either() {
             .expect("return document.querySelector('[role=alert]')?.textContent.length > 0", true);
         let injected = "return [window.pwned ?? 0, document.querySelectorAll('main img').length]";
         assert_eq!(browser.run(injected), serde_json::json!([0, 0]));
+    }
+}
+
+#[test]
+fn names_of_any_length_stay_within_the_page() {
+    let Some((backend, browser)) = open_page() else { return };
+    let trace = Trace::new();
+    let long = |letter: &str| letter.repeat(10_000);
+    let mut root = trace.span(1, 0, &long("r"), 0..1_000);
+    root.attributes = vec![text("actix.actor.name", &long("a")), text(&long("k"), &long("v"))];
+    let child = trace.span(2, 1, &long("c"), 100..900);
+    backend
+        .send(&request([of_service(&long("s"), vec![root]), of_service(&long("t"), vec![child])]));
+    let outside = "return [...document.querySelectorAll('.facts-line *, .tools > *, main select, .panes > *')]
+        .filter((node) => node.checkVisibility() && !node.matches('.sr-only'))
+        .filter((node) => node.getBoundingClientRect().right > innerWidth + 1)
+        .map((node) => `${node.tagName} ${node.className}: ${node.textContent.slice(0, 20)}`).join('\\n')";
+    for (width, height) in [(1400, 900), (400, 800)] {
+        browser.resize(width, height);
+        for view in ["timeline", "lanes", "flame", "table", "statistics", "critical"] {
+            browser.goto_path(&format!("/trace/{}?view={view}", trace.hex()));
+            browser.expect("return document.querySelector('.chart')?.children.length > 0", true);
+            browser.expect("return document.documentElement.scrollWidth <= innerWidth", true);
+            browser.expect(&format!("{outside} // {view}"), "");
+        }
     }
 }
