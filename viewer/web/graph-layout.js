@@ -24,11 +24,14 @@ export function layout(nodes, edges) {
   }
   place(graph);
   const placed = edges.map(({ key, from, to }) => ({ key, from, to, edge: graph.edge(from, to, key) }));
+  const room = makeRoom(
+    graph,
+    placed.map(({ edge }) => edge),
+  );
   const columns = columnsOf([...nodes.map(({ key }) => graph.node(key)), ...placed.map(({ edge }) => edge)]);
-  const { width, height } = graph.graph();
   return {
-    width,
-    height,
+    width: room.width,
+    height: room.height,
     nodes: new Map(nodes.map(({ key }) => [key, boxOf(graph.node(key))])),
     edges: new Map(
       placed.map(({ key, from, to, edge }) => {
@@ -38,6 +41,20 @@ export function layout(nodes, edges) {
       }),
     ),
   };
+}
+
+/**
+ * The size of the picture. Dagre leaves no room for figures of an edge from a node to itself that are
+ * wider than the node: where they would lie outside, all moves to the right.
+ */
+function makeRoom(graph, edges) {
+  const nodes = graph.nodes().map((key) => graph.node(key));
+  const boxes = [...nodes, ...edges];
+  const shift = Math.max(0, MARGIN - Math.min(...boxes.map(({ x, width }) => x - width / 2)));
+  for (const thing of [...boxes, ...edges.flatMap(({ points }) => points)]) thing.x += shift;
+  const right = Math.max(...boxes.map(({ x, width }) => x + width / 2));
+  const { width, height } = graph.graph();
+  return { width: Math.max(width + shift, right + MARGIN), height };
 }
 
 function boxOf({ x, y, width, height }) {

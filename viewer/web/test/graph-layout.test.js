@@ -51,6 +51,19 @@ test('messages go from left to right', () => {
   assert.ok(at.get('store').x < at.get('db').x);
 });
 
+test('figures of a message to oneself that are wider than the node lie in the picture, and the rest with them', () => {
+  const loop = { key: 'loop', from: 'ledger', to: 'ledger', width: 230, height: 22 };
+  const wide = layout(nodes('ledger', 'db'), [loop, { key: 'e', from: 'ledger', to: 'db', width: 190, height: 22 }]);
+  const alone = layout(nodes('ledger'), [loop]);
+
+  const [ledger, figures] = [wide.nodes.get('ledger'), wide.edges.get('loop').label];
+  assert.deepEqual([figures.x, figures.width], [20, 230]);
+  assert.equal(figures.x + figures.width / 2, ledger.x + ledger.width / 2);
+  const [{ way }, db] = [wide.edges.get('e'), wide.nodes.get('db')];
+  assert.deepEqual([way[0][0].x, way.at(-1).at(-1).x], [ledger.x + ledger.width, db.x]);
+  assert.deepEqual([alone.edges.get('loop').label.x, alone.width], [20, 270]);
+});
+
 test('no figures lie on other figures or on a node, no node on another, and all lie in the picture', () => {
   for (let seed = 1; seed <= 150; seed += 1) {
     const placed = layout(...anyGraph(seed * 7919));
