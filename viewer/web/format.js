@@ -18,6 +18,8 @@ export function duration(ns) {
 }
 
 function longDuration(ns) {
+  // No longer ones come: JSON's numbers end here.
+  if (ns >= Number.MAX_SAFE_INTEGER) return '2,501 h or more';
   const seconds = Math.round(ns / 1e9);
   const hours = Math.trunc(seconds / 3600);
   const minutes = Math.trunc((seconds % 3600) / 60);
@@ -75,10 +77,14 @@ export function bytes(value) {
   return `${significant(value)} ${units[unit]}`;
 }
 
-/** How long ago, coarsely: what a list needs. */
+/** How long ago, coarsely: what a list needs. A clock that is some seconds ahead is no future. */
 export function age(us, nowMs = Date.now()) {
-  const seconds = Math.max(0, Math.round(nowMs / 1e3 - us / 1e6));
-  if (seconds < 1) return 'now';
+  const seconds = Math.round(nowMs / 1e3 - us / 1e6);
+  if (seconds <= -60) return `in ${coarse(-seconds)}`;
+  return seconds < 1 ? 'now' : coarse(seconds);
+}
+
+function coarse(seconds) {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;

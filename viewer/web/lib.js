@@ -110,9 +110,13 @@ export function idsIn(text) {
     /\btrace[-_ ]?id["']?\s*[=:]\s*["']?([0-9a-f-]{1,36})(?![0-9a-z])/.exec(plain) ??
     /\/traces?\/([0-9a-f-]{1,36})(?![0-9a-z])/.exec(plain) ??
     /^\s*["'<(]*([0-9a-f]{1,32})[">'),.]*\s*$/.exec(plain) ??
-    /(?<![0-9a-z])([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16})(?![0-9a-z])/.exec(plain);
+    /(?<![0-9a-z])(?:0x)?([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16})(?![0-9a-z])/.exec(
+      plain,
+    );
   const traceId = named?.[1].replaceAll('-', '');
   if (!traceId || traceId.length > 32) return null;
+  const b3 = /(?<![0-9a-z])[0-9a-f]{32}-([0-9a-f]{16})(?:-[01d])?(?![0-9a-z-])/.exec(plain);
+  if (b3) return { traceId, spanId: b3[1] };
   const span = /\bspan[-_ ]?(?:id)?["']?\s*[=:]\s*["']?([0-9a-f]{16})(?![0-9a-z])/.exec(plain);
   return { traceId, spanId: span?.[1] };
 }

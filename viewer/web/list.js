@@ -38,7 +38,7 @@ class List {
     this.filter = filterOf(params);
     this.sort = this.filter.get('sort') ?? 'start';
     this.order = this.filter.get('order') ?? 'desc';
-    this.feed = new Feed(Number(this.filter.get('limit')) || 50, orderOf(this.sort, this.order));
+    this.feed = new Feed(Math.max(1, Number(this.filter.get('limit')) || 50), orderOf(this.sort, this.order));
     this.form = new SearchForm(params, go);
     this.problem = el('div', { role: 'alert' });
     this.summary = el('span', { class: 'summary' });

@@ -28,7 +28,7 @@ function draw(picture, labels, traces, open) {
     ...decades
       .filter((_, i) => decades.length < 4 || (decades.length - 1 - i) % 2 === 0)
       .map((log) => {
-        const label = el('span', {}, duration(10 ** log));
+        const label = el('span', {}, log < 11 ? duration(10 ** log) : `${10 ** (log - 9)} s`);
         setStyle(label, { top: `${y(log)}px` });
         return label;
       }),

@@ -16,6 +16,7 @@ test('a duration has three figures and the unit that fits', () => {
     [999_600_000, '1 s'],
     [-1500, '-1.5 µs'],
     [59_000_000_000, '59 s'],
+    [Number.MAX_SAFE_INTEGER, '2,501 h or more'],
     [60_000_000_000, '1 min 0 s'],
     [3_725_000_000_000, '1 h 2 min'],
   ];
@@ -54,6 +55,10 @@ test('bytes are in binary units, ages coarse, counts with their noun', () => {
   assert.deepEqual(
     [0, 59, 60, 7200, 200_000].map((seconds) => age(1e15, 1e12 + seconds * 1000)),
     ['now', '59 s', '1 min', '2 h', '2 d'],
+  );
+  assert.deepEqual(
+    [-1, -59, -60, -7200, -200_000].map((seconds) => age(1e15, 1e12 + seconds * 1000)),
+    ['now', 'now', 'in 1 min', 'in 2 h', 'in 2 d'],
   );
   assert.equal(plural(1, 'span'), '1 span');
   assert.equal(plural(2, 'span'), '2 spans');

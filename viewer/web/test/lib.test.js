@@ -50,6 +50,7 @@ test('an id is found in whatever text holds one', () => {
     `http://localhost:16686/api/traces/${id}?raw=true`,
     `2026-11-27T12:00:00Z ERROR the order ${id} is lost`,
     '0af76519-16cd-43dd-8448-eb211c80319c',
+    `0x${id}`,
   ]) {
     assert.deepEqual(idsIn(text), { traceId: id, spanId: undefined }, text);
   }
@@ -59,6 +60,8 @@ test('an id is found in whatever text holds one', () => {
     `/trace/${id}?span=${span}`,
     `http%3A%2F%2Fhost%2Ftrace%2F${id}%3Fspan%3D${span}`,
     `trace_id=${id} span_id=${span}`,
+    `b3: ${id}-${span}-1`,
+    `${id}-${span}`,
   ]) {
     assert.deepEqual(idsIn(text), { traceId: id, spanId: span }, text);
   }

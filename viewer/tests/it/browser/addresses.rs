@@ -87,6 +87,19 @@ fn a_page_within_a_page_has_no_head_and_the_theme_that_was_asked_for() {
 }
 
 #[test]
+fn a_limit_below_one_lists_one_trace() {
+    let Some((_backend, browser, _shop)) = open_shop() else { return };
+    for limit in ["0", "-1"] {
+        browser.goto_path(&format!("/?limit={limit}"));
+        browser.expect("return document.querySelectorAll('.rows .row').length", 1);
+        browser.expect(
+            "return document.querySelector('.headline').textContent.includes('1 of 2')",
+            true,
+        );
+    }
+}
+
+#[test]
 fn an_address_that_is_none_says_so() {
     let Some((backend, browser)) = open_page() else { return };
     browser.goto_path("/no/such/page");
