@@ -1,7 +1,7 @@
 //! `grocery`: one binary, every role.
 //!
-//! With a subcommand it runs one role. Without one it runs the trace viewer, the store and the
-//! shopper as child processes of itself, so that the two services in a trace really are two
+//! With a subcommand it runs one role. Without one it runs the trace viewer, the store, the lab and
+//! the shopper as child processes of itself, so that the two services in a trace really are two
 //! processes.
 //!
 //! - [`cli`]: the command line;
