@@ -41,6 +41,15 @@ impl StoreProcess {
         self.process.id()
     }
 
+    /// Waits until this is in so many of the lines that it has written to stderr.
+    pub(crate) fn await_said(&self, text: &str, times: usize) {
+        let is_said = |lines: &[String]| {
+            let count = lines.iter().filter(|line| line.contains(text)).count();
+            (count >= times).then_some(())
+        };
+        self.process.await_lines(text, is_said);
+    }
+
     /// Tells it to stop, and returns what it has written to stderr.
     pub(crate) fn terminate(self) -> String {
         self.process.signal(Signal::SIGTERM);
