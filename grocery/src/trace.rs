@@ -239,6 +239,7 @@ mod tests {
             ..Span::default()
         };
         assert_eq!(Span::read_all(json).unwrap(), [full, bare]);
-        assert!(Span::read_all(b"[]").is_err());
+        assert!(Span::read_all(br#"{"resourceSpans":7}"#).is_err());
+        assert!(Span::read_all(b"<html>").is_err());
     }
 }
