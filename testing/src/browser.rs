@@ -204,9 +204,16 @@ impl Browser {
     /// When the browser does not do it.
     pub fn press(&self, keys: impl ToString) {
         let keys = keys.to_string();
-        let focused = self.send(&Command::Focused).expect("an element with the focus");
-        let typed = self.send(&Command::Type(&element(&focused), &keys));
-        typed.unwrap_or_else(|error| panic!("{keys}: {error}"));
+        // A list that is just drawn anew has another element in the place of the focused one. Nothing
+        // has been typed then.
+        eventually(&keys, || {
+            let focused = self.send(&Command::Focused)?;
+            match self.send(&Command::Type(&element(&focused), &keys)) {
+                Err(error) if error.contains("stale element reference") => Err(error),
+                Err(error) => panic!("{keys}: {error}"),
+                Ok(_) => Ok(()),
+            }
+        });
     }
 
     /// Makes the system's setting for dark or light be this.
