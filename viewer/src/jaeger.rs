@@ -11,7 +11,7 @@
 //! | `GET /api/traces/{id}` | one trace |
 //! | `GET /api/dependencies?endTs=&lookback=` | which service called which, how often |
 //! | `POST /api/transform` | spans in OTLP's JSON as [traces in this JSON](transform) |
-//! | `GET /api/metrics/latencies`, `…/calls`, `…/errors`, `POST /api/archive/{id}` | errors: so answers a Jaeger that has no metrics and no archive |
+//! | `GET /api/metrics/latencies`, `…/calls`, `…/errors`, `…/minstep`, `POST /api/archive/{id}` | errors: so answers a Jaeger that has no metrics and no archive |
 //! | `GET /api/v3/services`, `/api/v3/operations`, `/api/v3/traces`, `/api/v3/traces/{id}`, `/api/v3/trace-summaries` | the same, stable |
 //!
 //! Jaeger removed the first four of these after its release 2.20 in favour of `/api/v3`; Grafana
@@ -50,7 +50,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/api/traces/{id}", get().to(legacy::trace))
         .route("/api/dependencies", get().to(legacy::dependencies))
         .route("/api/transform", post().to(transform::transform))
-        .route("/api/metrics/{metric:latencies|calls|errors}", get().to(legacy::metrics))
+        .route("/api/metrics/{metric:latencies|calls|errors|minstep}", get().to(legacy::metrics))
         .route("/api/archive/{id}", post().to(legacy::archive))
         .route("/api/v3/services", get().to(v3::services))
         .route("/api/v3/operations", get().to(v3::operations))

@@ -155,7 +155,7 @@ fn a_body_of_empty_values_cannot_take_more_memory_than_readers_have() {
 fn there_are_no_metrics_and_no_archive() {
     let backend = Backend::viewer();
 
-    for metric in ["latencies", "calls", "errors"] {
+    for metric in ["latencies", "calls", "errors", "minstep"] {
         let path = format!("/api/metrics/{metric}?service=x&quantile=0.95");
         let message = "trace metrics are currently disabled - no metrics backend configured";
         assert_eq!(backend.get(&path), refused(501, message));
