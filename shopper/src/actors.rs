@@ -6,8 +6,8 @@ use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Handler, Message, WrapFut
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart};
 
 use crate::{
-    shard::TripGuard,
     trip::{TripContext, make_trip},
+    under_way::TripGuard,
 };
 
 /// The shoppers of one thread. It sends an idle shopper on each trip, and starts a new one if none

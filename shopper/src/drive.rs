@@ -24,9 +24,10 @@ use crate::{
     pace::{Allowance, Pace, ScheduleEnd, Shard},
     plan::Planner,
     report::ReportError,
-    shard::{Clock, Pacer, TripCounters},
+    shard::Pacer,
     statistics::{Schedule, Statistics},
     trip::{Itinerary, StoreUrlError, TripContext},
+    under_way::{Clock, TripCounters},
 };
 
 /// How long trips that are under way may go on after the run has been told to stop.

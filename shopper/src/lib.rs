@@ -6,7 +6,8 @@
 //! - [`Args`] and [`config`]: the command line, and the settings that it gives;
 //! - [`arrival`] and `pace`: when trips start, in the open and in the closed model;
 //! - [`plan`]: what a trip will do, decided by the seed alone;
-//! - `shard`: starts the trips of one thread, each at its time, and counts each once;
+//! - `shard`: starts the trips of one thread, each at its time;
+//! - `under_way`: counts each of them once, and has the clock of the run;
 //! - `actors`: the shoppers that make the trips;
 //! - `trip`: one trip, the root of one trace, and [`answers`]: the fields that it needs of the
 //!   store's answers;
@@ -34,6 +35,7 @@ pub mod result;
 mod shard;
 pub mod statistics;
 mod trip;
+mod under_way;
 
 pub use cli::Args;
 pub use drive::{STOP_GRACE, ShopperError, drive};

@@ -5,16 +5,12 @@
 //! folder of the crate. Within a version a field may be added, but none may change its meaning or
 //! be removed.
 
-mod build;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 
 use serde::{Deserialize, Serialize};
-
-use crate::statistics::Traffic;
-pub(crate) use build::per_second;
 
 /// The version of the form, in its `schema` field.
 pub const SCHEMA: &str = "grocery-shopper-report/2";
@@ -137,6 +133,29 @@ pub struct Rate {
     pub completed_per_s: f64,
     /// Requests, including retries.
     pub requests_per_s: f64,
+}
+
+/// The requests and bytes that were sent and received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Requests sent, including retries. A request that found no connection is not counted.
+    #[serde(rename = "total")]
+    pub requests: u64,
+    /// Retries among them.
+    pub retries: u64,
+    /// Bytes of request bodies.
+    pub sent_bytes: u64,
+    /// Bytes of response bodies.
+    pub received_bytes: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.retries += other.retries;
+        self.sent_bytes += other.sent_bytes;
+        self.received_bytes += other.received_bytes;
+    }
 }
 
 /// A latency, measured in two ways.
@@ -414,6 +433,12 @@ pub enum Unit {
     Share,
     /// A count of something that is no part of a whole. Such metrics are not compared.
     Count,
+}
+
+/// A count per second of `time`, rounded to three places, since people read the JSON too.
+pub(crate) fn per_second(count: f64, time: Duration) -> f64 {
+    let seconds = time.as_secs_f64();
+    if seconds > 0.0 { (count / seconds * 1e3).round() / 1e3 } else { 0.0 }
 }
 
 /// A duration as seconds, exact to the microsecond.

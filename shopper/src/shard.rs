@@ -5,15 +5,7 @@
 //! moment without sleeping (by the [`Clock`]) and makes the trip. The guard counts the trip when it
 //! ends, even if it ends because the run was stopped or the shopper panicked.
 
-use std::{
-    convert::Infallible,
-    ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use actix::Addr;
 use tokio::sync::mpsc;
@@ -21,10 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     actors::{GoShopping, ShopperPool},
-    outcome::{Failure, Outcome},
     pace::{Next, Pace, Return, ScheduleEnd},
-    plan::{Planner, TripPlan},
-    statistics::{Recorder, StepEnd, TripRecord},
+    plan::Planner,
+    under_way::{Clock, TripCounters, TripGuard},
 };
 
 /// The longest single wait. A pacer that has to wait longer looks at the clock in between.
@@ -125,123 +116,6 @@ impl Pacer {
     }
 }
 
-/// Counts the trips of one thread as they start and end.
-#[derive(Debug)]
-pub(crate) struct TripCounters {
-    pub(crate) clock: Clock,
-    pub(crate) recorder: Recorder,
-    /// Trips under way in all threads.
-    pub(crate) in_flight: Arc<AtomicU32>,
-    /// Tells the pacer that a shopper is back; `None` in the open model, which does not wait for
-    /// shoppers.
-    pub(crate) returns: Option<mpsc::UnboundedSender<Return>>,
-    /// Nothing is ever sent by it. Every pacer and every guard holds the counters, so when all of
-    /// these senders have been dropped, the receiver knows that all trips are over.
-    pub(crate) _run_open: mpsc::Sender<Infallible>,
-}
-
-/// Counts one trip: as started when it is made, and as ended when it is dropped.
-///
-/// The record of the trip begins as that of an abandoned one, and [`make_trip`] fills it in. So a
-/// trip that is cut off counts as abandoned, with the steps that it has made.
-///
-/// [`make_trip`]: crate::trip::make_trip
-#[derive(Debug)]
-pub(crate) struct TripGuard {
-    pub(crate) plan: TripPlan,
-    pub(crate) record: TripRecord,
-    counters: Arc<TripCounters>,
-}
-
-impl TripGuard {
-    /// Counts a trip as started. If as many as allowed are under way, it is counted as missed
-    /// instead, and never made.
-    pub(crate) fn start(
-        counters: &Arc<TripCounters>,
-        most_in_flight: u32,
-        intended: Duration,
-        plan: impl FnOnce() -> TripPlan,
-    ) -> Option<Self> {
-        let one_more = |in_flight| (in_flight < most_in_flight).then_some(in_flight + 1);
-        let counted =
-            counters.in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
-        if counted.is_err() {
-            counters.recorder.missed();
-            return None;
-        }
-        counters.recorder.started();
-        let plan = plan();
-        let now = counters.clock.now();
-        let record = TripRecord {
-            intended,
-            started: now,
-            ended: now,
-            kind: plan.kind,
-            outcome: ABANDONED,
-            reason: None,
-            trace_id: None,
-            faults: plan.fault.clone(),
-            steps: Vec::new(),
-        };
-        Some(Self { plan, record, counters: Arc::clone(counters) })
-    }
-}
-
-impl Drop for TripGuard {
-    fn drop(&mut self) {
-        let trip = &mut self.record;
-        if trip.outcome == ABANDONED {
-            trip.ended = self.counters.clock.now();
-            // The step in which the trip was cut off has failed. The shopper has not given up.
-            for step in trip.steps.iter_mut() {
-                if step.end == StepEnd::BrokenOff {
-                    step.end = StepEnd::Failed;
-                }
-            }
-        }
-        self.counters.recorder.finished(trip);
-        self.counters.in_flight.fetch_sub(1, Ordering::AcqRel);
-        if let Some(returns) = &self.counters.returns {
-            let back = Return {
-                shopper: self.plan.shopper,
-                nth: self.plan.nth,
-                at: trip.ended,
-                reached_store: trip.outcome != Outcome::Failed(Failure::Connect),
-            };
-            // It fails if the pacer has ended, which it does after its last trip.
-            returns.send(back).ok();
-        }
-    }
-}
-
-/// The outcome of a trip until it has ended.
-const ABANDONED: Outcome = Outcome::Failed(Failure::Abandoned);
-
-/// The time since the start of a run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    start: Instant,
-}
-
-impl Clock {
-    /// A clock that starts now.
-    pub(crate) fn start() -> Self {
-        Self { start: Instant::now() }
-    }
-
-    /// The time since the start.
-    pub(crate) fn now(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    /// Waits until this time without sleeping. Other tasks of the thread run in the meantime.
-    pub(crate) async fn reach(&self, time: Duration) {
-        while self.now() < time {
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
 /// Wakes one task, as precisely as the system can.
 ///
 /// A timer of tokio has a resolution of a millisecond, which at a thousand trips a second is the
@@ -317,21 +191,9 @@ mod linux {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Instant;
 
-    #[tokio::test]
-    async fn a_time_is_reached_not_before_it_comes_and_others_are_served_meanwhile() {
-        let clock = Clock::start();
-        let time = Duration::from_millis(2);
-        let mut served = 0_u32;
-        tokio::select! {
-            biased;
-            () = clock.reach(time) => assert!(clock.now() >= time, "{:?}", clock.now()),
-            () = async { loop { served += 1; tokio::task::yield_now().await; } } => {}
-        }
-        assert!(served > 0);
-        clock.reach(time).await;
-    }
+    use super::*;
 
     #[tokio::test]
     async fn it_never_wakes_early_also_after_a_wait_that_was_dropped() {

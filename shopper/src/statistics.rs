@@ -8,13 +8,14 @@
 //! is late cannot hide it. Counting from the real start instead is known as coordinated omission:
 //! <https://www.youtube.com/watch?v=lJ8ydIuPFeU>.
 
+mod build;
 mod histogram;
 mod interval;
 mod timeline;
 
 pub use histogram::LONGEST;
 pub(crate) use histogram::{Durations, micros};
-pub use interval::{FaultAnswer, SLOWEST_KEPT, StepEnd, StepRecord, Traffic, TripRecord};
+pub use interval::{FaultAnswer, SLOWEST_KEPT, StepEnd, StepRecord, TripRecord};
 pub(crate) use interval::{Interval, Latency};
 pub use timeline::MAX_POINTS;
 
@@ -170,7 +171,7 @@ mod tests {
     use crate::{
         outcome::{Failure, Outcome},
         plan::{self, TripKind},
-        result::Trips,
+        result::{Traffic, Trips},
     };
 
     const OUTCOMES: [Outcome; 4] = [

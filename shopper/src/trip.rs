@@ -23,8 +23,9 @@ use crate::{
     client::{Answer, Call, Exchanges, StoreClient, Unanswered},
     outcome::{Failure, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket},
-    shard::Clock,
-    statistics::{StepEnd, StepRecord, Traffic, TripRecord},
+    result::Traffic,
+    statistics::{StepEnd, StepRecord, TripRecord},
+    under_way::Clock,
 };
 
 /// How many products a hesitant shopper looks at more closely.

@@ -28,10 +28,7 @@ use shared::{
 };
 
 use super::connection::requests_sent;
-use crate::{
-    outcome::Failure,
-    statistics::{FaultAnswer, Traffic},
-};
+use crate::{outcome::Failure, result::Traffic, statistics::FaultAnswer};
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;

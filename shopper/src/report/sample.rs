@@ -10,8 +10,8 @@ use telemetry::ExporterTotals;
 use crate::{
     outcome::{Failure, Outcome},
     plan::{Step, TripKind},
-    result::{RunResult, Settings},
-    statistics::{FaultAnswer, Schedule, Statistics, StepEnd, StepRecord, Traffic, TripRecord},
+    result::{RunResult, Settings, Traffic},
+    statistics::{FaultAnswer, Schedule, Statistics, StepEnd, StepRecord, TripRecord},
 };
 
 /// The settings of the run.

@@ -3,17 +3,16 @@
 //! Each thread counts into an interval of its own. Every second the intervals of all threads are
 //! emptied into one, which becomes a point of the time line and is added to the total.
 
-use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use opentelemetry::trace::TraceId;
-use serde::{Deserialize, Serialize};
 use shared::fault::FaultOutcome;
 
 use super::histogram::{Durations, micros};
 use crate::{
     outcome::{Failure, Outcome},
     plan::{Step, TripKind},
-    result::{FaultCounts, SlowTrip, Trace},
+    result::{FaultCounts, SlowTrip, Trace, Traffic},
 };
 
 /// How many of the slowest trips are kept.
@@ -81,29 +80,6 @@ pub enum FaultAnswer {
     Silent,
     /// The outcome of each fault, in the order in which they were asked for.
     Outcomes(Vec<FaultOutcome>),
-}
-
-/// The requests and bytes that were sent and received.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Traffic {
-    /// Requests sent, including retries. A request that found no connection is not counted.
-    #[serde(rename = "total")]
-    pub requests: u64,
-    /// Retries among them.
-    pub retries: u64,
-    /// Bytes of request bodies.
-    pub sent_bytes: u64,
-    /// Bytes of response bodies.
-    pub received_bytes: u64,
-}
-
-impl AddAssign for Traffic {
-    fn add_assign(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.retries += other.retries;
-        self.sent_bytes += other.sent_bytes;
-        self.received_bytes += other.received_bytes;
-    }
 }
 
 /// Counts and distributions of an interval of time.

@@ -1,15 +1,15 @@
 //! Makes the result of a run from what was counted.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use super::{
-    Bucket, Distribution, Exporter, FaultCounts, Generator, Kind, Latencies, Percentiles, Point,
-    Quantile, Rate, RunResult, SCHEMA, Settings, Step, Telemetry, Trips,
-};
+use super::{Durations, Interval, Latency};
 use crate::{
     outcome::Outcome,
     plan,
-    statistics::{Durations, Interval},
+    result::{
+        Bucket, Distribution, Exporter, FaultCounts, Generator, Kind, Latencies, Percentiles,
+        Point, Quantile, Rate, RunResult, SCHEMA, Settings, Step, Telemetry, Trips, per_second,
+    },
 };
 
 /// How many buckets of the histogram there are between a value and ten times that value.
@@ -42,7 +42,7 @@ impl RunResult {
             completed_per_s: per_second(trips.completed as f64),
             requests_per_s: per_second(requests.requests as f64),
         };
-        let latency = |of: &crate::statistics::Latency| Latencies {
+        let latency = |of: &Latency| Latencies {
             corrected: Percentiles::of(&of.corrected),
             service: Percentiles::of(&of.service),
         };
@@ -264,10 +264,4 @@ fn buckets(durations: &Durations) -> Vec<Bucket> {
         }
     }
     buckets
-}
-
-/// A count per second of `time`, rounded to three places, since people read the JSON too.
-pub(crate) fn per_second(count: f64, time: Duration) -> f64 {
-    let seconds = time.as_secs_f64();
-    if seconds > 0.0 { (count / seconds * 1e3).round() / 1e3 } else { 0.0 }
 }
