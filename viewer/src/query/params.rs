@@ -1,48 +1,17 @@
 //! The parameters of a search, from the query string of a URL: those of Jaeger's `/api/traces`.
 
-use std::fmt;
-
-use actix_web::http::StatusCode;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::ParamError;
 use super::filter::Filter;
 use super::tags::{self, Tag};
 use super::{duration, trace_id};
-use crate::answer::Failure;
 use crate::store::model::{TraceId, now};
 
 /// A query string's parameters, repeated ones included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params(Vec<(String, String)>);
-
-/// Why a parameter could not be understood, in a sentence.
-#[derive(Debug)]
-pub(crate) struct ParamError(String);
-
-impl fmt::Display for ParamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<ParamError> for Failure {
-    fn from(error: ParamError) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, error)
-    }
-}
-
-impl ParamError {
-    /// The parameter `name` says `text` instead of what was `expected`.
-    pub(crate) fn new(name: &str, text: &str, expected: impl fmt::Display) -> Self {
-        Self(format!("parameter '{name}' is {text:?}: expected {expected}"))
-    }
-
-    /// Something else is wrong.
-    pub(crate) fn other(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
-    }
-}
 
 impl Params {
     /// The parameters in a query string. What is no parameter is left out.

@@ -6,7 +6,7 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::DecodePaddingMode::Indifferent;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use super::params::ParamError;
+use super::ParamError;
 use crate::store::model::TraceId;
 
 /// The two alphabets of base64, padded or not. As in Go, surplus bits of the last character do not
