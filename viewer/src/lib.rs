@@ -24,8 +24,8 @@
 //! - `jaeger`: Jaeger's query API, `/api/*` and `/api/v3/*`.
 //! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph,
 //!   files in and out.
-//! - `page`: the page's files. `security`: the headers of every answer, the checks of every
-//!   request.
+//! - `page`: the page's files, of which `web/app.js` has a map. `security`: the headers of every answer,
+//!   the checks of every request.
 //!
 //! Deliberately absent: a disk, users, and the OpenTelemetry SDK (the viewer is not traced itself).
 

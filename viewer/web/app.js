@@ -1,4 +1,16 @@
 // Starts the page: routes, theme, footer, keyboard.
+//
+// The files of the page, of which no two import each other:
+//
+// - The list of traces: `list`, with `search`, `feed` (the live tail), `row` and `scatter`.
+// - One trace: `trace`, with its views `waterfall`, `lanes`, `flame`, `table`, `statistics` and `path-list`; beside
+//   them the `details` of a span, and `export` with `picture`. `grid` is a table of any length.
+// - Two traces: `compare`, with `compare-tree`, `compare-details` and `compare-with` (what to compare with).
+// - The actor graph: `graph`, drawn by `graph-picture`, laid out by `graph-layout`.
+// - What they show, without a document: `model` (a trace), `critical-path`, `scale` (a stretch of time), `comparison`
+//   with `align` (two traces), `graph-data`.
+// - For every view: `shell` (what stands around it) with `help`, `transfer` (files), `timeline` (time on screen), `api`
+//   (the viewer's API), `format` (numbers), `lib` (elements, colours, addresses). `theme` runs before all of them.
 
 import { comparePath } from './compare-with.js';
 import { compareView } from './compare.js';
