@@ -18,18 +18,20 @@ fn grocery(args: &[&str], variables: &[(&str, &str)]) -> Output {
 
 /// A command line of each role with which it ends at once: its parent has ended, or nothing
 /// answers.
-const ROLES: [&[&str]; 4] = [
+const ROLES: [&[&str]; 5] = [
     &["store", "--parent-pipe"],
     &["shopper", "--parent-pipe"],
     &["viewer", "--parent-pipe"],
+    &["lab", "--parent-pipe"],
     &["probe", "http://127.0.0.1:1"],
 ];
 
-/// The variables that a help names, as `[env: NAME=]`.
+/// The variables that a help names, as `[env: NAME=]`, or `[env: NAME]` where the value is not shown. A
+/// line may be broken after `env:`.
 fn variables(args: &[&str]) -> Vec<String> {
     let help = grocery(args, &[]).stdout;
     let help = String::from_utf8(help).unwrap();
-    let names = help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next());
+    let names = help.split("[env:").skip(1).filter_map(|rest| rest.trim().split(['=', ']']).next());
     names.map(str::to_owned).collect()
 }
 
