@@ -210,3 +210,12 @@ fn the_document_says_what_the_lessons_say() {
     assert_eq!(difference, None, "see the top of store/tests/it/lessons/document.rs");
     assert!(written == rendered, "docs/lessons.md has another number of lines than it should have");
 }
+
+#[test]
+fn a_mistake_shows_another_tree_than_its_fix() {
+    let trees = read();
+    for lesson in LESSONS {
+        let [mistake, fix] = Variant::BOTH.map(|variant| &trees[&(lesson.name, variant.name())]);
+        assert_ne!(mistake, fix, "{}", lesson.name);
+    }
+}
