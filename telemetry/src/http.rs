@@ -94,8 +94,18 @@ impl Post {
         }
         let build = || builder.build().map_err(|error| refused(causes(&error).join(": ")));
         // A blocking client panics when it is made on a thread of an async runtime.
-        let client = std::thread::scope(|scope| scope.spawn(build).join())
-            .map_err(|_| refused("its HTTP client could not be made".to_owned()))??;
+        let client = std::thread::scope(|scope| {
+            let building = scope.spawn(build);
+            // The builder parks its thread until the client's own thread unparks it. On a busy
+            // machine that wake-up was lost in one of some thousand starts, and the builder would
+            // have waited without end. When it is woken again, it looks again.
+            while !building.is_finished() {
+                building.thread().unpark();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            building.join()
+        })
+        .map_err(|_| refused("its HTTP client could not be made".to_owned()))??;
         Ok(Arc::new(Post {
             client,
             destination: Destination::new(target.endpoint, target.proxy),
