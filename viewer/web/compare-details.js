@@ -2,8 +2,9 @@
 
 import { attributesOf, DIFFERENCES } from './comparison.js';
 import { differenceWords } from './compare-tree.js';
+import { spanHead } from './details.js';
 import { attributeValue, count, duration, plural } from './format.js';
-import { el, icon, replace, series, tracePath } from './lib.js';
+import { el, icon, replace, tracePath } from './lib.js';
 import { linksOf, selfTime } from './model.js';
 
 /** Draws the panel of a node. `host`: `{ names, closeDetails(), jump(node) }`. */
@@ -14,26 +15,7 @@ export function drawPair(panel, node, host) {
   panel.setAttribute('aria-label', `Both of ${span.name}`);
   replace(
     panel,
-    el(
-      'header',
-      {},
-      el(
-        'div',
-        {},
-        el(
-          'span',
-          { class: 'service', 'data-series': series(span.service) },
-          el('span', { class: 'swatch' }),
-          span.service,
-        ),
-        el('h2', {}, span.name || '(no name)'),
-      ),
-      el(
-        'button',
-        { type: 'button', class: 'quiet', 'aria-label': 'Close the details', onclick: () => host.closeDetails() },
-        '✕',
-      ),
-    ),
+    spanHead(span, () => host.closeDetails()),
     node.differences.length > 0 &&
       el(
         'ul',

@@ -14,7 +14,7 @@ export function drawDetails(panel, span, host) {
   panel.setAttribute('aria-label', `Details of ${span.name}`);
   replace(
     panel,
-    head(span, host),
+    spanHead(span, () => host.close()),
     span.isError &&
       el(
         'p',
@@ -67,7 +67,8 @@ export function drawDetails(panel, span, host) {
   );
 }
 
-function head(span, host) {
+/** The head of a panel about a span: its service, its name, and a button that calls `close`. */
+export function spanHead(span, close) {
   return el(
     'header',
     {},
@@ -82,11 +83,7 @@ function head(span, host) {
       ),
       el('h2', {}, span.name || '(no name)'),
     ),
-    el(
-      'button',
-      { type: 'button', class: 'quiet', 'aria-label': 'Close the details', onclick: () => host.close() },
-      '✕',
-    ),
+    el('button', { type: 'button', class: 'quiet', 'aria-label': 'Close the details', onclick: () => close() }, '✕'),
   );
 }
 
