@@ -300,11 +300,14 @@ pub fn installed<T>(found: Result<T, String>) -> Option<T> {
     found.ok()
 }
 
-/// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything may take that a test of a page waits for.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Calls `attempt` until it succeeds; what it said last is the failure.
-fn eventually<T, E: fmt::Debug>(what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
+///
+/// # Panics
+/// When it does not succeed within [`PATIENCE`].
+pub fn eventually<T, E: fmt::Debug>(what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match attempt() {

@@ -4,17 +4,16 @@ pub(crate) mod spans;
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde_json::Value as Json;
+use testing::browser::PATIENCE;
+pub(crate) use testing::browser::eventually;
 use viewer::{Config, Handle};
-
-/// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A trace backend: the viewer, started here, or one that runs already.
 pub(crate) struct Backend {
@@ -113,21 +112,6 @@ impl Backend {
             let stored = ["/spans", "/evicted/spans", "/duplicates", "/overflow"];
             stored.iter().filter_map(|path| stats.pointer(path)?.as_u64()).sum::<u64>() >= spans
         })
-    }
-}
-
-/// Calls `attempt` until it succeeds; what it said last is the failure.
-pub(crate) fn eventually<T, E: std::fmt::Debug>(
-    what: &str,
-    mut attempt: impl FnMut() -> Result<T, E>,
-) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match attempt() {
-            Ok(done) => return done,
-            Err(last) => assert!(Instant::now() < deadline, "{what}: not yet, but {last:?}"),
-        }
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
