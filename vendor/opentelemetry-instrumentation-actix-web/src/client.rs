@@ -1,3 +1,5 @@
+#[cfg(feature = "metrics")]
+use crate::client_metrics::ClientMetrics;
 use crate::{
     middleware::get_scope,
     util::{default_port, http_url, method_attributes, method_in_name, protocol_version},
@@ -43,6 +45,8 @@ pub struct InstrumentedClientRequest {
     cx: Context,
     attrs: Vec<KeyValue>,
     span_namer: Option<fn(&ClientRequest) -> String>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<ClientMetrics>,
     request: ClientRequest,
 }
 
@@ -129,6 +133,8 @@ impl ClientExt for ClientRequest {
             cx,
             attrs: Vec::with_capacity(8),
             span_namer: None,
+            #[cfg(feature = "metrics")]
+            metrics: None,
             request: self,
         }
     }
@@ -223,6 +229,12 @@ impl InstrumentedClientRequest {
                 .push(KeyValue::new(HTTP_REQUEST_BODY_SIZE, content_length))
         }
 
+        #[cfg(feature = "metrics")]
+        let measured = self
+            .metrics
+            .take()
+            .map(|metrics| metrics.start(&self.attrs));
+
         let span = tracer
             .span_builder(name)
             .with_kind(SpanKind::Client)
@@ -234,10 +246,25 @@ impl InstrumentedClientRequest {
             injector.inject_context(&cx, &mut ActixClientCarrier::new(&mut self.request));
         });
 
-        f(self.request)
+        let answer = f(self.request)
             .inspect_ok(|res| record_response(res, &cx))
             .inspect_err(|error| record_err(error, &cx))
-            .await
+            .await;
+        #[cfg(feature = "metrics")]
+        if let Some(measured) = measured {
+            match &answer {
+                Ok(response) => measured.answered(response.status(), response.version()),
+                Err(error) => measured.failed(error_type(error)),
+            }
+        }
+        answer
+    }
+
+    /// Measures the request by these instruments too.
+    #[cfg(feature = "metrics")]
+    pub fn with_metrics(mut self, metrics: &ClientMetrics) -> InstrumentedClientRequest {
+        self.metrics = Some(metrics.clone());
+        self
     }
 
     /// Add additional attributes to the instrumented span for a given request.

@@ -158,12 +158,17 @@
 
 #[cfg(feature = "awc")]
 mod client;
+#[cfg(all(feature = "awc", feature = "metrics"))]
+mod client_metrics;
 mod middleware;
 mod util;
 
 #[cfg(feature = "awc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "awc")))]
 pub use client::{ClientExt, InstrumentedClientRequest};
+#[cfg(all(feature = "awc", feature = "metrics"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "awc", feature = "metrics"))))]
+pub use client_metrics::ClientMetrics;
 
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]

@@ -201,32 +201,36 @@ pub(super) fn trace_attributes_from_request(
     attributes
 }
 
-/// Create metric attributes for the given request
+/// The attributes of a request's metrics: its route, method, protocol version and scheme.
+///
+/// Each has one of a few values, whatever the client sends, because every combination of values is
+/// a time series of its own. So the method is `_OTHER` if it is not known, the scheme is that of the
+/// connection and not what a header says, and the address in `Host` is left out.
 #[cfg(feature = "metrics")]
 pub fn metrics_attributes_from_request(
     req: &ServiceRequest,
-    http_route: std::borrow::Cow<'static, str>,
+    http_route: Cow<'static, str>,
 ) -> Vec<KeyValue> {
-    let conn_info = req.connection_info();
-
-    let mut attributes = Vec::with_capacity(7);
+    let mut attributes = Vec::with_capacity(6);
     // The route is empty where there is none.
     if !http_route.is_empty() {
         attributes.push(KeyValue::new(HTTP_ROUTE, http_route));
     }
-    attributes.push(KeyValue::new(
-        HTTP_REQUEST_METHOD,
-        http_method_str(req.method()),
-    ));
-    // TODO: Add NETWORK_PROTOCOL_NAME attribute (e.g., "http") for metrics.
-    // See: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#http-server
+    attributes.extend(active_request_attributes(req));
     attributes.push(KeyValue::new(
         NETWORK_PROTOCOL_VERSION,
         protocol_version(req.version()),
     ));
-
-    attributes.extend(server_attributes(conn_info.host()));
-    attributes.push(KeyValue::new(URL_SCHEME, url_scheme(conn_info.scheme())));
-
     attributes
+}
+
+/// The attributes that the conventions have for a request that is not answered yet.
+/// See <https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpserveractive_requests>.
+#[cfg(feature = "metrics")]
+pub(super) fn active_request_attributes(req: &ServiceRequest) -> [KeyValue; 2] {
+    let scheme = if req.app_config().secure() { "https" } else { "http" };
+    [
+        KeyValue::new(HTTP_REQUEST_METHOD, http_method_str(req.method())),
+        KeyValue::new(URL_SCHEME, scheme),
+    ]
 }

@@ -1,34 +1,41 @@
 //! # Metrics Middleware
 
-use actix_http::{
-    body::{BodySize, MessageBody},
-    header::CONTENT_LENGTH,
+use actix_http::body::{BodySize, MessageBody};
+use actix_web::{
+    dev,
+    http::{Method, StatusCode},
+    HttpMessage as _,
 };
-use actix_web::dev;
-use futures_util::future::{self, FutureExt as _, LocalBoxFuture};
+use futures_util::{
+    future::{self, LocalBoxFuture},
+    StreamExt as _,
+};
 use opentelemetry::{
     global,
     metrics::{Histogram, Meter, MeterProvider, UpDownCounter},
     KeyValue,
 };
 use std::borrow::Cow;
-use std::{sync::Arc, time::SystemTime};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
-use super::get_scope;
-use crate::util::metrics_attributes_from_request;
+use super::{get_scope, ABANDONED};
+use crate::util::{active_request_attributes, metrics_attributes_from_request};
 use crate::RouteFormatter;
 
 // Follows the stable semantic conventions for HTTP metrics:
 // https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
 //
-// TODO: Make http.server.request.body.size and http.server.response.body.size
-// opt-in.
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use opentelemetry_semantic_conventions::metric::{
     HTTP_SERVER_ACTIVE_REQUESTS, HTTP_SERVER_REQUEST_BODY_SIZE, HTTP_SERVER_REQUEST_DURATION,
     HTTP_SERVER_RESPONSE_BODY_SIZE,
 };
 use opentelemetry_semantic_conventions::trace::HTTP_RESPONSE_STATUS_CODE;
+
+/// The bounds of the histograms of sizes, in bytes: from a short text to the largest bodies.
+const SIZE_BOUNDS: [f64; 10] = [
+    0.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 16_777_216.0,
+];
 
 /// Records http server metrics
 ///
@@ -64,12 +71,14 @@ impl Metrics {
         let http_server_request_body_size = meter
             .u64_histogram(HTTP_SERVER_REQUEST_BODY_SIZE)
             .with_description("Size of HTTP server request bodies.")
+            .with_boundaries(SIZE_BOUNDS.to_vec())
             .with_unit("By")
             .build();
 
         let http_server_response_body_size = meter
             .u64_histogram(HTTP_SERVER_RESPONSE_BODY_SIZE)
             .with_description("Size of HTTP server response bodies.")
+            .with_boundaries(SIZE_BOUNDS.to_vec())
             .with_unit("By")
             .build();
 
@@ -261,63 +270,135 @@ where
 
     dev::forward_ready!(service);
 
-    fn call(&self, req: dev::ServiceRequest) -> Self::Future {
-        let timer = SystemTime::now();
-
-        let mut http_target: Cow<'static, str> = req
-            .match_pattern()
-            .map(Cow::Owned)
-            .unwrap_or_default();
-
-        if let Some(formatter) = self.route_formatter.as_ref().filter(|_| !http_target.is_empty()) {
-            http_target = Cow::Owned(formatter.format(&http_target));
+    fn call(&self, mut req: dev::ServiceRequest) -> Self::Future {
+        let mut http_route: Cow<'static, str> =
+            req.match_pattern().map(Cow::Owned).unwrap_or_default();
+        if let Some(formatter) = self.route_formatter.as_ref().filter(|_| !http_route.is_empty()) {
+            http_route = Cow::Owned(formatter.format(&http_route));
         }
-
-        let mut attributes = (self.metric_attrs_from_req)(&req, http_target);
-        self.metrics.http_server_active_requests.add(1, &attributes);
-
-        let content_length = req
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|len| len.to_str().ok().and_then(|s| s.parse().ok()))
-            .unwrap_or(0);
-        self.metrics
-            .http_server_request_body_size
-            .record(content_length, &attributes);
-
-        let request_metrics = self.metrics.clone();
-        Box::pin(self.service.call(req).map(move |res| {
-            request_metrics
-                .http_server_active_requests
-                .add(-1, &attributes);
-
-            // Ignore actix errors for metrics
-            if let Ok(res) = res {
-                let status_code = res.status().as_u16();
-                attributes.push(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, status_code as i64));
-
-                // Add error.type for 5xx responses per semconv: 4xx is the client's error
-                if status_code >= 500 {
-                    attributes.push(KeyValue::new(ERROR_TYPE, status_code.to_string()));
+        let measured = ActiveRequest::start(
+            self.metrics.clone(),
+            active_request_attributes(&req),
+            (self.metric_attrs_from_req)(&req, http_route),
+            received_bytes(&mut req),
+        );
+        let is_head = req.method() == Method::HEAD;
+        let answer = self.service.call(req);
+        Box::pin(async move {
+            let answer = answer.await;
+            match &answer {
+                Ok(response) => {
+                    let body = response.response().body().size();
+                    measured.answered(response.status(), sent_bytes(body, is_head));
                 }
-
-                let response_size = match res.response().body().size() {
-                    BodySize::Sized(size) => size,
-                    _ => 0,
-                };
-                request_metrics
-                    .http_server_response_body_size
-                    .record(response_size, &attributes);
-
-                request_metrics.http_server_request_duration.record(
-                    timer.elapsed().map(|t| t.as_secs_f64()).unwrap_or_default(),
-                    &attributes,
-                );
-
-                Ok(res)
-            } else {
-                res
+                // What actix-web will make of it; how large that is, is not known here.
+                Err(error) => measured.answered(error.as_response_error().status_code(), None),
             }
-        }))
+            answer
+        })
+    }
+}
+
+/// Counts the bytes of a request's body as they are read. A header that says how many there will
+/// be is only what the client says.
+fn received_bytes(req: &mut dev::ServiceRequest) -> Rc<Cell<u64>> {
+    let received = Rc::new(Cell::new(0));
+    match req.take_payload() {
+        dev::Payload::None => {}
+        payload => {
+            let counter = Rc::clone(&received);
+            let counted = payload.inspect(move |chunk| {
+                if let Ok(chunk) = chunk {
+                    counter.set(counter.get() + chunk.len() as u64);
+                }
+            });
+            req.set_payload(dev::Payload::Stream {
+                payload: Box::pin(counted),
+            });
+        }
+    }
+    received
+}
+
+/// How large the body of a response will be; `None` for a stream, whose length is not known yet.
+fn sent_bytes(body: BodySize, is_head: bool) -> Option<u64> {
+    match body {
+        _ if is_head => Some(0),
+        BodySize::None => Some(0),
+        BodySize::Sized(bytes) => Some(bytes),
+        BodySize::Stream => None,
+    }
+}
+
+/// A request that is counted as active until this is dropped: when it is answered, or when its
+/// future is dropped without an answer, because the client has closed the connection or the server
+/// stops.
+struct ActiveRequest {
+    metrics: Arc<Metrics>,
+    active: [KeyValue; 2],
+    attributes: Vec<KeyValue>,
+    received: Rc<Cell<u64>>,
+    started: Instant,
+    is_answered: bool,
+}
+
+impl ActiveRequest {
+    fn start(
+        metrics: Arc<Metrics>,
+        active: [KeyValue; 2],
+        attributes: Vec<KeyValue>,
+        received: Rc<Cell<u64>>,
+    ) -> Self {
+        metrics.http_server_active_requests.add(1, &active);
+        Self {
+            metrics,
+            active,
+            attributes,
+            received,
+            started: Instant::now(),
+            is_answered: false,
+        }
+    }
+
+    /// Measures a request that is answered with this status and so many bytes.
+    fn answered(mut self, status: StatusCode, sent: Option<u64>) {
+        self.is_answered = true;
+        self.attributes.push(KeyValue::new(
+            HTTP_RESPONSE_STATUS_CODE,
+            i64::from(status.as_u16()),
+        ));
+        // Per semconv only 5xx is the server's error: 4xx is the client's.
+        if status.is_server_error() {
+            self.attributes
+                .push(KeyValue::new(ERROR_TYPE, status.as_str().to_owned()));
+        }
+        if let Some(sent) = sent {
+            self.metrics
+                .http_server_response_body_size
+                .record(sent, &self.attributes);
+        }
+        self.end();
+    }
+
+    fn end(&self) {
+        let (metrics, attributes) = (&self.metrics, &self.attributes);
+        metrics
+            .http_server_request_body_size
+            .record(self.received.get(), attributes);
+        metrics
+            .http_server_request_duration
+            .record(self.started.elapsed().as_secs_f64(), attributes);
+    }
+}
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.metrics
+            .http_server_active_requests
+            .add(-1, &self.active);
+        if !self.is_answered {
+            self.attributes.push(KeyValue::new(ERROR_TYPE, ABANDONED));
+            self.end();
+        }
     }
 }

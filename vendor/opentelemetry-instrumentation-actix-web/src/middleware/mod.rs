@@ -13,6 +13,9 @@ pub(crate) fn get_scope() -> InstrumentationScope {
         .build()
 }
 
+/// The `error.type` of a request that was given up before it was answered.
+pub(crate) const ABANDONED: &str = "abandoned";
+
 #[cfg(test)]
 mod tests {
     use actix_web::{test, web, App, HttpResponse};

@@ -15,7 +15,7 @@ use opentelemetry::{
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use opentelemetry_semantic_conventions::trace::HTTP_RESPONSE_STATUS_CODE;
 
-use super::{get_scope, route_formatter::RouteFormatter};
+use super::{get_scope, route_formatter::RouteFormatter, ABANDONED};
 use crate::util::{method_in_name, trace_attributes_from_request};
 
 /// Request tracing middleware.
@@ -230,7 +230,7 @@ impl Drop for Unanswered {
     fn drop(&mut self) {
         if let Some(cx) = self.0.take() {
             let span = cx.span();
-            span.set_attribute(KeyValue::new(ERROR_TYPE, "abandoned"));
+            span.set_attribute(KeyValue::new(ERROR_TYPE, ABANDONED));
             span.set_status(Status::error(
                 "not answered: the caller has gone, or the server stops",
             ));
