@@ -5,9 +5,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use serde_json::{Map, Value as Json, json};
 
@@ -19,6 +22,44 @@ pub(crate) fn to_json(request: &ExportTraceServiceRequest, style: u64) -> String
     writer.list(&mut fields, "resourceSpans", groups);
     Json::Object(fields).to_string()
 }
+
+/// The same of a request for logs.
+pub(crate) fn logs_to_json(request: &ExportLogsServiceRequest, style: u64) -> String {
+    let mut writer = Writer { choices: style };
+    let groups = request.resource_logs.iter().map(|group| writer.resource_logs(group)).collect();
+    let mut fields = Map::new();
+    writer.list(&mut fields, "resourceLogs", groups);
+    Json::Object(fields).to_string()
+}
+
+/// The names of severities in JSON, in the order of their numbers.
+const SEVERITIES: &[&str] = &[
+    "SEVERITY_NUMBER_UNSPECIFIED",
+    "SEVERITY_NUMBER_TRACE",
+    "SEVERITY_NUMBER_TRACE2",
+    "SEVERITY_NUMBER_TRACE3",
+    "SEVERITY_NUMBER_TRACE4",
+    "SEVERITY_NUMBER_DEBUG",
+    "SEVERITY_NUMBER_DEBUG2",
+    "SEVERITY_NUMBER_DEBUG3",
+    "SEVERITY_NUMBER_DEBUG4",
+    "SEVERITY_NUMBER_INFO",
+    "SEVERITY_NUMBER_INFO2",
+    "SEVERITY_NUMBER_INFO3",
+    "SEVERITY_NUMBER_INFO4",
+    "SEVERITY_NUMBER_WARN",
+    "SEVERITY_NUMBER_WARN2",
+    "SEVERITY_NUMBER_WARN3",
+    "SEVERITY_NUMBER_WARN4",
+    "SEVERITY_NUMBER_ERROR",
+    "SEVERITY_NUMBER_ERROR2",
+    "SEVERITY_NUMBER_ERROR3",
+    "SEVERITY_NUMBER_ERROR4",
+    "SEVERITY_NUMBER_FATAL",
+    "SEVERITY_NUMBER_FATAL2",
+    "SEVERITY_NUMBER_FATAL3",
+    "SEVERITY_NUMBER_FATAL4",
+];
 
 struct Writer {
     choices: u64,
@@ -95,18 +136,64 @@ impl Writer {
         self.text(fields, name, &hex);
     }
 
+    fn resource(&mut self, fields: &mut Map<String, Json>, resource: Option<&Resource>) {
+        let Some(resource) = resource else { return };
+        let mut inner = Map::new();
+        self.attributes(&mut inner, &resource.attributes);
+        self.number(&mut inner, "droppedAttributesCount", resource.dropped_attributes_count.into());
+        self.put(fields, "resource", Json::Object(inner));
+    }
+
+    fn scope(&mut self, fields: &mut Map<String, Json>, scope: Option<&InstrumentationScope>) {
+        let Some(scope) = scope else { return };
+        let mut inner = Map::new();
+        self.text(&mut inner, "name", &scope.name);
+        self.text(&mut inner, "version", &scope.version);
+        self.attributes(&mut inner, &scope.attributes);
+        self.number(&mut inner, "droppedAttributesCount", scope.dropped_attributes_count.into());
+        self.put(fields, "scope", Json::Object(inner));
+    }
+
+    fn resource_logs(&mut self, group: &ResourceLogs) -> Json {
+        let mut fields = Map::new();
+        self.resource(&mut fields, group.resource.as_ref());
+        let scopes = group.scope_logs.iter().map(|group| self.scope_logs(group)).collect();
+        self.list(&mut fields, "scopeLogs", scopes);
+        self.text(&mut fields, "schemaUrl", &group.schema_url);
+        Json::Object(fields)
+    }
+
+    fn scope_logs(&mut self, group: &ScopeLogs) -> Json {
+        let mut fields = Map::new();
+        self.scope(&mut fields, group.scope.as_ref());
+        let records = group.log_records.iter().map(|record| self.log_record(record)).collect();
+        self.list(&mut fields, "logRecords", records);
+        self.text(&mut fields, "schemaUrl", &group.schema_url);
+        Json::Object(fields)
+    }
+
+    fn log_record(&mut self, record: &LogRecord) -> Json {
+        let mut fields = Map::new();
+        self.number(&mut fields, "timeUnixNano", record.time_unix_nano.into());
+        self.number(&mut fields, "observedTimeUnixNano", record.observed_time_unix_nano.into());
+        self.enumeration(&mut fields, "severityNumber", record.severity_number, SEVERITIES);
+        self.text(&mut fields, "severityText", &record.severity_text);
+        self.text(&mut fields, "eventName", &record.event_name);
+        if let Some(body) = &record.body {
+            let body = self.value(body);
+            self.put(&mut fields, "body", body);
+        }
+        self.attributes(&mut fields, &record.attributes);
+        self.number(&mut fields, "droppedAttributesCount", record.dropped_attributes_count.into());
+        self.number(&mut fields, "flags", record.flags.into());
+        self.id(&mut fields, "traceId", &record.trace_id);
+        self.id(&mut fields, "spanId", &record.span_id);
+        Json::Object(fields)
+    }
+
     fn resource_spans(&mut self, group: &ResourceSpans) -> Json {
         let mut fields = Map::new();
-        if let Some(resource) = &group.resource {
-            let mut inner = Map::new();
-            self.attributes(&mut inner, &resource.attributes);
-            self.number(
-                &mut inner,
-                "droppedAttributesCount",
-                resource.dropped_attributes_count.into(),
-            );
-            self.put(&mut fields, "resource", Json::Object(inner));
-        }
+        self.resource(&mut fields, group.resource.as_ref());
         let scopes = group.scope_spans.iter().map(|group| self.scope_spans(group)).collect();
         self.list(&mut fields, "scopeSpans", scopes);
         self.text(&mut fields, "schemaUrl", &group.schema_url);
@@ -115,18 +202,7 @@ impl Writer {
 
     fn scope_spans(&mut self, group: &ScopeSpans) -> Json {
         let mut fields = Map::new();
-        if let Some(scope) = &group.scope {
-            let mut inner = Map::new();
-            self.text(&mut inner, "name", &scope.name);
-            self.text(&mut inner, "version", &scope.version);
-            self.attributes(&mut inner, &scope.attributes);
-            self.number(
-                &mut inner,
-                "droppedAttributesCount",
-                scope.dropped_attributes_count.into(),
-            );
-            self.put(&mut fields, "scope", Json::Object(inner));
-        }
+        self.scope(&mut fields, group.scope.as_ref());
         let spans = group.spans.iter().map(|span| self.span(span)).collect();
         self.list(&mut fields, "spans", spans);
         self.text(&mut fields, "schemaUrl", &group.schema_url);

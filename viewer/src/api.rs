@@ -8,6 +8,12 @@
 //! | `GET /viewer/api/otlp?traceID=…` | several traces as such a file |
 //! | `POST /viewer/api/upload` | takes [a file of traces](transfer) and says what came of it: `{"trace_count":2,"span_count":17,"trace_ids":[…],"rejected":0}` |
 //! | `GET /viewer/api/live?…` | [server-sent events](live): `hello`, `traces` with the summaries of traces that changed, `stats` every second |
+//! | `GET /viewer/api/logs?…` | the [log records](logs) that a search finds, the latest first: `{"records":[…],"total":57,"limit":500,"held":1024,"oldest":1}`; `oldest` is the number of the oldest that is held |
+//! | `GET /viewer/api/logs/{number}` | one record whole: its row, and as `resourceLogs` [the record in OTLP's JSON](crate::otlp_json::logs) |
+//! | `GET /viewer/api/logs/otlp?…` | what a search finds as a file: `{"resourceLogs":[…]}` and nothing that OTLP does not have |
+//! | `GET /viewer/api/logs/services` | the services that held records name: `{"services":[{"name":"store","records":17}]}` |
+//! | `GET /viewer/api/logs/live?…` | [server-sent events](live): `hello`, `logs` with the rows of records that came: `{"records":[…],"skipped":0,"held":1024,"oldest":1}` |
+//! | `GET /viewer/api/traces/{id}/logs` | the records of a trace, held or not: `{"trace_id":"…","record_count":2,"error_count":1,"resourceLogs":[…]}` |
 //! | `GET /viewer/api/graph` | the [actor graph](mod@graph) of everything held; of the last seconds with `window=60`, of a stretch of time with `start` and `end` (µs since the epoch), or one of them |
 //! | `GET /viewer/api/services` | services with their operations |
 //! | `GET /viewer/api/stats` | [what is held](totals), what came in, what became of it |
@@ -18,12 +24,19 @@
 //! optional and all must hold for one span. `sort` is `start`, `duration`, `spans` or `errors`, of
 //! everything that is held; `order` is `desc`, which is the default, or `asc`.
 //!
+//! A search for log records takes `service`, `severity` (the least: `trace`, `debug`, `info`, `warn`,
+//! `error` or `fatal`), `text` (in any case, in the body, the event's name or an attribute),
+//! `tag` and `tags` as above, of the record, its scope or its resource, `traceID` (repeatable),
+//! `spanID`, `start`, `end`, `lookback` and `limit`. All must hold. A record stands where it happened
+//! or, if its sender does not say when, where it was observed.
+//!
 //! Names ending in `_us` are microseconds since the epoch. `start_unix_ns` is a decimal string,
 //! because JavaScript's numbers end before it. All other `_ns` are durations. An error is
 //! `{"error":"…"}`.
 
 mod graph;
 pub(crate) mod live;
+mod logs;
 pub(crate) mod summary;
 mod totals;
 mod transfer;
@@ -86,7 +99,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/viewer/api/traces", get().to(search))
         .route("/viewer/api/traces/{id}", get().to(trace))
         .route("/viewer/api/traces/{id}/otlp", get().to(transfer::download))
+        .route("/viewer/api/traces/{id}/logs", get().to(logs::of_trace))
         .route("/viewer/api/otlp", get().to(transfer::download_all))
+        .route("/viewer/api/logs", get().to(logs::search))
+        .route("/viewer/api/logs/otlp", get().to(logs::download))
+        .route("/viewer/api/logs/live", get().to(live::subscribe_to_logs))
+        .route("/viewer/api/logs/services", get().to(logs::services))
+        .route("/viewer/api/logs/{number}", get().to(logs::one))
         .route("/viewer/api/live", get().to(live::subscribe))
         .route("/viewer/api/graph", get().to(graph))
         .route("/viewer/api/services", get().to(services))
@@ -136,14 +155,14 @@ async fn search(request: HttpRequest, state: Data<State>) -> HttpResponse {
         let limit = limit.clamp(1, MAX_LIMIT);
         let held = store.read().trace_count();
         answer.hold(held * filter::TRACE_BYTES + limit * order::PLACE_BYTES)?;
-        let mut first = First::new(order, limit);
+        let mut first = First::new(limit);
         newest_first(store).filter(|trace| filter.matches(trace)).for_each(|trace| {
-            first.consider(&trace);
+            first.consider(order.place(&trace));
         });
         let (found, total) = first.sorted();
         let summaries = || {
-            let held = found.iter().filter_map(|id| store.read().trace(*id).cloned());
-            held.map(|trace| Summary::of(&trace, &chips))
+            let held = found.iter().filter_map(|(.., id)| store.read().trace(*id).cloned());
+            held.map(|trace| Summary::of(&trace, &chips, store.logs().count_of(trace.id)))
         };
         answer.json(&Found { traces: List(summaries), total, limit })
     };

@@ -41,6 +41,18 @@ pub struct Args {
     #[arg(value_parser = at_least_one)]
     pub max_bytes: usize,
 
+    /// Log records held at most; the oldest go first
+    #[arg(long, env = "VIEWER_MAX_LOGS", value_name = "N", default_value_t = Config::MAX_LOGS)]
+    #[arg(value_parser = at_least_one)]
+    pub max_logs: usize,
+
+    /// Memory of the log records held at most, in bytes; the oldest go first
+    ///
+    /// It is an estimate as for the spans, beside which it comes.
+    #[arg(long, env = "VIEWER_MAX_LOG_BYTES", value_name = "BYTES")]
+    #[arg(default_value_t = Config::MAX_LOG_BYTES, value_parser = at_least_one)]
+    pub max_log_bytes: usize,
+
     /// Attributes whose values stand on each trace of the list, such as http.route,user.id
     ///
     /// Keys, separated by commas, eight at most. The value is that of the trace's root; where that
@@ -108,8 +120,12 @@ pub struct Config {
     pub otlp_grpc: SocketAddr,
     /// Spans held at most.
     pub max_spans: usize,
-    /// Bytes held at most, estimated.
+    /// Bytes of spans held at most, estimated.
     pub max_bytes: usize,
+    /// Log records held at most.
+    pub max_logs: usize,
+    /// Bytes of log records held at most, estimated.
+    pub max_log_bytes: usize,
     /// Attributes whose values stand on each trace of the list.
     pub chips: Chips,
     /// Bytes that one request may have, compressed and decompressed.
@@ -126,6 +142,8 @@ pub struct Config {
 impl Config {
     const MAX_SPANS: usize = 200_000;
     const MAX_BYTES: usize = 256 << 20;
+    const MAX_LOGS: usize = 100_000;
+    const MAX_LOG_BYTES: usize = 64 << 20;
     const MAX_REQUEST_BYTES: usize = 16 << 20;
     const MAX_WAITING_BYTES: usize = 192 << 20;
     const MAX_READING_BYTES: usize = 64 << 20;
@@ -142,6 +160,8 @@ impl Config {
             otlp_grpc: free,
             max_spans: Self::MAX_SPANS,
             max_bytes: Self::MAX_BYTES,
+            max_logs: Self::MAX_LOGS,
+            max_log_bytes: Self::MAX_LOG_BYTES,
             chips: Chips::default(),
             max_request_bytes: Self::MAX_REQUEST_BYTES,
             max_waiting_bytes: Self::MAX_WAITING_BYTES,
@@ -159,6 +179,8 @@ impl From<&Args> for Config {
             otlp_grpc: args.otlp_grpc,
             max_spans: args.max_spans,
             max_bytes: args.max_bytes,
+            max_logs: args.max_logs,
+            max_log_bytes: args.max_log_bytes,
             chips: args.chips.clone(),
             ..Self::on_free_ports()
         }

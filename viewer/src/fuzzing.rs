@@ -19,11 +19,11 @@ pub enum Form {
     File,
 }
 
-/// What a request for traces comes to.
+/// What a request comes to.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The spans, in words.
-    pub spans: Vec<String>,
+    /// The spans or log records, in words.
+    pub items: Vec<String>,
     /// How many were sent.
     pub received: u64,
     /// How many of those were rejected.
@@ -37,6 +37,20 @@ pub struct Outcome {
 /// When a name is still held after all spans have been let go.
 #[must_use]
 pub fn decode(form: Form, body: &[u8]) -> Option<Outcome> {
+    decode_signal(Signal::Traces, form, body)
+}
+
+/// Decodes a request for logs; none when it is refused as a whole.
+///
+/// # Panics
+///
+/// When a name is still held after all records have been let go.
+#[must_use]
+pub fn decode_logs(form: Form, body: &[u8]) -> Option<Outcome> {
+    decode_signal(Signal::Logs, form, body)
+}
+
+fn decode_signal(signal: Signal, form: Form, body: &[u8]) -> Option<Outcome> {
     let encoding = match form {
         Form::Protobuf => Encoding::Protobuf,
         Form::Json => Encoding::Json,
@@ -44,23 +58,30 @@ pub fn decode(form: Form, body: &[u8]) -> Option<Outcome> {
     };
     let mut decoder = Decoder::new(body.len(), DECODED_BYTES);
     let request = Request {
-        signal: Signal::Traces,
+        signal,
         encoding,
         compression: Compression::None,
         body: body.to_vec(),
         reservation: Budget::new(0).reservation(),
     };
-    let Decoded { spans, taken } = decoder.decode(request).ok()?;
+    let Decoded { spans, records, taken } = decoder.decode(request).ok()?;
+    let spans_in_words = spans.iter().map(|span| format!("{span:?}"));
+    let records_in_words = records.iter().map(|record| format!("{record:?}"));
     let outcome = Outcome {
-        spans: spans.iter().map(|span| format!("{span:?}")).collect(),
+        items: spans_in_words.chain(records_in_words).collect(),
         received: taken.received,
         rejected: taken.rejected,
     };
     for (_, span) in spans {
         decoder.names.release_span(span);
     }
-    decoder.names.sweep();
-    assert_eq!(decoder.names.bytes(), 0, "what the names take is not what is held");
+    for record in records {
+        decoder.log_names.release_record(record);
+    }
+    for names in [&mut decoder.names, &mut decoder.log_names] {
+        names.sweep();
+        assert_eq!(names.bytes(), 0, "what the names take is not what is held");
+    }
     Some(outcome)
 }
 

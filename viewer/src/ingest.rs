@@ -20,27 +20,41 @@ use crate::otlp::decode::{Decoded, Decoder};
 use crate::otlp::{Encoding, Failure, Request, Taken};
 use crate::stats::Stats;
 use crate::store::Store;
+use crate::store::logs::{Logs, traces_of};
 
-/// Spans added under one lock, so that readers get their turn.
-const SPANS_A_LOCK: usize = 512;
+/// Spans or log records added under one lock, so that readers get their turn.
+const ITEMS_A_LOCK: usize = 512;
 
-/// The store, shared between its writer and its readers.
+/// The store, shared between its writer and its readers. Traces and log records have a lock each: a
+/// search in the one does not hold up the other.
 #[derive(Clone, Debug)]
-pub(crate) struct SharedStore(Arc<RwLock<Store>>);
+pub(crate) struct SharedStore {
+    traces: Arc<RwLock<Store>>,
+    logs: Arc<RwLock<Logs>>,
+}
 
 impl SharedStore {
-    pub(crate) fn new(store: Store) -> Self {
-        Self(Arc::new(RwLock::new(store)))
+    pub(crate) fn new(traces: Store, logs: Logs) -> Self {
+        Self { traces: Arc::new(RwLock::new(traces)), logs: Arc::new(RwLock::new(logs)) }
     }
 
     /// Locks the store to read. Keep it short: the writer waits.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Store> {
         // If a thread panicked with the lock, the totals may be wrong; the spans are not.
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.traces.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Store> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.traces.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks the log records to read. Keep it short, and do not lock the traces meanwhile.
+    pub(crate) fn logs(&self) -> RwLockReadGuard<'_, Logs> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_logs(&self) -> RwLockWriteGuard<'_, Logs> {
+        self.logs.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,7 +104,7 @@ impl Queue {
 fn write(jobs: &Receiver<Job>, mut decoder: Decoder, store: &SharedStore, stats: &Stats) {
     while let Ok(Job { request, answer }) = jobs.recv() {
         let (signal, is_file) = (request.signal, request.encoding == Encoding::File);
-        let Decoded { spans, taken } = match decoder.decode(request) {
+        let Decoded { spans, records, taken } = match decoder.decode(request) {
             Ok(decoded) => decoded,
             Err(failure) => {
                 // If the sender has gone, the answer is not needed.
@@ -102,7 +116,16 @@ fn write(jobs: &Receiver<Job>, mut decoder: Decoder, store: &SharedStore, stats:
         let add = || {
             let mut spans = spans.into_iter();
             while spans.len() > 0 {
-                store.write().add(spans.by_ref().take(SPANS_A_LOCK), &mut decoder.names);
+                store.write().add(spans.by_ref().take(ITEMS_A_LOCK), &mut decoder.names);
+            }
+            let logged = traces_of(&records);
+            let mut records = records.into_iter();
+            while records.len() > 0 {
+                let some = records.by_ref().take(ITEMS_A_LOCK);
+                store.write_logs().add(some, &mut decoder.log_names);
+            }
+            if !logged.is_empty() {
+                store.write().note_logged(logged);
             }
         };
         if is_file {

@@ -1,10 +1,10 @@
-//! The OpenTelemetry protocol, as a server: traces are kept, metrics and logs are accepted and
+//! The OpenTelemetry protocol, as a server: traces and logs are kept, metrics are accepted and
 //! counted, over [HTTP](http) in protobuf and JSON and over [gRPC](grpc).
 //!
 //! In reading order: a [body] is read within a [budget](crate::budget::Budget) and handed to the
 //! thread that writes the store, which [decodes](decode) it. [Messages](message) are read by the
-//! same code from [protobuf] and [JSON](json): [spans], each [span] with its [attributes], cut to
-//! [limits]; of metrics and logs only the [number](counts).
+//! same code from [protobuf] and [JSON](json): [items], each a [span] or a [log] record with its
+//! [attributes], cut to [limits]; of metrics only the [number](counts).
 //!
 //! A [saved file](mod@file), in OTLP's JSON or in [Jaeger's](jaeger), is read by the same code.
 //!
@@ -18,15 +18,16 @@ pub(crate) mod failure;
 mod file;
 pub(crate) mod grpc;
 pub(crate) mod http;
+mod items;
 mod jaeger;
 mod jaeger_span;
 mod json;
 mod limits;
+mod log;
 mod message;
 mod protobuf;
 pub(crate) mod receiver;
 mod span;
-mod spans;
 
 pub(crate) use self::failure::Failure;
 use crate::budget::Reservation;

@@ -1,4 +1,4 @@
-//! Traces in OTLP's JSON: the one form in which both `/api/v3` and the viewer's own page get them.
+//! Traces, and [log records](logs), in OTLP's JSON: the one form in which both `/api/v3` and the viewer's own page get them.
 //!
 //! It is written span by span from what the store holds, in the shape that the specification gives
 //! it (<https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>): ids in hexadecimal, 64
@@ -13,6 +13,8 @@
 //!   `hasDuplicateId`, `invalidLinkCount`, and `clockDeltaNano`, by how much its host's clock seems
 //!   to be behind that of its parent's (see [`AdjustedSpan::clock_delta`]).
 
+pub(crate) mod logs;
+
 use std::sync::Arc;
 
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -22,7 +24,7 @@ use crate::adjusted::{AdjustedSpan, AdjustedTrace, AdjustedTraces};
 use crate::ingest::SharedStore;
 use crate::render::{List, Text, base64, is_default, not_finite};
 use crate::store::backlinks::Place;
-use crate::store::model::{Attribute, Event, Link, Span, SpanId, TraceId, Value};
+use crate::store::model::{self, Attribute, Event, Link, Span, SpanId, TraceId, Value};
 
 /// The attribute in which Jaeger hands on its remarks on a span.
 const REMARKS: &str = "@jaeger@warnings";
@@ -69,10 +71,7 @@ pub(crate) fn resource_spans<'a>(
     trace.spans.chunk_by(same_resource).map(move |spans| {
         let resource = &spans[0].span.resource;
         ResourceSpans {
-            resource: Resource {
-                attributes: Attributes(&resource.attributes),
-                dropped_attributes_count: resource.dropped_attributes,
-            },
+            resource: Resource::of(resource),
             scope_spans: List(move || scope_spans(id, spans, linked)),
             schema_url: &resource.schema_url,
         }
@@ -89,12 +88,7 @@ fn scope_spans<'a>(
     spans.chunk_by(same_scope).map(move |spans| {
         let scope = &spans[0].span.scope;
         ScopeSpans {
-            scope: Scope {
-                name: &scope.name,
-                version: &scope.version,
-                attributes: Attributes(&scope.attributes),
-                dropped_attributes_count: scope.dropped_attributes,
-            },
+            scope: Scope::of(scope),
             spans: List(move || {
                 spans.iter().map(move |adjusted| OneSpan {
                     id,
@@ -145,6 +139,26 @@ struct Scope<'a> {
     attributes: Attributes<'a>,
     #[serde(skip_serializing_if = "is_default")]
     dropped_attributes_count: u32,
+}
+
+impl<'a> Resource<'a> {
+    fn of(resource: &'a model::Resource) -> Self {
+        Self {
+            attributes: Attributes(&resource.attributes),
+            dropped_attributes_count: resource.dropped_attributes,
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
+    fn of(scope: &'a model::Scope) -> Self {
+        Self {
+            name: &scope.name,
+            version: &scope.version,
+            attributes: Attributes(&scope.attributes),
+            dropped_attributes_count: scope.dropped_attributes,
+        }
+    }
 }
 
 /// A span of the trace `id`, with the other ends of its links if they are wanted.

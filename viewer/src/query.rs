@@ -1,9 +1,10 @@
-//! Searching the traces held: what a search asks for, and what answers it.
+//! Searching the traces and log records held: what a search asks for, and what answers it.
 
 pub(crate) mod duration;
 pub(crate) mod filter;
 pub(crate) mod order;
 pub(crate) mod params;
+pub(crate) mod records;
 pub(crate) mod tags;
 pub(crate) mod trace_id;
 

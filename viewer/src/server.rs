@@ -22,6 +22,7 @@ use crate::ingest::{Queue, SharedStore};
 use crate::otlp::decode::Decoder;
 use crate::otlp::receiver::Receiver;
 use crate::stats::Stats;
+use crate::store::logs::{LogBounds, Logs};
 use crate::store::{Bounds, Store};
 
 /// A running viewer. It stops when this is dropped, or [stopped](Self::stop).
@@ -116,7 +117,8 @@ pub fn serve(config: Config) -> Result<Handle, Error> {
     let (listen, otlp, otlp_grpc) = (page.1, http.1, grpc.1);
 
     let bounds = Bounds { spans: config.max_spans, bytes: config.max_bytes };
-    let store = SharedStore::new(Store::new(bounds));
+    let log_bounds = LogBounds { records: config.max_logs, bytes: config.max_log_bytes };
+    let store = SharedStore::new(Store::new(bounds), Logs::new(log_bounds));
     let stats = Arc::new(Stats::new());
     // One request is decoded at a time: it gets the larger part of what requests may take, and
     // the bodies that wait for that share the rest.

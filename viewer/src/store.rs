@@ -1,5 +1,6 @@
-//! The traces that are held, in memory, bounded by spans and by bytes. The oldest trace goes first,
-//! and it goes whole: a part of a trace would mislead its reader.
+//! What is held, in memory: the traces, bounded by spans and by bytes, and the [log records](logs),
+//! with bounds of their own. The oldest trace goes first, and it goes whole: a part of a trace would
+//! mislead its reader.
 //!
 //! One writer adds spans (see [`ingest`](crate::ingest)); readers take what they want under a
 //! short lock and work on it afterwards, so a slow search never holds up a sender.
@@ -7,6 +8,7 @@
 pub(crate) mod backlinks;
 pub(crate) mod catalog;
 pub(crate) mod footprint;
+pub(crate) mod logs;
 pub(crate) mod model;
 pub(crate) mod names;
 pub(crate) mod trace;
@@ -155,6 +157,18 @@ impl Store {
     /// The traces that changed since the last call, if they are remembered.
     pub(crate) fn take_changes(&mut self) -> Changes {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Notes that log records of these traces have come, if changes are remembered.
+    pub(crate) fn note_logged(&mut self, traces: impl IntoIterator<Item = TraceId>) {
+        if self.changes.is_none() {
+            return;
+        }
+        for id in traces {
+            if self.traces.contains_key(&id) {
+                self.note_change(id);
+            }
+        }
     }
 
     /// Stops remembering changes.

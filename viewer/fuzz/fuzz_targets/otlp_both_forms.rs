@@ -2,6 +2,8 @@
 
 #![no_main]
 
+// Of its two functions this needs one.
+#[allow(dead_code)]
 #[path = "../otlp_json.rs"]
 mod otlp_json;
 

@@ -1,4 +1,5 @@
-//! The live tail: a summary of each trace whenever it has changed, as server-sent events.
+//! The live tail: a summary of each trace whenever it has changed, and each log record that came, as
+//! server-sent events.
 //!
 //! Changes are gathered and told four times a second, so a busy trace is one line a tick however
 //! many spans it gets. A client that does not read has a few events waiting and is then let go: its
@@ -7,6 +8,7 @@
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use serde::Serialize;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::logs::Row;
 use super::summary::Summary;
 use super::totals::totals;
 use super::{State, error};
@@ -26,6 +29,8 @@ use crate::answer::{Failure, Readers};
 use crate::budget::Reservation;
 use crate::query::filter::Filter;
 use crate::query::params::Params;
+use crate::query::records::LogFilter;
+use crate::store::model::LogRecord;
 use crate::store::trace::Trace;
 
 /// How often changes are told.
@@ -39,6 +44,9 @@ const WAITING: usize = 16;
 /// Summaries in one event, and their bytes, about.
 const SUMMARIES: usize = 100;
 const SUMMARIES_BYTES: usize = 256 * 1024;
+/// Log records in one event, and their bytes, about: four thousand a second are told whole.
+const RECORDS: usize = 1_000;
+const RECORDS_BYTES: usize = 512 * 1024;
 /// How long a browser waits before it connects again, in milliseconds.
 const RETRY_MS: u64 = 2_000;
 
@@ -46,11 +54,20 @@ const RETRY_MS: u64 = 2_000;
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     clients: Mutex<Vec<Client>>,
+    /// The number of the next log record to tell.
+    next_record: AtomicU64,
+}
+
+/// What a client wants to be told.
+#[derive(Debug)]
+enum Watched {
+    Traces(Filter),
+    Logs(LogFilter),
 }
 
 #[derive(Debug)]
 struct Client {
-    filter: Filter,
+    watched: Watched,
     events: Sender<Event>,
     readers: Readers,
 }
@@ -70,6 +87,7 @@ impl Live {
 
     /// Tells all clients what has changed. `tick` counts the calls.
     pub(crate) fn tell(&self, state: &State, tick: u64) {
+        let records = Records::since(&self.next_record, state);
         if self.clients() == 0 {
             return;
         }
@@ -82,13 +100,21 @@ impl Live {
         // Made when the first client wants it, for all of them.
         let summaries: Vec<_> = traces.iter().map(|_| OnceCell::new()).collect();
         let summary = |at: usize| {
-            &**summaries[at].get_or_init(|| json(&Summary::of(&traces[at], &state.chips)))
+            &**summaries[at].get_or_init(|| {
+                let logs = state.store.logs().count_of(traces[at].id);
+                json(&Summary::of(&traces[at], &state.chips, logs))
+            })
         };
         let stats =
             tick.is_multiple_of(TICKS_A_STATS).then(|| event("stats", &json(&totals(state))));
         self.lock().retain(|client| {
             !client.events.is_closed()
-                && client.tell_traces(&traces, summary, changes.skipped)
+                && match &client.watched {
+                    Watched::Traces(filter) => {
+                        client.tell_traces(filter, &traces, summary, changes.skipped)
+                    }
+                    Watched::Logs(filter) => client.tell_logs(filter, &records, state),
+                }
                 && stats.as_ref().is_none_or(|stats| client.tell(stats.clone()))
         });
         if self.clients() == 0 {
@@ -120,11 +146,12 @@ impl Client {
 
     fn tell_traces<'a>(
         &self,
+        filter: &Filter,
         traces: &[Arc<Trace>],
         summary: impl Fn(usize) -> &'a [u8],
         skipped: usize,
     ) -> bool {
-        let matches = |at: &usize| self.filter.matches(&traces[*at]);
+        let matches = |at: &usize| filter.matches(&traces[*at]);
         let mut matching = (0..traces.len()).filter(matches).peekable();
         if matching.peek().is_none() && skipped == 0 {
             return true;
@@ -143,18 +170,89 @@ impl Client {
         data.extend_from_slice(format!("],\"skipped\":{skipped}}}").as_bytes());
         self.tell(event("traces", &data))
     }
+
+    fn tell_logs(&self, filter: &LogFilter, records: &Records, state: &State) -> bool {
+        let matches = |at: &usize| filter.matches(&records.new[*at].1);
+        let mut matching = (0..records.new.len()).filter(matches).peekable();
+        if matching.peek().is_none() && records.skipped == 0 {
+            return true;
+        }
+        let mut data = Vec::from(*b"{\"records\":[");
+        for (told, at) in matching.by_ref().take(RECORDS).enumerate() {
+            if told > 0 {
+                data.push(b',');
+            }
+            data.extend_from_slice(records.row(at, state));
+            if data.len() > RECORDS_BYTES {
+                break;
+            }
+        }
+        let skipped = records.skipped + matching.count() as u64;
+        let Records { held, oldest, .. } = records;
+        let rest = format!("],\"skipped\":{skipped},\"held\":{held},\"oldest\":{oldest}}}");
+        data.extend_from_slice(rest.as_bytes());
+        self.tell(event("logs", &data))
+    }
+}
+
+/// The log records that came since the last tick.
+struct Records {
+    new: Vec<(u64, Arc<LogRecord>)>,
+    /// Their rows, made when the first client wants one, for all of them.
+    rows: Vec<OnceCell<Vec<u8>>>,
+    /// How many more came, of which the first clients could be told none.
+    skipped: u64,
+    held: usize,
+    oldest: u64,
+}
+
+impl Records {
+    /// Those from the number `next` on, which becomes that of the next to come. If there are too many
+    /// to tell, the newest.
+    fn since(next: &AtomicU64, state: &State) -> Self {
+        let logs = state.store.logs();
+        let came = next.swap(logs.next(), Ordering::Relaxed)..logs.next();
+        let from = came.start.max(came.end.saturating_sub(2 * RECORDS as u64));
+        let is_watched = state.live.clients() > 0;
+        let new = (from..came.end).take_while(|_| is_watched);
+        let new: Vec<_> =
+            new.filter_map(|number| Some((number, Arc::clone(logs.record(number)?)))).collect();
+        Self {
+            rows: new.iter().map(|_| OnceCell::new()).collect(),
+            new,
+            skipped: from - came.start,
+            held: logs.len(),
+            oldest: logs.oldest(),
+        }
+    }
+
+    fn row(&self, at: usize, state: &State) -> &[u8] {
+        let (number, record) = &self.new[at];
+        self.rows[at].get_or_init(|| json(&Row::of(*number, record, &state.store)))
+    }
 }
 
 /// `GET /viewer/api/live`: a connection that is told from now on.
 pub(super) async fn subscribe(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let params = Params::parse(request.query_string());
     let filter = params.trace_ids("traceID").and_then(|ids| Ok(Filter { ids, ..params.filter()? }));
-    let filter = match filter {
-        Ok(filter) => filter,
-        Err(wrong) => return error(&wrong.into()),
-    };
+    match filter {
+        Ok(filter) => watch(Watched::Traces(filter), &state),
+        Err(wrong) => error(&wrong.into()),
+    }
+}
+
+/// `GET /viewer/api/logs/live`: the same for log records.
+pub(super) async fn subscribe_to_logs(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    match LogFilter::of(&Params::parse(request.query_string())) {
+        Ok(filter) => watch(Watched::Logs(filter), &state),
+        Err(wrong) => error(&wrong.into()),
+    }
+}
+
+fn watch(watched: Watched, state: &State) -> HttpResponse {
     let (events, waiting) = channel(WAITING);
-    let client = Client { filter, events, readers: state.readers.clone() };
+    let client = Client { watched, events, readers: state.readers.clone() };
     let hello = json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
     let mut first = format!("retry: {RETRY_MS}\n").into_bytes();
     first.extend_from_slice(&event("hello", &hello));

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::config::Chips;
 use crate::render::{self, List, Text, is_default};
+use crate::store::logs::LogCount;
 use crate::store::model::{Name, Span, TraceId, Value, find};
 use crate::store::trace::{ServiceTotal, Trace};
 
@@ -37,6 +38,7 @@ pub(crate) struct Summary {
     /// The messages of the largest batch.
     batch_size: Option<i64>,
     chips: Vec<Chip>,
+    logs: LogCount,
 }
 
 /// The value of one of the attributes that tell traces apart.
@@ -56,8 +58,8 @@ pub(super) fn first_span(trace: &Trace) -> Option<&Arc<Span>> {
 }
 
 impl Summary {
-    /// The summary of `trace`, with the values of `chips`.
-    pub(crate) fn of(trace: &Arc<Trace>, chips: &Chips) -> Self {
+    /// The summary of `trace`, with the values of `chips` and the number of its log records.
+    pub(crate) fn of(trace: &Arc<Trace>, chips: &Chips, logs: LogCount) -> Self {
         let first = first_span(trace);
         let mut actors: HashMap<&str, usize> = HashMap::new();
         let mut batch_size = None;
@@ -94,7 +96,7 @@ impl Summary {
         let more_actors = actors.len().saturating_sub(ACTORS);
         let actors = actors.into_iter().take(ACTORS).map(|(name, spans)| (name.into(), spans));
         let actors = actors.collect();
-        Self { trace: Arc::clone(trace), actors, more_actors, batch_size, chips }
+        Self { trace: Arc::clone(trace), actors, more_actors, batch_size, chips, logs }
     }
 }
 
@@ -128,6 +130,10 @@ impl Serialize for Summary {
             #[serde(skip_serializing_if = "is_default")]
             batch_size: Option<i64>,
             chips: &'a [Chip],
+            #[serde(skip_serializing_if = "is_default")]
+            log_count: usize,
+            #[serde(skip_serializing_if = "is_default")]
+            logged_error_count: usize,
         }
         #[derive(Serialize)]
         struct Service<'a> {
@@ -165,6 +171,8 @@ impl Serialize for Summary {
             more_actors: self.more_actors,
             batch_size: self.batch_size,
             chips: &self.chips,
+            log_count: self.logs.records,
+            logged_error_count: self.logs.errors,
         }
         .serialize(serializer)
     }
@@ -194,7 +202,7 @@ mod tests {
             trace.services.insert(format!("service-{number}").into(), total);
         }
 
-        let summary = Summary::of(&Arc::new(trace), &Chips::default());
+        let summary = Summary::of(&Arc::new(trace), &Chips::default(), LogCount::default());
         let json = serde_json::to_value(summary).expect("JSON");
 
         let named = json["services"].as_array().map_or(&[][..], Vec::as_slice);

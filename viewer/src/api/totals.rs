@@ -23,6 +23,7 @@ pub(super) struct Totals {
     overflow: u64,
     cut: u64,
     spans_per_second: f64,
+    logs: LogTotals,
     signals: Signals,
     receives: Receives,
     live_clients: usize,
@@ -32,6 +33,18 @@ pub(super) struct Totals {
 struct Evicted {
     traces: u64,
     spans: u64,
+}
+
+/// The log records: what is held and what became of others.
+#[derive(Debug, Serialize)]
+struct LogTotals {
+    records: usize,
+    bytes: usize,
+    max_records: usize,
+    max_bytes: usize,
+    services: usize,
+    evicted: u64,
+    cut: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,6 +58,18 @@ struct Signals {
 pub(super) fn totals(state: &State) -> Totals {
     let stats = &state.stats;
     let live_clients = state.live.clients();
+    let logs = {
+        let logs = state.store.logs();
+        LogTotals {
+            records: logs.len(),
+            bytes: logs.bytes(),
+            max_records: logs.bounds().records,
+            max_bytes: logs.bounds().bytes,
+            services: logs.services().len(),
+            evicted: logs.evicted,
+            cut: logs.cut,
+        }
+    };
     let store = state.store.read();
     Totals {
         version: env!("CARGO_PKG_VERSION"),
@@ -62,6 +87,7 @@ pub(super) fn totals(state: &State) -> Totals {
         overflow: store.totals.overflow,
         cut: store.totals.cut,
         spans_per_second: stats.spans_per_second(),
+        logs,
         signals: Signals {
             traces: stats.traces.snapshot(),
             metrics: stats.metrics.snapshot(),

@@ -59,7 +59,11 @@ async fn file(
         }
         answer.json(&TracesData(traces))
     };
-    let mut response = answer_or(error, request, state, traces).await;
+    as_file(answer_or(error, request, state, traces).await, name)
+}
+
+/// The answer, if it is none of an error, as one that a browser saves as a file of that name.
+pub(super) fn as_file(mut response: HttpResponse, name: &str) -> HttpResponse {
     let disposition = format!("attachment; filename=\"{name}.otlp.json\"");
     if let (true, Ok(value)) = (response.status().is_success(), HeaderValue::try_from(disposition))
     {

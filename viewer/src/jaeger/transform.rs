@@ -68,7 +68,7 @@ fn write_transformed(answer: &mut Answer, otlp: Request) -> Result<(), Failure> 
     };
     answer.hold(decoded_bytes)?;
     let mut decoder = Decoder::new(decoded_bytes, decoded_bytes);
-    let Decoded { spans, taken } = decoder.decode(otlp).map_err(|failure| failed(&failure))?;
+    let Decoded { spans, taken, .. } = decoder.decode(otlp).map_err(|failure| failed(&failure))?;
     let traces = gather(spans, decoded_bytes, answer)?;
     let errors = taken.reason.map(|reason| {
         EnvelopeError::new(format!(

@@ -28,7 +28,18 @@ pub(super) fn read_attribute<'a, S: Source<'a>>(
     value: S,
     reader: &mut Reader<'a>,
 ) -> Result<(), Stopped> {
-    read_entry(value, &mut Nesting { depth: limits::DEPTH, values: limits::NESTED_VALUES }, reader)
+    read_entry(value, &mut Nesting::whole(), reader)
+}
+
+/// Reads a value that stands by itself, such as a log record's body, within the limits that an
+/// attribute's value has.
+pub(super) fn any_value<'a, S: Source<'a>>(
+    value: S,
+    reader: &mut Reader<'a>,
+) -> Result<Value, Stopped> {
+    let mut read = Value::Empty;
+    value.message(&mut AnyValue { value: &mut read, nesting: &mut Nesting::whole() }, reader)?;
+    Ok(read)
 }
 
 /// How many more levels and values one attribute's value may have.
@@ -198,6 +209,11 @@ impl Message for KeyValueList<'_> {
 }
 
 impl Nesting {
+    /// All that one value may have.
+    fn whole() -> Self {
+        Self { depth: limits::DEPTH, values: limits::NESTED_VALUES }
+    }
+
     /// Takes room for one more value in a list of `length`, if there is any.
     fn has_room(&mut self, length: usize) -> bool {
         let room = self.values > 0 && length < limits::ATTRIBUTES;

@@ -1,4 +1,4 @@
-//! Metrics and logs, which are counted and not kept.
+//! Metrics, which are counted and not kept.
 
 use super::message::{Field, Message, Reader, Source, Stopped, list, one};
 
@@ -16,10 +16,6 @@ pub(super) static DATA_POINTS: &[&[Field]] = &[
     ],
     &[list(1, "dataPoints")],
 ];
-
-/// The path from a request for logs to its records.
-pub(super) static LOG_RECORDS: &[&[Field]] =
-    &[&[list(1, "resourceLogs")], &[list(2, "scopeLogs")], &[list(2, "logRecords")]];
 
 /// Counts the messages at the end of a path. Nothing of the messages themselves is read.
 pub(super) struct Counted<'c> {

@@ -1,5 +1,5 @@
-//! From a request's body to its spans, within a bound on memory: decompressed bytes and spans are
-//! charged to one sum before they are allocated.
+//! From a request's body to its spans or log records, within a bound on memory: decompressed bytes
+//! and what is read are charged to one sum before they are allocated.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -9,12 +9,14 @@ use std::sync::Arc;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-use super::counts::{Counted, DATA_POINTS, LOG_RECORDS};
+use super::counts::{Counted, DATA_POINTS};
 use super::failure::Failure;
+use super::items::{Item, Items};
+use super::log::Records;
 use super::message::{Message, Reader, Stopped};
-use super::spans::Spans;
+use super::span::Spans;
 use super::{Compression, Encoding, Request, Signal, Taken, file, json, protobuf};
-use crate::store::model::{Span, TraceId};
+use crate::store::model::{LogRecord, Span, TraceId};
 use crate::store::names::Names;
 
 /// Bytes that are decompressed at a time.
@@ -35,6 +37,9 @@ const TRACE_BYTES: usize = 4 * size_of::<TraceId>();
 pub(crate) struct Decoder {
     /// The names that spans share, both stored spans and those that are being read.
     pub(crate) names: Names,
+    /// The same of log records. They are apart, so that the names of records cannot push out
+    /// spans.
+    pub(crate) log_names: Names,
     /// The bytes that one request may have when decompressed. A saved file may be larger: half of
     /// what one request may take in memory.
     request_bytes: usize,
@@ -47,19 +52,26 @@ pub(crate) struct Decoder {
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
     pub(crate) spans: Vec<(TraceId, Arc<Span>)>,
+    pub(crate) records: Vec<Arc<LogRecord>>,
     pub(crate) taken: Taken,
 }
 
 impl Decoder {
     pub(crate) fn new(request_bytes: usize, decoded_bytes: usize) -> Self {
-        Self { names: Names::default(), request_bytes, decoded_bytes, decompressed: Vec::new() }
+        Self {
+            names: Names::default(),
+            log_names: Names::default(),
+            request_bytes,
+            decoded_bytes,
+            decompressed: Vec::new(),
+        }
     }
 
-    /// The spans of a request; of metrics and logs only how many there are.
+    /// The spans or log records of a request; of metrics only how many there are.
     ///
     /// # Errors
     ///
-    /// [`Failure::Malformed`] when it is no OTLP, or none of its spans can be read;
+    /// [`Failure::Malformed`] when it is no OTLP, or nothing in it can be read;
     /// [`Failure::TooLarge`] and [`Failure::TooExpensive`] when it takes too much memory.
     pub(crate) fn decode(&mut self, request: Request) -> Result<Decoded, Failure> {
         let Request { signal, encoding, compression, body, reservation } = request;
@@ -91,7 +103,11 @@ impl Decoder {
         body: &[u8],
         decompressed_bytes: usize,
     ) -> Result<Decoded, Failure> {
-        let mut reader = Reader::new(&mut self.names, self.decoded_bytes);
+        let names = match signal {
+            Signal::Traces | Signal::Metrics => &mut self.names,
+            Signal::Logs => &mut self.log_names,
+        };
+        let mut reader = Reader::new(names, self.decoded_bytes);
         let read = reader.charge(decompressed_bytes).and_then(|()| match signal {
             Signal::Traces => {
                 let mut spans = Spans::default();
@@ -100,10 +116,16 @@ impl Decoder {
                         .and_then(|()| reader.charge(spans.accepted.len() * TRACE_BYTES)),
                     _ => read_message(encoding, body, &mut spans, &mut reader),
                 };
-                finish_spans(spans, read, &mut reader)
+                let (spans, taken) = finish(spans, read, &mut reader)?;
+                Ok(Decoded { spans, taken, ..Decoded::default() })
             }
             Signal::Metrics => count(DATA_POINTS, encoding, body, &mut reader),
-            Signal::Logs => count(LOG_RECORDS, encoding, body, &mut reader),
+            Signal::Logs => {
+                let mut records = Records::default();
+                let read = read_message(encoding, body, &mut records, &mut reader);
+                let (records, taken) = finish(records, read, &mut reader)?;
+                Ok(Decoded { records, taken, ..Decoded::default() })
+            }
         });
         read.map_err(|Stopped| {
             reader.release_lists();
@@ -135,22 +157,23 @@ fn read_message<'a, M: Message>(
     reader.refuse_fault()
 }
 
-fn finish_spans(
-    spans: Spans,
+/// What is kept of a request that has been read, and what the sender is told of it.
+fn finish<T: Item>(
+    items: Items<T>,
     read: Result<(), Stopped>,
     reader: &mut Reader<'_>,
-) -> Result<Decoded, Stopped> {
-    let nothing_to_keep = spans.accepted.is_empty() && spans.unreadable;
-    match (read, spans.reason.clone()) {
+) -> Result<(Vec<T>, Taken), Stopped> {
+    let nothing_to_keep = items.accepted.is_empty() && items.unreadable;
+    match (read, items.reason.clone()) {
         (Err(Stopped), _) => {
-            spans.release(reader);
+            items.release(reader);
             Err(Stopped)
         }
         (Ok(()), Some(reason)) if nothing_to_keep => Err(reader.stop(Failure::Malformed(reason))),
         (Ok(()), reason) => {
-            let received = spans.accepted.len() as u64 + spans.rejected;
-            let taken = Taken { received, rejected: spans.rejected, reason, ..Taken::default() };
-            Ok(Decoded { spans: spans.accepted, taken })
+            let received = items.accepted.len() as u64 + items.rejected;
+            let taken = Taken { received, rejected: items.rejected, reason, ..Taken::default() };
+            Ok((items.accepted, taken))
         }
     }
 }
@@ -163,7 +186,7 @@ fn count<'a>(
 ) -> Result<Decoded, Stopped> {
     let mut received = 0;
     read_message(encoding, body, &mut Counted { way, count: &mut received }, reader)?;
-    Ok(Decoded { spans: Vec::new(), taken: Taken { received, ..Taken::default() } })
+    Ok(Decoded { taken: Taken { received, ..Taken::default() }, ..Decoded::default() })
 }
 
 /// Decompresses `compressed` to the end of `decompressed`, at most `limit` bytes.

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::jaeger::{JaegerDocument, JaegerTrace};
 use super::json;
 use super::message::{Field, Message, Place, Reader, Source, Step, Stopped, list, one};
-use super::spans::Spans;
+use super::span::Spans;
 
 /// How a place among several documents is told: `document[1].data[0]…`.
 const DOCUMENTS: &[Field] = &[list(1, "document")];

@@ -11,10 +11,11 @@ use std::mem::{replace, size_of};
 use std::sync::Arc;
 
 use super::attributes::text;
+use super::items::{Group, SERVICE_NAME, with_service};
 use super::jaeger_span::{JaegerSpan, tag};
 use super::limits::{self, shortened};
 use super::message::{Field, Message, Reader, Source, Step, Stopped, list, one};
-use super::spans::{Group, SERVICE_NAME, Spans, with_service};
+use super::span::Spans;
 use crate::store::footprint::{Footprint, heap};
 use crate::store::model::{Attribute, Extra, Name, Resource, Scope, Span, TraceId, Value};
 
@@ -56,7 +57,7 @@ impl Message for JaegerDocument<'_> {
 /// The spans of one trace. Its processes usually come after them, so a span is made with a stand-in
 /// for its resource and gets the right one in [`finish`](Self::finish).
 pub(super) struct JaegerTrace<'s> {
-    group: Group<'s>,
+    group: Group<'s, (TraceId, Arc<Span>)>,
     /// The name of its process, for each of the accepted spans.
     process_of_span: Vec<Name>,
     processes: HashMap<Name, Process>,
@@ -97,14 +98,14 @@ impl<'s> JaegerTrace<'s> {
                 reader.charge(PLACE_BYTES)?;
                 let stand_in = self.stand_in(reader)?;
                 let (trace, span) = span.build(ids, stand_in, &mut self.scope, reader)?;
-                self.group.spans.accepted.push((trace, Arc::new(span)));
+                self.group.items.accepted.push((trace, Arc::new(span)));
                 self.process_of_span.push(process);
                 Ok(())
             }
             Err(fault) => {
                 span.release(reader);
                 reader.give_back_to(taken_before);
-                self.group.spans.reject(fault, reader)
+                self.group.items.reject(fault, reader)
             }
         }
     }
@@ -125,14 +126,14 @@ impl<'s> JaegerTrace<'s> {
         step: Option<Step<'_>>,
         reader: &mut Reader<'_>,
     ) -> Result<(), Stopped> {
-        if self.group.has_spans(reader) {
+        if self.group.has_items(reader) {
             let first = self.group.first;
-            let spans = self.group.spans.accepted.split_off(first);
+            let spans = self.group.items.accepted.split_off(first);
             for ((trace, mut span), process) in spans.into_iter().zip(&self.process_of_span) {
                 match (self.processes.get(process), Arc::get_mut(&mut span)) {
                     (Some(process), Some(fields)) => {
                         process.give_to(fields, reader)?;
-                        self.group.spans.accepted.push((trace, span));
+                        self.group.items.accepted.push((trace, span));
                     }
                     _ => {
                         reader.names.release_span(span);
@@ -140,7 +141,7 @@ impl<'s> JaegerTrace<'s> {
                         let fault = format!(
                             "{path}: a span's processID is {process:?}, which is none of its processes"
                         );
-                        self.group.spans.reject(fault, reader)?;
+                        self.group.items.reject(fault, reader)?;
                     }
                 }
             }

@@ -5,12 +5,60 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use super::attributes::{attribute_from, name, sorted_from, text};
+use super::items::{Item, Items};
 use super::limits;
 use super::message::{Field, Id, Message, Reader, Source, Stopped, list, one};
 use crate::store::footprint::{ARC_COUNTS, heap};
 use crate::store::model::{
     Attribute, Event, Extra, Kind, Link, Name, Resource, Scope, Span, SpanId, Status, TraceId,
 };
+use crate::store::names::Names;
+
+/// The spans of a request, each with its trace.
+pub(super) type Spans = Items<(TraceId, Arc<Span>)>;
+
+impl Item for (TraceId, Arc<Span>) {
+    const REQUEST: &'static [Field] = &[list(1, "resourceSpans")];
+    const OF_RESOURCE: &'static [Field] =
+        &[one(1, "resource"), list(2, "scopeSpans"), one(3, "schemaUrl")];
+    const OF_SCOPE: &'static [Field] = &[one(1, "scope"), list(2, "spans"), one(3, "schemaUrl")];
+
+    type Fields = SpanFields;
+    type Ids = Ids;
+
+    fn begin(reader: &Reader<'_>) -> SpanFields {
+        SpanFields::new(reader)
+    }
+
+    fn ids(fields: &SpanFields) -> Result<Ids, String> {
+        fields.ids()
+    }
+
+    fn build(
+        fields: SpanFields,
+        ids: Ids,
+        resource: Arc<Resource>,
+        scope: Arc<Scope>,
+        cuts_around: u32,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, Stopped> {
+        let span = fields.build(ids, resource, scope, cuts_around, reader)?;
+        Ok((ids.trace, Arc::new(span)))
+    }
+
+    fn abandon(fields: SpanFields, reader: &mut Reader<'_>) {
+        fields.release(reader);
+    }
+
+    fn release(self, names: &mut Names) {
+        names.release_span(self.1);
+    }
+
+    fn around(&mut self) -> Option<(&mut Arc<Resource>, &mut Arc<Scope>)> {
+        let span = Arc::get_mut(&mut self.1)?;
+        Some((&mut span.resource, &mut span.scope))
+    }
+}
 
 /// The name of a span that came without one, as Jaeger has it.
 pub(super) const EMPTY_SPAN_NAME: &str = "empty-span-name";
@@ -62,7 +110,7 @@ impl SpanFields {
     }
 
     /// Its ids and its parent's, or what is wrong with them.
-    pub(super) fn ids(&self) -> Result<Ids, String> {
+    fn ids(&self) -> Result<Ids, String> {
         let trace = self.trace.checked("traceId")?.and_then(|id| TraceId::from_bytes(id));
         let span = self.id.checked("spanId")?.and_then(|id| SpanId::from_bytes(id));
         let parent = self.parent.checked("parentSpanId")?.and_then(|id| SpanId::from_bytes(id));

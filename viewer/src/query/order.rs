@@ -28,7 +28,7 @@ enum By {
 }
 
 /// The smaller comes first in the list.
-type Place = (u64, Reverse<u64>, TraceId);
+pub(crate) type Place = (u64, Reverse<u64>, TraceId);
 
 impl Order {
     /// The order that `sort` and `order` say; without them the latest start comes first.
@@ -54,7 +54,7 @@ impl Order {
 
     /// Where `trace` comes. Those that are alike are in the order of their starts, the latest
     /// first.
-    fn place(self, trace: &Trace) -> Place {
+    pub(crate) fn place(self, trace: &Trace) -> Place {
         let key = match self.by {
             By::Start => trace.start,
             By::Duration => trace.duration(),
@@ -65,33 +65,31 @@ impl Order {
     }
 }
 
-/// The first so many traces of those that are considered.
+/// The first so many places of those that are considered: of traces or of log records.
 #[derive(Debug)]
-pub(crate) struct First {
-    order: Order,
+pub(crate) struct First<P> {
     most: usize,
     /// The last of them on top.
-    places: BinaryHeap<Place>,
+    places: BinaryHeap<P>,
     considered: usize,
 }
 
-impl First {
-    pub(crate) fn new(order: Order, most: usize) -> Self {
-        Self { order, most, places: BinaryHeap::with_capacity(most + 1), considered: 0 }
+impl<P: Ord> First<P> {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, places: BinaryHeap::with_capacity(most + 1), considered: 0 }
     }
 
-    /// Considers one more trace.
-    pub(crate) fn consider(&mut self, trace: &Trace) {
+    /// Considers one more.
+    pub(crate) fn consider(&mut self, place: P) {
         self.considered += 1;
-        self.places.push(self.order.place(trace));
+        self.places.push(place);
         if self.places.len() > self.most {
             self.places.pop();
         }
     }
 
     /// The first of them, in their order; and how many were considered.
-    pub(crate) fn sorted(self) -> (Vec<TraceId>, usize) {
-        let places = self.places.into_sorted_vec().into_iter();
-        (places.map(|(.., id)| id).collect(), self.considered)
+    pub(crate) fn sorted(self) -> (Vec<P>, usize) {
+        (self.places.into_sorted_vec(), self.considered)
     }
 }

@@ -125,7 +125,7 @@ impl Params {
 
     /// Jaeger's page sends `lookback` beside `start`; alone it counts back from now. "custom"
     /// means that `start` and `end` say it.
-    fn lookback(&self) -> Result<Option<u64>, ParamError> {
+    pub(super) fn lookback(&self) -> Result<Option<u64>, ParamError> {
         const EXPECTED: &str = "a duration such as 1h or 2d, or custom";
         if self.get("lookback") == Some("custom") {
             return Ok(None);
@@ -136,7 +136,7 @@ impl Params {
         })
     }
 
-    fn tags(&self) -> Result<Vec<Tag>, ParamError> {
+    pub(super) fn tags(&self) -> Result<Vec<Tag>, ParamError> {
         let mut tags = Vec::new();
         for tag in self.all("tag") {
             let pair = tag.split_once(':');

@@ -1,4 +1,4 @@
-//! Tags: how a search writes them, and whether a span has one.
+//! Tags: how a search writes them, and whether a span or a log record has one.
 //!
 //! People type pairs of keys and values, and the page writes them in its links:
 //!
@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 
 use crate::render;
-use crate::store::model::{Attribute, Kind, Span, Status, find};
+use crate::store::model::{Attribute, Kind, LogRecord, Span, Status, find};
 
 /// A tag that a span must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,23 @@ impl Tag {
                 let of_resource = key.strip_prefix("resource.");
                 of_resource.is_some_and(|key| self.is_among(key, &span.resource.attributes))
                     || self.is_an_attribute(key, span)
+            }
+        }
+    }
+
+    /// Whether a log record has it: as `event.name`, as an intrinsic field of its scope, or as an
+    /// attribute of the record, its scope or its resource.
+    pub(crate) fn matches_record(&self, record: &LogRecord) -> bool {
+        match self.key.as_str() {
+            "event.name" => record.event_name.as_deref() == Some(&*self.value),
+            "scope.name" | "otel.scope.name" => *self.value == *record.scope.name,
+            "scope.version" | "otel.scope.version" => *self.value == *record.scope.version,
+            key => {
+                let of_resource = key.strip_prefix("resource.");
+                of_resource.is_some_and(|key| self.is_among(key, &record.resource.attributes))
+                    || self.is_among(key, &record.attributes)
+                    || self.is_among(key, &record.scope.attributes)
+                    || self.is_among(key, &record.resource.attributes)
             }
         }
     }

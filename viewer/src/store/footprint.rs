@@ -2,7 +2,7 @@
 
 use std::mem::size_of;
 
-use super::model::{Attribute, Event, Extra, Link, Resource, Scope, Span, Value};
+use super::model::{Attribute, Event, Extra, Link, LogRecord, Resource, Scope, Span, Value};
 
 /// What the allocator needs in each block for itself, in bytes. This and the two below are of
 /// glibc's malloc on 64 bits: <https://sourceware.org/glibc/wiki/MallocInternals>.
@@ -35,6 +35,13 @@ impl Footprint for Span {
     fn footprint(&self) -> usize {
         let extra = self.extra.as_ref().map_or(0, |extra| extra.footprint());
         heap(ARC_COUNTS + size_of::<Self>()) + attributes(&self.attributes) + extra
+    }
+}
+
+/// In its `Arc`.
+impl Footprint for LogRecord {
+    fn footprint(&self) -> usize {
+        heap(ARC_COUNTS + size_of::<Self>()) + attributes(&self.attributes) + behind(&self.body)
     }
 }
 

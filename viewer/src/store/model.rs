@@ -1,5 +1,5 @@
-//! What the store keeps of a span: every field OTLP carries, in less memory than the decoded
-//! protobuf takes, with ids as integers and every name that repeats kept once.
+//! What the store keeps of a span and of a log record: every field OTLP carries, in less memory than
+//! the decoded protobuf takes, with ids as integers and every name that repeats kept once.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -267,5 +267,111 @@ impl Span {
 
     pub(crate) fn trace_state(&self) -> &str {
         self.extra.as_ref().map_or("", |extra| &extra.trace_state)
+    }
+}
+
+/// How grave a log record is, as OTLP numbers it: 1 to 24, 0 when the sender does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Severity(pub(crate) u8);
+
+impl Severity {
+    /// From here on a record tells of an error.
+    pub(crate) const ERROR: Self = Self(17);
+
+    /// The names of its six ranges of four, the slightest first:
+    /// <https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>.
+    const RANGES: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
+
+    /// The severity OTLP numbers so. For a number that it does not have, such as the 0 of a sender
+    /// that does not say, that of the sender's own word for it.
+    pub(crate) fn of(number: i32, text: Option<&str>) -> Self {
+        match u8::try_from(number) {
+            Ok(number @ 1..=24) => Self(number),
+            _ => text.and_then(Self::from_name).unwrap_or_default(),
+        }
+    }
+
+    /// The least of the range of that name, in any case and in the words of common loggers.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let named = |known: &str| name.eq_ignore_ascii_case(known);
+        let also = [
+            ("information", 9),
+            ("notice", 9),
+            ("warning", 13),
+            ("err", 17),
+            ("critical", 21),
+            ("panic", 21),
+        ];
+        let ranges = (1..).step_by(4).zip(Self::RANGES);
+        let found = ranges.map(|(least, known)| (known, least)).chain(also);
+        found.into_iter().find(|(known, _)| named(known)).map(|(_, least)| Self(least))
+    }
+
+    /// The name of its range; empty when the sender does not say.
+    pub(crate) fn name(self) -> &'static str {
+        let range = usize::from(self.0).checked_sub(1).map(|number| number / 4);
+        range.and_then(|range| Self::RANGES.get(range)).copied().unwrap_or_default()
+    }
+}
+
+/// One log record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogRecord {
+    /// When it happened, in nanoseconds since the epoch; 0 when the sender does not say.
+    pub(crate) time: u64,
+    /// When the collecting system saw it, likewise.
+    pub(crate) observed: u64,
+    pub(crate) severity: Severity,
+    /// The sender's own word for the severity.
+    pub(crate) severity_text: Option<Name>,
+    pub(crate) event_name: Option<Name>,
+    pub(crate) body: Value,
+    pub(crate) trace: Option<TraceId>,
+    pub(crate) span: Option<SpanId>,
+    /// Whether it came with an id that is none, which was left out.
+    pub(crate) has_invalid_ids: bool,
+    pub(crate) flags: u32,
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) attributes: Box<[Attribute]>,
+    pub(crate) dropped_attributes: u32,
+    /// Attributes and values that the viewer's own limits shortened or left out.
+    pub(crate) cut: u32,
+}
+
+impl LogRecord {
+    pub(crate) fn service(&self) -> &Name {
+        &self.resource.service
+    }
+
+    /// Where it stands in time, in nanoseconds since the epoch: when it happened or, if that is not
+    /// said, when it was observed, as the data model has it.
+    pub(crate) fn at(&self) -> u64 {
+        if self.time == 0 { self.observed } else { self.time }
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity >= Severity::ERROR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_severity_is_its_number_or_the_word_for_it() {
+        let of = |number, text| {
+            let severity = Severity::of(number, text);
+            (severity.0, severity.name())
+        };
+
+        assert_eq!(of(1, None), (1, "trace"));
+        assert_eq!(of(12, Some("ERROR")), (12, "info"));
+        assert_eq!(of(24, None), (24, "fatal"));
+        assert_eq!(of(0, Some("Warning")), (13, "warn"));
+        assert_eq!(of(25, Some("error")), (17, "error"));
+        assert_eq!(of(-1, Some("loud")), (0, ""));
+        assert_eq!(of(i32::MAX, None), (0, ""));
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::footprint::{ARC_COUNTS, Footprint, heap};
-use super::model::{Attribute, Event, Link, Name, Resource, Scope, Span, Value};
+use super::model::{Attribute, Event, Link, LogRecord, Name, Resource, Scope, Span, Value};
 use super::trace::Trace;
 
 /// The names may double and take this much more before unused ones are looked for.
@@ -111,6 +111,18 @@ impl Names {
         }
         self.release_resource(span.resource);
         self.release_scope(span.scope);
+    }
+
+    /// Lets go of a log record.
+    pub(crate) fn release_record(&mut self, record: Arc<LogRecord>) {
+        let Some(record) = Arc::into_inner(record) else { return };
+        for name in [record.severity_text, record.event_name].into_iter().flatten() {
+            self.release(name);
+        }
+        self.release_value(record.body);
+        self.release_attributes(record.attributes);
+        self.release_resource(record.resource);
+        self.release_scope(record.scope);
     }
 
     /// Lets go of a trace.

@@ -1,6 +1,7 @@
 //! The decoder by itself: what it takes in either form, that both forms mean the same, and what it
 //! says of the rest.
 
+mod logs;
 #[path = "../../../fuzz/otlp_json.rs"]
 mod otlp_json;
 

@@ -1,19 +1,20 @@
-//! An `ExportTraceServiceRequest`, read straight into the spans that the store keeps.
+//! An export request of any signal, read straight into the items that the store keeps: spans or log
+//! records.
 //!
-//! A request is a tree: resources have scopes, scopes have spans, and senders may write the fields
-//! of a message in any order. So a span is made with what is known of its resource and scope when
-//! it comes, and [`finish`](ResourceSpans::finish) gives it the rest:
+//! A request is a tree: resources have scopes, scopes have items, and senders may write the fields
+//! of a message in any order. So an item is made with what is known of its resource and scope when
+//! it comes, and [`finish`](OfResource::finish) gives it the rest:
 //!
 //! ```text
-//! Spans                       the request: the spans accepted, and how many were rejected, and why
-//!  └ ResourceSpans            one resource: ResourceFields, and its scopes
-//!     └ ScopeSpans            one scope: ScopeFields, and its spans
-//!        └ SpanFields         one span
+//! Items                       the request: the items accepted, and how many were rejected, and why
+//!  └ OfResource               one resource: ResourceFields, and its scopes
+//!     └ OfScope               one scope: ScopeFields, and its items
+//!        └ Item::Fields       one item
 //! ```
 //!
-//! A span that cannot be read, or whose ids are not valid, is rejected, and the others are kept:
+//! An item that cannot be read, or whose ids are not valid, is rejected, and the others are kept:
 //! the sender is told by a partial success. A resource or a scope that cannot be read takes all of
-//! its spans with it.
+//! its items with it.
 
 use std::mem::{replace, take};
 use std::sync::Arc;
@@ -22,49 +23,88 @@ use super::attributes::{read_attribute, sorted, text};
 use super::failure::Failure;
 use super::limits::{self, shortened};
 use super::message::{Field, Message, Reader, Source, Step, Stopped, list, one};
-use super::span::SpanFields;
 use crate::store::footprint::Footprint;
-use crate::store::model::{Attribute, Name, Resource, Scope, Span, TraceId, Value};
+use crate::store::model::{Attribute, Name, Resource, Scope, Value};
+use crate::store::names::Names;
 
-/// When this many spans were rejected as unreadable, and none was accepted, the rest of the request
+/// When this many items were rejected as unreadable, and none was accepted, the rest of the request
 /// is not read.
-const UNREADABLE_SPANS: u64 = 1_000;
+const UNREADABLE_ITEMS: u64 = 1_000;
 
 /// The attribute in which a resource names its service.
 pub(super) const SERVICE_NAME: &str = "service.name";
 
-/// The spans of a request.
-#[derive(Debug, Default)]
-pub(super) struct Spans {
-    pub(super) accepted: Vec<(TraceId, Arc<Span>)>,
+/// What a request holds of: a span or a log record, as the store keeps it.
+pub(super) trait Item: Sized {
+    /// The fields of a request.
+    const REQUEST: &'static [Field];
+    /// The fields of what a resource has: itself, its scopes, its schema.
+    const OF_RESOURCE: &'static [Field];
+    /// The fields of what a scope has: itself, its items, its schema.
+    const OF_SCOPE: &'static [Field];
+
+    /// An item as far as it has been read.
+    type Fields: Message;
+    type Ids;
+
+    fn begin(reader: &Reader<'_>) -> Self::Fields;
+    /// Its ids, or what is wrong with them.
+    fn ids(fields: &Self::Fields) -> Result<Self::Ids, String>;
+    /// The item. `cuts_around` is what was cut from its resource and scope.
+    fn build(
+        fields: Self::Fields,
+        ids: Self::Ids,
+        resource: Arc<Resource>,
+        scope: Arc<Scope>,
+        cuts_around: u32,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, Stopped>;
+    /// Lets go of what was read of an item that is not kept.
+    fn abandon(fields: Self::Fields, reader: &mut Reader<'_>);
+    /// Lets go of an item.
+    fn release(self, names: &mut Names);
+    /// Its resource and its scope, which may be replaced while nothing else has the item.
+    fn around(&mut self) -> Option<(&mut Arc<Resource>, &mut Arc<Scope>)>;
+}
+
+/// The items of a request.
+#[derive(Debug)]
+pub(super) struct Items<T> {
+    pub(super) accepted: Vec<T>,
     pub(super) rejected: u64,
-    /// Why the first rejected span was rejected.
+    /// Why the first rejected item was rejected.
     pub(super) reason: Option<String>,
-    /// Whether anything was not OTLP at all, rather than a span with bad ids.
+    /// Whether anything was not OTLP at all, rather than an item with bad ids.
     pub(super) unreadable: bool,
 }
 
-impl Spans {
-    /// Rejects a span, of which nothing is kept; ends the reading when nothing in the request is
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self { accepted: Vec::new(), rejected: 0, reason: None, unreadable: false }
+    }
+}
+
+impl<T: Item> Items<T> {
+    /// Rejects an item, of which nothing is kept; ends the reading when nothing in the request is
     /// readable.
     pub(super) fn reject(&mut self, fault: String, reader: &mut Reader<'_>) -> Result<(), Stopped> {
         self.rejected += 1;
         self.tell(fault, reader);
         let is_hopeless =
-            self.unreadable && self.accepted.is_empty() && self.rejected >= UNREADABLE_SPANS;
+            self.unreadable && self.accepted.is_empty() && self.rejected >= UNREADABLE_ITEMS;
         match &self.reason {
             Some(reason) if is_hopeless => Err(reader.stop(Failure::Malformed(reason.clone()))),
             _ => Ok(()),
         }
     }
 
-    /// Rejects the spans accepted since there were `first`, for a fault in what is around them.
+    /// Rejects the items accepted since there were `first`, for a fault in what is around them.
     pub(super) fn reject_from(&mut self, first: usize, fault: String, reader: &mut Reader<'_>) {
         self.rejected += (self.accepted.len() - first) as u64;
         self.tell(fault, reader);
         self.unreadable = true;
-        for (_, span) in self.accepted.drain(first..) {
-            reader.names.release_span(span);
+        for item in self.accepted.drain(first..) {
+            item.release(reader.names);
         }
     }
 
@@ -76,17 +116,17 @@ impl Spans {
 
     /// Lets go of everything.
     pub(super) fn release(self, reader: &mut Reader<'_>) {
-        for (_, span) in self.accepted {
-            reader.names.release_span(span);
+        for item in self.accepted {
+            item.release(reader.names);
         }
     }
 }
 
-impl Message for Spans {
+impl<T: Item> Message for Items<T> {
     const ALL_OR_NOTHING: bool = false;
 
     fn fields(&self) -> &'static [Field] {
-        const { &[list(1, "resourceSpans")] }
+        T::REQUEST
     }
 
     fn field<'a, S: Source<'a>>(
@@ -98,7 +138,7 @@ impl Message for Spans {
         match number {
             1 => {
                 reader.refuse_fault()?;
-                let mut resource = ResourceSpans::new(self);
+                let mut resource = OfResource::new(self);
                 value.message(&mut resource, reader)?;
                 resource.finish(reader)
             }
@@ -107,19 +147,19 @@ impl Message for Spans {
     }
 }
 
-/// What the spans of a resource and those of a scope have in common: what is wrong with the
+/// What the items of a resource and those of a scope have in common: what is wrong with the
 /// resource or scope itself, or was cut from it, is true of all of them.
-pub(super) struct Group<'s> {
-    pub(super) spans: &'s mut Spans,
-    /// Where in the request's spans those of the group begin.
+pub(super) struct Group<'s, T> {
+    pub(super) items: &'s mut Items<T>,
+    /// Where in the request's items those of the group begin.
     pub(super) first: usize,
     cuts: u32,
     fault: Option<String>,
 }
 
-impl<'s> Group<'s> {
-    pub(super) fn new(spans: &'s mut Spans, cuts: u32) -> Self {
-        Self { first: spans.accepted.len(), spans, cuts, fault: None }
+impl<'s, T: Item> Group<'s, T> {
+    pub(super) fn new(items: &'s mut Items<T>, cuts: u32) -> Self {
+        Self { first: items.accepted.len(), items, cuts, fault: None }
     }
 
     /// Reads the resource or scope itself.
@@ -143,16 +183,16 @@ impl<'s> Group<'s> {
         }
     }
 
-    /// What `check` says of a span at `step` that has been read; or the fault for which the span is
+    /// What `check` says of an item at `step` that has been read; or the fault for which the item is
     /// rejected, with its path.
-    pub(super) fn check<T>(
+    pub(super) fn check<I>(
         &mut self,
         step: Step<'_>,
-        check: impl FnOnce() -> Result<T, String>,
+        check: impl FnOnce() -> Result<I, String>,
         reader: &mut Reader<'_>,
-    ) -> Result<T, String> {
+    ) -> Result<I, String> {
         if let Some(fault) = reader.take_fault() {
-            self.spans.unreadable = true;
+            self.items.unreadable = true;
             return Err(fault);
         }
         check().map_err(|fault| match reader.is_told {
@@ -161,25 +201,24 @@ impl<'s> Group<'s> {
         })
     }
 
-    /// Ends the group: rejects its spans if it has a fault. Whether any are left.
-    pub(super) fn has_spans(&mut self, reader: &mut Reader<'_>) -> bool {
+    /// Ends the group: rejects its items if it has a fault. Whether any are left.
+    pub(super) fn has_items(&mut self, reader: &mut Reader<'_>) -> bool {
         self.take_fault(reader);
         if let Some(fault) = self.fault.take() {
-            self.spans.reject_from(self.first, fault, reader);
+            self.items.reject_from(self.first, fault, reader);
         }
-        self.spans.accepted.len() > self.first
+        self.items.accepted.len() > self.first
     }
 
-    /// The spans of the group for which `is_stale` holds. Nothing else has them yet.
-    fn stale_spans(&mut self, is_stale: impl Fn(&Span) -> bool) -> impl Iterator<Item = &mut Span> {
-        let spans = self.spans.accepted[self.first..].iter_mut();
-        spans.filter(move |(_, span)| is_stale(span)).filter_map(|(_, span)| Arc::get_mut(span))
+    /// The resources and scopes of the group's items.
+    fn around(&mut self) -> impl Iterator<Item = (&mut Arc<Resource>, &mut Arc<Scope>)> {
+        self.items.accepted[self.first..].iter_mut().filter_map(T::around)
     }
 }
 
-/// The spans of one resource.
-struct ResourceSpans<'s> {
-    group: Group<'s>,
+/// The items of one resource.
+struct OfResource<'s, T> {
+    group: Group<'s, T>,
     attributes: Vec<Attribute>,
     dropped_attributes: u32,
     schema_url: Box<str>,
@@ -187,10 +226,10 @@ struct ResourceSpans<'s> {
     resource: Option<Arc<Resource>>,
 }
 
-impl<'s> ResourceSpans<'s> {
-    fn new(spans: &'s mut Spans) -> Self {
+impl<'s, T: Item> OfResource<'s, T> {
+    fn new(items: &'s mut Items<T>) -> Self {
         Self {
-            group: Group::new(spans, 0),
+            group: Group::new(items, 0),
             attributes: Vec::new(),
             dropped_attributes: 0,
             schema_url: Box::default(),
@@ -216,13 +255,14 @@ impl<'s> ResourceSpans<'s> {
         Ok(resource)
     }
 
-    /// Gives the spans the resource as it is in the end, or rejects them when it cannot be read.
+    /// Gives the items the resource as it is in the end, or rejects them when it cannot be read.
     fn finish(mut self, reader: &mut Reader<'_>) -> Result<(), Stopped> {
-        if self.group.has_spans(reader) {
+        if self.group.has_items(reader) {
             let resource = self.resource(reader)?;
-            for span in self.group.stale_spans(|span| !Arc::ptr_eq(&span.resource, &resource)) {
-                let former = replace(&mut span.resource, Arc::clone(&resource));
-                reader.names.release_resource(former);
+            for (former, _) in self.group.around() {
+                if !Arc::ptr_eq(former, &resource) {
+                    reader.names.release_resource(replace(former, Arc::clone(&resource)));
+                }
             }
         }
         if let Some(resource) = self.resource {
@@ -233,11 +273,11 @@ impl<'s> ResourceSpans<'s> {
     }
 }
 
-impl Message for ResourceSpans<'_> {
+impl<T: Item> Message for OfResource<'_, T> {
     const ALL_OR_NOTHING: bool = false;
 
     fn fields(&self) -> &'static [Field] {
-        const { &[one(1, "resource"), list(2, "scopeSpans"), one(3, "schemaUrl")] }
+        T::OF_RESOURCE
     }
 
     fn field<'a, S: Source<'a>>(
@@ -257,8 +297,8 @@ impl Message for ResourceSpans<'_> {
             2 => {
                 self.group.take_fault(reader);
                 let resource = self.resource(reader)?;
-                let group = Group::new(self.group.spans, self.group.cuts);
-                let mut scope = ScopeSpans::new(group, resource);
+                let group = Group::new(self.group.items, self.group.cuts);
+                let mut scope = OfScope::new(group, resource);
                 value.message(&mut scope, reader)?;
                 scope.finish(reader)
             }
@@ -344,17 +384,17 @@ pub(super) fn with_service(
     Ok((reader.name(stand_in)?, sorted(attributes)))
 }
 
-/// The spans of one instrumentation scope of a resource.
-struct ScopeSpans<'s> {
-    group: Group<'s>,
+/// The items of one instrumentation scope of a resource.
+struct OfScope<'s, T> {
+    group: Group<'s, T>,
     resource: Arc<Resource>,
     fields: Scope,
     /// Made of the fields above, until one of them changes.
     scope: Option<Arc<Scope>>,
 }
 
-impl<'s> ScopeSpans<'s> {
-    fn new(group: Group<'s>, resource: Arc<Resource>) -> Self {
+impl<'s, T: Item> OfScope<'s, T> {
+    fn new(group: Group<'s, T>, resource: Arc<Resource>) -> Self {
         Self { group, resource, fields: Scope::default(), scope: None }
     }
 
@@ -369,13 +409,14 @@ impl<'s> ScopeSpans<'s> {
         Ok(scope)
     }
 
-    /// Gives the spans the scope as it is in the end, or rejects them when it cannot be read.
+    /// Gives the items the scope as it is in the end, or rejects them when it cannot be read.
     fn finish(mut self, reader: &mut Reader<'_>) -> Result<(), Stopped> {
-        if self.group.has_spans(reader) {
+        if self.group.has_items(reader) {
             let scope = self.scope(reader)?;
-            for span in self.group.stale_spans(|span| !Arc::ptr_eq(&span.scope, &scope)) {
-                let former = replace(&mut span.scope, Arc::clone(&scope));
-                reader.names.release_scope(former);
+            for (_, former) in self.group.around() {
+                if !Arc::ptr_eq(former, &scope) {
+                    reader.names.release_scope(replace(former, Arc::clone(&scope)));
+                }
             }
         }
         if let Some(scope) = self.scope {
@@ -385,37 +426,37 @@ impl<'s> ScopeSpans<'s> {
         Ok(())
     }
 
-    /// Reads a span, and keeps or rejects it.
-    fn span<'a, S: Source<'a>>(
+    /// Reads an item, and keeps or rejects it.
+    fn item<'a, S: Source<'a>>(
         &mut self,
         value: S,
         reader: &mut Reader<'a>,
     ) -> Result<(), Stopped> {
         let (step, taken_before) = (value.step(), reader.taken());
         reader.cuts = 0;
-        let mut span = SpanFields::new(reader);
-        value.message(&mut span, reader)?;
-        match self.group.check(step, || span.ids(), reader) {
+        let mut fields = T::begin(reader);
+        value.message(&mut fields, reader)?;
+        match self.group.check(step, || T::ids(&fields), reader) {
             Ok(ids) => {
                 let (resource, scope) = (Arc::clone(&self.resource), self.scope(reader)?);
-                let span = span.build(ids, resource, scope, self.group.cuts, reader)?;
-                self.group.spans.accepted.push((ids.trace, Arc::new(span)));
+                let item = T::build(fields, ids, resource, scope, self.group.cuts, reader)?;
+                self.group.items.accepted.push(item);
                 Ok(())
             }
             Err(fault) => {
-                span.release(reader);
+                T::abandon(fields, reader);
                 reader.give_back_to(taken_before);
-                self.group.spans.reject(fault, reader)
+                self.group.items.reject(fault, reader)
             }
         }
     }
 }
 
-impl Message for ScopeSpans<'_> {
+impl<T: Item> Message for OfScope<'_, T> {
     const ALL_OR_NOTHING: bool = false;
 
     fn fields(&self) -> &'static [Field] {
-        const { &[one(1, "scope"), list(2, "spans"), one(3, "schemaUrl")] }
+        T::OF_SCOPE
     }
 
     fn field<'a, S: Source<'a>>(
@@ -431,7 +472,7 @@ impl Message for ScopeSpans<'_> {
             }
             2 => {
                 self.group.take_fault(reader);
-                self.span(value, reader)
+                self.item(value, reader)
             }
             3 => {
                 self.scope = None;
