@@ -4,6 +4,8 @@
 //! exporter, either exported, failed, dropped, or (while the process runs) still queued, and the
 //! totals can be read at any time.
 
+use crate::component::Component;
+use crate::measured::Measured;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,6 +38,10 @@ impl Counter {
 pub(super) struct ExporterCounters {
     /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
     pub(super) name: &'static str,
+    /// The processor that holds its queue, as metrics name it.
+    pub(super) processor: Component,
+    /// The causes of failures and the durations, for metrics.
+    pub(super) measured: Measured,
     /// Spans that its queue can hold.
     pub(super) capacity: u64,
     /// Spans in its queue: admitted, and not yet handed to the exporter.
@@ -54,10 +60,17 @@ pub(super) struct ExporterCounters {
 }
 
 impl ExporterCounters {
-    /// The counters of an exporter with a queue for `capacity` spans.
-    pub(super) fn new(name: &'static str, capacity: usize) -> Self {
+    /// The counters of `exporter`, with a queue for `capacity` spans in `processor`.
+    pub(super) fn new(
+        name: &'static str,
+        exporter: Component,
+        processor: Component,
+        capacity: usize,
+    ) -> Self {
         ExporterCounters {
             name,
+            processor,
+            measured: Measured::new(exporter),
             capacity: capacity as u64,
             waiting: Counter::default(),
             exported: Counter::default(),
@@ -74,14 +87,80 @@ impl ExporterCounters {
 pub(super) struct Totals {
     pub(super) started: Counter,
     pub(super) ended: Counter,
+    /// Spans that ended, recorded but not sampled: they go to no exporter.
+    pub(super) ended_unsampled: Counter,
     pub(super) exporters: Vec<Arc<ExporterCounters>>,
 }
 
 impl Totals {
     /// Counters of a pipeline with these exporters.
     pub(super) fn new(exporters: Vec<Arc<ExporterCounters>>) -> Self {
-        Totals { started: Counter::default(), ended: Counter::default(), exporters }
+        Totals {
+            started: Counter::default(),
+            ended: Counter::default(),
+            ended_unsampled: Counter::default(),
+            exporters,
+        }
     }
+
+    /// Reads all counters, such that for every exporter the parts add up to `ended`, also while
+    /// other threads end and export spans.
+    pub(super) fn read(&self) -> Reading {
+        let read: Vec<_> = self
+            .exporters
+            .iter()
+            .map(|of| {
+                [&of.exported, &of.failed, &of.rejected, &of.dropped, &of.waiting].map(Counter::get)
+            })
+            .collect();
+        // Read last. A span is counted as ended before it is counted as anything else, so this
+        // total is never smaller than the sum of the others.
+        let ended = self.ended.get();
+        let exporters = self
+            .exporters
+            .iter()
+            .zip(read)
+            .map(|(of, [exported, failed, rejected, turned_away, waiting])| {
+                let rest = ended - exported - failed - rejected - turned_away;
+                let in_queue = waiting.min(rest);
+                ExporterReading {
+                    exported,
+                    failed,
+                    rejected,
+                    turned_away,
+                    in_queue,
+                    in_flight: rest - in_queue,
+                    closed: of.closed.load(Ordering::Acquire),
+                }
+            })
+            .collect();
+        Reading { ended, exporters }
+    }
+}
+
+/// The counters at one moment.
+pub(super) struct Reading {
+    pub(super) ended: u64,
+    /// In the order of the exporters.
+    pub(super) exporters: Vec<ExporterReading>,
+}
+
+/// Where the ended spans are that one exporter gets. The parts add up to all of them.
+pub(super) struct ExporterReading {
+    /// Taken by the backend.
+    pub(super) exported: u64,
+    /// Not delivered.
+    pub(super) failed: u64,
+    /// Delivered, and rejected by the backend.
+    pub(super) rejected: u64,
+    /// Found the queue full.
+    pub(super) turned_away: u64,
+    /// In the queue. If the exporter is closed, they will not leave it.
+    pub(super) in_queue: u64,
+    /// Handed to the exporter, which has not finished. If it is closed, it was cut off.
+    pub(super) in_flight: u64,
+    /// Whether the exporter has been shut down.
+    pub(super) closed: bool,
 }
 
 /// A live view of where every span of the process went. It is cheap to keep, to clone and to read.
@@ -95,34 +174,20 @@ impl Accounting {
     /// being ended and exported by other threads.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let read: Vec<_> = self
-            .0
-            .exporters
-            .iter()
-            .map(|of| {
-                let [exported, failed, rejected, dropped, waiting] =
-                    [&of.exported, &of.failed, &of.rejected, &of.dropped, &of.waiting]
-                        .map(Counter::get);
-                (of, exported, failed + rejected, rejected, dropped, waiting)
-            })
-            .collect();
-        // Read last. A span is counted as ended before it is counted as anything else, so this
-        // total is never smaller than the sum of the others.
-        let ended = self.0.ended.get();
-        let exporters = read
+        let Reading { ended, exporters } = self.0.read();
+        let exporters = exporters
             .into_iter()
-            .map(|(of, exported, failed, rejected, dropped, waiting)| {
-                let rest = ended - exported - failed - dropped;
-                let closed = of.closed.load(Ordering::Acquire);
-                let queued = if closed { 0 } else { rest };
+            .zip(&self.0.exporters)
+            .map(|(read, of)| {
+                let rest = read.in_queue + read.in_flight;
                 ExporterTotals {
                     name: of.name,
-                    exported,
-                    failed,
-                    rejected,
-                    dropped: if closed { dropped + rest } else { dropped },
-                    queued,
-                    in_flight: queued.saturating_sub(waiting),
+                    exported: read.exported,
+                    failed: read.failed + read.rejected,
+                    rejected: read.rejected,
+                    dropped: read.turned_away + if read.closed { rest } else { 0 },
+                    queued: if read.closed { 0 } else { rest },
+                    in_flight: if read.closed { 0 } else { read.in_flight },
                 }
             })
             .collect();

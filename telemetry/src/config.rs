@@ -25,7 +25,8 @@ mod unsupported;
 mod variables;
 
 pub use exporters::{
-    ConsoleFormat, JaegerConfig, MetricExporterConfig, SpanExporterConfig, ZipkinConfig,
+    ConsoleFormat, HistogramBuckets, JaegerConfig, MetricExporterConfig, PrometheusConfig,
+    SpanExporterConfig, ZipkinConfig,
 };
 pub use otlp::{Identity, OtlpConfig, Protocol};
 pub use recording::{BatchLimits, Propagator};

@@ -7,7 +7,7 @@
 use crate::accounting::ExporterCounters;
 use crate::health::Health;
 use crate::http::Post;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, error_type};
 use futures_util::FutureExt as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -19,7 +19,7 @@ use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Delivers batches of spans, and returns what became of each batch.
 pub(crate) trait Deliver: Debug + Send + Sync + 'static {
@@ -113,8 +113,7 @@ impl<D: Deliver> AccountingExporter<D> {
     /// exporter's thread.
     async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
         let spans = batch.len() as u64;
-        let failed =
-            |reason: &str| Outcome { failed: spans, rejected: 0, reason: reason.to_owned() };
+        let failed = |reason: &str| Outcome::failed(spans, reason.to_owned(), error_type::PANIC);
         if self.broken.load(Ordering::Relaxed) {
             return failed("the exporter has panicked before");
         }
@@ -129,11 +128,13 @@ impl<D: Deliver> SpanExporter for AccountingExporter<D> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len() as u64;
         self.counters.waiting.sub(spans);
+        let start = Instant::now();
         let outcome = self.deliver(batch).await;
         let Outcome { failed, rejected, .. } = outcome;
         self.counters.exported.add(spans - failed - rejected);
         self.counters.failed.add(failed);
         self.counters.rejected.add(rejected);
+        self.counters.measured.note(&outcome, start.elapsed());
         self.health.observe(&outcome);
         Ok(())
     }

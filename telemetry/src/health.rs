@@ -47,7 +47,7 @@ impl Health {
 
     /// Notes what became of a batch.
     pub(crate) fn observe(&self, outcome: &Outcome) {
-        let Outcome { failed, rejected, reason } = outcome;
+        let Outcome { failed, rejected, reason, .. } = outcome;
         if *failed > 0 {
             if !reason.is_empty() {
                 self.is_asked_again(reason);

@@ -15,7 +15,7 @@
 //! no spans.
 
 use crate::error::TelemetryError;
-use crate::outcome::{Accepted, Failure, Retryable, quoted};
+use crate::outcome::{Accepted, Failure, Retryable, error_type, quoted};
 use crate::retry::Retry;
 use crate::tls::{self, Credentials};
 use async_trait::async_trait;
@@ -121,7 +121,8 @@ impl Post {
         let outcome = match url.parse() {
             Ok(url) => self.retry.run(|| self.attempt(&url, headers, body)),
             Err(error) => {
-                Err(Failure { reason: format!("{url}: {error}"), retryable: Retryable::Never })
+                let (reason, retryable) = (format!("{url}: {error}"), Retryable::Never);
+                Err(Failure { reason, retryable, error_type: error_type::OTHER.into() })
             }
         };
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
@@ -152,6 +153,7 @@ impl Post {
             return Err(Failure {
                 reason: format!("{shown} answers {}", refusal(status, &headers)),
                 retryable: retryable(status, &headers),
+                error_type: status.as_str().to_owned().into(),
             });
         }
         let content_type = headers.get(CONTENT_TYPE).map(|value| mime(value.as_bytes()));
@@ -163,7 +165,8 @@ impl Post {
             (None, _) => return Ok(Accepted::default()),
             (Some(_), Err(error)) => {
                 let reason = format!("{shown} breaks its answer off: {error}");
-                return Err(Failure { reason, retryable: Retryable::NoAnswer });
+                let error_type = error_type::CONNECTION_BROKEN.into();
+                return Err(Failure { reason, retryable: Retryable::NoAnswer, error_type });
             }
             (Some(_), Ok(_)) if body.len() as u64 > LONGEST_ANSWER => {
                 format!("more than {LONGEST_ANSWER} bytes")
@@ -175,7 +178,8 @@ impl Post {
         };
         let reason =
             format!("{shown} answers {status} with {what}: that is no receiver of telemetry");
-        Err(Failure { reason, retryable: Retryable::Never })
+        let error_type = error_type::UNEXPECTED_ANSWER.into();
+        Err(Failure { reason, retryable: Retryable::Never, error_type })
     }
 }
 
@@ -265,32 +269,46 @@ impl Destination {
         let io = chain(error).find_map(find::<io::Error>).map(io::Error::kind);
         let texts = causes(error);
         let last = texts.last().map_or("", String::as_str);
-        let text = match (tls, io) {
+        let (error_type, text) = match (tls, io) {
             _ if timed_out_after.is_some() => {
-                format!("no answer from {shown} in {:?}", timed_out_after.unwrap_or_default())
+                let after = timed_out_after.unwrap_or_default();
+                (error_type::TIMEOUT, format!("no answer from {shown} in {after:?}"))
             }
-            (Some(rustls::Error::InvalidCertificate(why)), _) => format!(
-                "the certificate of {shown} is not trusted: {}; name its authority in \
-                 OTEL_EXPORTER_OTLP_CERTIFICATE, or for other exporters in SSL_CERT_FILE",
-                tls::distrust(why)
-            ),
+            (Some(rustls::Error::InvalidCertificate(why)), _) => {
+                let text = format!(
+                    "the certificate of {shown} is not trusted: {}; name its authority in \
+                     OTEL_EXPORTER_OTLP_CERTIFICATE, or for other exporters in SSL_CERT_FILE",
+                    tls::distrust(why)
+                );
+                (error_type::TLS, text)
+            }
             (Some(why), _) => {
-                format!("no TLS connection with {shown}: {why}; is it https there, or http?")
+                let text =
+                    format!("no TLS connection with {shown}: {why}; is it https there, or http?");
+                (error_type::TLS, text)
             }
             (None, Some(io::ErrorKind::ConnectionRefused)) => {
-                format!("nothing listens at {shown}: {last}")
+                (error_type::CONNECTION_REFUSED, format!("nothing listens at {shown}: {last}"))
             }
-            _ if texts.iter().any(|text| text == "dns error") => {
-                format!("the host of {shown} cannot be found: {last}")
+            _ if texts.iter().any(is_lookup_failure) => {
+                (error_type::HOST_NOT_FOUND, format!("the host of {shown} cannot be found: {last}"))
             }
-            _ => format!("no answer from {shown}: {}", texts.join(": ")),
+            _ => {
+                let text = format!("no answer from {shown}: {}", texts.join(": "));
+                (error_type::CONNECTION_BROKEN, text)
+            }
         };
         let proxy = self.proxy.map_or(String::new(), |name| {
             format!(" (through the proxy that {name} names, unless NO_PROXY excepts the host)")
         });
         let retryable = if tls.is_some() { Retryable::Never } else { Retryable::NoAnswer };
-        Failure { reason: text + &proxy, retryable }
+        Failure { reason: text + &proxy, retryable, error_type: error_type.into() }
     }
+}
+
+/// Whether this is what hyper-util, or over gRPC the standard library, says when a host is not found.
+fn is_lookup_failure(text: &String) -> bool {
+    text == "dns error" || text.starts_with("failed to lookup address information")
 }
 
 /// The URL of `endpoint` without user, password and query.

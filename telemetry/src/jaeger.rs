@@ -26,7 +26,7 @@ use crate::config::JaegerConfig;
 use crate::error::TelemetryError;
 use crate::exporter::Deliver;
 use crate::http::{Post, Target};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, error_type};
 use crate::retry::Retry;
 use crate::tls::Credentials;
 use async_trait::async_trait;
@@ -119,7 +119,7 @@ impl Deliver for JaegerExporter {
                 match (client.post.outcome(), told) {
                     (Some(outcome), _) => Outcome::of(outcome, spans),
                     (None, Ok(())) => Outcome::default(),
-                    (None, Err(reason)) => Outcome { failed: spans, rejected: 0, reason },
+                    (None, Err(reason)) => Outcome::failed(spans, reason, error_type::OTHER),
                 }
             }
         }
@@ -184,6 +184,7 @@ impl Agent {
                 Ok(()) => count += 1,
                 Err(reason) => {
                     outcome.failed += part.len() as u64;
+                    outcome.error_type = Some(error_type::OTHER.into());
                     outcome.reason = format!("agent at {}: {reason}", self.address);
                 }
             }

@@ -11,6 +11,7 @@
 //! | [`config`] | the variables, read and checked |
 //! | `pipeline.rs` | [`Pipeline`]: builds the providers from a configuration, as a value without globals |
 //! | `resource.rs` | [`Service`]: what every span says about the process |
+//! | `sampler.rs` | counts what the sampler decides, also about spans that are not recorded |
 //! | `processor.rs` | counts a span that ended, and puts it into the queue of each exporter or drops it |
 //! | `accounting.rs` | [`Accounting`]: the counters, and the totals that are read from them |
 //! | `exporter.rs`, `outcome.rs` | what an exporter is here: it delivers a batch and returns the outcome |
@@ -18,7 +19,10 @@
 //! | `http.rs`, `tls.rs` | the HTTP client that they share, what an answer means, and TLS |
 //! | `retry.rs` | when a request is sent again, and when it is given up |
 //! | `health.rs` | logs once that a backend has gone, and once that it is back |
-//! | `metrics.rs` | the meter provider, and the accounting as metrics |
+//! | `metrics.rs` | the meter provider, and the accounting and the process as metrics |
+//! | `component.rs`, `measured.rs` | how metrics name the parts of the pipeline; why exports failed, and how long they took |
+//! | `prometheus.rs` | the page that Prometheus reads |
+//! | `runtimes.rs` | [`observe_runtime`]: metrics of the tokio runtimes |
 //! | `propagation.rs` | the propagators |
 //! | `logs.rs` | log lines with the ids of the trace and the span |
 //! | `streams.rs` | [`Streams`]: where logs and console spans are written |
@@ -26,6 +30,7 @@
 //! [`TelemetryError`] says why telemetry did not start. No two files import each other.
 
 mod accounting;
+mod component;
 pub mod config;
 mod console;
 mod error;
@@ -35,14 +40,18 @@ mod http;
 #[cfg(feature = "jaeger")]
 mod jaeger;
 mod logs;
+mod measured;
 mod metrics;
 mod otlp;
 mod outcome;
 mod pipeline;
 mod processor;
+mod prometheus;
 mod propagation;
 mod resource;
 mod retry;
+mod runtimes;
+mod sampler;
 mod streams;
 mod tls;
 mod zipkin;
@@ -52,6 +61,7 @@ pub use error::TelemetryError;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
 pub use propagation::propagator;
 pub use resource::Service;
+pub use runtimes::observe_runtime;
 pub use streams::Streams;
 
 use config::Config;
@@ -116,6 +126,10 @@ impl Telemetry {
         }
         if let Some(meters) = pipeline.meters() {
             global::set_meter_provider(meters.clone());
+            runtimes::observe_from_now_on();
+        }
+        if let Some(address) = pipeline.prometheus_address() {
+            ::tracing::info!("metrics for Prometheus: http://{address}/metrics");
         }
         Ok(Telemetry { pipeline, repeats, last_line, shutdown: Once::new() })
     }

@@ -1,34 +1,53 @@
-//! Metrics: the provider for the meters of the service and its libraries, and the accounting of
-//! spans as metrics.
+//! Metrics: the provider for the meters of the service and its libraries, with its exporters.
+//!
+//! - `metrics/views.rs`: which buckets histograms have;
+//! - `metrics/sdk.rs`: the accounting of spans and of data points as metrics;
+//! - `metrics/counters.rs`: the accounting of data points;
+//! - `metrics/process.rs`: CPU time, memory and the like.
+
+mod counters;
+pub(crate) mod process;
+mod sdk;
+mod views;
 
 use crate::accounting::Accounting;
-use crate::config::{Config, MetricExporterConfig};
+use crate::component::Component;
+use crate::config::{Config, HistogramBuckets, MetricExporterConfig, OtlpConfig, Protocol};
 use crate::console::MetricPrinter;
 use crate::error::TelemetryError;
 use crate::exporter::DeliverMetrics;
 use crate::health::Health;
 use crate::otlp::OtlpMetrics;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, error_type};
+use crate::prometheus::{CollectionDuration, Page};
 use crate::retry::{Closing, Retry};
+use crate::sampler::StartedSpans;
 use crate::streams::Console;
+use counters::MetricExporterCounters;
 use futures_util::FutureExt as _;
-use opentelemetry::metrics::{Meter, MeterProvider as _};
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{
     MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Temporality,
 };
-use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, OTEL_COMPONENT_NAME};
-use opentelemetry_semantic_conventions::metric::{
-    OTEL_SDK_EXPORTER_SPAN_EXPORTED, OTEL_SDK_EXPORTER_SPAN_INFLIGHT,
-    OTEL_SDK_PROCESSOR_SPAN_PROCESSED, OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE, OTEL_SDK_SPAN_STARTED,
-};
+use opentelemetry_semantic_conventions::SCHEMA_URL;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The component type of the page for Prometheus.
+const PROMETHEUS: &str = "prometheus_http_text_metric_exporter";
+
+/// The provider of meters, and the page for Prometheus if there is one.
+#[derive(Debug)]
+pub(super) struct Meters {
+    pub(super) provider: SdkMeterProvider,
+    pub(super) page: Option<Page>,
+}
 
 /// Builds the provider that `config` describes. There is none when metrics go nowhere, so that
 /// measuring costs nothing.
@@ -36,22 +55,38 @@ pub(super) fn provider(
     config: &Config,
     resource: &Resource,
     accounting: &Accounting,
+    started: &Arc<StartedSpans>,
     console: &Console,
     closing: &Arc<Closing>,
-) -> Result<Option<SdkMeterProvider>, TelemetryError> {
+) -> Result<Option<Meters>, TelemetryError> {
     if config.metrics.is_empty() {
         return Ok(None);
     }
-    let mut builder = SdkMeterProvider::builder().with_resource(resource.clone());
+    let buckets = config.metrics.iter().find_map(|exporter| match exporter {
+        MetricExporterConfig::Otlp { histograms, .. } => Some(*histograms),
+        _ => None,
+    });
+    let buckets = buckets.unwrap_or(HistogramBuckets::Explicit);
+    let mut builder = SdkMeterProvider::builder()
+        .with_resource(resource.clone())
+        .with_view(move |instrument: &_| views::of(instrument, buckets));
+    let mut exporters = Vec::new();
+    let mut page = None;
+    let interval = config.metric_interval;
+    let mut counters_of = |component| {
+        let counters = Arc::new(MetricExporterCounters::new(component));
+        exporters.push(Arc::clone(&counters));
+        counters
+    };
     for exporter in &config.metrics {
-        let interval = config.metric_interval;
         builder = match exporter {
             MetricExporterConfig::Console => {
                 let console = SimpleExporter(MetricPrinter::new(console.clone()));
                 let health = Arc::new(Health::new("console metrics"));
-                with_reader(builder, console, health, interval)
+                let counters = counters_of(Component::new("telemetry::console::MetricPrinter", 0));
+                with_reader(builder, console, health, counters, interval)
             }
-            MetricExporterConfig::Otlp { receiver, temporality } => {
+            MetricExporterConfig::Otlp { receiver, temporality, .. } => {
                 let health = Arc::new(Health::new("otlp metrics"));
                 let retry = Retry {
                     back_off: config.back_off,
@@ -60,24 +95,58 @@ pub(super) fn provider(
                     health: Arc::clone(&health),
                 };
                 let otlp = OtlpMetrics::new(receiver, *temporality, retry)?;
-                with_reader(builder, otlp, health, interval)
+                let counters = counters_of(otlp_component(receiver));
+                with_reader(builder, otlp, health, counters, interval)
+            }
+            MetricExporterConfig::Prometheus(settings) => {
+                let registry = ::prometheus::Registry::new();
+                let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone());
+                let reader = exporter
+                    .build()
+                    .map_err(|error| TelemetryError::exporter("prometheus", &error))?;
+                page = Some(Page::serve(settings, registry)?);
+                builder.with_reader(reader)
             }
         };
     }
     let provider = builder.build();
-    let scope =
-        InstrumentationScope::builder("telemetry").with_version(env!("CARGO_PKG_VERSION")).build();
-    observe(&provider.meter_with_scope(scope), accounting);
-    Ok(Some(provider))
+    let scope = InstrumentationScope::builder("telemetry")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(SCHEMA_URL)
+        .build();
+    let meter = provider.meter_with_scope(scope);
+    sdk::observe_spans(&meter, accounting, started);
+    sdk::observe_data_points(&meter, &exporters.clone().into());
+    let durations = sdk::operation_duration(&meter);
+    let of_spans = accounting.0.exporters.iter().map(|of| &of.measured);
+    let of_metrics = exporters.iter().map(|of| &of.measured);
+    of_spans.chain(of_metrics).for_each(|measured| measured.record_durations(&durations));
+    if let Some(page) = &page {
+        let histogram = sdk::collection_duration(&meter);
+        let attributes = Component::new(PROMETHEUS, 0).attributes();
+        page.measure(CollectionDuration { histogram, attributes });
+    }
+    process::observe(&meter);
+    Ok(Some(Meters { provider, page }))
+}
+
+fn otlp_component(receiver: &OtlpConfig) -> Component {
+    let kind = match receiver.protocol {
+        Protocol::Grpc => "otlp_grpc_metric_exporter",
+        Protocol::HttpProtobuf => "otlp_http_metric_exporter",
+        Protocol::HttpJson => "otlp_http_json_metric_exporter",
+    };
+    Component::exporter_to(kind, &receiver.endpoint)
 }
 
 fn with_reader(
     builder: MeterProviderBuilder,
     inner: impl DeliverMetrics,
     health: Arc<Health>,
+    counters: Arc<MetricExporterCounters>,
     interval: Duration,
 ) -> MeterProviderBuilder {
-    let exporter = QuietExporter { inner, health };
+    let exporter = CountedExporter { inner, health, counters };
     builder.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build())
 }
 
@@ -98,84 +167,32 @@ impl<E: PushMetricExporter> DeliverMetrics for SimpleExporter<E> {
     }
 }
 
-/// Makes instruments that read the accounting, with the names that the semantic conventions have
-/// for an SDK's own metrics: <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/>
-fn observe(meter: &Meter, accounting: &Accounting) {
-    let name = |name: &'static str| KeyValue::new(OTEL_COMPONENT_NAME, name);
-    let error = |of_type: &'static str| KeyValue::new(ERROR_TYPE, of_type);
-    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let view = accounting.clone();
-    meter
-        .u64_observable_counter(OTEL_SDK_SPAN_STARTED)
-        .with_unit("{span}")
-        .with_description("Recording spans that were started.")
-        .with_callback(move |started| started.observe(view.snapshot().started, &[]))
-        .build();
-    let view = accounting.clone();
-    meter
-        .u64_observable_counter(OTEL_SDK_EXPORTER_SPAN_EXPORTED)
-        .with_unit("{span}")
-        .with_description("Spans whose export has ended, with error.type when it failed.")
-        .with_callback(move |exported| {
-            for of in view.snapshot().exporters {
-                exported.observe(of.exported, &[name(of.name)]);
-                exported.observe(of.rejected, &[name(of.name), error("rejected")]);
-                let failed = of.failed - of.rejected;
-                exported.observe(failed, &[name(of.name), error("export_failed")]);
-            }
-        })
-        .build();
-    let view = accounting.clone();
-    meter
-        .i64_observable_up_down_counter(OTEL_SDK_EXPORTER_SPAN_INFLIGHT)
-        .with_unit("{span}")
-        .with_description("Spans that are being exported.")
-        .with_callback(move |inflight| {
-            for of in view.snapshot().exporters {
-                inflight.observe(signed(of.in_flight), &[name(of.name)]);
-            }
-        })
-        .build();
-    let view = accounting.clone();
-    meter
-        .u64_observable_counter(OTEL_SDK_PROCESSOR_SPAN_PROCESSED)
-        .with_unit("{span}")
-        .with_description("Spans that have left a queue, or with error.type found it full.")
-        .with_callback(move |processed| {
-            for of in view.snapshot().exporters {
-                let handed_over = of.exported + of.failed + of.in_flight;
-                processed.observe(handed_over, &[name(of.name)]);
-                processed.observe(of.dropped, &[name(of.name), error("queue_full")]);
-            }
-        })
-        .build();
-    let view = accounting.clone();
-    meter
-        .i64_observable_up_down_counter(OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE)
-        .with_unit("{span}")
-        .with_description("Ended spans in a queue.")
-        .with_callback(move |size| {
-            for of in view.snapshot().exporters {
-                size.observe(signed(of.queued - of.in_flight), &[name(of.name)]);
-            }
-        })
-        .build();
-}
-
-/// Notes the outcome of each export for the log, and survives a panic in `inner`.
-struct QuietExporter<D> {
+/// Counts the data points, notes the outcome of each export for the log, and survives a panic in
+/// `inner`.
+struct CountedExporter<D> {
     inner: D,
     health: Arc<Health>,
+    counters: Arc<MetricExporterCounters>,
 }
 
-impl<D: DeliverMetrics> PushMetricExporter for QuietExporter<D> {
+impl<D: DeliverMetrics> PushMetricExporter for CountedExporter<D> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let points = data_points(metrics);
+        self.counters.in_flight.add(points);
+        let start = Instant::now();
         let delivering = AssertUnwindSafe(self.inner.deliver(metrics)).catch_unwind();
-        self.health.observe(&delivering.await.unwrap_or_else(|_| Outcome {
-            failed: 1,
-            rejected: 0,
-            reason: "the exporter panicked".to_owned(),
-        }));
+        let outcome = delivering.await.unwrap_or_else(|_| {
+            Outcome::failed(1, "the exporter panicked".to_owned(), error_type::PANIC)
+        });
+        self.health.observe(&outcome);
+        // The health counts exports, and the metrics count data points.
+        let failed = if outcome.failed > 0 { points } else { 0 };
+        let rejected = outcome.rejected.min(points - failed);
+        let outcome = Outcome { failed, rejected, ..outcome };
+        self.counters.exported.add(points - failed - rejected);
+        self.counters.rejected.add(rejected);
+        self.counters.measured.note(&outcome, start.elapsed());
+        self.counters.in_flight.sub(points);
         Ok(())
     }
 
@@ -191,4 +208,23 @@ impl<D: DeliverMetrics> PushMetricExporter for QuietExporter<D> {
     fn temporality(&self) -> Temporality {
         self.inner.temporality()
     }
+}
+
+/// How many data points there are in `metrics`.
+fn data_points(metrics: &ResourceMetrics) -> u64 {
+    fn of<T>(data: &MetricData<T>) -> usize {
+        match data {
+            MetricData::Gauge(gauge) => gauge.data_points().count(),
+            MetricData::Sum(sum) => sum.data_points().count(),
+            MetricData::Histogram(histogram) => histogram.data_points().count(),
+            MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
+        }
+    }
+    let metrics = metrics.scope_metrics().flat_map(|scope| scope.metrics());
+    let points = metrics.map(|metric| match metric.data() {
+        AggregatedMetrics::F64(data) => of(data),
+        AggregatedMetrics::U64(data) => of(data),
+        AggregatedMetrics::I64(data) => of(data),
+    });
+    points.sum::<usize>() as u64
 }

@@ -2,7 +2,39 @@
 //! and the outcome of a whole batch ([`Outcome`]).
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use std::borrow::Cow;
 use std::time::Duration;
+
+/// Why something was not delivered, as a value of the attribute `error.type`: the HTTP status, the
+/// name of a gRPC status, or one of [`error_type`]. There are few of them, so that each can be
+/// counted.
+///
+/// <https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/>
+pub(crate) type ErrorType = Cow<'static, str>;
+
+/// The values of `error.type` that are neither an HTTP status nor a gRPC status.
+pub(crate) mod error_type {
+    /// The backend received the items and rejected them: OTLP's partial success.
+    pub(crate) const REJECTED: &str = "rejected";
+    /// There was no answer in time.
+    pub(crate) const TIMEOUT: &str = "timeout";
+    /// Nothing listens there.
+    pub(crate) const CONNECTION_REFUSED: &str = "connection_refused";
+    /// The connection was reset or broken off, or what came is no answer.
+    pub(crate) const CONNECTION_BROKEN: &str = "connection_broken";
+    /// The name of the host was not found.
+    pub(crate) const HOST_NOT_FOUND: &str = "host_not_found";
+    /// There was no TLS connection, for example because the certificate is not trusted.
+    pub(crate) const TLS: &str = "tls";
+    /// The answer was a success, but no answer of the protocol.
+    pub(crate) const UNEXPECTED_ANSWER: &str = "unexpected_answer";
+    /// The reader of the console's stream has gone.
+    pub(crate) const STREAM_CLOSED: &str = "stream_closed";
+    /// The exporter panicked.
+    pub(crate) const PANIC: &str = "panic";
+    /// Anything else.
+    pub(crate) const OTHER: &str = "_OTHER";
+}
 
 /// A backend's answer to a request that it took.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -34,6 +66,8 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
     /// Whether to try again.
     pub(crate) retryable: Retryable,
+    /// The cause, for counting.
+    pub(crate) error_type: ErrorType,
 }
 
 /// Whether a failed request may be sent again.
@@ -56,6 +90,8 @@ pub(crate) struct Outcome {
     pub(crate) rejected: u64,
     /// Why, or the backend's remark about a success. Empty when there is nothing to log.
     pub(crate) reason: String,
+    /// Why those that failed did, for counting.
+    pub(crate) error_type: Option<ErrorType>,
 }
 
 impl Outcome {
@@ -71,8 +107,10 @@ impl Outcome {
     /// The outcome of a request that counts as one, such as an export of metrics.
     pub(crate) fn of_export(sent: Result<Accepted, Failure>) -> Self {
         match sent {
-            Ok(Accepted { rejected, message }) => Outcome { failed: 0, rejected, reason: message },
-            Err(failure) => Outcome { failed: 1, rejected: 0, reason: failure.reason },
+            Ok(Accepted { rejected, message }) => {
+                Outcome { failed: 0, rejected, reason: message, error_type: None }
+            }
+            Err(Failure { reason, error_type, .. }) => Outcome::failed(1, reason, error_type),
         }
     }
 
@@ -81,9 +119,20 @@ impl Outcome {
         match told {
             Ok(()) => Outcome::default(),
             // The reader of the console's stream has gone on purpose, so there is nothing to log.
-            Err(OTelSdkError::AlreadyShutdown) => Outcome { failed: spans, ..Outcome::default() },
-            Err(error) => Outcome { failed: spans, rejected: 0, reason: error.to_string() },
+            Err(OTelSdkError::AlreadyShutdown) => {
+                Outcome::failed(spans, String::new(), error_type::STREAM_CLOSED)
+            }
+            Err(error) => {
+                let is_timeout = matches!(error, OTelSdkError::Timeout(_));
+                let cause = if is_timeout { error_type::TIMEOUT } else { error_type::OTHER };
+                Outcome::failed(spans, error.to_string(), cause)
+            }
         }
+    }
+
+    /// `items` were not delivered, because of `reason`.
+    pub(crate) fn failed(items: u64, reason: String, error_type: impl Into<ErrorType>) -> Self {
+        Outcome { failed: items, rejected: 0, reason, error_type: Some(error_type.into()) }
     }
 }
 

@@ -138,6 +138,7 @@ impl SpanProcessor for AccountingProcessor {
 
     fn on_end(&self, mut span: SpanData) {
         if !span.span_context.is_sampled() {
+            self.totals.ended_unsampled.add(1);
             return;
         }
         self.totals.ended.add(1);

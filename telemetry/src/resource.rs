@@ -1,14 +1,17 @@
 //! The resource: what every span says about the process that made it.
 
 use crate::config::Config;
+use crate::metrics::process;
 use opentelemetry::KeyValue;
 use opentelemetry_resource_detectors::{
     HostResourceDetector, OsResourceDetector, ProcessResourceDetector,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
+use opentelemetry_semantic_conventions::SCHEMA_URL;
 use opentelemetry_semantic_conventions::resource::{
-    PROCESS_COMMAND_ARGS, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_VERSION,
+    HOST_ARCH, PROCESS_COMMAND_ARGS, PROCESS_CREATION_TIME, SERVICE_INSTANCE_ID, SERVICE_NAME,
+    SERVICE_NAMESPACE, SERVICE_VERSION,
 };
 
 /// The name of a service that has none:
@@ -41,14 +44,19 @@ pub(super) fn describe(service: &Service, config: &Config) -> Resource {
         .flat_map(|detector| key_values(&detector.detect()))
         // A command line may hold a password, in the URL of a database for example.
         .filter(|pair| pair.key.as_str() != PROCESS_COMMAND_ARGS);
+    let started = process::started_at().map(|at| {
+        KeyValue::new(PROCESS_CREATION_TIME, humantime::format_rfc3339_seconds(at).to_string())
+    });
     let from_environment =
         config.resource_attributes.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
     let unless_empty =
         |key, value: &'static str| (!value.is_empty()).then(|| KeyValue::new(key, value));
     let name = config.service_name.clone().map(|name| KeyValue::new(SERVICE_NAME, name));
     Resource::builder_empty()
-        .with_attributes(detected)
+        .with_schema_url(detected, SCHEMA_URL)
+        .with_attributes(started)
         .with_attributes([
+            KeyValue::new(HOST_ARCH, host_arch(std::env::consts::ARCH)),
             KeyValue::new(SERVICE_NAME, UNKNOWN_SERVICE),
             KeyValue::new(SERVICE_INSTANCE_ID, uuid::Uuid::new_v4().to_string()),
         ])
@@ -60,6 +68,19 @@ pub(super) fn describe(service: &Service, config: &Config) -> Resource {
         .build()
 }
 
+/// The value of `host.arch` for an architecture as Rust names it. The conventions list some, and
+/// leave others as they are: <https://opentelemetry.io/docs/specs/semconv/registry/attributes/host/>
+fn host_arch(rust: &'static str) -> &'static str {
+    match rust {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "arm" => "arm32",
+        "powerpc" => "ppc32",
+        "powerpc64" => "ppc64",
+        other => other,
+    }
+}
+
 /// The `service.name` of `resource`.
 pub(super) fn service_name(resource: &Resource) -> String {
     resource.get(&SERVICE_NAME.into()).map(|name| name.to_string()).unwrap_or_default()
@@ -67,4 +88,18 @@ pub(super) fn service_name(resource: &Resource) -> String {
 
 fn key_values(resource: &Resource) -> Vec<KeyValue> {
     resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn architectures_are_named_as_the_conventions_list_them() {
+        let named = ["x86_64", "aarch64", "arm", "powerpc", "powerpc64", "x86", "s390x", "riscv64"];
+        assert_eq!(
+            named.map(host_arch),
+            ["amd64", "arm64", "arm32", "ppc32", "ppc64", "x86", "s390x", "riscv64"]
+        );
+    }
 }

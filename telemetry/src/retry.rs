@@ -113,6 +113,7 @@ fn at_random(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::error_type;
     use std::collections::BTreeSet;
 
     fn retry(limit: Option<Duration>) -> Retry {
@@ -131,7 +132,10 @@ mod tests {
         let outcome = retry.run(|| {
             made += 1;
             match ends.get(made - 1) {
-                Some(&retryable) => Err(Failure { reason: String::new(), retryable }),
+                Some(&retryable) => {
+                    let (reason, error_type) = (String::new(), error_type::OTHER.into());
+                    Err(Failure { reason, retryable, error_type })
+                }
                 None => Ok(()),
             }
         });

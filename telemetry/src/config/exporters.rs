@@ -9,6 +9,9 @@ use http::Uri;
 use opentelemetry_sdk::metrics::Temporality;
 use std::time::Duration;
 
+/// Which buckets histograms have.
+const HISTOGRAMS: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+
 /// An exporter of spans, and how it reaches its receiver.
 #[derive(Clone, Debug)]
 pub enum SpanExporterConfig {
@@ -44,7 +47,30 @@ pub enum MetricExporterConfig {
         receiver: Box<OtlpConfig>,
         /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
         temporality: Temporality,
+        /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
+        histograms: HistogramBuckets,
     },
+    /// `prometheus`: a page `/metrics` that Prometheus reads.
+    Prometheus(PrometheusConfig),
+}
+
+/// Which buckets histograms have.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum HistogramBuckets {
+    /// `explicit_bucket_histogram`: buckets of chosen bounds.
+    #[default]
+    Explicit,
+    /// `base2_exponential_bucket_histogram`: buckets that the SDK fits to the values.
+    Exponential,
+}
+
+/// Where the page for Prometheus is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PrometheusConfig {
+    /// `OTEL_EXPORTER_PROMETHEUS_HOST`: the name or address of an interface of this machine.
+    pub host: String,
+    /// `OTEL_EXPORTER_PROMETHEUS_PORT`. With 0 the system chooses a port.
+    pub port: u16,
 }
 
 /// How to reach a Zipkin server.
@@ -123,14 +149,47 @@ pub(super) fn of_metrics(vars: &Variables<'_>) -> Vec<MetricExporterConfig> {
     let otlp: ReadExporter = |vars| MetricExporterConfig::Otlp {
         receiver: Box::new(OtlpConfig::metrics(vars)),
         temporality: temporality(vars),
+        histograms: histograms(vars),
     };
-    let choices = [("console", console), ("otlp", otlp)];
-    let expected = "a comma-separated list of console, otlp; or none";
-    vars.list("OTEL_METRICS_EXPORTER", &choices, expected, Repeated::IsRefused)
+    let prometheus: ReadExporter = |vars| MetricExporterConfig::Prometheus(prometheus(vars));
+    let choices = [("console", console), ("otlp", otlp), ("prometheus", prometheus)];
+    let expected = "a comma-separated list of console, otlp, prometheus; or none";
+    let mut exporters: Vec<_> = vars
+        .list("OTEL_METRICS_EXPORTER", &choices, expected, Repeated::IsRefused)
         .unwrap_or_default()
         .into_iter()
         .map(|read| read(vars))
-        .collect()
+        .collect();
+    let has_page = exporters.iter().any(|one| matches!(one, MetricExporterConfig::Prometheus(_)));
+    for exporter in &mut exporters {
+        let MetricExporterConfig::Otlp { histograms, .. } = exporter else { continue };
+        // All exporters share the histograms, and the text format of Prometheus has no exponential
+        // ones: they would be missing from its page.
+        if has_page && *histograms == HistogramBuckets::Exponential {
+            let expected =
+                "explicit_bucket_histogram, because OTEL_METRICS_EXPORTER lists prometheus";
+            vars.refuse(HISTOGRAMS, expected);
+            *histograms = HistogramBuckets::Explicit;
+        }
+    }
+    exporters
+}
+
+fn histograms(vars: &Variables<'_>) -> HistogramBuckets {
+    let choices = [
+        ("explicit_bucket_histogram", HistogramBuckets::Explicit),
+        ("base2_exponential_bucket_histogram", HistogramBuckets::Exponential),
+    ];
+    vars.choice(HISTOGRAMS, &choices).unwrap_or_default()
+}
+
+fn prometheus(vars: &Variables<'_>) -> PrometheusConfig {
+    PrometheusConfig {
+        host: vars.text("OTEL_EXPORTER_PROMETHEUS_HOST").unwrap_or_else(|| "localhost".to_owned()),
+        port: vars
+            .read("OTEL_EXPORTER_PROMETHEUS_PORT", "a port, 0 to 65535", |text| text.parse().ok())
+            .unwrap_or(9_464),
+    }
 }
 
 fn temporality(vars: &Variables<'_>) -> Temporality {

@@ -9,13 +9,6 @@ const UNSUPPORTED: &[(&str, &[&str], &str)] = &[
     ("OTEL_LOG_LEVEL", &[], "RUST_LOG says what is logged"),
     ("OTEL_ENTITIES", &[], "there are no entities"),
     ("OTEL_METRICS_EXEMPLAR_FILTER", &["always_off"], "the SDK makes no exemplars"),
-    (
-        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-        &["explicit_bucket_histogram"],
-        "histograms have explicit buckets",
-    ),
-    ("OTEL_EXPORTER_PROMETHEUS_HOST", &[], "there is no exporter prometheus"),
-    ("OTEL_EXPORTER_PROMETHEUS_PORT", &[], "there is no exporter prometheus"),
     ("OTEL_EXPORTER_ZIPKIN_PROTOCOL", &["http/json"], "it is http/json"),
     ("OTEL_EXPORTER_JAEGER_PROTOCOL", &[], "an endpoint chooses between HTTP and UDP"),
     ("OTEL_EXPORTER_OTLP_SPAN_INSECURE", &[], "it is OTEL_EXPORTER_OTLP_TRACES_INSECURE"),

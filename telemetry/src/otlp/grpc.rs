@@ -138,7 +138,7 @@ impl Connection {
             message => format!(": {}", quoted(message)),
         };
         let reason = format!("{shown} answers {:?}{message}", status.code());
-        Failure { reason, retryable: retryable(status) }
+        Failure { reason, retryable: retryable(status), error_type: name(status.code()).into() }
     }
 }
 
@@ -173,6 +173,29 @@ fn retryable(status: &Status) -> Retryable {
         // By the specification it may be sent again only if the server names a delay.
         Code::ResourceExhausted if delay.is_some() => Retryable::Busy(delay),
         _ => Retryable::Never,
+    }
+}
+
+/// The name of a status: <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

@@ -104,7 +104,7 @@ fn metrics_have_variables_of_their_own() {
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Delta"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
     ]);
-    let [MetricExporterConfig::Console, MetricExporterConfig::Otlp { receiver, temporality }] =
+    let [MetricExporterConfig::Console, MetricExporterConfig::Otlp { receiver, temporality, .. }] =
         &config.metrics[..]
     else {
         panic!("{:?}", config.metrics)

@@ -44,6 +44,9 @@ const PROTOCOL: Leads = Refused("grpc, http/protobuf or http/json");
 const COMPRESSION: Leads = Refused("gzip or none");
 const CONSOLE_FORMAT: Leads = Refused("text or json");
 const TEMPORALITY: Leads = Refused("cumulative, delta or lowmemory");
+const HISTOGRAMS: Leads =
+    Refused("explicit_bucket_histogram or base2_exponential_bucket_histogram");
+const PORT: Leads = Refused("a port, 0 to 65535");
 const PEM: Leads = Refused("No such file or directory (os error 2)");
 const RATIO: Leads = Refused("a number from 0 to 1");
 
@@ -52,6 +55,7 @@ const JAEGER: &[(&str, &str)] = &[("OTEL_TRACES_EXPORTER", "jaeger")];
 const COLLECTOR: &[(&str, &str)] =
     &[("OTEL_TRACES_EXPORTER", "jaeger"), ("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:1")];
 const METRICS: &[(&str, &str)] = &[("OTEL_METRICS_EXPORTER", "otlp")];
+const PROMETHEUS: &[(&str, &str)] = &[("OTEL_METRICS_EXPORTER", "prometheus")];
 const GRPC: &[(&str, &str)] =
     &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "h:1")];
 const RATIO_SAMPLER: &[(&str, &str)] = &[("OTEL_TRACES_SAMPLER", "traceidratio")];
@@ -137,6 +141,20 @@ fn rows() -> Vec<Row> {
         row("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta", [TEMPORALITY; 3])
             .with(METRICS)
             .any_case(),
+        row(
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "base2_exponential_bucket_histogram",
+            [HISTOGRAMS; 3],
+        )
+        .with(METRICS)
+        .any_case(),
+        row(
+            "OTEL_EXPORTER_PROMETHEUS_HOST",
+            "10.1.2.3",
+            [To("host: \"0\""), To("host: \"-1\""), To("host: \"%$!\"")],
+        )
+        .with(PROMETHEUS),
+        row("OTEL_EXPORTER_PROMETHEUS_PORT", "9465", [To("port: 0"), PORT, PORT]).with(PROMETHEUS),
         row("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://h:1/x", [URL; 3]).with(ZIPKIN),
         row("OTEL_EXPORTER_ZIPKIN_TIMEOUT", "5", [To("timeout: None"), MILLIS, MILLIS])
             .with(ZIPKIN),
@@ -180,7 +198,8 @@ const EXPORTERS: Leads = if cfg!(feature = "jaeger") {
          (this program was built without the feature jaeger)",
     )
 };
-const METRIC_EXPORTERS: Leads = Refused("a comma-separated list of console, otlp; or none");
+const METRIC_EXPORTERS: Leads =
+    Refused("a comma-separated list of console, otlp, prometheus; or none");
 const LENIENCE: Leads = Refused("1, true, yes or on; or 0, false, no or off");
 
 /// The variables that name files, which are read at the start.
@@ -293,9 +312,6 @@ const UNSUPPORTED: &[&str] = &[
     "OTEL_LOG_LEVEL",
     "OTEL_ENTITIES",
     "OTEL_METRICS_EXEMPLAR_FILTER",
-    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-    "OTEL_EXPORTER_PROMETHEUS_HOST",
-    "OTEL_EXPORTER_PROMETHEUS_PORT",
     "OTEL_EXPORTER_ZIPKIN_PROTOCOL",
     "OTEL_EXPORTER_JAEGER_PROTOCOL",
     "OTEL_EXPORTER_OTLP_SPAN_INSECURE",
@@ -336,7 +352,7 @@ fn what_is_not_supported_is_named_in_one_warning() {
     for (name, value) in [
         ("OTEL_LOGS_EXPORTER", "None"),
         ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"),
-        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram"),
+        ("OTEL_EXPORTER_ZIPKIN_PROTOCOL", "http/json"),
     ] {
         assert_eq!(config_of(name, value).expect("it is right").warnings, [""; 0], "{name}");
     }
@@ -361,7 +377,7 @@ fn leniently_only_the_unknown_names_of_a_list_are_ignored() {
     let config = lenient("OTEL_TRACES_EXPORTER", "zipkin,otlp/stdout");
     assert_eq!(config.exporters.len(), 1, "{:?}", config.exporters);
     // A list of which nothing is left counts as unset.
-    let config = lenient("OTEL_METRICS_EXPORTER", "prometheus");
+    let config = lenient("OTEL_METRICS_EXPORTER", "statsd");
     assert!(config.metrics.is_empty());
     let config = lenient("OTEL_TRACES_EXPORTER", "stdout");
     assert_eq!(config.exporters.len(), 2, "the default: {:?}", config.exporters);
@@ -426,8 +442,7 @@ fn the_readme_lists_every_variable() {
         let is_listed = readme.contains(&format!("`{name}`"))
             || group("OTEL_BLRP_")
             || group("OTEL_LOGRECORD_")
-            || group("OTEL_EXPORTER_OTLP_LOGS_")
-            || group("OTEL_EXPORTER_PROMETHEUS_");
+            || group("OTEL_EXPORTER_OTLP_LOGS_");
         assert!(is_listed, "{name}");
     }
 }

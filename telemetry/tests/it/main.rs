@@ -12,6 +12,7 @@ mod jaeger;
 mod metrics;
 mod otlp;
 mod outage;
+mod prometheus;
 mod refusals;
 mod sampling;
 mod support;

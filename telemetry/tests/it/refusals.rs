@@ -10,7 +10,7 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
         "a comma-separated list of console, otlp, zipkin; or none \
          (this program was built without the feature jaeger)"
     };
-    let exporters = "a comma-separated list of console, otlp; or none";
+    let exporters = "a comma-separated list of console, otlp, prometheus; or none";
     let propagators = "a comma-separated list of tracecontext, baggage, b3, b3multi; or none";
     let samplers = "always_on, always_off, traceidratio, parentbased_always_on, \
                     parentbased_always_off or parentbased_traceidratio";
@@ -25,7 +25,7 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
         ("OTEL_TRACES_EXPORTER", "stdout", span_exporters),
         ("OTEL_TRACES_EXPORTER", "otlp,none", span_exporters),
         ("OTEL_TRACES_EXPORTER", "otlp,,zipkin", span_exporters),
-        ("OTEL_METRICS_EXPORTER", "prometheus", exporters),
+        ("OTEL_METRICS_EXPORTER", "statsd", exporters),
         ("OTEL_METRIC_EXPORT_INTERVAL", "-1", millis),
         ("OTEL_PROPAGATORS", "tracecontext,jaeger", propagators),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote", samplers),
