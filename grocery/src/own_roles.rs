@@ -47,6 +47,8 @@ impl OwnRoles {
             ("DATABASE_URL", "sqlite::memory:".into()),
             ("OTEL_SDK_DISABLED", "false".into()),
             ("OTEL_TRACES_EXPORTER", "otlp".into()),
+            // The port of a page for Prometheus is that of the user's own store.
+            ("OTEL_METRICS_EXPORTER", "none".into()),
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf".into()),
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", format!("http://{otlp}/v1/traces").into()),
             ("OTEL_TRACES_SAMPLER", "parentbased_always_on".into()),

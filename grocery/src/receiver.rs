@@ -1,9 +1,9 @@
 //! Finds out where the spans go: to the viewer, or to a receiver that runs already.
 
-use std::{ffi::OsString, net::SocketAddr, time::Duration};
+use std::{ffi::OsString, fmt, net::SocketAddr, time::Duration};
 
 use anyhow::bail;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 
 use crate::{cli::Together, http};
 
@@ -12,6 +12,9 @@ const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const OTLP_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const OTLP_TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
+const METRICS_EXPORTER: &str = "OTEL_METRICS_EXPORTER";
+const PROMETHEUS_HOST: &str = "OTEL_EXPORTER_PROMETHEUS_HOST";
+pub(crate) const PROMETHEUS_PORT: &str = "OTEL_EXPORTER_PROMETHEUS_PORT";
 const SCHEDULE_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
 const VIEWER_LOG: &str = "VIEWER_LOG";
 
@@ -44,13 +47,70 @@ pub(crate) struct Environment {
     exporter: Option<OsString>,
     endpoint: Option<OsString>,
     protocol: Option<OsString>,
+    /// The page for Prometheus of the first role, if its metrics go to one.
+    page: Option<MetricsPage>,
     /// Whether the variable for the wait of a span is set.
     delays: bool,
     /// Whether the variable for the viewer's log is set.
     viewer_logs: bool,
 }
 
+/// Where the page for Prometheus of one role is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MetricsPage {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl MetricsPage {
+    /// The page that the variables ask for. `None` if they ask for none, or if the port is none:
+    /// the role refuses it then.
+    fn read(read: impl Fn(&'static str) -> Option<OsString>) -> Option<Self> {
+        let exporters = read(METRICS_EXPORTER)?.to_string_lossy().to_ascii_lowercase();
+        if !exporters.split(',').any(|exporter| exporter.trim() == "prometheus") {
+            return None;
+        }
+        let text = |name| read(name).map(|value| value.to_string_lossy().trim().to_owned());
+        let text = |name| text(name).filter(|value| !value.is_empty());
+        Some(Self {
+            host: text(PROMETHEUS_HOST).unwrap_or_else(|| "localhost".to_owned()),
+            port: text(PROMETHEUS_PORT).map_or(Some(9464), |port| port.parse().ok())?,
+        })
+    }
+
+    /// The address that the role listens on.
+    ///
+    /// # Errors
+    /// When the host cannot be found.
+    pub(crate) async fn address(&self) -> std::io::Result<Option<SocketAddr>> {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let mut addresses: Vec<_> = lookup_host((host, self.port)).await?.collect();
+        // As the role does, IPv4 is preferred.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        Ok(addresses.first().copied())
+    }
+
+    /// Its variable.
+    pub(crate) fn variable(&self) -> (&'static str, OsString) {
+        (PROMETHEUS_PORT, self.port.to_string().into())
+    }
+}
+
+impl fmt::Display for MetricsPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}:{}/metrics", self.host, self.port)
+    }
+}
+
 impl Environment {
+    /// The page for Prometheus of the role with this number, from 0. Each has a port of its own:
+    /// that of the variable, and those after it. With port 0 the system chooses each.
+    pub(crate) fn metrics_page(&self, role: u16) -> Option<MetricsPage> {
+        let MetricsPage { host, port } = self.page.clone()?;
+        let port = if port == 0 { 0 } else { port.checked_add(role)? };
+        Some(MetricsPage { host, port })
+    }
+
     /// Reads them. As the OpenTelemetry specification says, an empty variable counts as not set.
     #[expect(clippy::disallowed_methods, reason = "this is configuration code")]
     pub(crate) fn read() -> Self {
@@ -59,6 +119,7 @@ impl Environment {
             exporter: read(TRACES_EXPORTER),
             endpoint: read(OTLP_TRACES_ENDPOINT).or_else(|| read(OTLP_ENDPOINT)),
             protocol: read(OTLP_TRACES_PROTOCOL).or_else(|| read(OTLP_PROTOCOL)),
+            page: MetricsPage::read(read),
             delays: read(SCHEDULE_DELAY).is_some(),
             viewer_logs: read(VIEWER_LOG).is_some(),
         }
@@ -194,6 +255,31 @@ mod tests {
     fn spans_wait_for_a_second_unless_told_otherwise() {
         let told = Environment { delays: true, ..Environment::default() };
         assert_eq!(all_variables(&told, &[]), variables(&Environment::default(), &[]));
+    }
+
+    #[test]
+    fn each_role_has_a_page_for_prometheus_of_its_own() {
+        let page = |variables: &[(&str, &str)], role| {
+            let read = |name| {
+                let found = variables.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            let environment =
+                Environment { page: MetricsPage::read(read), ..Environment::default() };
+            environment.metrics_page(role).map(|page| page.to_string())
+        };
+        let asked = (METRICS_EXPORTER, "otlp, Prometheus");
+        let at = |page: &str| Some(page.to_owned());
+        assert_eq!(page(&[], 0), None);
+        assert_eq!(page(&[(METRICS_EXPORTER, "otlp")], 0), None);
+        assert_eq!(page(&[asked], 0), at("http://localhost:9464/metrics"));
+        assert_eq!(page(&[asked], 2), at("http://localhost:9466/metrics"));
+        let elsewhere = [asked, (PROMETHEUS_HOST, "10.1.2.3"), (PROMETHEUS_PORT, "7000")];
+        assert_eq!(page(&elsewhere, 1), at("http://10.1.2.3:7001/metrics"));
+        assert_eq!(page(&[asked, (PROMETHEUS_PORT, "0")], 1), at("http://localhost:0/metrics"));
+        // The role says what is wrong.
+        assert_eq!(page(&[asked, (PROMETHEUS_PORT, "many")], 0), None);
+        assert_eq!(page(&[asked, (PROMETHEUS_PORT, "65535")], 1), None);
     }
 
     #[test]

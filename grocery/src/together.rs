@@ -36,13 +36,17 @@ use tokio::time::{Instant, timeout};
 use crate::{
     child::Child,
     cli::Together,
-    receiver::{Environment, Receiver, listens},
+    receiver::{Environment, MetricsPage, PROMETHEUS_PORT, Receiver, listens},
     shopping::shopper_args,
 };
 
+const STORE: &str = "store";
 const SHOPPER: &str = "shopper";
 const LAB: &str = "lab";
 const VIEWER: &str = "viewer";
+
+/// The roles that have metrics, in the order of their ports for Prometheus.
+const METRICS_ROLES: [&str; 3] = [STORE, SHOPPER, LAB];
 
 /// How long all roles together may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,7 +102,8 @@ async fn run_all(
     if has_lab(&options, &receiver) {
         check_free(options.lab_listen, "the lab", "--lab-listen").await?;
     }
-    announce(&options, &receiver);
+    check_metrics_pages(&options, &environment, &receiver).await?;
+    announce(&options, &environment, &receiver);
 
     let mut running = Vec::new();
     let outcome = tokio::select! {
@@ -150,14 +155,17 @@ async fn shop(
     }
     let variables = environment.for_services(options);
     let store_variables = [variables.clone(), database_variable(options)].concat();
-    start(running, Child::start("store", store_args(options), &store_variables)?)
+    let store_variables = [store_variables, page_variable(environment, STORE)].concat();
+    start(running, Child::start(STORE, store_args(options), &store_variables)?)
         .listening(options.store_listen)
         .await?;
     if has_lab(options, receiver) {
-        start(running, Child::start(LAB, lab_args(options), &variables)?)
+        let lab_variables = [variables.clone(), page_variable(environment, LAB)].concat();
+        start(running, Child::start(LAB, lab_args(options), &lab_variables)?)
             .listening(options.lab_listen)
             .await?;
     }
+    let variables = [variables, page_variable(environment, SHOPPER)].concat();
     start(running, Child::start(SHOPPER, shopper_args, &variables)?);
 
     let ended = running.iter_mut().map(|child| {
@@ -258,8 +266,48 @@ async fn check_free(addr: SocketAddr, whose: &str, flag: &str) -> anyhow::Result
     Ok(())
 }
 
+/// The page for Prometheus of a role, if metrics go to one. The store has the first port.
+fn metrics_page(environment: &Environment, role: &str) -> Option<MetricsPage> {
+    let number = METRICS_ROLES.iter().position(|one| *one == role)?;
+    environment.metrics_page(u16::try_from(number).ok()?)
+}
+
+/// The variable that gives a role its own port for Prometheus.
+fn page_variable(environment: &Environment, role: &str) -> Vec<(&'static str, OsString)> {
+    metrics_page(environment, role).iter().map(MetricsPage::variable).collect()
+}
+
+/// The roles that will be started and have a page for Prometheus, with their pages.
+fn metrics_pages(
+    options: &Together,
+    environment: &Environment,
+    receiver: &Receiver,
+) -> Vec<(&'static str, MetricsPage)> {
+    METRICS_ROLES
+        .into_iter()
+        .filter(|role| *role != LAB || has_lab(options, receiver))
+        .filter_map(|role| Some((role, metrics_page(environment, role)?)))
+        .collect()
+}
+
+async fn check_metrics_pages(
+    options: &Together,
+    environment: &Environment,
+    receiver: &Receiver,
+) -> anyhow::Result<()> {
+    for (role, page) in metrics_pages(options, environment, receiver) {
+        // A host that cannot be found is refused by the role.
+        let Ok(Some(address)) = page.address().await else { continue };
+        if page.port != 0 {
+            let whose = format!("the page for Prometheus of the {role}");
+            check_free(address, &whose, PROMETHEUS_PORT).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Says where the traces and the store will be, before anything starts.
-fn announce(options: &Together, receiver: &Receiver) {
+fn announce(options: &Together, environment: &Environment, receiver: &Receiver) {
     let page = format!("http://{}/", options.viewer_listen);
     let traces = match receiver {
         Receiver::Viewer => page,
@@ -274,6 +322,12 @@ fn announce(options: &Together, receiver: &Receiver) {
     say(format_args!("store   http://{}/whats-in-store", options.store_listen));
     if has_lab(options, receiver) {
         say(format_args!("lab     http://{}/", options.lab_listen));
+    }
+    for (role, page) in metrics_pages(options, environment, receiver) {
+        // A port that the system chooses is said by the role.
+        if page.port != 0 {
+            say(format_args!("metrics {page} ({role})"));
+        }
     }
     say(format_args!("Ctrl-C stops"));
 }

@@ -75,6 +75,10 @@ pub async fn drive(
         .map(|_| Arbiter::try_new())
         .collect::<Result<_, _>>()
         .map_err(ShopperError::Thread)?;
+    telemetry::observe_runtime("main");
+    for arbiter in &arbiters {
+        arbiter.spawn_fn(|| telemetry::observe_runtime("trips"));
+    }
     let (open, mut all_back) = mpsc::channel(1);
     let stopping = CancellationToken::new();
     // The threads also stop if this future is dropped.

@@ -80,6 +80,10 @@ pub async fn serve(
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
     let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
+    telemetry::observe_runtime("main");
+    for arbiter in &arbiters {
+        arbiter.spawn_fn(|| telemetry::observe_runtime("actors"));
+    }
     let handles = arbiters.iter().map(Arbiter::handle).collect();
     let pools =
         ActorPools::start(ActorParts::new(storage.clone(), catalogue, handles, config.actors));
@@ -113,6 +117,7 @@ fn listen(
     let listen = config.listen;
     let failed = |source| Error::Listen { listen, source };
     let server = HttpServer::new(move || {
+        telemetry::observe_runtime("http");
         App::new()
             .app_data(state.clone())
             .configure(http::routes)
