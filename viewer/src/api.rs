@@ -15,6 +15,7 @@
 //! | `GET /viewer/api/logs/live?…` | [server-sent events](live): `hello`, `logs` with the rows of records that came: `{"records":[…],"skipped":0,"held":1024,"oldest":1}` |
 //! | `GET /viewer/api/traces/{id}/logs` | the records of a trace, held or not: `{"trace_id":"…","record_count":2,"error_count":1,"resourceLogs":[…]}` |
 //! | `GET /viewer/api/graph` | the [actor graph](mod@graph) of everything held; of the last seconds with `window=60`, of a stretch of time with `start` and `end` (µs since the epoch), or one of them |
+//! | `GET /viewer/api/monitor` | [rate, errors and duration](monitor) of services, and of the operations and actors of one (`service`, or `other=true`), over the last `range` seconds (10 to 3600) before `end` |
 //! | `GET /viewer/api/services` | services with their operations |
 //! | `GET /viewer/api/stats` | [what is held](totals), what came in, what became of it |
 //!
@@ -37,6 +38,7 @@
 mod graph;
 pub(crate) mod live;
 mod logs;
+pub(crate) mod monitor;
 pub(crate) mod summary;
 mod totals;
 mod transfer;
@@ -108,6 +110,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/viewer/api/logs/{number}", get().to(logs::one))
         .route("/viewer/api/live", get().to(live::subscribe))
         .route("/viewer/api/graph", get().to(graph))
+        .route("/viewer/api/monitor", get().to(monitor))
         .route("/viewer/api/services", get().to(services))
         .route("/viewer/api/stats", get().to(stats))
         .service(
@@ -249,7 +252,7 @@ fn warnings(adjusted: &AdjustedTrace) -> Vec<String> {
 }
 
 async fn graph(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let uptime = state.stats.uptime();
+    let uptime = state.stats.uptime_ns();
     let graph = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
         let now = now();
         let ago = |seconds: u64| now.saturating_sub(seconds.saturating_mul(1_000_000_000));
@@ -267,11 +270,18 @@ async fn graph(request: HttpRequest, state: Data<State>) -> HttpResponse {
         {
             return Err(ParamError::other("'end' must be after 'start'").into());
         }
-        let uptime = u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX);
         let since = now.saturating_sub(uptime);
         graph::write(answer, store, Stretch { from, to, now, since })
     };
     answer_or(error, &request, &state, graph).await
+}
+
+async fn monitor(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let uptime = state.stats.uptime_ns();
+    let monitor = move |answer: &mut Answer, params: &Params, store: &SharedStore| {
+        monitor::write(answer, params, store, now().saturating_sub(uptime))
+    };
+    answer_or(error, &request, &state, monitor).await
 }
 
 async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {

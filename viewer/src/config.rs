@@ -36,7 +36,8 @@ pub struct Args {
     ///
     /// It is an estimate of what the spans and their indexes take. The process takes up to a
     /// quarter more, whatever spans there are, and 24 MiB for itself; while the store is behind, up
-    /// to 192 MiB of requests that wait.
+    /// to 192 MiB of requests that wait. The figures of the last hour come on top, see
+    /// --max-series-bytes.
     #[arg(long, env = "VIEWER_MAX_BYTES", value_name = "BYTES", default_value_t = Config::MAX_BYTES)]
     #[arg(value_parser = at_least_one)]
     pub max_bytes: usize,
@@ -52,6 +53,17 @@ pub struct Args {
     #[arg(long, env = "VIEWER_MAX_LOG_BYTES", value_name = "BYTES")]
     #[arg(default_value_t = Config::MAX_LOG_BYTES, value_parser = at_least_one)]
     pub max_log_bytes: usize,
+
+    /// Operations, actors and services together whose rate, errors and duration are remembered for an
+    /// hour at most; a service counts as three. What more there are is one series, "other"
+    #[arg(long, env = "VIEWER_MAX_SERIES", value_name = "N", default_value_t = Config::MAX_SERIES)]
+    #[arg(value_parser = at_least_one)]
+    pub max_series: usize,
+
+    /// Memory of these figures at most, in bytes; the oldest go first
+    #[arg(long, env = "VIEWER_MAX_SERIES_BYTES", value_name = "BYTES")]
+    #[arg(default_value_t = Config::MAX_SERIES_BYTES, value_parser = at_least_one)]
+    pub max_series_bytes: usize,
 
     /// Attributes whose values stand on each trace of the list, such as http.route,user.id
     ///
@@ -126,6 +138,10 @@ pub struct Config {
     pub max_logs: usize,
     /// Bytes of log records held at most, estimated.
     pub max_log_bytes: usize,
+    /// Series that are remembered for an hour at most.
+    pub max_series: usize,
+    /// Bytes of these at most, estimated.
+    pub max_series_bytes: usize,
     /// Attributes whose values stand on each trace of the list.
     pub chips: Chips,
     /// Bytes that one request may have, compressed and decompressed.
@@ -144,6 +160,8 @@ impl Config {
     const MAX_BYTES: usize = 256 << 20;
     const MAX_LOGS: usize = 100_000;
     const MAX_LOG_BYTES: usize = 64 << 20;
+    const MAX_SERIES: usize = 1_000;
+    const MAX_SERIES_BYTES: usize = 64 << 20;
     const MAX_REQUEST_BYTES: usize = 16 << 20;
     const MAX_WAITING_BYTES: usize = 192 << 20;
     const MAX_READING_BYTES: usize = 64 << 20;
@@ -162,6 +180,8 @@ impl Config {
             max_bytes: Self::MAX_BYTES,
             max_logs: Self::MAX_LOGS,
             max_log_bytes: Self::MAX_LOG_BYTES,
+            max_series: Self::MAX_SERIES,
+            max_series_bytes: Self::MAX_SERIES_BYTES,
             chips: Chips::default(),
             max_request_bytes: Self::MAX_REQUEST_BYTES,
             max_waiting_bytes: Self::MAX_WAITING_BYTES,
@@ -181,6 +201,8 @@ impl From<&Args> for Config {
             max_bytes: args.max_bytes,
             max_logs: args.max_logs,
             max_log_bytes: args.max_log_bytes,
+            max_series: args.max_series,
+            max_series_bytes: args.max_series_bytes,
             chips: args.chips.clone(),
             ..Self::on_free_ports()
         }

@@ -11,7 +11,8 @@
 //! | `GET /api/traces/{id}` | one trace |
 //! | `GET /api/dependencies?endTs=&lookback=` | which service called which, how often |
 //! | `POST /api/transform` | spans in OTLP's JSON as [traces in this JSON](transform) |
-//! | `GET /api/metrics/latencies`, `…/calls`, `…/errors`, `…/minstep`, `POST /api/archive/{id}` | errors: so answers a Jaeger that has no metrics and no archive |
+//! | `GET /api/metrics/latencies`, `…/calls`, `…/errors`, `…/minstep` | [rates and percentiles over time](metrics) |
+//! | `POST /api/archive/{id}` | an error: so answers a Jaeger that has no archive |
 //! | `GET /api/v3/services`, `/api/v3/operations`, `/api/v3/traces`, `/api/v3/traces/{id}`, `/api/v3/trace-summaries` | the same, stable |
 //!
 //! Jaeger removed the first four of these after its release 2.20 in favour of `/api/v3`; Grafana
@@ -23,6 +24,7 @@
 
 mod legacy;
 mod legacy_json;
+mod metrics;
 mod transform;
 mod v3;
 
@@ -50,7 +52,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/api/traces/{id}", get().to(legacy::trace))
         .route("/api/dependencies", get().to(legacy::dependencies))
         .route("/api/transform", post().to(transform::transform))
-        .route("/api/metrics/{metric:latencies|calls|errors|minstep}", get().to(legacy::metrics))
+        .route("/api/metrics/{metric:latencies|calls|errors|minstep}", get().to(metrics::metrics))
         .route("/api/archive/{id}", post().to(legacy::archive))
         .route("/api/v3/services", get().to(v3::services))
         .route("/api/v3/operations", get().to(v3::operations))
@@ -64,6 +66,8 @@ async fn not_found() -> HttpResponse {
     HttpResponse::NotFound().content_type(ContentType::plaintext()).body("404 page not found\n")
 }
 
+/// A millisecond in nanoseconds: the unit of the parameters for dependencies and metrics.
+const MILLISECOND: u64 = 1_000_000;
 /// How many traces a search finds when it does not say, and how many it may ask for.
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 100_000;

@@ -2,6 +2,7 @@
 
 pub(crate) mod duration;
 pub(crate) mod filter;
+pub(crate) mod history;
 pub(crate) mod order;
 pub(crate) mod params;
 pub(crate) mod records;

@@ -23,6 +23,7 @@ use crate::otlp::decode::Decoder;
 use crate::otlp::receiver::Receiver;
 use crate::stats::Stats;
 use crate::store::logs::{LogBounds, Logs};
+use crate::store::monitor::MonitorBounds;
 use crate::store::{Bounds, Store};
 
 /// A running viewer. It stops when this is dropped, or [stopped](Self::stop).
@@ -116,8 +117,9 @@ pub fn serve(config: Config) -> Result<Handle, Error> {
     let grpc = listen(config.otlp_grpc, "OTLP over gRPC", "otlp-grpc")?;
     let (listen, otlp, otlp_grpc) = (page.1, http.1, grpc.1);
 
-    let bounds = Bounds { spans: config.max_spans, bytes: config.max_bytes };
     let log_bounds = LogBounds { records: config.max_logs, bytes: config.max_log_bytes };
+    let monitor = MonitorBounds { series: config.max_series, bytes: config.max_series_bytes };
+    let bounds = Bounds { spans: config.max_spans, bytes: config.max_bytes, monitor };
     let store = SharedStore::new(Store::new(bounds), Logs::new(log_bounds));
     let stats = Arc::new(Stats::new());
     // One request is decoded at a time: it gets the larger part of what requests may take, and

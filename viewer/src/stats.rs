@@ -98,6 +98,11 @@ impl Stats {
         self.started.elapsed()
     }
 
+    /// The same in nanoseconds.
+    pub(crate) fn uptime_ns(&self) -> u64 {
+        u64::try_from(self.uptime().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// To be called every second: remembers what came in, for the rate.
     pub(crate) fn sample(&self) {
         let received = self.traces.received.load(Relaxed);

@@ -5,11 +5,13 @@
 //! One writer adds spans (see [`ingest`](crate::ingest)); readers take what they want under a
 //! short lock and work on it afterwards, so a slow search never holds up a sender.
 
+pub(crate) mod actor;
 pub(crate) mod backlinks;
 pub(crate) mod catalog;
 pub(crate) mod footprint;
 pub(crate) mod logs;
 pub(crate) mod model;
+pub(crate) mod monitor;
 pub(crate) mod names;
 pub(crate) mod trace;
 
@@ -21,6 +23,7 @@ use foldhash::fast::RandomState;
 use self::backlinks::{Backlinks, PER_LINK_BYTES};
 use self::catalog::Catalog;
 use self::model::{Span, TraceId, now};
+use self::monitor::{Monitor, MonitorBounds};
 use self::names::Names;
 use self::trace::{Added, Trace};
 
@@ -29,6 +32,7 @@ use self::trace::{Added, Trace};
 pub(crate) struct Bounds {
     pub(crate) spans: usize,
     pub(crate) bytes: usize,
+    pub(crate) monitor: MonitorBounds,
 }
 
 /// What has happened to spans since the start.
@@ -57,6 +61,8 @@ pub(crate) struct Store {
     pub(crate) catalog: Catalog,
     pub(crate) backlinks: Backlinks,
     pub(crate) totals: Totals,
+    /// The figures of the last hour, also of spans that are no longer held.
+    pub(crate) monitor: Monitor,
     spans: usize,
     /// The latest start of a trace that was evicted, in nanoseconds since the epoch: what is younger
     /// is held whole.
@@ -87,6 +93,7 @@ impl Store {
             catalog: Catalog::default(),
             backlinks: Backlinks::default(),
             totals: Totals::default(),
+            monitor: Monitor::new(bounds.monitor, now()),
             spans: 0,
             evicted_until: 0,
             leaving: Vec::new(),
@@ -105,6 +112,7 @@ impl Store {
     ) {
         self.let_go(names);
         self.name_bytes = names.bytes();
+        self.monitor.advance(now());
         for (trace, span) in spans {
             self.add_span(trace, span, names);
             self.evict(names);
@@ -192,11 +200,14 @@ impl Store {
             Added::New => {
                 self.spans += 1;
                 self.index(id, &span);
+                self.monitor.count(&span);
             }
             Added::Replaced(former) => {
                 self.totals.duplicates += 1;
                 self.unindex(id, &former);
                 self.index(id, &span);
+                self.monitor.uncount(&former);
+                self.monitor.count(&span);
                 names.release_span(former);
             }
             Added::Duplicate => {
@@ -205,6 +216,7 @@ impl Store {
             }
             Added::Overflow => {
                 self.totals.overflow += 1;
+                self.monitor.count(&span);
                 names.release_span(span);
             }
         }
@@ -302,7 +314,11 @@ mod tests {
     #[test]
     fn a_trace_that_is_read_counts_until_its_reader_has_gone() {
         let mut names = Names::default();
-        let mut store = Store::new(Bounds { spans: 1, bytes: usize::MAX });
+        let mut store = Store::new(Bounds {
+            spans: 1,
+            bytes: usize::MAX,
+            monitor: MonitorBounds { series: 10, bytes: 1 << 20 },
+        });
         let mut add = |store: &mut Store, id, name| {
             let span = span(&mut names, name);
             store.add([(TraceId(id), span)], &mut names);

@@ -18,6 +18,7 @@ use crate::answer::{Answer, Failure};
 use crate::ingest::SharedStore;
 use crate::query::filter::newest_first;
 use crate::render;
+use crate::store::actor::{actor_of, is_message, wait};
 use crate::store::model::{Kind, Link, Name, Span, Value};
 use crate::store::trace::Trace;
 
@@ -420,37 +421,6 @@ impl Database {
         });
         Some((Self { system, namespace, server }, key))
     }
-}
-
-/// The actor that a span's message went to.
-const NAME: &str = "actix.actor.name";
-/// How a message was sent: what makes a span an actor's message.
-const KIND: &str = "actix.message.kind";
-/// Seconds that a message waited in the mailbox.
-const WAIT: &str = "actix.mailbox.wait";
-
-/// The actor of `span`.
-fn actor_of(span: &Span) -> Option<&str> {
-    match span.attribute(NAME)? {
-        Value::String(name) => Some(name),
-        _ => None,
-    }
-}
-
-/// Whether `span` is a message to an actor.
-fn is_message(span: &Span) -> bool {
-    span.attribute(KIND).is_some()
-}
-
-/// Nanoseconds that the message of `span` waited in the mailbox.
-fn wait(span: &Span) -> Option<u64> {
-    let seconds = match span.attribute(WAIT)? {
-        Value::Double(seconds) => seconds.0,
-        Value::Int(seconds) => *seconds as f64,
-        _ => return None,
-    };
-    // The conversion saturates. NaN and negative numbers are not times.
-    (seconds.is_finite() && seconds >= 0.0).then_some((seconds * 1e9).round() as u64)
 }
 
 #[cfg(test)]

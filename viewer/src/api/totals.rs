@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::monitor::Held;
 use super::{Receives, State};
 use crate::stats::SignalStats;
 
@@ -24,6 +25,7 @@ pub(super) struct Totals {
     cut: u64,
     spans_per_second: f64,
     logs: LogTotals,
+    monitor: Held,
     signals: Signals,
     receives: Receives,
     live_clients: usize,
@@ -88,6 +90,7 @@ pub(super) fn totals(state: &State) -> Totals {
         cut: store.totals.cut,
         spans_per_second: stats.spans_per_second(),
         logs,
+        monitor: Held::of(&store.monitor),
         signals: Signals {
             traces: stats.traces.snapshot(),
             metrics: stats.metrics.snapshot(),

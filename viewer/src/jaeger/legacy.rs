@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::legacy_json::{LegacyTrace, ShortId};
-use super::{adjusting, limit, operations_of, plain_text, service_names};
+use super::{MILLISECOND, adjusting, limit, operations_of, plain_text, service_names};
 use crate::adjusted::AdjustedTraces;
 use crate::answer::{Answer, Failure};
 use crate::api::{State, answer_or};
@@ -24,8 +24,6 @@ use crate::store::model::{Name, TraceId, now};
 /// How far back a search looks by default, in nanoseconds: two days.
 const DEFAULT_LOOKBACK: u64 = 48 * 3_600_000_000_000;
 
-/// A millisecond in nanoseconds: the unit of the parameters for dependencies.
-const MILLISECOND: u64 = 1_000_000;
 /// How far back dependencies look by default, in milliseconds: a day.
 const DEFAULT_DEPENDENCIES_LOOKBACK: i64 = 24 * 3_600_000;
 /// Bytes that a pair of services takes while its calls are counted.
@@ -267,12 +265,6 @@ fn calls(store: &SharedStore, start: u64, end: u64) -> BTreeMap<(Name, Name), u6
         }
     }
     calls
-}
-
-/// `GET /api/metrics/*`: the answer of a Jaeger without a metrics backend, in its words.
-pub(super) async fn metrics() -> HttpResponse {
-    let message = "trace metrics are currently disabled - no metrics backend configured";
-    error(&Failure::new(StatusCode::NOT_IMPLEMENTED, message))
 }
 
 /// `POST /api/archive/{id}`: the answer of a Jaeger without storage for an archive, in its words.

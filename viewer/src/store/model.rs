@@ -107,6 +107,15 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Unspecified,
+        Self::Internal,
+        Self::Server,
+        Self::Client,
+        Self::Producer,
+        Self::Consumer,
+    ];
+
     /// The kind OTLP numbers so; a number it does not know is "unspecified".
     pub(crate) fn from_number(number: i32) -> Self {
         match number {

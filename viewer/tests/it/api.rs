@@ -5,6 +5,8 @@ mod errors;
 mod graph;
 mod legacy;
 mod list;
+mod metrics;
+mod monitor;
 mod search;
 mod stable;
 mod viewer;

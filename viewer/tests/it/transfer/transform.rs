@@ -152,14 +152,9 @@ fn a_body_of_empty_values_cannot_take_more_memory_than_readers_have() {
 }
 
 #[test]
-fn there_are_no_metrics_and_no_archive() {
+fn there_is_no_archive() {
     let backend = Backend::viewer();
 
-    for metric in ["latencies", "calls", "errors", "minstep"] {
-        let path = format!("/api/metrics/{metric}?service=x&quantile=0.95");
-        let message = "trace metrics are currently disabled - no metrics backend configured";
-        assert_eq!(backend.get(&path), refused(501, message));
-    }
     assert_eq!(
         post(&backend, "/api/archive/abc", ""),
         refused(500, "archive span storage was not configured")
