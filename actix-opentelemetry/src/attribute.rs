@@ -4,6 +4,10 @@
 //! [naming rules](https://opentelemetry.io/docs/specs/semconv/general/naming/) under the prefix
 //! `actix.`; `code.function.name` and `error.type` are the stable conventions'.
 
+/// The [schema](https://opentelemetry.io/docs/specs/otel/schemas/) of the semantic conventions that the
+/// published ones among these names come from.
+pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.42.0";
+
 /// The actor's name, [`TracedActor::NAME`](crate::TracedActor::NAME): `Aisle`.
 pub const ACTOR_NAME: &str = "actix.actor.name";
 

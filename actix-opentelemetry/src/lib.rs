@@ -91,3 +91,4 @@ pub use policy::{
 pub use selection::{Selection, SelectionError, set_selection};
 pub use spawn::spawn_traced;
 pub use start::TracedStart;
+pub use tracer::instrumentation_scope;

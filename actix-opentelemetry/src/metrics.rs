@@ -52,7 +52,8 @@ static INSTRUMENTS: OnceLock<Instruments> = OnceLock::new();
 /// ```
 /// use opentelemetry::global;
 ///
-/// actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
+/// let meter = global::meter_with_scope(actix_opentelemetry::instrumentation_scope());
+/// actix_opentelemetry::metrics::set_meter(&meter);
 /// ```
 pub fn set_meter(meter: &Meter) -> bool {
     let mut is_first = false;

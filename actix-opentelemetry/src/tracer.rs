@@ -12,6 +12,8 @@ use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Span, SpanBuilder, TraceContextExt, Tracer};
 use opentelemetry::{Context, InstrumentationScope, global};
 
+use crate::attribute::SCHEMA_URL;
+
 thread_local! {
     static TRACER: RefCell<Option<Rc<BoxedTracer>>> = const { RefCell::new(None) };
 }
@@ -62,8 +64,24 @@ fn forget() {
 
 #[cold]
 fn make() -> BoxedTracer {
-    let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+    global::tracer_with_scope(instrumentation_scope())
+}
+
+/// The instrumentation scope of this crate: its name, its version and its [`SCHEMA_URL`]. All its spans
+/// have it; metrics have it when the meter was made with it:
+///
+/// ```
+/// use opentelemetry::global;
+///
+/// let meter = global::meter_with_scope(actix_opentelemetry::instrumentation_scope());
+/// # #[cfg(feature = "metrics")]
+/// actix_opentelemetry::metrics::set_meter(&meter);
+/// ```
+///
+/// [`SCHEMA_URL`]: crate::attribute::SCHEMA_URL
+pub fn instrumentation_scope() -> InstrumentationScope {
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
         .with_version(env!("CARGO_PKG_VERSION"))
-        .build();
-    global::tracer_with_scope(scope)
+        .with_schema_url(SCHEMA_URL)
+        .build()
 }

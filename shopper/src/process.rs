@@ -66,7 +66,8 @@ fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperE
     };
     let telemetry = Telemetry::init_with(service, streams)?;
     if telemetry.exports_metrics() {
-        actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
+        let meter = global::meter_with_scope(actix_opentelemetry::instrumentation_scope());
+        actix_opentelemetry::metrics::set_meter(&meter);
     }
     let config = args.config();
     let statistics = Statistics::new(describe(&config, args));

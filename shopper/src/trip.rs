@@ -202,7 +202,10 @@ fn which_field<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
 
 thread_local! {
     /// Made once for each thread, at its first trip, when the tracer provider has been set.
-    static TRACER: BoxedTracer = global::tracer("shopper");
+    static TRACER: BoxedTracer = global::tracer_with_scope(telemetry::instrumentation_scope(
+        "shopper",
+        env!("CARGO_PKG_VERSION"),
+    ));
 }
 
 /// The span of a whole trip: the root of its trace. The kind and number of the shopper are in its

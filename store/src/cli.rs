@@ -159,7 +159,8 @@ fn open(args: &Args, role: &[&str]) -> anyhow::Result<ExitCode> {
     let streams = Streams::new(output::stderr, stop.stdout());
     let telemetry = Telemetry::init_with(service, streams)?;
     if telemetry.exports_metrics() {
-        actix_opentelemetry::metrics::set_meter(&global::meter("actix-opentelemetry"));
+        let meter = global::meter_with_scope(actix_opentelemetry::instrumentation_scope());
+        actix_opentelemetry::metrics::set_meter(&meter);
     }
     let served =
         actix_rt::System::new().block_on(serve(args.config(role), stop.clone(), args.parent_pipe));

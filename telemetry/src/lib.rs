@@ -24,6 +24,7 @@
 //! | `prometheus.rs` | the page that Prometheus reads |
 //! | `runtimes.rs` | [`observe_runtime`]: metrics of the tokio runtimes |
 //! | `propagation.rs` | the propagators |
+//! | `scope.rs` | [`instrumentation_scope`]: who made a span, a metric or a log record |
 //! | `logs.rs` | log lines with the ids of the trace and the span |
 //! | `streams.rs` | [`Streams`]: where logs and console spans are written |
 //!
@@ -52,6 +53,7 @@ mod resource;
 mod retry;
 mod runtimes;
 mod sampler;
+mod scope;
 mod streams;
 mod tls;
 mod zipkin;
@@ -62,6 +64,7 @@ pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
 pub use propagation::propagator;
 pub use resource::Service;
 pub use runtimes::observe_runtime;
+pub use scope::instrumentation_scope;
 pub use streams::Streams;
 
 use config::Config;

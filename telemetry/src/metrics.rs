@@ -22,10 +22,10 @@ use crate::outcome::{Outcome, error_type};
 use crate::prometheus::{CollectionDuration, Page};
 use crate::retry::{Closing, Retry};
 use crate::sampler::StartedSpans;
+use crate::scope::instrumentation_scope;
 use crate::streams::Console;
 use counters::MetricExporterCounters;
 use futures_util::FutureExt as _;
-use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -34,7 +34,6 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{
     MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Temporality,
 };
-use opentelemetry_semantic_conventions::SCHEMA_URL;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,10 +109,7 @@ pub(super) fn provider(
         };
     }
     let provider = builder.build();
-    let scope = InstrumentationScope::builder("telemetry")
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .with_schema_url(SCHEMA_URL)
-        .build();
+    let scope = instrumentation_scope("telemetry", env!("CARGO_PKG_VERSION"));
     let meter = provider.meter_with_scope(scope);
     sdk::observe_spans(&meter, accounting, started);
     sdk::observe_data_points(&meter, &exporters.clone().into());

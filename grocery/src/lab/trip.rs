@@ -9,7 +9,7 @@ use awc::{Client, ClientRequest, http::Method};
 use opentelemetry::{
     Context, KeyValue,
     baggage::BaggageExt as _,
-    global,
+    global::{self, BoxedTracer},
     trace::{
         SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
     },
@@ -37,8 +37,11 @@ pub(super) const MAX_TRIPS: u32 = 20;
 /// How long an impatient shopper waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// The name of the lab's own spans' scope.
-const SCOPE: &str = "grocery-lab";
+/// The tracer of the lab's own spans.
+fn tracer() -> BoxedTracer {
+    let scope = telemetry::instrumentation_scope("grocery-lab", env!("CARGO_PKG_VERSION"));
+    global::tracer_with_scope(scope)
+}
 
 /// The form, as a browser sends it. A fault is asked for if its box is checked.
 #[derive(Debug, Default, Deserialize)]
@@ -276,7 +279,7 @@ fn context(order: &TripOrder, with_faults: bool) -> Context {
         let remote = SpanContext::new(trace_id, span_id, flags, true, TraceState::default());
         cx = cx.with_remote_span_context(remote);
     }
-    let tracer = global::tracer(SCOPE);
+    let tracer = tracer();
     let span = tracer.span_builder("going to the grocery store");
     let span = span.with_attributes([KeyValue::new(SHOPPER_KIND, order.kind.name())]);
     let span = tracer.build_with_context(span, &cx);
@@ -369,7 +372,7 @@ pub(super) async fn send_lesson(
     store: &Store,
 ) -> anyhow::Result<Sent> {
     let cx = Context::new().with_baggage([KeyValue::new(CUSTOMER, FIRST_CUSTOMER)]);
-    let tracer = global::tracer(SCOPE);
+    let tracer = tracer();
     let span = tracer.span_builder(format!("lesson {}", lesson.name));
     let span = span.with_attributes([KeyValue::new("lesson.as", variant.name())]);
     let span = tracer.build_with_context(span, &cx);

@@ -9,11 +9,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, web};
-use opentelemetry::{
-    InstrumentationScope,
-    global::{self, BoxedTracer},
-};
-use opentelemetry_semantic_conventions::SCHEMA_URL;
+use opentelemetry::global::{self, BoxedTracer};
 use shared::{fault::FaultSupport, hosts::AllowedHosts};
 use tokio::time::Instant;
 
@@ -38,12 +34,8 @@ impl AppState {
     /// The state of a store with these actors and settings.
     pub(crate) fn new(pools: ActorPools, config: &Config) -> Self {
         let faults = FaultSupport::new(config.allow_faults, pools.aisle_names());
-        let tracer = Arc::new(global::tracer_with_scope(
-            InstrumentationScope::builder("store")
-                .with_version(env!("CARGO_PKG_VERSION"))
-                .with_schema_url(SCHEMA_URL)
-                .build(),
-        ));
+        let scope = telemetry::instrumentation_scope("store", env!("CARGO_PKG_VERSION"));
+        let tracer = Arc::new(global::tracer_with_scope(scope));
         Self {
             pools,
             request_timeout: config.request_timeout,

@@ -8,7 +8,6 @@ use actix_web_opentelemetry::ClientExt as _;
 use opentelemetry::{
     Context, KeyValue,
     baggage::BaggageExt as _,
-    global,
     trace::{FutureExt as _, SpanBuilder, TraceContextExt as _, Tracer as _},
 };
 use telemetry::Telemetry;
@@ -16,7 +15,7 @@ use telemetry::Telemetry;
 use super::{
     lesson::{Lesson, Picture, Variant},
     process::{Part, Process, Role, Service},
-    tracer::{CUSTOMER, LessonTracer},
+    tracer::{CUSTOMER, LessonTracer, process_tracer},
 };
 
 pub(super) const LESSON: Lesson = Lesson {
@@ -69,7 +68,7 @@ pub(super) fn call_flush_and_exit(telemetry: Telemetry, part: &Part, url: &str) 
 async fn ask_for_stock(part: &Part, url: &str) {
     let builder = SpanBuilder::from_name("plan delivery").with_attributes([part.run()]);
     let cx = Context::new().with_baggage([KeyValue::new(CUSTOMER, "bob")]);
-    let cx = cx.with_span(global::tracer("lesson").build_with_context(builder, &cx));
+    let cx = cx.with_span(process_tracer().build_with_context(builder, &cx));
     let asked = async {
         let request = awc::Client::default().get(url).trace_request();
         request.with_attributes([part.run()]).send().await.ok();

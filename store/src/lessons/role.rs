@@ -15,7 +15,7 @@ use actix_web::{
 };
 use actix_web_opentelemetry::{ClientExt as _, RequestTracing};
 use opentelemetry::{
-    Context, KeyValue, global,
+    Array, Context, KeyValue, StringValue, Value,
     trace::{SpanBuilder, TraceContextExt as _, Tracer as _},
 };
 use shared::{output, signal};
@@ -24,13 +24,14 @@ use telemetry::{Service, Streams, Telemetry};
 use super::{
     exit,
     process::{LISTEN, Part, Role},
-    tracer::CUSTOMER,
+    tracer::{CUSTOMER, process_tracer},
 };
 
 /// How long such a process may take to send its last spans and to end.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
-/// The attribute of a SERVER span that has the header from which its parent was read:
+/// The attribute of a SERVER span that has the header from which its parent was read, as a list of its
+/// values:
 /// <https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/>.
 const TRACEPARENT: &str = "http.request.header.traceparent";
 
@@ -96,7 +97,8 @@ async fn stock(request: HttpRequest, shared: Data<(Part, Option<String>)>) -> Ht
     cx.span().set_attribute(part.run());
     let parent = request.headers().get("traceparent").map(HeaderValue::to_str);
     if let Some(Ok(parent)) = parent {
-        cx.span().set_attribute(KeyValue::new(TRACEPARENT, parent.to_owned()));
+        let values = Array::String(vec![StringValue::from(parent.to_owned())]);
+        cx.span().set_attribute(KeyValue::new(TRACEPARENT, Value::Array(values)));
     }
     match asks {
         Some(url) => {
@@ -105,7 +107,7 @@ async fn stock(request: HttpRequest, shared: Data<(Part, Option<String>)>) -> Ht
         }
         None => {
             let builder = SpanBuilder::from_name("count stock").with_attributes([part.run()]);
-            drop(global::tracer("lesson").build(builder));
+            drop(process_tracer().build(builder));
         }
     }
     HttpResponse::NoContent().finish()

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use opentelemetry::{
     Context, KeyValue,
     baggage::BaggageExt as _,
-    global::{BoxedSpan, BoxedTracer},
+    global::{self, BoxedSpan, BoxedTracer},
     trace::{FutureExt as _, SpanBuilder, SpanKind, TraceContextExt as _, Tracer},
 };
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +17,12 @@ pub const RUN_ATTRIBUTE: &str = "lesson.run";
 
 /// The baggage key, and the attribute of spans, that says which customer a request is for.
 pub const CUSTOMER: &str = "customer";
+
+/// The tracer of a process that a lesson has started.
+pub(super) fn process_tracer() -> BoxedTracer {
+    let scope = telemetry::instrumentation_scope("lesson", env!("CARGO_PKG_VERSION"));
+    global::tracer_with_scope(scope)
+}
 
 /// Makes the spans of one run. Each of them has the attribute [`RUN_ATTRIBUTE`].
 ///

@@ -1,12 +1,15 @@
 //! The span of each statement, by the stable conventions for database clients:
 //! <https://opentelemetry.io/docs/specs/semconv/db/database-spans/>.
+//!
+//! A statement that takes many rows is one operation with several operands, and no batch in the sense
+//! of the conventions. So no span has `db.operation.batch.size`.
 
 use opentelemetry::{
-    Context, InstrumentationScope, KeyValue,
+    Context, KeyValue,
     global::{self, BoxedSpan, BoxedTracer},
     trace::{Span, SpanBuilder, SpanKind, Status, Tracer},
 };
-use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as semconv};
+use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::{
     error::reason,
@@ -36,10 +39,7 @@ pub(super) struct Endpoint {
 
 impl SpanFactory {
     pub(super) fn new(dialect: Dialect, endpoint: Endpoint) -> Self {
-        let scope = InstrumentationScope::builder("store.storage")
-            .with_version(env!("CARGO_PKG_VERSION"))
-            .with_schema_url(SCHEMA_URL)
-            .build();
+        let scope = telemetry::instrumentation_scope("store.storage", env!("CARGO_PKG_VERSION"));
         let mut attributes = vec![
             KeyValue::new(semconv::DB_SYSTEM_NAME, dialect.system_name()),
             shared(semconv::DB_NAMESPACE, endpoint.namespace),
@@ -55,23 +55,13 @@ impl SpanFactory {
         self.dialect
     }
 
-    /// Starts the span of a statement that takes `rows` input rows.
-    pub(super) fn statement(
-        &self,
-        cx: &Context,
-        statement: &Statement,
-        rows: usize,
-    ) -> StatementSpan {
-        let batch = statement.batch_summary.filter(|_| rows >= 2);
-        let summary = batch.unwrap_or(statement.summary);
-        let mut attributes = Vec::with_capacity(self.attributes.len() + 3);
+    /// Starts the span of a statement.
+    pub(super) fn statement(&self, cx: &Context, statement: &Statement) -> StatementSpan {
+        let summary = statement.summary;
+        let mut attributes = Vec::with_capacity(self.attributes.len() + 2);
         attributes.extend_from_slice(&self.attributes);
         attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, summary));
         attributes.push(KeyValue::new(semconv::DB_QUERY_TEXT, statement.text(self.dialect)));
-        if batch.is_some() {
-            let size = i64::try_from(rows).unwrap_or(i64::MAX);
-            attributes.push(KeyValue::new(semconv::DB_OPERATION_BATCH_SIZE, size));
-        }
         self.start(cx, summary, SpanKind::Client, attributes)
     }
 
