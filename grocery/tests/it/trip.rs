@@ -45,7 +45,7 @@ fn assert_three_trips(spans: &[Span], accounts: &Accounts) {
     let trips = [trip("bakery"), trip("dairy pantry"), trip("household pantry produce")];
     assert_eq!(trees::of_roots(spans, "going to the grocery store").concat(), trips.concat());
 
-    let batches = [batch(Lines::One), batch(Lines::Several), batch(Lines::Several)];
+    let batches = [batch(), batch(), batch()];
     assert_eq!(trees::of_roots(spans, "process Ledger batch").concat(), batches.concat());
     assert_eq!(trees::linked_from(spans, "process Ledger batch"), ["ask Ledger Record"; 3]);
 
@@ -83,20 +83,18 @@ shopper: going to the grocery store INTERNAL
     )
 }
 
-/// The transaction of one order, with one line or with several.
-fn batch(lines: Lines) -> String {
-    let mut statements = [
+/// The transaction of one order.
+fn batch() -> String {
+    let statements = [
         "BEGIN",
         "COMMIT",
         "INSERT idempotency_keys",
-        lines.statement("INSERT order_lines", "BATCH INSERT order_lines"),
+        "INSERT order_lines",
         "INSERT orders",
         "SELECT idempotency_keys",
         "SELECT products",
-        lines.statement("UPDATE products", "BATCH UPDATE products"),
+        "UPDATE products",
     ];
-    // Siblings in a tree are in the order of their text.
-    statements.sort_unstable();
     let statements = statements.map(|name| format!("  grocery-store: {name} CLIENT\n")).concat();
     format!(
         "\
@@ -104,20 +102,4 @@ grocery-store: process Ledger batch INTERNAL -> (elsewhere)
 {statements}  grocery-store: acquire connection INTERNAL
 "
     )
-}
-
-/// How many lines an order has.
-#[derive(Clone, Copy)]
-enum Lines {
-    One,
-    Several,
-}
-
-impl Lines {
-    fn statement(self, one: &'static str, several: &'static str) -> &'static str {
-        match self {
-            Self::One => one,
-            Self::Several => several,
-        }
-    }
 }

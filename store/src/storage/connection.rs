@@ -253,7 +253,7 @@ impl<'d> Session<'d> {
         R: for<'r> FromRow<'r, AnyRow>,
     {
         let query = query(statement.text(self.dialect()), rows)?;
-        let span = self.spans.statement(&self.cx, statement, rows.len());
+        let span = self.spans.statement(&self.cx, statement);
         self.is_clean = false;
         let answer = query.fetch_all(&mut *self.connection);
         let answer = within(self.statement_timeout, answer).await;
@@ -269,7 +269,7 @@ impl<'d> Session<'d> {
         rows: &[I],
     ) -> Result<u64, StorageError> {
         let query = query(statement.text(self.dialect()), rows)?;
-        let span = self.spans.statement(&self.cx, statement, rows.len());
+        let span = self.spans.statement(&self.cx, statement);
         self.is_clean = false;
         let answer = query.execute(&mut *self.connection);
         let answer = within(self.statement_timeout, answer).await;

@@ -56,6 +56,10 @@ const BEGIN_SNAPSHOT: Statement =
 /// All migrations of the schema, up to what this version of the store needs.
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
+/// The event on the span in which a transaction is tried once more, with the `error.type` of the
+/// first attempt.
+const TRANSACTION_RETRIED: &str = "grocery.db.transaction.retried";
+
 /// Leaves products that are in the table already as they are.
 const INSERT_PRODUCTS: Statement = reading_rows!(
     "INSERT products",
@@ -197,7 +201,7 @@ impl Database {
         match self.once(mode, input, work).await {
             Err(error) if error.retry_helps() => {
                 let attempt = vec![KeyValue::new(ERROR_TYPE, error.kind())];
-                Context::map_current(|cx| cx.span().add_event("transaction retried", attempt));
+                Context::map_current(|cx| cx.span().add_event(TRANSACTION_RETRIED, attempt));
                 self.once(mode, input, work).await
             }
             result => result,

@@ -23,16 +23,14 @@ const INSERT_DELIVERIES: Statement = reading_rows!(
      CAST(input.value->>'delivered_at_ms' AS BIGINT) FROM ",
     input,
     " WHERE true ON CONFLICT (id) DO NOTHING RETURNING product_id, quantity",
-)
-.batched("BATCH INSERT deliveries");
+);
 
 const UPDATE_PRODUCTS: Statement = reading_rows!(
     "UPDATE products",
     "UPDATE products SET on_hand = on_hand + CAST(input.value->>'delivered' AS BIGINT) FROM ",
     input,
     " WHERE products.id = CAST(input.value->>'id' AS BIGINT)",
-)
-.batched("BATCH UPDATE products");
+);
 
 #[derive(Serialize)]
 struct DeliveryRow {

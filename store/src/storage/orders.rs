@@ -50,8 +50,7 @@ const INSERT_ORDERS: Statement = reading_rows!(
      CAST(input.value->>'total_cents' AS BIGINT) FROM ",
     input,
     "",
-)
-.batched("BATCH INSERT orders");
+);
 
 const INSERT_LINES: Statement = reading_rows!(
     "INSERT order_lines",
@@ -62,16 +61,14 @@ const INSERT_LINES: Statement = reading_rows!(
      CAST(input.value->>'unit_price_cents' AS BIGINT) FROM ",
     input,
     "",
-)
-.batched("BATCH INSERT order_lines");
+);
 
 const UPDATE_PRODUCTS: Statement = reading_rows!(
     "UPDATE products",
     "UPDATE products SET on_hand = on_hand - CAST(input.value->>'sold' AS BIGINT) FROM ",
     input,
     " WHERE products.id = CAST(input.value->>'id' AS BIGINT)",
-)
-.batched("BATCH UPDATE products");
+);
 
 /// An expired key that is still in the table is overwritten.
 const INSERT_KEYS: Statement = reading_rows!(
@@ -85,8 +82,7 @@ const INSERT_KEYS: Statement = reading_rows!(
     " WHERE true ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
      order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms, \
      trace_id = excluded.trace_id, span_id = excluded.span_id",
-)
-.batched("BATCH INSERT idempotency_keys");
+);
 
 const RECEIPTS: Statement = reading_rows!(
     "SELECT orders order_lines",

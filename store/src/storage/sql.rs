@@ -29,8 +29,6 @@ pub(super) struct Statement {
     /// What it does to which tables, such as `INSERT orders`: the name of its span and its
     /// `db.query.summary`.
     pub(super) summary: &'static str,
-    /// The same for two or more rows at once, where every row is an operation of its own.
-    pub(super) batch_summary: Option<&'static str>,
     sqlite: &'static str,
     postgres: &'static str,
 }
@@ -53,17 +51,12 @@ impl Statement {
         sqlite: &'static str,
         postgres: &'static str,
     ) -> Self {
-        Self { summary, batch_summary: None, sqlite, postgres }
+        Self { summary, sqlite, postgres }
     }
 
     /// A statement that is written alike in all dialects.
     pub(super) const fn same(summary: &'static str, text: &'static str) -> Self {
         Self::each(summary, text, text)
-    }
-
-    /// The statement, with every input row counted as an operation of a batch.
-    pub(super) const fn batched(self, batch_summary: &'static str) -> Self {
-        Self { batch_summary: Some(batch_summary), ..self }
     }
 
     /// The text in one dialect.

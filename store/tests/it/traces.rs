@@ -76,12 +76,12 @@ a trip INTERNAL
       ask Aisle Reserve INTERNAL {grocery.aisle=produce}
       ask Ledger Record INTERNAL -> process Ledger batch
 process Ledger batch INTERNAL {actix.batch.message_count=1} -> ask Ledger Record
-  BATCH INSERT order_lines CLIENT
-  BATCH UPDATE products CLIENT
   BEGIN CLIENT
   COMMIT CLIENT
+  INSERT order_lines CLIENT
   INSERT orders CLIENT
   SELECT products CLIENT
+  UPDATE products CLIENT
   acquire connection INTERNAL
 "
     );
@@ -98,8 +98,8 @@ async fn a_shortage_releases_what_was_reserved() {
         "\
 a trip INTERNAL
   POST /checkout SERVER {http.response.status_code=409}
-    ask Checkout PlaceOrder INTERNAL ERROR OutOfStock
-      ask Aisle Reserve INTERNAL ERROR OutOfStock {grocery.aisle=produce}
+    ask Checkout PlaceOrder INTERNAL ERROR out_of_stock
+      ask Aisle Reserve INTERNAL ERROR out_of_stock {grocery.aisle=produce}
       ask Aisle Reserve INTERNAL {grocery.aisle=dairy}
       tell Aisle Release INTERNAL {grocery.aisle=dairy}
 "
@@ -212,10 +212,10 @@ async fn orders_that_wait_together_are_one_batch() {
         format!(
             "\
 process Ledger batch INTERNAL {{actix.batch.message_count=3}} -> ask Ledger Record x3
-  BATCH INSERT order_lines CLIENT
-  BATCH INSERT orders CLIENT
   BEGIN CLIENT
   COMMIT CLIENT
+  INSERT order_lines CLIENT
+  INSERT orders CLIENT
   SELECT products CLIENT
   UPDATE products CLIENT
   acquire connection INTERNAL
@@ -290,9 +290,9 @@ async fn a_database_that_had_less_than_the_aisle_thought_is_read_again() {
         "\
 a trip INTERNAL
   POST /checkout SERVER {http.response.status_code=409}
-    ask Checkout PlaceOrder INTERNAL ERROR OutOfStock
+    ask Checkout PlaceOrder INTERNAL ERROR out_of_stock
       ask Aisle Reserve INTERNAL
-      ask Ledger Record INTERNAL ERROR OutOfStock -> process Ledger batch
+      ask Ledger Record INTERNAL ERROR out_of_stock -> process Ledger batch
       tell Aisle Release INTERNAL
       tell Aisle Reread INTERNAL
         ask Ledger ReadStock INTERNAL

@@ -33,7 +33,7 @@ async fn an_order_outlives_a_deadlock_with_a_stranger() {
     recorded(&outcomes.unwrap()[0]);
     assert_eq!(
         SpanTree::new(&trace.spans(12).await).in_start_order().with_events().render(),
-        "an order INTERNAL (transaction retried)
+        "an order INTERNAL (grocery.db.transaction.retried)
   acquire connection INTERNAL
   BEGIN CLIENT
   SELECT products CLIENT ERROR 40P01 \"deadlock detected\"
@@ -42,8 +42,8 @@ async fn an_order_outlives_a_deadlock_with_a_stranger() {
   BEGIN CLIENT
   SELECT products CLIENT
   INSERT orders CLIENT
-  BATCH INSERT order_lines CLIENT
-  BATCH UPDATE products CLIENT
+  INSERT order_lines CLIENT
+  UPDATE products CLIENT
   COMMIT CLIENT
 "
     );

@@ -26,9 +26,9 @@ async fn a_batch_of_orders_is_one_transaction_on_sqlite() {
   BEGIN CLIENT
   SELECT idempotency_keys CLIENT
   SELECT products CLIENT
-  BATCH INSERT orders CLIENT {db.operation.batch.size=2}
-  BATCH INSERT order_lines CLIENT {db.operation.batch.size=3}
-  BATCH UPDATE products CLIENT {db.operation.batch.size=2}
+  INSERT orders CLIENT
+  INSERT order_lines CLIENT
+  UPDATE products CLIENT
   INSERT idempotency_keys CLIENT
   COMMIT CLIENT
 "
