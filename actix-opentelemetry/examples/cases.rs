@@ -70,7 +70,7 @@ impl TracedActor for Aisle {
     }
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        reply.err::<u32, OutOfStock>().map(|_| "OutOfStock".into())
+        reply.err::<u32, OutOfStock>().map(|_| "out_of_stock".into())
     }
 }
 

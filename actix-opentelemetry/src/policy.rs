@@ -93,10 +93,10 @@ pub enum StartPolicy {
 /// struct OutOfStock;
 ///
 /// fn classify(reply: Reply<'_>) -> Option<&'static str> {
-///     reply.err::<u32, OutOfStock>().map(|_| "OutOfStock")
+///     reply.err::<u32, OutOfStock>().map(|_| "out_of_stock")
 /// }
 ///
-/// assert_eq!(classify(Reply::new(&Err::<u32, _>(OutOfStock))), Some("OutOfStock"));
+/// assert_eq!(classify(Reply::new(&Err::<u32, _>(OutOfStock))), Some("out_of_stock"));
 /// assert_eq!(classify(Reply::new(&Ok::<u32, OutOfStock>(3))), None);
 /// ```
 #[derive(Debug, Clone, Copy)]

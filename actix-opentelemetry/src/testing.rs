@@ -30,7 +30,7 @@
 //! names of the spans it links to:
 //!
 //! ```text
-//! ask Aisle Reserve INTERNAL ERROR OutOfStock {aisle=produce} (retry) -> delayed Restocker
+//! ask Aisle Reserve INTERNAL ERROR out_of_stock {aisle=produce} (retry) -> delayed Restocker
 //! ```
 //!
 //! A trace is printed with all traces that began with a link to it, because an actor begins such

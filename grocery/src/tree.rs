@@ -394,14 +394,14 @@ mod tests {
         spans[0].service = "shopper".into();
         spans[0].attributes.insert(AISLE.into(), "produce".into());
         spans[1].status = Status::Error("a\nb".into());
-        spans[1].attributes.insert(ERROR_TYPE.into(), "Declined".into());
+        spans[1].attributes.insert(ERROR_TYPE.into(), "declined".into());
         spans[1].links =
             vec![("0".into(), "0".into()), ("0".into(), "0".into()), ("9".into(), "9".into())];
         assert_eq!(
             rendered(&Tree::of(&spans)),
             [
                 "  shopper: request INTERNAL (produce)",
-                "    : pay INTERNAL ERROR Declined \"a b\" -> (elsewhere), request x2",
+                "    : pay INTERNAL ERROR declined \"a b\" -> (elsewhere), request x2",
             ]
         );
         assert_eq!(Tree::of(&spans).trace_ids(), ["0"]);

@@ -36,7 +36,7 @@ const FIGURES = [
   ],
   [
     'What failed has a red edge and this sign, and says why.',
-    () => [bar(8, 20, 90, 1, 'figure-failed'), svg('text', { class: 'figure-error', x: 106, y: 31 }, '⚠ OutOfStock')],
+    () => [bar(8, 20, 90, 1, 'figure-failed'), svg('text', { class: 'figure-error', x: 106, y: 31 }, '⚠ out_of_stock')],
   ],
   [
     'The line under a bar is its part of the critical path: what the whole was waiting for. Dashed, it waited itself.',

@@ -244,7 +244,7 @@ mod tests {
     fn spans_are_printed_under_their_parents_in_the_order_of_their_text() {
         let mut failed = span("3", Some("1"), "b");
         failed.status = SpanStatus::Error("no potatoes".to_owned());
-        failed.attributes = [("error.type", "OutOfStock"), ("aisle", "produce"), ("n", "1")]
+        failed.attributes = [("error.type", "out_of_stock"), ("aisle", "produce"), ("n", "1")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into();
         failed.events = vec!["a shelf fell".to_owned()];
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(
             tree.render(),
             "store: a INTERNAL
-  store: b INTERNAL ERROR OutOfStock \"no potatoes\" {aisle=produce customer=alice} (a shelf fell)
+  store: b INTERNAL ERROR out_of_stock \"no potatoes\" {aisle=produce customer=alice} (a shelf fell)
   store: c INTERNAL
 store: o INTERNAL (parent elsewhere)
 store: z INTERNAL -> (elsewhere), b x2

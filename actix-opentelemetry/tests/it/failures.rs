@@ -460,7 +460,7 @@ impl TracedActor for Stock {
     const NAME: &'static str = "Stock";
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        reply.err::<u32, OutOfStock>().map(|_| "OutOfStock".into())
+        reply.err::<u32, OutOfStock>().map(|_| "out_of_stock".into())
     }
 }
 
@@ -516,10 +516,10 @@ async fn an_error_in_a_reply_is_what_the_actor_says_it_is() {
     assert_eq!(
         trace.tree(0).await,
         "test INTERNAL
-  ask Stock Reserve INTERNAL ERROR OutOfStock
-  ask Stock ReserveAtomic INTERNAL ERROR OutOfStock
-  ask Stock ReserveLater INTERNAL ERROR OutOfStock
-  ask Stock ReserveWrapped INTERNAL ERROR OutOfStock
+  ask Stock Reserve INTERNAL ERROR out_of_stock
+  ask Stock ReserveAtomic INTERNAL ERROR out_of_stock
+  ask Stock ReserveLater INTERNAL ERROR out_of_stock
+  ask Stock ReserveWrapped INTERNAL ERROR out_of_stock
 "
     );
 }

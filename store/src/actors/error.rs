@@ -49,17 +49,17 @@ impl ActorError {
         }
     }
 
-    /// The kind of error, one of a few words, for `error.type`.
+    /// The kind of error, one of a few words in snake case, for `error.type`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::OutOfStock(_) => "OutOfStock",
-            Self::NoSuchProduct(_) => "NoSuchProduct",
-            Self::KeyReused => "KeyReused",
-            Self::Overloaded(_) => "Overloaded",
-            Self::Stopped(_) => "Stopped",
-            Self::DeadlineMissed(_) => "DeadlineMissed",
+            Self::OutOfStock(_) => "out_of_stock",
+            Self::NoSuchProduct(_) => "no_such_product",
+            Self::KeyReused => "key_reused",
+            Self::Overloaded(_) => "overloaded",
+            Self::Stopped(_) => "stopped",
+            Self::DeadlineMissed(_) => "deadline_missed",
             Self::Storage(error) => error.kind(),
-            Self::Fault(..) => "Fault",
+            Self::Fault(..) => "injected_fault",
         }
     }
 }

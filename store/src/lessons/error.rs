@@ -96,7 +96,7 @@ impl TracedActor for Aisle {
     const NAME: &'static str = "Aisle";
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
-        reply.err::<(), OutOfStock>().map(|_| "OutOfStock".into())
+        reply.err::<(), OutOfStock>().map(|_| "out_of_stock".into())
     }
 
     fn attributes(&self) -> impl IntoIterator<Item = KeyValue> {

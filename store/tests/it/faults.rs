@@ -69,9 +69,9 @@ async fn an_actor_fails_when_the_request_asks_for_it() {
         "\
 an experiment INTERNAL
   POST /checkout SERVER ERROR 500
-    ask Checkout PlaceOrder INTERNAL ERROR Fault
+    ask Checkout PlaceOrder INTERNAL ERROR injected_fault
       ask Aisle Reserve INTERNAL {grocery.aisle=produce}
-      ask Ledger Record INTERNAL ERROR Fault {grocery.fault=error=Ledger:100%}
+      ask Ledger Record INTERNAL ERROR injected_fault {grocery.fault=error=Ledger:100%}
       tell Aisle Release INTERNAL {grocery.aisle=produce}
 "
     );
@@ -164,7 +164,7 @@ async fn a_strangers_panic_does_not_end_another_experiment() {
         "\
 a stranger INTERNAL
   POST /checkout SERVER ERROR 503
-    ask Checkout PlaceOrder INTERNAL ERROR Stopped (actix.ask.failed)
+    ask Checkout PlaceOrder INTERNAL ERROR stopped (actix.ask.failed)
       ask Aisle Reserve INTERNAL ERROR panic \"the request asked for it: panic=Aisle\" \
          {grocery.fault=panic=Aisle}
 "

@@ -204,7 +204,7 @@ async fn a_deadline_that_is_missed_is_a_gateway_timeout_and_nothing_is_sold() {
         "\
 a trip INTERNAL
   POST /checkout SERVER ERROR 504
-    ask Checkout PlaceOrder INTERNAL ERROR DeadlineMissed
+    ask Checkout PlaceOrder INTERNAL ERROR deadline_missed
       ask Aisle Reserve INTERNAL {grocery.aisle=dairy}
       ask Aisle Reserve INTERNAL {grocery.aisle=produce}
       tell Aisle Release INTERNAL {grocery.aisle=dairy}

@@ -150,7 +150,7 @@ fn a_trace_is_told_in_full() {
     let trace = Trace::new();
     let mut child = trace.span(2, 1, "child", 2_000..3_000);
     child.status = error("no");
-    child.attributes = vec![text("error.type", "OutOfStock")];
+    child.attributes = vec![text("error.type", "out_of_stock")];
     let orphan = trace.span(3, 99, "orphan", 1_000..4_000);
     let root = trace.span(1, 0, "root", 0..5_000);
     backend.send(&request([of_service("a", vec![child]), of_service("b", vec![orphan, root])]));
@@ -192,7 +192,7 @@ fn a_trace_is_told_in_full() {
         })
         .collect();
     let ns = |us: u64| format!("{}000", trace.start_us + us);
-    let error_type = json!([{"key": "error.type", "value": {"stringValue": "OutOfStock"}}]);
+    let error_type = json!([{"key": "error.type", "value": {"stringValue": "out_of_stock"}}]);
     let failed = json!({"message": "no", "code": 2});
     assert_eq!(
         told,

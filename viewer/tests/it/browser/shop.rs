@@ -87,5 +87,5 @@ fn aisle(span: Span, aisle: &str) -> Span {
 
 fn failed(mut span: Span) -> Span {
     span.status = error("1 left");
-    with(span, 0, [text("error.type", "OutOfStock")])
+    with(span, 0, [text("error.type", "out_of_stock")])
 }

@@ -31,7 +31,7 @@ shopper | going to the grocery store
     grocery-store | POST /checkout
       grocery-store | ask Checkout PlaceOrder
         grocery-store | ask Aisle Reserve | produce
-        grocery-store | ask Aisle Reserve | dairy | ⚠error OutOfStock
+        grocery-store | ask Aisle Reserve | dairy | ⚠error out_of_stock
         grocery-store | ask Ledger Record
           ← linked from | grocery-store | process Ledger batch";
 
