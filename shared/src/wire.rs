@@ -21,9 +21,23 @@ pub const WELCOME: &str = "Welcome to the grocery store!";
 /// See <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// The header in which the store answers with the trace id.
-/// See <https://www.w3.org/TR/trace-context-2/#traceresponse-header>.
+/// The header in which the store answers with its span: `00-TRACE-SPAN-FLAGS`, as in `traceparent`.
+///
+/// It was in the drafts of Trace Context until October 2025, see
+/// <https://www.w3.org/TR/2024/CRD-trace-context-2-20240328/>. Since then they have [`SERVER_TIMING`].
 pub const TRACERESPONSE: &str = "traceresponse";
+
+/// The header in which the store answers with its span in the two ways that browsers' agents read. A
+/// page finds them by `performance.getEntries()`, also for its own document, whose headers it cannot
+/// read otherwise:
+///
+/// ```text
+/// server-timing: traceparent;desc="00-TRACE-SPAN-FLAGS", trace;desc=00-TRACE-SPAN-FLAGS
+/// ```
+///
+/// The metric `traceparent` is what the agents of today read, and `trace` is that of the W3C's draft:
+/// <https://w3c.github.io/trace-context/#trace-context-server-timing-metric-format>.
+pub const SERVER_TIMING: &str = "server-timing";
 
 /// The media type of a [`Problem`], from RFC 9457.
 pub const PROBLEM_JSON: &str = "application/problem+json";

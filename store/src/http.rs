@@ -3,7 +3,8 @@
 //! A request passes through, from the outside in:
 //!
 //! - [`trace_headers`] removes the trace headers that the W3C rules say to ignore;
-//! - the instrumentation reads the remaining ones and makes the SERVER span;
+//! - [`context_of`] keeps probes out of all traces;
+//! - the instrumentation reads the remaining headers and makes the SERVER span;
 //! - [`middleware`] refuses what a browser sends for a page of another site, makes the lesson that the
 //!   request asks for, and decides which faults are honoured;
 //! - one of the [`handlers`] asks the actors, which it gets from [`state`].
@@ -18,13 +19,25 @@ mod problem;
 mod state;
 mod trace_headers;
 
-use actix_web::{HttpRequest, Resource, Route, http::Method, web};
+use actix_web::{HttpRequest, Resource, Route, dev::ServiceRequest, http::Method, web};
+use opentelemetry::Context;
 
 pub(crate) use middleware::in_trace;
 pub(crate) use state::AppState;
 pub(crate) use trace_headers::tidy;
 
 use problem::ApiError;
+
+/// The paths that only say how the store is. Probes ask for them every few seconds, and in a quiet store
+/// most traces would be theirs.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
+/// The context in which a request is handled: as it is, or for a probe one in which nothing makes a
+/// span, neither the instrumentation nor an actor or the database.
+pub(crate) fn context_of(request: &ServiceRequest) -> Context {
+    let cx = Context::current();
+    if PROBES.contains(&request.path()) { cx.with_telemetry_suppressed() } else { cx }
+}
 
 /// All routes of the store.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

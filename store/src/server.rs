@@ -125,6 +125,8 @@ fn listen(
             .wrap(RequestTracing::new())
             .wrap_fn(|mut request, service| {
                 http::tidy(request.headers_mut());
+                // The instrumentation adds to the current context what it reads from the headers.
+                let _guard = http::context_of(&request).attach();
                 service.call(request)
             })
     })

@@ -125,8 +125,8 @@ impl TracedActor for Ledger {
         match reply.get::<Result<Recorded, ActorError>>() {
             Some(Ok(recorded)) => match recorded.outcome {
                 RecordOutcome::Recorded(_) | RecordOutcome::Replayed { .. } => None,
-                RecordOutcome::Short(_) => Some("OutOfStock".into()),
-                RecordOutcome::KeyReused => Some("KeyReused".into()),
+                RecordOutcome::Short(_) => Some("out_of_stock".into()),
+                RecordOutcome::KeyReused => Some("key_reused".into()),
             },
             _ => Self::error_type(reply),
         }

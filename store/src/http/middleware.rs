@@ -1,9 +1,11 @@
 //! What happens around every handler, inside the SERVER span.
 //!
-//! First the request is refused if a browser sent it for a page of another site. Then the lesson that it
+//! A probe (`/healthz`, `/readyz`) is outside any trace, so for it there are no lessons and no faults.
+//!
+//! First a request is refused if a browser sent it for a page of another site. Then the lesson that it
 //! asks for is made. Then it is decided which of the faults that it asks for are honoured, and these are
-//! passed on to the actors. The answer gets a header with its trace, and one each with the outcome of the
-//! lesson and of the faults.
+//! passed on to the actors. The answer gets two headers with its trace, and one each with the outcome of
+//! the lesson and of the faults.
 
 use std::sync::Arc;
 
@@ -22,16 +24,20 @@ use actix_web::{
 use opentelemetry::{
     Context, KeyValue,
     baggage::BaggageExt as _,
-    trace::{FutureExt as _, TraceContextExt as _},
+    trace::{FutureExt as _, TraceContextExt as _, TraceFlags},
 };
 use shared::{
     fault::{self, Fault, FaultOutcome, Ignored, MAX_FAULTS},
     site::{self, SEC_FETCH_SITE},
-    wire::TRACERESPONSE,
+    wire::{SERVER_TIMING, TRACERESPONSE},
 };
 use tokio::time::Instant;
 
-use super::{problem::ApiError, state::AppState, trace_headers::baggage_value};
+use super::{
+    problem::ApiError,
+    state::AppState,
+    trace_headers::{baggage_value, is_random},
+};
 use crate::{
     actors::{ActorSystem, Faults},
     lessons::{LESSON_BAGGAGE, OUTCOME_HEADER, Taught},
@@ -48,13 +54,15 @@ pub(crate) async fn in_trace<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let cx = Context::current();
+    let trace = trace_of_answer(&cx, &request);
     let refusal = foreign_host(&request, &state).or_else(|| cross_site(&request));
     let mut response = match refusal {
         Some(refusal) => request.into_response(refusal.error_response()).map_into_right_body(),
+        None if cx.is_telemetry_suppressed() => next.call(request).await?.map_into_left_body(),
         None => with_lesson(&state, &cx, request, next).await?,
     };
-    if let Some(traceresponse) = traceresponse(&cx) {
-        response.headers_mut().insert(HeaderName::from_static(TRACERESPONSE), traceresponse);
+    for (name, value) in trace.into_iter().flatten() {
+        response.headers_mut().insert(name, value);
     }
     Ok(response)
 }
@@ -234,14 +242,26 @@ fn add_ignored_event(cx: &Context, asked_for: &str, reason: Ignored, message: Op
     cx.span().add_event("grocery.fault.ignored", attributes);
 }
 
-/// The header by which the client finds the trace: <https://www.w3.org/TR/trace-context-2/>.
-fn traceresponse(cx: &Context) -> Option<HeaderValue> {
+/// The headers by which the client finds the trace of its request: [`TRACERESPONSE`] and
+/// [`SERVER_TIMING`]. There are none outside any trace.
+fn trace_of_answer(
+    cx: &Context,
+    request: &ServiceRequest,
+) -> Option<[(HeaderName, HeaderValue); 2]> {
     let span = cx.span();
     let span = span.span_context();
     if !span.is_valid() {
         return None;
     }
-    let (trace_id, span_id) = (span.trace_id(), span.span_id());
-    let value = format!("00-{trace_id}-{span_id}-{:02x}", span.trace_flags().to_u8());
-    HeaderValue::from_maybe_shared(web::Bytes::from(value)).ok()
+    // Of the flags the SDK knows only the first. The second, that the trace's id is random, is the
+    // caller's to say, and to be repeated.
+    let random = TraceFlags::new(u8::from(is_random(request.headers(), span.trace_id())) << 1);
+    let flags = (span.trace_flags() | random).to_u8();
+    let span = format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id());
+    let timing = format!("traceparent;desc=\"{span}\", trace;desc={span}");
+    let header = |name, value: String| {
+        let value = HeaderValue::from_maybe_shared(web::Bytes::from(value)).ok()?;
+        Some((HeaderName::from_static(name), value))
+    };
+    Some([header(TRACERESPONSE, span)?, header(SERVER_TIMING, timing)?])
 }

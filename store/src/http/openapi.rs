@@ -20,7 +20,11 @@ use super::handlers;
             `?lesson=spawn&as=mistake&run=7`, or in its baggage, \
             `grocery.lesson=spawn,grocery.lesson.as=mistake,grocery.lesson.run=7`. Its answer has a \
             header `grocery-lesson` then: `honoured;run=RUN`, `cut-short;run=RUN` or \
-            `ignored;reason=WHY`. `GET /lessons` lists them.\n\nEvery answer has a header `traceresponse` with the id of its trace."
+            `ignored;reason=WHY`. `GET /lessons` lists them.\n\nEvery answer, except \
+            those of `/healthz` and `/readyz`, which make no trace, says which span it comes from, for \
+            programs in the header `traceresponse: 00-TRACE-SPAN-FLAGS`, and for pages of this origin in \
+            `server-timing`, where the metrics `traceparent` and `trace` have the same as their \
+            description."
     ),
     paths(
         handlers::welcome,

@@ -8,6 +8,7 @@
 //! See <https://www.w3.org/TR/trace-context/> and <https://www.w3.org/TR/baggage/>.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::trace::TraceId;
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -59,6 +60,19 @@ fn is_traceparent(value: &[u8]) -> bool {
         _ => rest.is_empty() || rest.starts_with(b"-"),
     };
     is_in_form && is_known_length
+}
+
+/// Whether the caller says that the id of this trace is random, by the second bit of its flags:
+/// <https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>.
+pub(super) fn is_random(headers: &HeaderMap, trace_id: TraceId) -> bool {
+    const RANDOM: u8 = 0x02;
+    let said = || {
+        let parent = headers.get(TRACEPARENT)?.to_str().ok()?;
+        // `tidy` has left it only if it has the form that `is_traceparent` asks for.
+        let flags = u8::from_str_radix(parent.get(53..55)?, 16).ok()?;
+        Some(parent.get(3..35)? == trace_id.to_string() && flags & RANDOM != 0)
+    };
+    said().unwrap_or(false)
 }
 
 /// Whether there is no header of this name, or one that can be left as it is.

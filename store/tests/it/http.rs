@@ -120,16 +120,43 @@ async fn an_unknown_route_or_method_is_a_problem_document() {
 }
 
 #[actix_web::test]
-async fn every_answer_says_which_trace_it_belongs_to() {
+async fn every_answer_says_which_span_it_comes_from_in_both_headers() {
     let store = TestStore::open().await;
     let trace = TestTrace::start("a client");
-    for path in ["/", "/whats-in-store", "/nothing", "/products/0"] {
-        let answer = store.get(path).in_trace(&trace).send().await;
-        let traceresponse = answer.header("traceresponse");
-        assert_eq!(traceresponse.len(), 55);
-        assert!(traceresponse.starts_with(&format!("00-{}-", trace.id())), "{traceresponse}");
-        assert!(traceresponse.ends_with("-01"));
+    let requests =
+        [("GET", "/"), ("GET", "/nothing"), ("GET", "/products/0"), ("PUT", "/checkout")];
+    let mut told = Vec::new();
+    for (method, path) in requests {
+        let request = store.request(method.parse().unwrap(), path).in_trace(&trace);
+        let answer = request.send().await;
+        let names = answer.headers.keys().map(|name| name.as_str());
+        let names: Vec<_> =
+            names.filter(|name| name.contains("trac") || name.contains("tim")).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        let span = answer.header("traceresponse");
+        let timing = format!("traceparent;desc=\"{span}\", trace;desc={span}");
+        assert_eq!(answer.header("server-timing"), timing);
+        told.push(span.to_owned());
     }
+    let spans = trace.spans(6).await;
+    let mut servers: Vec<_> = spans.iter().filter(|span| span.kind == "SERVER").collect();
+    servers.sort_by_key(|span| span.start_order);
+    let expected = servers.iter().map(|span| format!("00-{}-{}-01", span.trace_id, span.span_id));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+}
+
+#[actix_web::test]
+async fn the_random_flag_of_the_caller_is_repeated_and_no_other() {
+    let store = TestStore::open().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for (flags, answered) in [("00", "00"), ("01", "01"), ("02", "02"), ("03", "03"), ("ff", "03")]
+    {
+        let parent = format!("00-{trace}-00f067aa0ba902b7-{flags}");
+        let answer = store.get("/").header("traceparent", parent).send().await;
+        let span = answer.header("traceresponse");
+        assert_eq!((&span[..36], &span[53..]), (&*format!("00-{trace}-"), answered), "{flags}");
+    }
+    assert!(store.get("/").send().await.header("traceresponse").ends_with("-01"));
 }
 
 #[actix_web::test]

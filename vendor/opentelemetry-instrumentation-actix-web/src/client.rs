@@ -64,16 +64,11 @@ impl Debug for InstrumentedClientRequest {
 /// By `url.template` where the caller has given that attribute, otherwise by the host.
 /// https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
 fn default_span_name(request: &ClientRequest, attributes: &[KeyValue]) -> String {
+    let method = method_in_name(request.get_method());
     let template = attributes.iter().find(|attribute| attribute.key.as_str() == URL_TEMPLATE);
     match template {
-        Some(template) => {
-            format!("{} {}", method_in_name(request.get_method()), template.value.as_str())
-        }
-        None => format!(
-            "{} {}",
-            request.get_method(),
-            request.get_uri().host().unwrap_or_default()
-        ),
+        Some(template) => format!("{method} {}", template.value.as_str()),
+        None => format!("{method} {}", request.get_uri().host().unwrap_or_default()),
     }
 }
 

@@ -59,7 +59,9 @@ pub(super) fn default_port(scheme: &str) -> Option<u16> {
 pub(super) fn http_url(uri: &actix_web::http::Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or_default();
     let host = uri.host().unwrap_or_default();
-    let mut url = format!("{scheme}://{host}");
+    let has_credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    let credentials = if has_credentials { "REDACTED:REDACTED@" } else { "" };
+    let mut url = format!("{scheme}://{credentials}{host}");
     if let Some(port) = uri.port_u16().filter(|&p| Some(p) != default_port(scheme)) {
         url.push_str(&format!(":{port}"));
     }
@@ -84,6 +86,7 @@ pub(super) fn known_method(method: &Method) -> Option<&'static str> {
         Method::TRACE => "TRACE",
         Method::CONNECT => "CONNECT",
         Method::PATCH => "PATCH",
+        _ if method.as_str() == "QUERY" => "QUERY",
         _ => return None,
     })
 }
