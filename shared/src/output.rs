@@ -32,22 +32,28 @@ const RESERVE_BYTES: usize = 16 << 10;
 /// How long a process that ends waits for its last lines to be written.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
+static STDERR: OnceLock<BoundedWriter> = OnceLock::new();
+
 /// Standard error of this process, behind a queue.
 pub fn stderr() -> BoundedWriter {
-    static STDERR: OnceLock<BoundedWriter> = OnceLock::new();
     STDERR.get_or_init(|| BoundedWriter::new("stderr", io::stderr(), CAPACITY_BYTES)).clone()
 }
 
 /// Waits a short time for the last lines of this process to be written. Call it last: lines that
 /// are written to [`stderr`] later may be lost.
 pub fn finish() {
-    stderr().flush_within(LAST_LINES_TIMEOUT);
+    if let Some(stderr) = STDERR.get() {
+        stderr.flush_within(LAST_LINES_TIMEOUT);
+    }
 }
 
 /// Makes the messages of panics go through [`stderr`].
 ///
 /// A thread that catches a panic, such as one that runs actors, goes on afterwards. Without this it
 /// would wait for the reader of standard error first.
+///
+/// It is for the time before the process has telemetry, and for processes without: telemetry makes
+/// a panic a log line with its trace.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = thread::current();

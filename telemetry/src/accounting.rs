@@ -1,8 +1,9 @@
-//! Counts where every span went: the counters, and the totals that are read from them.
+//! Counts where every span and log record went: the counters, and the totals that are read from
+//! them.
 //!
 //! The SDK mentions a dropped span in its log at best. Here each span that ended is, for each
 //! exporter, either exported, failed, dropped, or (while the process runs) still queued, and the
-//! totals can be read at any time.
+//! totals can be read at any time. The same holds for each log record that was emitted.
 
 use crate::component::Component;
 use crate::measured::Measured;
@@ -36,31 +37,31 @@ impl Counter {
 /// The counters of one exporter.
 #[derive(Debug)]
 pub(super) struct ExporterCounters {
-    /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
+    /// The exporter's name, as `OTEL_TRACES_EXPORTER` or `OTEL_LOGS_EXPORTER` spells it.
     pub(super) name: &'static str,
     /// The processor that holds its queue, as metrics name it.
     pub(super) processor: Component,
     /// The causes of failures and the durations, for metrics.
     pub(super) measured: Measured,
-    /// Spans that its queue can hold.
+    /// Spans or log records that its queue can hold.
     pub(super) capacity: u64,
-    /// Spans in its queue: admitted, and not yet handed to the exporter.
+    /// Those in its queue: admitted, and not yet handed to the exporter.
     pub(super) waiting: Counter,
-    /// Spans that the backend has taken.
+    /// Those that the backend has taken.
     pub(super) exported: Counter,
-    /// Spans whose export ended in an error.
+    /// Those whose export ended in an error.
     pub(super) failed: Counter,
-    /// Spans that the backend received and rejected.
+    /// Those that the backend received and rejected.
     pub(super) rejected: Counter,
-    /// Spans that found the queue full.
+    /// Those that found the queue full.
     pub(super) dropped: Counter,
-    /// Set when the exporter has been shut down. Spans that are not delivered by then count as
-    /// dropped.
+    /// Set when the exporter has been shut down. What is not delivered by then counts as dropped.
     pub(super) closed: AtomicBool,
 }
 
 impl ExporterCounters {
-    /// The counters of `exporter`, with a queue for `capacity` spans in `processor`.
+    /// The counters of `exporter`, with a queue for `capacity` spans or log records in
+    /// `processor`.
     pub(super) fn new(
         name: &'static str,
         exporter: Component,
@@ -86,25 +87,43 @@ impl ExporterCounters {
 #[derive(Debug)]
 pub(super) struct Totals {
     pub(super) started: Counter,
-    pub(super) ended: Counter,
     /// Spans that ended, recorded but not sampled: they go to no exporter.
     pub(super) ended_unsampled: Counter,
-    pub(super) exporters: Vec<Arc<ExporterCounters>>,
+    /// The sampled spans that ended.
+    pub(super) spans: Items,
+    /// The log records that were emitted; `None` when they are not exported.
+    pub(super) logs: Option<Arc<Items>>,
 }
 
 impl Totals {
-    /// Counters of a pipeline with these exporters.
-    pub(super) fn new(exporters: Vec<Arc<ExporterCounters>>) -> Self {
+    /// Counters of a pipeline with these exporters of spans, and those of log records.
+    pub(super) fn new(spans: Vec<Arc<ExporterCounters>>, logs: Option<Arc<Items>>) -> Self {
         Totals {
             started: Counter::default(),
-            ended: Counter::default(),
             ended_unsampled: Counter::default(),
-            exporters,
+            spans: Items::new(spans),
+            logs,
         }
     }
+}
 
-    /// Reads all counters, such that for every exporter the parts add up to `ended`, also while
-    /// other threads end and export spans.
+/// The counters of what is exported of one signal: spans, or log records.
+#[derive(Debug)]
+pub(super) struct Items {
+    /// How many there were.
+    pub(super) all: Counter,
+    /// What became of them at each exporter.
+    pub(super) exporters: Vec<Arc<ExporterCounters>>,
+}
+
+impl Items {
+    /// Counters for these exporters.
+    pub(super) fn new(exporters: Vec<Arc<ExporterCounters>>) -> Self {
+        Items { all: Counter::default(), exporters }
+    }
+
+    /// Reads all counters, such that for every exporter the parts add up to `all`, also while other
+    /// threads make and export items.
     pub(super) fn read(&self) -> Reading {
         let read: Vec<_> = self
             .exporters
@@ -113,15 +132,15 @@ impl Totals {
                 [&of.exported, &of.failed, &of.rejected, &of.dropped, &of.waiting].map(Counter::get)
             })
             .collect();
-        // Read last. A span is counted as ended before it is counted as anything else, so this
-        // total is never smaller than the sum of the others.
-        let ended = self.ended.get();
+        // Read last. An item is counted here before it is counted as anything else, so this total
+        // is never smaller than the sum of the others.
+        let all = self.all.get();
         let exporters = self
             .exporters
             .iter()
             .zip(read)
             .map(|(of, [exported, failed, rejected, turned_away, waiting])| {
-                let rest = ended - exported - failed - rejected - turned_away;
+                let rest = all - exported - failed - rejected - turned_away;
                 let in_queue = waiting.min(rest);
                 ExporterReading {
                     exported,
@@ -134,18 +153,36 @@ impl Totals {
                 }
             })
             .collect();
-        Reading { ended, exporters }
+        Reading { all, exporters }
+    }
+
+    /// How many there were, and the totals of each exporter.
+    fn totals(&self) -> (u64, Vec<ExporterTotals>) {
+        let Reading { all, exporters } = self.read();
+        let exporters = exporters.into_iter().zip(&self.exporters).map(|(read, of)| {
+            let rest = read.in_queue + read.in_flight;
+            ExporterTotals {
+                name: of.name,
+                exported: read.exported,
+                failed: read.failed + read.rejected,
+                rejected: read.rejected,
+                dropped: read.turned_away + if read.closed { rest } else { 0 },
+                queued: if read.closed { 0 } else { rest },
+                in_flight: if read.closed { 0 } else { read.in_flight },
+            }
+        });
+        (all, exporters.collect())
     }
 }
 
 /// The counters at one moment.
 pub(super) struct Reading {
-    pub(super) ended: u64,
+    pub(super) all: u64,
     /// In the order of the exporters.
     pub(super) exporters: Vec<ExporterReading>,
 }
 
-/// Where the ended spans are that one exporter gets. The parts add up to all of them.
+/// Where the items are that one exporter gets. The parts add up to all of them.
 pub(super) struct ExporterReading {
     /// Taken by the backend.
     pub(super) exported: u64,
@@ -163,7 +200,8 @@ pub(super) struct ExporterReading {
     pub(super) closed: bool,
 }
 
-/// A live view of where every span of the process went. It is cheap to keep, to clone and to read.
+/// A live view of where every span and log record of the process went. It is cheap to keep, to clone
+/// and to read.
 #[derive(Clone, Debug)]
 pub struct Accounting(pub(super) Arc<Totals>);
 
@@ -174,24 +212,12 @@ impl Accounting {
     /// being ended and exported by other threads.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let Reading { ended, exporters } = self.0.read();
-        let exporters = exporters
-            .into_iter()
-            .zip(&self.0.exporters)
-            .map(|(read, of)| {
-                let rest = read.in_queue + read.in_flight;
-                ExporterTotals {
-                    name: of.name,
-                    exported: read.exported,
-                    failed: read.failed + read.rejected,
-                    rejected: read.rejected,
-                    dropped: read.turned_away + if read.closed { rest } else { 0 },
-                    queued: if read.closed { 0 } else { rest },
-                    in_flight: if read.closed { 0 } else { read.in_flight },
-                }
-            })
-            .collect();
-        Snapshot { started: self.0.started.get().max(ended), ended, exporters }
+        let (ended, exporters) = self.0.spans.totals();
+        let logs = self.0.logs.as_ref().map(|logs| {
+            let (emitted, exporters) = logs.totals();
+            LogSnapshot { emitted, exporters }
+        });
+        Snapshot { started: self.0.started.get().max(ended), ended, exporters, logs }
     }
 }
 
@@ -209,8 +235,13 @@ impl fmt::Display for Accounting {
 /// telemetry: started=123 ended=123 | otlp exported=120 failed=0 dropped=3 | console exported=123 failed=0 dropped=0
 /// ```
 ///
-/// While spans are still queued, the part of their exporter ends with ` queued=N`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// While spans are still queued, the part of their exporter ends with ` queued=N`. If log records
+/// are exported, the line goes on with the same figures of each of their exporters:
+///
+/// ```text
+/// telemetry: started=5 ended=5 | otlp exported=5 failed=0 dropped=0 | logs otlp exported=2 failed=0 dropped=0
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Snapshot {
     /// Recording spans that were started.
     pub started: u64,
@@ -218,30 +249,45 @@ pub struct Snapshot {
     pub ended: u64,
     /// What became of the ended spans at each exporter, in the order they were configured.
     pub exporters: Vec<ExporterTotals>,
+    /// The totals of log records; `None` when they are not exported.
+    pub logs: Option<LogSnapshot>,
+}
+
+/// The totals of the log records of a process at one moment.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct LogSnapshot {
+    /// Records that were emitted: events that passed the filter, and panics. Those that telemetry
+    /// itself causes while it exports are not among them.
+    pub emitted: u64,
+    /// What became of them at each exporter, in the order they were configured. For every exporter
+    /// `emitted = exported + failed + dropped + queued`.
+    pub exporters: Vec<ExporterTotals>,
 }
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "telemetry: started={} ended={}", self.started, self.ended)?;
-        self.exporters.iter().try_for_each(|exporter| write!(f, " | {exporter}"))
+        self.exporters.iter().try_for_each(|exporter| write!(f, " | {exporter}"))?;
+        let mut logs = self.logs.iter().flat_map(|logs| &logs.exporters);
+        logs.try_for_each(|exporter| write!(f, " | logs {exporter}"))
     }
 }
 
-/// What became of the ended spans at one exporter.
+/// What became of the ended spans, or of the emitted log records, at one exporter.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ExporterTotals {
-    /// The exporter's name, as `OTEL_TRACES_EXPORTER` spells it.
+    /// The exporter's name, as `OTEL_TRACES_EXPORTER` or `OTEL_LOGS_EXPORTER` spells it.
     pub name: &'static str,
-    /// Spans that the backend took.
+    /// Spans or log records that the backend took.
     pub exported: u64,
-    /// Spans that the backend did not take, for any reason.
+    /// Those that the backend did not take, for any reason.
     pub failed: u64,
     /// Of those that failed, the ones that the backend received and rejected: OTLP's partial
     /// success.
     pub rejected: u64,
-    /// Spans that found the queue full, or were not delivered when the process had to end.
+    /// Those that found the queue full, or were not delivered when the process had to end.
     pub dropped: u64,
-    /// Spans that are waiting in the queue or being sent: 0 after shutdown.
+    /// Those that are waiting in the queue or being sent: 0 after shutdown.
     pub queued: u64,
     /// Of those, the ones that have left the queue and are being sent.
     pub in_flight: u64,

@@ -11,7 +11,8 @@
 //! [`Config::from_env`] is the way in. The files, in the order to read them:
 //!
 //! - this one: the whole configuration, with the variable and the default of each part;
-//! - `exporters`, `otlp`: where spans and metrics go, and how their receivers are reached;
+//! - `exporters`, `otlp`: where spans, metrics and log records go, and how their receivers are
+//!   reached;
 //! - `recording`: the sampler, the limits, the queues and the propagators;
 //! - `unsupported`: the variables that are refused, or that do nothing here;
 //! - `variables`: how one variable is read, and what becomes of a value that is wrong.
@@ -25,11 +26,11 @@ mod unsupported;
 mod variables;
 
 pub use exporters::{
-    ConsoleFormat, HistogramBuckets, JaegerConfig, MetricExporterConfig, PrometheusConfig,
-    SpanExporterConfig, ZipkinConfig,
+    ConsoleFormat, HistogramBuckets, JaegerConfig, LineFormat, LogExporterConfig,
+    MetricExporterConfig, PrometheusConfig, SpanExporterConfig, ZipkinConfig,
 };
 pub use otlp::{Identity, OtlpConfig, Protocol};
-pub use recording::{BatchLimits, Propagator};
+pub use recording::{BatchLimits, LogLimits, Propagator};
 pub use variables::LENIENT;
 
 use crate::error::TelemetryError;
@@ -50,7 +51,7 @@ const LOG_FILTER: &str = "info,actix_server=warn,opentelemetry=warn";
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `OTEL_SDK_DISABLED`: no spans and no metrics. Context is still propagated.
+    /// `OTEL_SDK_DISABLED`: no spans, no metrics and no exported logs. Context is still propagated.
     pub disabled: bool,
     /// `OTEL_SERVICE_NAME`, which goes before the name that the program gives itself.
     pub service_name: Option<String>,
@@ -64,6 +65,13 @@ pub struct Config {
     pub metric_interval: Duration,
     /// `OTEL_METRIC_EXPORT_TIMEOUT`: how long one export may be tried. `None` means without limit.
     pub metric_timeout: Option<Duration>,
+    /// `OTEL_LOGS_EXPORTER`: where log records go, beside the lines on stderr. Empty, the default,
+    /// means nowhere.
+    pub logs: Vec<LogExporterConfig>,
+    /// `OTEL_BLRP_*`.
+    pub log_batch: BatchLimits,
+    /// `OTEL_LOGRECORD_*`.
+    pub log_limits: LogLimits,
     /// `OTEL_PROPAGATORS`.
     pub propagators: Vec<Propagator>,
     /// `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
@@ -77,8 +85,10 @@ pub struct Config {
     pub batch: BatchLimits,
     /// How long to wait before a batch is sent again. No variable sets it.
     pub back_off: Backoff,
-    /// `RUST_LOG`: which logs are written.
+    /// `RUST_LOG`: which logs are written and exported.
     pub log_filter: String,
+    /// `GROCERY_LOG_FORMAT`.
+    pub line_format: LineFormat,
     /// What is logged as a warning at the start: variables that do nothing here, and with
     /// [`LENIENT`] values that were ignored.
     pub warnings: Vec<String>,
@@ -127,9 +137,13 @@ impl Config {
             sampler: recording::sampler(&vars),
             limits: recording::span_limits(&vars),
             value_length_limit: recording::value_length_limit(&vars),
-            batch: recording::batch_limits(&vars),
+            batch: recording::span_batches(&vars),
+            logs: exporters::of_logs(&vars),
+            log_batch: recording::log_batches(&vars),
+            log_limits: recording::log_limits(&vars),
             back_off: BACK_OFF,
             log_filter: vars.text("RUST_LOG").unwrap_or_else(|| LOG_FILTER.to_owned()),
+            line_format: exporters::line_format(&vars),
             warnings: Vec::new(),
         };
         unsupported::warn(&vars);

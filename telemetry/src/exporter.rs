@@ -1,8 +1,9 @@
 //! What an exporter is in this crate: it delivers a batch, and returns what became of the batch.
 //!
-//! The SDK's own trait for exporters returns only success or failure. [`Deliver`] returns an
-//! [`Outcome`], which also counts the spans that a backend rejected. [`AccountingExporter`] wraps
-//! each exporter, so that the SDK can call it, and counts the outcomes.
+//! The SDK's own traits for exporters return only success or failure. [`Deliver`] returns an
+//! [`Outcome`], which also counts the items that a backend rejected. [`AccountingExporter`] wraps
+//! each exporter, so that the SDK can call it, and counts the outcomes. Both are the same for spans
+//! and for log records, the two [`Signal`]s that are sent in batches.
 
 use crate::accounting::ExporterCounters;
 use crate::health::Health;
@@ -11,6 +12,7 @@ use crate::outcome::{Outcome, error_type};
 use futures_util::FutureExt as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::{LogBatch, LogExporter};
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
@@ -21,12 +23,49 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Delivers batches of spans, and returns what became of each batch.
-pub(crate) trait Deliver: Debug + Send + Sync + 'static {
-    /// Sends a batch.
-    fn deliver(&self, batch: Vec<SpanData>) -> impl Future<Output = Outcome> + Send;
+/// A signal whose items are sent in batches.
+pub(crate) trait Signal: 'static {
+    /// A batch as the SDK hands it over.
+    type Batch<'a>: Send;
 
-    /// Sets the resource: which process the spans come from.
+    /// How many items are in a batch.
+    fn count(batch: &Self::Batch<'_>) -> u64;
+}
+
+/// A batch of the signal `S`. Implementations of [`Deliver`] need this form, by which the compiler
+/// sees that the lifetime is the trait's.
+pub(crate) type BatchOf<'a, S> = <S as Signal>::Batch<'a>;
+
+/// The signal whose items are spans.
+#[derive(Debug)]
+pub(crate) struct Spans;
+
+impl Signal for Spans {
+    type Batch<'a> = Vec<SpanData>;
+
+    fn count(batch: &Vec<SpanData>) -> u64 {
+        batch.len() as u64
+    }
+}
+
+/// The signal whose items are log records.
+#[derive(Debug)]
+pub(crate) struct Logs;
+
+impl Signal for Logs {
+    type Batch<'a> = LogBatch<'a>;
+
+    fn count(batch: &LogBatch<'_>) -> u64 {
+        batch.iter().count() as u64
+    }
+}
+
+/// Delivers batches of a signal, and returns what became of each batch.
+pub(crate) trait Deliver<S: Signal>: Debug + Send + Sync + 'static {
+    /// Sends a batch.
+    fn deliver(&self, batch: BatchOf<'_, S>) -> impl Future<Output = Outcome> + Send;
+
+    /// Sets the resource: which process the items come from.
     fn set_resource(&mut self, resource: &Resource);
 }
 
@@ -57,15 +96,32 @@ impl<E> Posted<E> {
     }
 }
 
-impl<E: SpanExporter + 'static> Deliver for Posted<E> {
-    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
-        let spans = batch.len() as u64;
-        let told = self.exporter.export(batch).await;
+impl<E> Posted<E> {
+    /// What became of `items` items, for which the exporter has returned `told`.
+    fn outcome(&self, told: OTelSdkResult, items: u64) -> Outcome {
         match self.post.outcome() {
-            Some(outcome) => Outcome::of(outcome, spans),
+            Some(outcome) => Outcome::of(outcome, items),
             // The exporter failed before it sent anything.
-            None => Outcome::told(told, spans),
+            None => Outcome::told(told, items),
         }
+    }
+}
+
+impl<E: SpanExporter + 'static> Deliver<Spans> for Posted<E> {
+    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
+        let spans = Spans::count(&batch);
+        self.outcome(self.exporter.export(batch).await, spans)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+impl<E: LogExporter + 'static> Deliver<Logs> for Posted<E> {
+    async fn deliver(&self, batch: BatchOf<'_, Logs>) -> Outcome {
+        let records = Logs::count(&batch);
+        self.outcome(self.exporter.export(batch).await, records)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
@@ -104,16 +160,36 @@ pub(crate) struct AccountingExporter<D> {
     broken: AtomicBool,
 }
 
-impl<D: Deliver> AccountingExporter<D> {
+impl<D> AccountingExporter<D> {
     pub(crate) fn new(inner: D, counters: Arc<ExporterCounters>, health: Arc<Health>) -> Self {
         AccountingExporter { inner, counters, health, broken: AtomicBool::new(false) }
     }
 
+    /// Passes a batch on, and counts what became of it.
+    async fn account<S: Signal>(&self, batch: BatchOf<'_, S>)
+    where
+        D: Deliver<S>,
+    {
+        let items = S::count(&batch);
+        self.counters.waiting.sub(items);
+        let start = Instant::now();
+        let outcome = self.deliver(batch).await;
+        let Outcome { failed, rejected, .. } = outcome;
+        self.counters.exported.add(items - failed - rejected);
+        self.counters.failed.add(failed);
+        self.counters.rejected.add(rejected);
+        self.counters.measured.note(&outcome, start.elapsed());
+        self.health.observe(&outcome);
+    }
+
     /// Delivers through `inner`. A panic there becomes an error, because it would end the
     /// exporter's thread.
-    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
-        let spans = batch.len() as u64;
-        let failed = |reason: &str| Outcome::failed(spans, reason.to_owned(), error_type::PANIC);
+    async fn deliver<S: Signal>(&self, batch: BatchOf<'_, S>) -> Outcome
+    where
+        D: Deliver<S>,
+    {
+        let items = S::count(&batch);
+        let failed = |reason: &str| Outcome::failed(items, reason.to_owned(), error_type::PANIC);
         if self.broken.load(Ordering::Relaxed) {
             return failed("the exporter has panicked before");
         }
@@ -124,18 +200,24 @@ impl<D: Deliver> AccountingExporter<D> {
     }
 }
 
-impl<D: Deliver> SpanExporter for AccountingExporter<D> {
+impl<D: Deliver<Spans>> SpanExporter for AccountingExporter<D> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let spans = batch.len() as u64;
-        self.counters.waiting.sub(spans);
-        let start = Instant::now();
-        let outcome = self.deliver(batch).await;
-        let Outcome { failed, rejected, .. } = outcome;
-        self.counters.exported.add(spans - failed - rejected);
-        self.counters.failed.add(failed);
-        self.counters.rejected.add(rejected);
-        self.counters.measured.note(&outcome, start.elapsed());
-        self.health.observe(&outcome);
+        self.account::<Spans>(batch).await;
+        Ok(())
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+impl<D: Deliver<Logs>> LogExporter for AccountingExporter<D> {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        // A thread that emits a record cannot log: see `log_processor.rs`.
+        if self.counters.dropped.get() > 0 {
+            self.health.overflowed("log records");
+        }
+        self.account::<Logs>(batch).await;
         Ok(())
     }
 

@@ -11,14 +11,16 @@ pub(crate) struct Health {
     exporter: &'static str,
     /// The backend takes nothing. Counts the attempts that failed.
     away: Notice,
-    /// Spans, or exports of metrics, that were lost by that.
+    /// Spans, log records or exports of metrics that were lost by that.
     lost: AtomicU64,
     /// The backend takes only a part of what it is sent. Counts such answers.
     rejecting: Notice,
-    /// Spans or data points that were lost by that.
+    /// Spans, log records or data points that were lost by that.
     rejected: AtomicU64,
     /// The backend has sent a remark with a success. Only the first is logged.
     remarked: AtomicBool,
+    /// The queue was full. Only the first time is logged.
+    full: AtomicBool,
     /// Set when the exporter has been shut down. Nothing is logged after the accounting line.
     closed: AtomicBool,
 }
@@ -33,6 +35,7 @@ impl Health {
             rejecting: Notice::default(),
             rejected: AtomicU64::new(0),
             remarked: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
@@ -92,6 +95,20 @@ impl Health {
             }
         } else if !reason.is_empty() && !self.remarked.swap(true, Ordering::Relaxed) {
             tracing::warn!(exporter, reason, "telemetry backend takes all, with a remark");
+        }
+    }
+
+    /// Notes that the queue had no room for some of `items`: spans or log records.
+    pub(crate) fn overflowed(&self, items: &'static str) {
+        if !self.full.load(Ordering::Relaxed)
+            && !self.full.swap(true, Ordering::Relaxed)
+            && self.may_speak()
+        {
+            let exporter = self.exporter;
+            tracing::warn!(
+                exporter,
+                "the queue is full: {items} are being dropped, see the accounting for how many"
+            );
         }
     }
 

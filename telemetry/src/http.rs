@@ -11,11 +11,12 @@
 //! - Certificates are loaded for `https://` only.
 //!
 //! The client is blocking and runs on the exporters' own threads, so it needs none of the service's
-//! runtimes. The batch processor suppresses telemetry on those threads, so that sending spans makes
-//! no spans.
+//! runtimes. Telemetry is suppressed on those threads and on the client's own (`quiet.rs`), so that
+//! sending telemetry makes none.
 
 use crate::error::TelemetryError;
 use crate::outcome::{Accepted, Failure, Retryable, error_type, quoted};
+use crate::quiet::QuietThread;
 use crate::retry::Retry;
 use crate::tls::{self, Credentials};
 use async_trait::async_trait;
@@ -88,6 +89,7 @@ impl Post {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
+            .connector_layer(QuietThread)
             .timeout(None);
         if is_loopback(target.endpoint) {
             builder = builder.no_proxy();

@@ -24,7 +24,7 @@ mod convert;
 
 use crate::config::JaegerConfig;
 use crate::error::TelemetryError;
-use crate::exporter::Deliver;
+use crate::exporter::{BatchOf, Deliver, Spans};
 use crate::http::{Post, Target};
 use crate::outcome::{Outcome, error_type};
 use crate::retry::Retry;
@@ -37,7 +37,6 @@ use old_sdk::export::trace::{SpanData as OldSpan, SpanExporter as _};
 use opentelemetry_http_0_12::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_jaeger::Exporter;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_sdk_0_23 as old_sdk;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -99,8 +98,8 @@ impl JaegerExporter {
     }
 }
 
-impl Deliver for JaegerExporter {
-    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
+impl Deliver<Spans> for JaegerExporter {
+    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
         let batch: Vec<_> =
             batch.into_iter().map(|span| convert::span(span, &self.resource)).collect();
         let spans = batch.len() as u64;

@@ -12,7 +12,7 @@
 //! | `pipeline.rs` | [`Pipeline`]: builds the providers from a configuration, as a value without globals |
 //! | `resource.rs` | [`Service`]: what every span says about the process |
 //! | `sampler.rs` | counts what the sampler decides, also about spans that are not recorded |
-//! | `processor.rs` | counts a span that ended, and puts it into the queue of each exporter or drops it |
+//! | `processor.rs`, `queue.rs` | counts a span that ended, and puts it into the queue of each exporter or drops it |
 //! | `accounting.rs` | [`Accounting`]: the counters, and the totals that are read from them |
 //! | `exporter.rs`, `outcome.rs` | what an exporter is here: it delivers a batch and returns the outcome |
 //! | `otlp.rs`, `zipkin.rs`, `jaeger.rs`, `console.rs` | the exporters |
@@ -25,7 +25,10 @@
 //! | `runtimes.rs` | [`observe_runtime`]: metrics of the tokio runtimes |
 //! | `propagation.rs` | the propagators |
 //! | `scope.rs` | [`instrumentation_scope`]: who made a span, a metric or a log record |
-//! | `logs.rs` | log lines with the ids of the trace and the span |
+//! | `logs.rs` | events of `tracing` as log lines with the ids of the trace and the span, and as log records |
+//! | `log_processor.rs` | limits and counts a log record, and puts it into the queue of each exporter |
+//! | `panics.rs` | a panic as a log line and a log record |
+//! | `quiet.rs` | keeps the threads that send telemetry from making telemetry |
 //! | `streams.rs` | [`Streams`]: where logs and console spans are written |
 //!
 //! [`TelemetryError`] says why telemetry did not start. No two files import each other.
@@ -40,15 +43,19 @@ mod health;
 mod http;
 #[cfg(feature = "jaeger")]
 mod jaeger;
+mod log_processor;
 mod logs;
 mod measured;
 mod metrics;
 mod otlp;
 mod outcome;
+mod panics;
 mod pipeline;
 mod processor;
 mod prometheus;
 mod propagation;
+mod queue;
+mod quiet;
 mod resource;
 mod retry;
 mod runtimes;
@@ -58,7 +65,7 @@ mod streams;
 mod tls;
 mod zipkin;
 
-pub use accounting::{Accounting, ExporterTotals, Snapshot};
+pub use accounting::{Accounting, ExporterTotals, LogSnapshot, Snapshot};
 pub use error::TelemetryError;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
 pub use propagation::propagator;
@@ -69,9 +76,9 @@ pub use streams::Streams;
 
 use config::Config;
 use opentelemetry::global;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
-use streams::LastLine;
+use streams::PlainLines;
 
 /// The telemetry of a process, from its start to its end.
 ///
@@ -93,13 +100,16 @@ use streams::LastLine;
 pub struct Telemetry {
     pipeline: Pipeline,
     repeats: logs::Repeats,
-    last_line: LastLine,
+    plain_lines: Arc<PlainLines>,
     shutdown: Once,
 }
 
 impl Telemetry {
     /// Sets up spans, metrics, propagation and logs for the whole process, as the environment says.
     /// Call it once, before an actix system is started.
+    ///
+    /// It replaces the panic hook, so that a panic is a log line and a log record with its trace. A
+    /// program that has a hook of its own sets it afterwards.
     ///
     /// # Errors
     ///
@@ -117,12 +127,14 @@ impl Telemetry {
     pub fn init_with(service: Service, streams: Streams) -> Result<Self, TelemetryError> {
         let config = Config::from_env()?;
         let console = streams.console();
-        let (logs, last_line) = streams.into_logs();
-        let repeats = logs::init(&config.log_filter, logs)?;
+        let (logs, plain_lines) = streams.into_logs();
+        let plain_lines = Arc::new(plain_lines);
+        let pipeline = Pipeline::with_console(&service, &config, &console)?;
+        let repeats = logs::init(&config, logs, pipeline.loggers())?;
+        panics::report(Arc::clone(&plain_lines), config.line_format, pipeline.loggers());
         for warning in &config.warnings {
             ::tracing::warn!("{warning}");
         }
-        let pipeline = Pipeline::with_console(&service, &config, &console)?;
         global::set_text_map_propagator(propagation::propagator(&config.propagators));
         if !config.disabled {
             global::set_tracer_provider(pipeline.tracers().clone());
@@ -134,10 +146,10 @@ impl Telemetry {
         if let Some(address) = pipeline.prometheus_address() {
             ::tracing::info!("metrics for Prometheus: http://{address}/metrics");
         }
-        Ok(Telemetry { pipeline, repeats, last_line, shutdown: Once::new() })
+        Ok(Telemetry { pipeline, repeats, plain_lines, shutdown: Once::new() })
     }
 
-    /// A live view of where the spans of this process went.
+    /// A live view of where the spans and log records of this process went.
     #[must_use]
     pub fn accounting(&self) -> Accounting {
         self.pipeline.accounting()
@@ -149,7 +161,7 @@ impl Telemetry {
         self.pipeline.meters().is_some()
     }
 
-    /// Sends the spans that are waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting
+    /// Sends the spans, log records and metrics that are waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting
     /// line to standard error. Only the first call does anything; others wait for it to end.
     pub fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN_TIMEOUT);
@@ -160,7 +172,7 @@ impl Telemetry {
         self.shutdown.call_once(|| {
             self.pipeline.shutdown_within(timeout);
             self.repeats.end_after(Duration::ZERO);
-            self.last_line.write(&self.accounting().to_string());
+            self.plain_lines.write(&format!("{}\n", self.accounting()));
         });
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics: the provider for the meters of the service and its libraries, with its exporters.
 //!
 //! - `metrics/views.rs`: which buckets histograms have;
-//! - `metrics/sdk.rs`: the accounting of spans and of data points as metrics;
+//! - `metrics/sdk.rs`: the accounting of spans, log records and data points as metrics;
 //! - `metrics/counters.rs`: the accounting of data points;
 //! - `metrics/process.rs`: CPU time, memory and the like.
 
@@ -112,11 +112,13 @@ pub(super) fn provider(
     let scope = instrumentation_scope("telemetry", env!("CARGO_PKG_VERSION"));
     let meter = provider.meter_with_scope(scope);
     sdk::observe_spans(&meter, accounting, started);
+    sdk::observe_logs(&meter, accounting);
     sdk::observe_data_points(&meter, &exporters.clone().into());
     let durations = sdk::operation_duration(&meter);
-    let of_spans = accounting.0.exporters.iter().map(|of| &of.measured);
+    let of_logs = accounting.0.logs.iter().flat_map(|logs| &logs.exporters);
+    let of_items = accounting.0.spans.exporters.iter().chain(of_logs).map(|of| &of.measured);
     let of_metrics = exporters.iter().map(|of| &of.measured);
-    of_spans.chain(of_metrics).for_each(|measured| measured.record_durations(&durations));
+    of_items.chain(of_metrics).for_each(|measured| measured.record_durations(&durations));
     if let Some(page) = &page {
         let histogram = sdk::collection_duration(&meter);
         let attributes = Component::new(PROMETHEUS, 0).attributes();

@@ -1,4 +1,4 @@
-//! The exporter `otlp`, for spans and for metrics.
+//! The exporter `otlp`, for spans, log records and metrics.
 //!
 //! Over HTTP, opentelemetry-otlp encodes the request and sends it through [`Post`], which reads the
 //! answer. Over gRPC opentelemetry-otlp does not return the answer, so the request is encoded here
@@ -9,58 +9,79 @@ pub(crate) mod grpc;
 
 use crate::config::{OtlpConfig, Protocol};
 use crate::error::TelemetryError;
-use crate::exporter::{Deliver, DeliverMetrics, Posted};
+use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Posted, Signal};
 use crate::http::{Post, PostClient, ReadAnswer, Target};
 use crate::outcome::Outcome;
 use crate::retry::Retry;
-use grpc::{GrpcMetrics, GrpcSpans};
+use grpc::{GrpcBatches, GrpcMetrics};
 use opentelemetry_otlp::{
-    Compression, ExporterBuildError, MetricExporter, RetryPolicy, SpanExporter, WithExportConfig,
-    WithHttpConfig,
+    Compression, ExporterBuildError, LogExporter, MetricExporter, RetryPolicy, SpanExporter,
+    WithExportConfig, WithHttpConfig,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::trace::SpanData;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An exporter of spans over one of the two transports.
+/// An exporter of spans or of log records over one of the two transports. `E` is
+/// opentelemetry-otlp's exporter for HTTP.
 #[derive(Debug)]
-pub(crate) enum OtlpSpans {
-    Http(Posted<SpanExporter>),
-    Grpc(GrpcSpans),
+pub(crate) enum Otlp<E> {
+    Http(Posted<E>),
+    Grpc(Box<GrpcBatches>),
 }
 
-impl OtlpSpans {
+impl Otlp<SpanExporter> {
     /// Builds the exporter of spans.
     ///
     /// # Errors
     /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
-    pub(crate) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
+    pub(crate) fn spans(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
         if config.protocol == Protocol::Grpc {
-            return GrpcSpans::new(config, retry).map(OtlpSpans::Grpc);
+            return GrpcBatches::new(config, retry).map(|grpc| Otlp::Grpc(Box::new(grpc)));
         }
         let post = post(config, answer::of_traces, retry)?;
         let builder = SpanExporter::builder().with_http();
         let exporter = with_http(builder, config, &post).build().map_err(refused)?;
-        Ok(OtlpSpans::Http(Posted::new(exporter, post)))
+        Ok(Otlp::Http(Posted::new(exporter, post)))
     }
 }
 
-impl Deliver for OtlpSpans {
-    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
+impl Otlp<LogExporter> {
+    /// Builds the exporter of log records.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
+    pub(crate) fn logs(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
+        if config.protocol == Protocol::Grpc {
+            return GrpcBatches::new(config, retry).map(|grpc| Otlp::Grpc(Box::new(grpc)));
+        }
+        let post = post(config, answer::of_logs, retry)?;
+        let builder = LogExporter::builder().with_http();
+        let exporter = with_http(builder, config, &post).build().map_err(refused)?;
+        Ok(Otlp::Http(Posted::new(exporter, post)))
+    }
+}
+
+impl<S: Signal, E: Debug + Send + Sync + 'static> Deliver<S> for Otlp<E>
+where
+    Posted<E>: Deliver<S>,
+    GrpcBatches: Deliver<S>,
+{
+    async fn deliver(&self, batch: BatchOf<'_, S>) -> Outcome {
         match self {
-            OtlpSpans::Http(http) => http.deliver(batch).await,
-            OtlpSpans::Grpc(grpc) => grpc.deliver(batch).await,
+            Otlp::Http(http) => http.deliver(batch).await,
+            Otlp::Grpc(grpc) => grpc.deliver(batch).await,
         }
     }
 
     fn set_resource(&mut self, resource: &Resource) {
         match self {
-            OtlpSpans::Http(http) => http.set_resource(resource),
-            OtlpSpans::Grpc(grpc) => grpc.set_resource(resource),
+            Otlp::Http(http) => http.set_resource(resource),
+            Otlp::Grpc(grpc) => grpc.set_resource(resource),
         }
     }
 }

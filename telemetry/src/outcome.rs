@@ -84,9 +84,9 @@ pub(crate) enum Retryable {
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Spans that were not delivered.
+    /// Spans or log records that were not delivered.
     pub(crate) failed: u64,
-    /// Spans that were delivered, but that the backend did not take.
+    /// Those that were delivered, but that the backend did not take.
     pub(crate) rejected: u64,
     /// Why, or the backend's remark about a success. Empty when there is nothing to log.
     pub(crate) reason: String,
@@ -95,12 +95,12 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The outcome of a request with `spans` spans.
-    pub(crate) fn of(sent: Result<Accepted, Failure>, spans: u64) -> Self {
+    /// The outcome of a request with `items` spans or log records.
+    pub(crate) fn of(sent: Result<Accepted, Failure>, items: u64) -> Self {
         let mut outcome = Self::of_export(sent);
         // A backend's count is not believed if it is larger than the batch.
-        outcome.rejected = outcome.rejected.min(spans);
-        outcome.failed *= spans;
+        outcome.rejected = outcome.rejected.min(items);
+        outcome.failed *= items;
         outcome
     }
 
@@ -114,18 +114,18 @@ impl Outcome {
         }
     }
 
-    /// The outcome of `spans` spans at an exporter that returns only success or failure.
-    pub(crate) fn told(told: OTelSdkResult, spans: u64) -> Self {
+    /// The outcome of `items` items at an exporter that returns only success or failure.
+    pub(crate) fn told(told: OTelSdkResult, items: u64) -> Self {
         match told {
             Ok(()) => Outcome::default(),
             // The reader of the console's stream has gone on purpose, so there is nothing to log.
             Err(OTelSdkError::AlreadyShutdown) => {
-                Outcome::failed(spans, String::new(), error_type::STREAM_CLOSED)
+                Outcome::failed(items, String::new(), error_type::STREAM_CLOSED)
             }
             Err(error) => {
                 let is_timeout = matches!(error, OTelSdkError::Timeout(_));
                 let cause = if is_timeout { error_type::TIMEOUT } else { error_type::OTHER };
-                Outcome::failed(spans, error.to_string(), cause)
+                Outcome::failed(items, error.to_string(), cause)
             }
         }
     }

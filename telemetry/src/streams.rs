@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 /// takes nothing; a process that must not wait gives [`Streams::new`] a writer that never does.
 pub struct Streams {
     logs: BoxMakeWriter,
-    last_line: Box<dyn Fn() -> Box<dyn Write> + Send + Sync>,
+    plain_lines: Box<dyn Fn() -> Box<dyn Write> + Send + Sync>,
     console: Console,
 }
 
@@ -31,7 +31,7 @@ impl Streams {
         let line = logs.clone();
         Streams {
             logs: BoxMakeWriter::new(logs),
-            last_line: Box::new(move || Box::new(line())),
+            plain_lines: Box::new(move || Box::new(line())),
             console: Console(Arc::new(Mutex::new(console))),
         }
     }
@@ -41,9 +41,9 @@ impl Streams {
         self.console.clone()
     }
 
-    /// Takes out the writer of log lines and the writer of the accounting line.
-    pub(super) fn into_logs(self) -> (BoxMakeWriter, LastLine) {
-        (self.logs, LastLine(self.last_line))
+    /// Takes out the writer of log lines, and that of lines that are no events.
+    pub(super) fn into_logs(self) -> (BoxMakeWriter, PlainLines) {
+        (self.logs, PlainLines(self.plain_lines))
     }
 }
 
@@ -59,19 +59,20 @@ impl fmt::Debug for Streams {
     }
 }
 
-/// Writes the accounting line.
-pub(super) struct LastLine(Box<dyn Fn() -> Box<dyn Write> + Send + Sync>);
+/// Writes lines that are no events of `tracing`: the accounting line, and those of panics.
+pub(super) struct PlainLines(Box<dyn Fn() -> Box<dyn Write> + Send + Sync>);
 
-impl LastLine {
+impl PlainLines {
+    /// Writes `line`, which ends with a line break, in one piece.
     pub(super) fn write(&self, line: &str) {
         // When the stream is closed, there is no other place to report that.
-        (self.0)().write_all(format!("{line}\n").as_bytes()).ok();
+        (self.0)().write_all(line.as_bytes()).ok();
     }
 }
 
-impl fmt::Debug for LastLine {
+impl fmt::Debug for PlainLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LastLine").finish_non_exhaustive()
+        f.debug_struct("PlainLines").finish_non_exhaustive()
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn spans() -> telemetry::Snapshot {
         started: 1204,
         ended: 1204,
         exporters: vec![exporter("otlp", 1204, 0), exporter("zipkin", 1192, 12)],
+        ..telemetry::Snapshot::default()
     }
 }
 

@@ -146,7 +146,12 @@ fn a_trace_that_nobody_received_has_no_link() {
     };
     let has_link = |exporters| {
         let mut result = sample::result();
-        result.account(&telemetry::Snapshot { started: 9, ended: 9, exporters });
+        result.account(&telemetry::Snapshot {
+            started: 9,
+            ended: 9,
+            exporters,
+            ..telemetry::Snapshot::default()
+        });
         let trace = result.slowest[0].trace.as_ref().unwrap();
         assert_eq!(trace.id.len(), 32);
         trace.url.is_some()

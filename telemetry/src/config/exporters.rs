@@ -1,4 +1,4 @@
-//! Where spans and metrics go: the lists of exporters, and how Zipkin and Jaeger are reached. How
+//! Where spans, metrics and log records go: the lists of exporters, and how Zipkin and Jaeger are reached. How
 //! an OTLP receiver is reached is in `otlp`.
 //!
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exporter-selection>
@@ -25,14 +25,33 @@ pub enum SpanExporterConfig {
     Jaeger(JaegerConfig),
 }
 
-/// `OTEL_EXPORTER_CONSOLE_FORMAT`: how spans look on the console. The specification has no such
-/// variable.
+/// `OTEL_EXPORTER_CONSOLE_FORMAT`: how spans and log records look on the console. The specification
+/// has no such variable.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ConsoleFormat {
     /// `text`: as opentelemetry-stdout writes them.
     #[default]
     Text,
-    /// `json`: an object a span, as OpenTelemetry's console exporter for Python writes it.
+    /// `json`: an object a span or record, as OpenTelemetry's console exporters for Python write it.
+    Json,
+}
+
+/// An exporter of log records, and how it reaches its receiver.
+#[derive(Clone, Debug)]
+pub enum LogExporterConfig {
+    /// `console`: on stdout. The log lines on stderr are there with any exporter.
+    Console(ConsoleFormat),
+    /// `otlp`: the OpenTelemetry protocol.
+    Otlp(Box<OtlpConfig>),
+}
+
+/// `GROCERY_LOG_FORMAT`: how the log lines on stderr look.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LineFormat {
+    /// `text`: the time, the level, the target, the message and the fields, for people.
+    #[default]
+    Text,
+    /// `json`: an object a line, for programs that collect what containers write.
     Json,
 }
 
@@ -190,6 +209,28 @@ fn prometheus(vars: &Variables<'_>) -> PrometheusConfig {
             .read("OTEL_EXPORTER_PROMETHEUS_PORT", "a port, 0 to 65535", |text| text.parse().ok())
             .unwrap_or(9_464),
     }
+}
+
+/// Reads `OTEL_LOGS_EXPORTER`, and how the exporters in it reach their receivers.
+///
+/// The default is `none` and not `otlp`, for the same reason as that of metrics.
+pub(super) fn of_logs(vars: &Variables<'_>) -> Vec<LogExporterConfig> {
+    type ReadExporter = fn(&Variables<'_>) -> LogExporterConfig;
+    let console: ReadExporter = |vars| LogExporterConfig::Console(console_format(vars));
+    let otlp: ReadExporter = |vars| LogExporterConfig::Otlp(Box::new(OtlpConfig::logs(vars)));
+    let choices = [("console", console), ("otlp", otlp)];
+    let expected = "a comma-separated list of console, otlp; or none";
+    vars.list("OTEL_LOGS_EXPORTER", &choices, expected, Repeated::IsRefused)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|read| read(vars))
+        .collect()
+}
+
+/// Reads `GROCERY_LOG_FORMAT`.
+pub(super) fn line_format(vars: &Variables<'_>) -> LineFormat {
+    let choices = [("text", LineFormat::Text), ("json", LineFormat::Json)];
+    vars.choice("GROCERY_LOG_FORMAT", &choices).unwrap_or_default()
 }
 
 fn temporality(vars: &Variables<'_>) -> Temporality {

@@ -80,6 +80,9 @@ const METRICS: Signal = Signal {
     http_endpoint: "http://localhost:4318/v1/metrics",
 };
 
+const LOGS: Signal =
+    Signal { name: "LOGS", path: "/v1/logs", http_endpoint: "http://localhost:4318/v1/logs" };
+
 /// The endpoint over gRPC when no variable sets it.
 const GRPC_ENDPOINT: &str = "http://localhost:4317";
 
@@ -109,6 +112,11 @@ impl OtlpConfig {
     /// Reads how metrics are sent.
     pub(super) fn metrics(vars: &Variables<'_>) -> Self {
         Self::read(vars, &METRICS)
+    }
+
+    /// Reads how log records are sent.
+    pub(super) fn logs(vars: &Variables<'_>) -> Self {
+        Self::read(vars, &LOGS)
     }
 
     /// The certificates of the connection.

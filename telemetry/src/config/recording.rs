@@ -1,5 +1,5 @@
-//! How spans are recorded, and how context is propagated: the sampler, the limits of a span, the
-//! exporters' queues, and the propagators.
+//! How spans and log records are recorded, and how context is propagated: the sampler, the limits
+//! of a span and of a log record, the exporters' queues, and the propagators.
 //!
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
 
@@ -20,18 +20,29 @@ pub enum Propagator {
     B3Multi,
 }
 
-/// The limits of each exporter's queue.
+/// The limits of each exporter's queue. The variables begin with `OTEL_BSP_` for spans and with
+/// `OTEL_BLRP_` for log records.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BatchLimits {
-    /// `OTEL_BSP_MAX_QUEUE_SIZE`: how many spans may wait. One more is dropped.
+    /// `..._MAX_QUEUE_SIZE`: how many spans or records may wait. One more is dropped.
     pub queue_size: usize,
-    /// `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`: how many spans are sent at once.
+    /// `..._MAX_EXPORT_BATCH_SIZE`: how many are sent at once.
     pub batch_size: usize,
-    /// `OTEL_BSP_SCHEDULE_DELAY`: how long a span waits at most before it is sent.
+    /// `..._SCHEDULE_DELAY`: how long one waits at most before it is sent.
     pub schedule_delay: Duration,
-    /// `OTEL_BSP_EXPORT_TIMEOUT`: how long one batch may be tried, with all attempts. `None` means
+    /// `..._EXPORT_TIMEOUT`: how long one batch may be tried, with all attempts. `None` means
     /// without limit.
     pub export_timeout: Option<Duration>,
+}
+
+/// The limits of one log record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LogLimits {
+    /// `OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT`: how many attributes are kept.
+    pub attributes: usize,
+    /// `OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`: how many characters of a text in an attribute
+    /// are kept. `None` means without a limit of its own.
+    pub value_length: Option<usize>,
 }
 
 /// Reads `OTEL_PROPAGATORS`.
@@ -103,20 +114,49 @@ pub(super) fn value_length_limit(vars: &Variables<'_>) -> Option<usize> {
     vars.number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT").or(general)
 }
 
+/// Reads how much a log record keeps. The general limits of attributes hold where it has none of
+/// its own.
+pub(super) fn log_limits(vars: &Variables<'_>) -> LogLimits {
+    // Both are read, so that a wrong value is refused although the other one counts.
+    let number = |own, general| {
+        let (own, general) = (vars.number(own), vars.number(general));
+        own.or(general)
+    };
+    LogLimits {
+        attributes: number("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT")
+            .unwrap_or(128),
+        value_length: number(
+            "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        ),
+    }
+}
+
 /// Reads `OTEL_BSP_*`.
-pub(super) fn batch_limits(vars: &Variables<'_>) -> BatchLimits {
-    const BATCH_SIZE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
-    let queue_size = vars.size("OTEL_BSP_MAX_QUEUE_SIZE").unwrap_or(2_048);
-    let mut batch_size = vars.size(BATCH_SIZE).unwrap_or(512.min(queue_size));
+pub(super) fn span_batches(vars: &Variables<'_>) -> BatchLimits {
+    batch_limits(vars, "OTEL_BSP", Duration::from_secs(5))
+}
+
+/// Reads `OTEL_BLRP_*`.
+pub(super) fn log_batches(vars: &Variables<'_>) -> BatchLimits {
+    batch_limits(vars, "OTEL_BLRP", Duration::from_secs(1))
+}
+
+fn batch_limits(vars: &Variables<'_>, start: &str, schedule_delay: Duration) -> BatchLimits {
+    let name = |end: &str| format!("{start}_{end}");
+    let queue_size = vars.size(&name("MAX_QUEUE_SIZE")).unwrap_or(2_048);
+    let batch_name = name("MAX_EXPORT_BATCH_SIZE");
+    let mut batch_size = vars.size(&batch_name).unwrap_or(512.min(queue_size));
     if batch_size > queue_size {
-        let expected = format!("at most OTEL_BSP_MAX_QUEUE_SIZE, which is {queue_size}");
-        vars.refuse(BATCH_SIZE, expected);
+        let expected = format!("at most {}, which is {queue_size}", name("MAX_QUEUE_SIZE"));
+        vars.refuse(&batch_name, expected);
         batch_size = 512.min(queue_size);
     }
+    let export_timeout = vars.millis(&name("EXPORT_TIMEOUT"));
     BatchLimits {
         queue_size,
         batch_size,
-        schedule_delay: vars.interval("OTEL_BSP_SCHEDULE_DELAY").unwrap_or(Duration::from_secs(5)),
-        export_timeout: timeout(vars.millis("OTEL_BSP_EXPORT_TIMEOUT"), Duration::from_secs(30)),
+        schedule_delay: vars.interval(&name("SCHEDULE_DELAY")).unwrap_or(schedule_delay),
+        export_timeout: timeout(export_timeout, Duration::from_secs(30)),
     }
 }

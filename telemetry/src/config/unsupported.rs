@@ -5,7 +5,6 @@ use super::variables::Variables;
 
 /// A variable, the values that ask for what is done anyway, and why all others do nothing.
 const UNSUPPORTED: &[(&str, &[&str], &str)] = &[
-    ("OTEL_LOGS_EXPORTER", &["none"], "logs are not exported, and go to stderr"),
     ("OTEL_LOG_LEVEL", &[], "RUST_LOG says what is logged"),
     ("OTEL_ENTITIES", &[], "there are no entities"),
     ("OTEL_METRICS_EXEMPLAR_FILTER", &["always_off"], "the SDK makes no exemplars"),
@@ -13,24 +12,7 @@ const UNSUPPORTED: &[(&str, &[&str], &str)] = &[
     ("OTEL_EXPORTER_JAEGER_PROTOCOL", &[], "an endpoint chooses between HTTP and UDP"),
     ("OTEL_EXPORTER_OTLP_SPAN_INSECURE", &[], "it is OTEL_EXPORTER_OTLP_TRACES_INSECURE"),
     ("OTEL_EXPORTER_OTLP_METRIC_INSECURE", &[], "it is OTEL_EXPORTER_OTLP_METRICS_INSECURE"),
-    ("OTEL_BLRP_SCHEDULE_DELAY", &[], LOGS),
-    ("OTEL_BLRP_EXPORT_TIMEOUT", &[], LOGS),
-    ("OTEL_BLRP_MAX_QUEUE_SIZE", &[], LOGS),
-    ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", &[], LOGS),
-    ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", &[], LOGS),
-    ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", &[], LOGS),
-    ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", &[], LOGS),
 ];
-
-const LOGS: &str = "logs are not exported";
 
 /// Refuses a configuration file: by the specification no other variable would count beside it.
 pub(super) fn refuse(vars: &Variables<'_>) {

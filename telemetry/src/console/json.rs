@@ -1,32 +1,50 @@
-//! A span as a JSON object, in the form of the console exporter of OpenTelemetry for Python:
+//! A span or a log record as a JSON object, in the form of the console exporters of OpenTelemetry for
+//! Python:
 //! <https://github.com/open-telemetry/opentelemetry-python/blob/v1.0.0/opentelemetry-sdk/src/opentelemetry/sdk/trace/__init__.py>.
 //!
 //! Its instrumentation scope is there too.
 
 use super::text::time;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use opentelemetry::logs::AnyValue;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
-use opentelemetry::{Array, InstrumentationScope, Key, KeyValue, SpanId, Value};
+use opentelemetry::{Array, InstrumentationScope, Key, KeyValue, SpanId, TraceFlags, Value};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::SdkLogRecord;
 use opentelemetry_sdk::trace::SpanData;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::ser::PrettyFormatter;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
 /// The object, over several lines, with a line break at its end.
-pub(super) fn object(resource: &Resource, span: &SpanData) -> String {
+pub(super) fn span(resource: &Resource, span: &SpanData) -> String {
+    pretty(&Object { resource, span })
+}
+
+/// The object, over several lines, with a line break at its end.
+pub(super) fn record(
+    resource: &Resource,
+    record: &SdkLogRecord,
+    scope: &InstrumentationScope,
+) -> String {
+    pretty(&RecordObject { resource, record, scope })
+}
+
+fn pretty(object: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let pretty = PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, pretty);
     // Neither writing to memory nor what is written can fail.
-    Object { resource, span }.serialize(&mut serializer).ok();
+    object.serialize(&mut serializer).ok();
     let mut text = escape_controls(&String::from_utf8_lossy(&bytes));
     text.push('\n');
     text
 }
 
 /// JSON allows some characters in texts that a terminal would obey.
-fn escape_controls(json: &str) -> String {
+pub(crate) fn escape_controls(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
@@ -49,9 +67,6 @@ impl Serialize for Object<'_> {
         let parent = (parent != SpanId::INVALID).then(|| format!("0x{parent}"));
         let events: Vec<_> = span.events.iter().map(EventObject).collect();
         let links: Vec<_> = span.links.iter().map(LinkObject).collect();
-        // A resource has no order of its own.
-        let mut resource: Vec<_> = resource.iter().collect();
-        resource.sort_by_key(|(key, _)| key.as_str());
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &span.name)?;
         map.serialize_entry("context", &ContextObject(&span.span_context))?;
@@ -64,8 +79,68 @@ impl Serialize for Object<'_> {
         map.serialize_entry("events", &events)?;
         map.serialize_entry("links", &links)?;
         map.serialize_entry("scope", &ScopeObject(&span.instrumentation_scope))?;
-        map.serialize_entry("resource", &Attributes(resource))?;
+        map.serialize_entry("resource", &Attributes::of_resource(resource))?;
         map.end()
+    }
+}
+
+struct RecordObject<'a> {
+    resource: &'a Resource,
+    record: &'a SdkLogRecord,
+    scope: &'a InstrumentationScope,
+}
+
+impl Serialize for RecordObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { resource, record, scope } = self;
+        let of = record.trace_context();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("body", &record.body().map(AnyObject))?;
+        map.serialize_entry("event_name", &super::logs::event_name(record))?;
+        map.serialize_entry("severity_number", &record.severity_number().map(|n| n as u8))?;
+        map.serialize_entry("severity_text", &record.severity_text())?;
+        map.serialize_entry("attributes", &RecordAttributes(record))?;
+        map.serialize_entry("timestamp", &record.timestamp().map(moment))?;
+        map.serialize_entry("observed_timestamp", &record.observed_timestamp().map(moment))?;
+        map.serialize_entry("trace_id", &of.map(|of| format!("0x{}", of.trace_id)))?;
+        map.serialize_entry("span_id", &of.map(|of| format!("0x{}", of.span_id)))?;
+        let flags = of.and_then(|of| of.trace_flags).map(TraceFlags::to_u8);
+        map.serialize_entry("trace_flags", &flags)?;
+        let name = record.target().map_or(scope.name(), |target| target);
+        map.serialize_entry("scope", &BTreeMap::from([("name", name)]))?;
+        map.serialize_entry("resource", &Attributes::of_resource(resource))?;
+        map.end()
+    }
+}
+
+struct RecordAttributes<'a>(&'a SdkLogRecord);
+
+impl Serialize for RecordAttributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // One that was set again counts as it was set last: an object has each name once.
+        let attributes = self.0.attributes_iter();
+        let attributes: BTreeMap<_, _> =
+            attributes.map(|(key, value)| (key.as_str(), AnyObject(value))).collect();
+        serializer.collect_map(attributes)
+    }
+}
+
+/// A value of a log record.
+struct AnyObject<'a>(&'a AnyValue);
+
+impl Serialize for AnyObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            AnyValue::Boolean(value) => serializer.serialize_bool(*value),
+            AnyValue::Int(value) => serializer.serialize_i64(*value),
+            AnyValue::Double(value) => Number(*value).serialize(serializer),
+            AnyValue::String(value) => serializer.serialize_str(value.as_str()),
+            AnyValue::Bytes(bytes) => serializer.serialize_str(&BASE64_STANDARD.encode(&**bytes)),
+            AnyValue::ListAny(values) => serializer.collect_seq(values.iter().map(AnyObject)),
+            AnyValue::Map(values) => serializer
+                .collect_map(values.iter().map(|(key, value)| (key.as_str(), AnyObject(value)))),
+            other => serializer.serialize_str(&format!("{other:?}")),
+        }
     }
 }
 
@@ -153,6 +228,13 @@ struct Attributes<'a>(Vec<(&'a Key, &'a Value)>);
 impl<'a> Attributes<'a> {
     fn of(attributes: &'a [KeyValue]) -> Self {
         Self(attributes.iter().map(|attribute| (&attribute.key, &attribute.value)).collect())
+    }
+
+    /// A resource has no order of its own.
+    fn of_resource(resource: &'a Resource) -> Self {
+        let mut attributes: Vec<_> = resource.iter().collect();
+        attributes.sort_by_key(|(key, _)| key.as_str());
+        Self(attributes)
     }
 }
 

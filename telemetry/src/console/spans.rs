@@ -3,7 +3,7 @@
 use super::json;
 use super::text::{Plain, failure, time, write_attributes, write_resource};
 use crate::config::ConsoleFormat;
-use crate::exporter::Deliver;
+use crate::exporter::{BatchOf, Deliver, Spans};
 use crate::outcome::Outcome;
 use crate::streams::Console;
 use opentelemetry::SpanId;
@@ -38,8 +38,8 @@ impl SpanPrinter {
     }
 }
 
-impl Deliver for SpanPrinter {
-    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
+impl Deliver<Spans> for SpanPrinter {
+    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
         let mut text = match self.format {
             // Writing to a `String` cannot fail.
             ConsoleFormat::Text => self.heading().unwrap_or_default(),
@@ -48,7 +48,7 @@ impl Deliver for SpanPrinter {
         for (index, span) in batch.iter().enumerate() {
             match self.format {
                 ConsoleFormat::Text => write_span(&mut text, index, span).unwrap_or_default(),
-                ConsoleFormat::Json => text.push_str(&json::object(&self.resource, span)),
+                ConsoleFormat::Json => text.push_str(&json::span(&self.resource, span)),
             }
             if let Err(error) = self.console.write(&text) {
                 return Outcome::told(Err(failure(&error)), (batch.len() - index) as u64);

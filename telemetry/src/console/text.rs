@@ -1,5 +1,5 @@
-//! The parts of the text that spans and metrics have in common: times, names, values and
-//! attributes.
+//! The parts of the text that spans, log records and metrics have in common: times, names, values
+//! and attributes.
 
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::Resource;
@@ -48,7 +48,7 @@ pub(super) fn write_attributes<'a>(
 
 /// Text without quotes, but with control characters escaped. Names and values may come from a
 /// client, and a terminal would obey the control characters in them.
-pub(super) struct Plain<'a>(pub(super) &'a str);
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
 impl Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

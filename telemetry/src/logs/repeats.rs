@@ -127,6 +127,8 @@ impl Repeats {
             }
             None => true,
         });
+        // These lines are about lines. As records, all occurrences have been exported.
+        let _no_records = opentelemetry::Context::enter_telemetry_suppressed_scope();
         // Written after the lock is released, because these lines are events too.
         for (level, target, text, over) in ended.into_iter().filter(|(.., over)| over.count > 1) {
             let (count, lasted) = (over.count, over.lasted);

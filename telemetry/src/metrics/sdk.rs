@@ -2,7 +2,8 @@
 //! <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/>
 //!
 //! Each is read from counters that the pipeline keeps anyway, when metrics are collected. Of every
-//! span that ended, for each exporter, exactly one of these is true:
+//! span that ended, for each exporter, exactly one of these is true. The same holds of log records,
+//! with `log` in the place of `span`.
 //!
 //! | where it is | metric |
 //! |---|---|
@@ -13,7 +14,7 @@
 //! | was taken or not | `otel.sdk.exporter.span.exported`, with `error.type` if it was not |
 
 use super::counters::MetricExporterCounters;
-use crate::accounting::{Accounting, ExporterCounters, ExporterReading, Totals};
+use crate::accounting::{Accounting, ExporterCounters, ExporterReading, Items, Totals};
 use crate::outcome::error_type;
 use crate::sampler::StartedSpans;
 use opentelemetry::KeyValue;
@@ -22,9 +23,12 @@ use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, OTEL_SPAN_PARENT_ORIGIN, OTEL_SPAN_SAMPLING_RESULT,
 };
 use opentelemetry_semantic_conventions::metric::{
+    OTEL_SDK_EXPORTER_LOG_EXPORTED, OTEL_SDK_EXPORTER_LOG_INFLIGHT,
     OTEL_SDK_EXPORTER_METRIC_DATA_POINT_EXPORTED, OTEL_SDK_EXPORTER_METRIC_DATA_POINT_INFLIGHT,
     OTEL_SDK_EXPORTER_OPERATION_DURATION, OTEL_SDK_EXPORTER_SPAN_EXPORTED,
-    OTEL_SDK_EXPORTER_SPAN_INFLIGHT, OTEL_SDK_METRIC_READER_COLLECTION_DURATION,
+    OTEL_SDK_EXPORTER_SPAN_INFLIGHT, OTEL_SDK_LOG_CREATED,
+    OTEL_SDK_METRIC_READER_COLLECTION_DURATION, OTEL_SDK_PROCESSOR_LOG_PROCESSED,
+    OTEL_SDK_PROCESSOR_LOG_QUEUE_CAPACITY, OTEL_SDK_PROCESSOR_LOG_QUEUE_SIZE,
     OTEL_SDK_PROCESSOR_SPAN_PROCESSED, OTEL_SDK_PROCESSOR_SPAN_QUEUE_CAPACITY,
     OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE, OTEL_SDK_SPAN_LIVE, OTEL_SDK_SPAN_STARTED,
 };
@@ -57,7 +61,7 @@ pub(super) fn observe_spans(meter: &Meter, accounting: &Accounting, started: &Ar
         )
         .with_callback(move |live| {
             // What has ended is read first, so that no span counts as ended and not as started.
-            let ended = [totals.ended_unsampled.get(), totals.ended.get()];
+            let ended = [totals.ended_unsampled.get(), totals.spans.all.get()];
             for (ended, result) in ended.into_iter().zip(["RECORD_ONLY", "RECORD_AND_SAMPLE"]) {
                 let started = counts.with(result);
                 if started > 0 {
@@ -67,72 +71,133 @@ pub(super) fn observe_spans(meter: &Meter, accounting: &Accounting, started: &Ar
             }
         })
         .build();
-    observe_processors(meter, &accounting.0);
-    observe_exporters(meter, &accounting.0);
+    let spans = Signal {
+        processed: OTEL_SDK_PROCESSOR_SPAN_PROCESSED,
+        queue_size: OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE,
+        queue_capacity: OTEL_SDK_PROCESSOR_SPAN_QUEUE_CAPACITY,
+        exported: OTEL_SDK_EXPORTER_SPAN_EXPORTED,
+        inflight: OTEL_SDK_EXPORTER_SPAN_INFLIGHT,
+        unit: "{span}",
+        items: "spans",
+        processor: "span processor",
+        totals: Arc::clone(&accounting.0),
+        of: |totals| Some(&totals.spans),
+        not_exported: |totals| totals.ended_unsampled.get(),
+    };
+    spans.observe_processors(meter);
+    spans.observe_exporters(meter);
 }
 
-fn observe_processors(meter: &Meter, totals: &Arc<Totals>) {
-    let all = Arc::clone(totals);
+/// Makes the instruments of log records, if they are exported.
+pub(super) fn observe_logs(meter: &Meter, accounting: &Accounting) {
+    let Some(logs) = &accounting.0.logs else { return };
+    let created = Arc::clone(logs);
     meter
-        .u64_observable_counter(OTEL_SDK_PROCESSOR_SPAN_PROCESSED)
-        .with_unit("{span}")
-        .with_description(
-            "The number of spans for which the processing has finished, either successful or \
-             failed.",
-        )
-        .with_callback(move |processed| {
-            let unsampled = all.ended_unsampled.get();
-            for (of, read) in each(&all) {
-                let plain = of.processor.attributes();
-                let handed_over = read.exported + read.failed + read.rejected + read.in_flight;
-                processed.observe(handed_over + unsampled, &plain);
-                processed.observe(read.turned_away, &with_error(&plain, "queue_full"));
-                if read.closed && read.in_queue > 0 {
-                    processed.observe(read.in_queue, &with_error(&plain, "already_shutdown"));
+        .u64_observable_counter(OTEL_SDK_LOG_CREATED)
+        .with_unit("{log_record}")
+        .with_description("The number of logs submitted to enabled SDK Loggers.")
+        .with_callback(move |records| records.observe(created.all.get(), &[]))
+        .build();
+    let logs = Signal {
+        processed: OTEL_SDK_PROCESSOR_LOG_PROCESSED,
+        queue_size: OTEL_SDK_PROCESSOR_LOG_QUEUE_SIZE,
+        queue_capacity: OTEL_SDK_PROCESSOR_LOG_QUEUE_CAPACITY,
+        exported: OTEL_SDK_EXPORTER_LOG_EXPORTED,
+        inflight: OTEL_SDK_EXPORTER_LOG_INFLIGHT,
+        unit: "{log_record}",
+        items: "log records",
+        processor: "log processor",
+        totals: Arc::clone(&accounting.0),
+        of: |totals| totals.logs.as_deref(),
+        not_exported: |_| 0,
+    };
+    logs.observe_processors(meter);
+    logs.observe_exporters(meter);
+}
+
+/// The names of the instruments of a signal, and where they read.
+struct Signal {
+    processed: &'static str,
+    queue_size: &'static str,
+    queue_capacity: &'static str,
+    exported: &'static str,
+    inflight: &'static str,
+    unit: &'static str,
+    /// What the items are called.
+    items: &'static str,
+    /// What a processor of them is called.
+    processor: &'static str,
+    totals: Arc<Totals>,
+    of: fn(&Totals) -> Option<&Items>,
+    /// The number of items that a processor has done with although no exporter gets them.
+    not_exported: fn(&Totals) -> u64,
+}
+
+impl Signal {
+    fn observe_processors(&self, meter: &Meter) {
+        let Signal { unit, items, processor, of, not_exported, .. } = *self;
+        let all = Arc::clone(&self.totals);
+        meter
+            .u64_observable_counter(self.processed)
+            .with_unit(unit)
+            .with_description(format!(
+                "The number of {items} for which the processing has finished, either successful or \
+             failed."
+            ))
+            .with_callback(move |processed| {
+                let unsampled = not_exported(&all);
+                for (of, read) in each(of(&all)) {
+                    let plain = of.processor.attributes();
+                    let handed_over = read.exported + read.failed + read.rejected + read.in_flight;
+                    processed.observe(handed_over + unsampled, &plain);
+                    processed.observe(read.turned_away, &with_error(&plain, "queue_full"));
+                    if read.closed && read.in_queue > 0 {
+                        processed.observe(read.in_queue, &with_error(&plain, "already_shutdown"));
+                    }
                 }
-            }
-        })
-        .build();
-    let all = Arc::clone(totals);
-    meter
-        .i64_observable_up_down_counter(OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE)
-        .with_unit("{span}")
-        .with_description(
-            "The number of spans in the queue of a given instance of an SDK span processor.",
-        )
-        .with_callback(move |size| {
-            for (of, read) in each(&all) {
-                let waiting = if read.closed { 0 } else { read.in_queue };
-                size.observe(signed(waiting), &of.processor.attributes());
-            }
-        })
-        .build();
-    let all = Arc::clone(totals);
-    meter
-        .i64_observable_up_down_counter(OTEL_SDK_PROCESSOR_SPAN_QUEUE_CAPACITY)
-        .with_unit("{span}")
-        .with_description(
-            "The maximum number of spans the queue of a given instance of an SDK span processor \
-             can hold.",
-        )
-        .with_callback(move |capacity| {
-            for of in &all.exporters {
-                capacity.observe(signed(of.capacity), &of.processor.attributes());
-            }
-        })
-        .build();
-}
+            })
+            .build();
+        let all = Arc::clone(&self.totals);
+        meter
+            .i64_observable_up_down_counter(self.queue_size)
+            .with_unit(unit)
+            .with_description(format!(
+                "The number of {items} in the queue of a given instance of an SDK {processor}."
+            ))
+            .with_callback(move |size| {
+                for (of, read) in each(of(&all)) {
+                    let waiting = if read.closed { 0 } else { read.in_queue };
+                    size.observe(signed(waiting), &of.processor.attributes());
+                }
+            })
+            .build();
+        let all = Arc::clone(&self.totals);
+        meter
+            .i64_observable_up_down_counter(self.queue_capacity)
+            .with_unit(unit)
+            .with_description(format!(
+                "The maximum number of {items} the queue of a given instance of an SDK {processor} \
+             can hold."
+            ))
+            .with_callback(move |capacity| {
+                for (of, _) in each(of(&all)) {
+                    capacity.observe(signed(of.capacity), &of.processor.attributes());
+                }
+            })
+            .build();
+    }
 
-fn observe_exporters(meter: &Meter, totals: &Arc<Totals>) {
-    let all = Arc::clone(totals);
-    meter
-        .u64_observable_counter(OTEL_SDK_EXPORTER_SPAN_EXPORTED)
-        .with_unit("{span}")
-        .with_description(
-            "The number of spans for which the export has finished, either successful or failed.",
-        )
+    fn observe_exporters(&self, meter: &Meter) {
+        let Signal { unit, items, of, .. } = *self;
+        let all = Arc::clone(&self.totals);
+        meter
+        .u64_observable_counter(self.exported)
+        .with_unit(unit)
+        .with_description(format!(
+            "The number of {items} for which the export has finished, either successful or failed."
+        ))
         .with_callback(move |exported| {
-            for (of, read) in each(&all) {
+            for (of, read) in each(of(&all)) {
                 let plain = of.measured.exporter().attributes();
                 exported.observe(read.exported, &plain);
                 if read.rejected > 0 {
@@ -144,20 +209,21 @@ fn observe_exporters(meter: &Meter, totals: &Arc<Totals>) {
             }
         })
         .build();
-    let all = Arc::clone(totals);
-    meter
-        .i64_observable_up_down_counter(OTEL_SDK_EXPORTER_SPAN_INFLIGHT)
-        .with_unit("{span}")
-        .with_description(
-            "The number of spans which were passed to the exporter, but that have not been \
-             exported yet (neither successful, nor failed).",
-        )
-        .with_callback(move |inflight| {
-            for (of, read) in each(&all) {
-                inflight.observe(signed(read.in_flight), &of.measured.exporter().attributes());
-            }
-        })
-        .build();
+        let all = Arc::clone(&self.totals);
+        meter
+            .i64_observable_up_down_counter(self.inflight)
+            .with_unit(unit)
+            .with_description(format!(
+                "The number of {items} which were passed to the exporter, but that have not been \
+             exported yet (neither successful, nor failed)."
+            ))
+            .with_callback(move |inflight| {
+                for (of, read) in each(of(&all)) {
+                    inflight.observe(signed(read.in_flight), &of.measured.exporter().attributes());
+                }
+            })
+            .build();
+    }
 }
 
 /// Makes the instruments of the data points that these exporters of metrics send.
@@ -222,8 +288,9 @@ pub(super) fn collection_duration(meter: &Meter) -> Histogram<f64> {
         .build()
 }
 
-fn each(totals: &Totals) -> impl Iterator<Item = (&Arc<ExporterCounters>, ExporterReading)> {
-    totals.exporters.iter().zip(totals.read().exporters)
+/// The exporters of `items`, with what their counters say.
+fn each(items: Option<&Items>) -> impl Iterator<Item = (&Arc<ExporterCounters>, ExporterReading)> {
+    items.into_iter().flat_map(|items| items.exporters.iter().zip(items.read().exporters))
 }
 
 fn with_error(attributes: &[KeyValue], error: impl Into<opentelemetry::Value>) -> Vec<KeyValue> {

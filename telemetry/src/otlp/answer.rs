@@ -3,6 +3,7 @@
 //! <https://opentelemetry.io/docs/specs/otlp/#partial-success>
 
 use crate::outcome::{Accepted, quoted};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
@@ -24,11 +25,20 @@ pub(crate) fn of_metrics(content_type: Option<&str>, body: &[u8]) -> Result<Acce
     Signal::Metrics.read(content_type, body)
 }
 
+/// Reads the body of a success after log records were sent over HTTP.
+///
+/// # Errors
+/// What came instead.
+pub(crate) fn of_logs(content_type: Option<&str>, body: &[u8]) -> Result<Accepted, String> {
+    Signal::Logs.read(content_type, body)
+}
+
 /// What was sent, and so what an answer counts.
 #[derive(Clone, Copy)]
 enum Signal {
     Traces,
     Metrics,
+    Logs,
 }
 
 impl Signal {
@@ -57,6 +67,7 @@ impl Signal {
         match self {
             Signal::Traces => ExportTraceServiceResponse::decode(body).ok().map(Into::into),
             Signal::Metrics => ExportMetricsServiceResponse::decode(body).ok().map(Into::into),
+            Signal::Logs => ExportLogsServiceResponse::decode(body).ok().map(Into::into),
         }
     }
 
@@ -75,6 +86,7 @@ impl Signal {
         let (camel, snake) = match self {
             Signal::Traces => ("rejectedSpans", "rejected_spans"),
             Signal::Metrics => ("rejectedDataPoints", "rejected_data_points"),
+            Signal::Logs => ("rejectedLogRecords", "rejected_log_records"),
         };
         let rejected = match field(camel, snake, &partial) {
             Value::Null => 0,
@@ -102,6 +114,13 @@ impl From<ExportMetricsServiceResponse> for Accepted {
     fn from(answer: ExportMetricsServiceResponse) -> Self {
         let partial = answer.partial_success.unwrap_or_default();
         accepted(partial.rejected_data_points, &partial.error_message)
+    }
+}
+
+impl From<ExportLogsServiceResponse> for Accepted {
+    fn from(answer: ExportLogsServiceResponse) -> Self {
+        let partial = answer.partial_success.unwrap_or_default();
+        accepted(partial.rejected_log_records, &partial.error_message)
     }
 }
 
@@ -143,6 +162,8 @@ mod tests {
         }
         let points = br#"{"partialSuccess":{"rejectedDataPoints":"7"}}"#;
         assert_eq!(of_metrics(None, points), rejected(7, ""));
+        let records = br#"{"partialSuccess":{"rejectedLogRecords":"8"}}"#;
+        assert_eq!(of_logs(None, records), rejected(8, ""));
     }
 
     #[test]

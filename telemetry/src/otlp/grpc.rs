@@ -6,26 +6,29 @@
 
 use crate::config::OtlpConfig;
 use crate::error::TelemetryError;
-use crate::exporter::{Deliver, DeliverMetrics};
+use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Logs, Signal as _, Spans};
 use crate::http::Destination;
 use crate::outcome::Outcome;
 use crate::outcome::{Accepted, Failure, Retryable, quoted};
+use crate::quiet;
 use crate::retry::Retry;
 use crate::tls;
 use ::http::Uri;
 use ::http::uri::Scheme;
 use hyper_util::rt::TokioIo;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::logs::tonic::group_logs_by_resource_and_scope;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::trace::SpanData;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io;
@@ -73,6 +76,7 @@ impl Connection {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("telemetry-grpc")
+            .on_thread_start(quiet::this_thread)
             .enable_all()
             .build()
             .map_err(|error| refused(error.to_string()))?;
@@ -203,23 +207,23 @@ fn name(code: Code) -> &'static str {
 #[error("no answer in time")]
 struct TimedOut;
 
-/// Exports spans.
+/// Exports spans or log records.
 #[derive(Debug)]
-pub(crate) struct GrpcSpans {
+pub(crate) struct GrpcBatches {
     connection: Connection,
     resource: ResourceAttributesWithSchema,
 }
 
-impl GrpcSpans {
+impl GrpcBatches {
     pub(super) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
         let connection = Connection::new(config, retry)?;
-        Ok(GrpcSpans { connection, resource: ResourceAttributesWithSchema::default() })
+        Ok(GrpcBatches { connection, resource: ResourceAttributesWithSchema::default() })
     }
 }
 
-impl Deliver for GrpcSpans {
-    async fn deliver(&self, batch: Vec<SpanData>) -> Outcome {
-        let spans = batch.len() as u64;
+impl Deliver<Spans> for GrpcBatches {
+    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
+        let spans = Spans::count(&batch);
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
         let client = client(
             TraceServiceClient::new(self.connection.channel.clone())
@@ -231,6 +235,27 @@ impl Deliver for GrpcSpans {
             client.clone().export(r).await
         });
         Outcome::of(sent, spans)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.resource = resource.into();
+    }
+}
+
+impl Deliver<Logs> for GrpcBatches {
+    async fn deliver(&self, batch: BatchOf<'_, Logs>) -> Outcome {
+        let records = Logs::count(&batch);
+        let resource_logs = group_logs_by_resource_and_scope(&batch, &self.resource);
+        let client = client(
+            LogsServiceClient::new(self.connection.channel.clone())
+                .max_decoding_message_size(LONGEST_ANSWER),
+            self.connection.gzip,
+            LogsServiceClient::send_compressed,
+        );
+        let sent = self.connection.send(&ExportLogsServiceRequest { resource_logs }, async |r| {
+            client.clone().export(r).await
+        });
+        Outcome::of(sent, records)
     }
 
     fn set_resource(&mut self, resource: &Resource) {

@@ -4,8 +4,8 @@ use crate::support::config;
 use opentelemetry_sdk::metrics::Temporality;
 use std::time::Duration;
 use telemetry::config::{
-    Config, ConsoleFormat, MetricExporterConfig, OtlpConfig, Propagator, Protocol,
-    SpanExporterConfig,
+    Config, ConsoleFormat, LineFormat, LogExporterConfig, MetricExporterConfig, OtlpConfig,
+    Propagator, Protocol, SpanExporterConfig,
 };
 
 /// Reads variables that are expected to be valid.
@@ -33,6 +33,12 @@ fn nothing_set_means_the_defaults() {
     assert_eq!(otlp.endpoint, "http://localhost:4318/v1/traces");
     assert_eq!(otlp.timeout, Some(Duration::from_secs(10)));
     assert!(config.metrics.is_empty());
+    assert!(config.logs.is_empty());
+    assert_eq!((config.log_batch.queue_size, config.log_batch.batch_size), (2_048, 512));
+    assert_eq!(config.log_batch.schedule_delay, Duration::from_secs(1));
+    assert_eq!(config.log_batch.export_timeout, Some(Duration::from_secs(30)));
+    assert_eq!((config.log_limits.attributes, config.log_limits.value_length), (128, None));
+    assert_eq!(config.line_format, LineFormat::Text);
     assert_eq!(config.propagators, [Propagator::TraceContext, Propagator::Baggage]);
     assert_eq!(format!("{:?}", config.sampler), "ParentBased(AlwaysOn)");
     assert_eq!((config.batch.queue_size, config.batch.batch_size), (2_048, 512));
@@ -115,6 +121,28 @@ fn metrics_have_variables_of_their_own() {
 }
 
 #[test]
+fn logs_have_variables_of_their_own() {
+    let config = right(&[
+        ("OTEL_LOGS_EXPORTER", "console,OTLP"),
+        ("OTEL_EXPORTER_CONSOLE_FORMAT", "json"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:1/base/"),
+        ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "250"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "100"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "5"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "6"),
+    ]);
+    let [LogExporterConfig::Console(ConsoleFormat::Json), LogExporterConfig::Otlp(receiver)] =
+        &config.logs[..]
+    else {
+        panic!("{:?}", config.logs)
+    };
+    assert_eq!(receiver.endpoint, "http://h:1/base/v1/logs");
+    assert_eq!(receiver.timeout, Some(Duration::from_millis(250)));
+    assert_eq!(config.log_batch.batch_size, 100, "no larger than the queue");
+    assert_eq!((config.batch.queue_size, config.log_limits.attributes), (2_048, 6));
+}
+
+#[test]
 fn general_limits_hold_where_there_is_no_own_one() {
     let config = right(&[
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "5"),
@@ -126,4 +154,5 @@ fn general_limits_hold_where_there_is_no_own_one() {
     assert_eq!((limits.max_attributes_per_span, limits.max_attributes_per_event), (5, 5));
     assert_eq!((limits.max_attributes_per_link, config.value_length_limit), (6, Some(7)));
     assert_eq!(config.batch.batch_size, 100, "no larger than the queue");
+    assert_eq!((config.log_limits.attributes, config.log_limits.value_length), (5, Some(7)));
 }

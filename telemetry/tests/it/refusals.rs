@@ -11,6 +11,7 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
          (this program was built without the feature jaeger)"
     };
     let exporters = "a comma-separated list of console, otlp, prometheus; or none";
+    let log_exporters = "a comma-separated list of console, otlp; or none";
     let propagators = "a comma-separated list of tracecontext, baggage, b3, b3multi; or none";
     let samplers = "always_on, always_off, traceidratio, parentbased_always_on, \
                     parentbased_always_off or parentbased_traceidratio";
@@ -26,6 +27,16 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
         ("OTEL_TRACES_EXPORTER", "otlp,none", span_exporters),
         ("OTEL_TRACES_EXPORTER", "otlp,,zipkin", span_exporters),
         ("OTEL_METRICS_EXPORTER", "statsd", exporters),
+        ("OTEL_LOGS_EXPORTER", "stderr", log_exporters),
+        ("OTEL_LOGS_EXPORTER", "otlp,none", log_exporters),
+        (
+            "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+            "2049",
+            "at most OTEL_BLRP_MAX_QUEUE_SIZE, which is 2048",
+        ),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "1s", millis),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "many", number),
+        ("GROCERY_LOG_FORMAT", "logfmt", "text or json"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "-1", millis),
         ("OTEL_PROPAGATORS", "tracecontext,jaeger", propagators),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote", samplers),
