@@ -1,6 +1,7 @@
 //! The store as a process: its command line, and how it starts and ends.
 
 use std::{
+    fmt::Display,
     io::{self, Write as _},
     net::SocketAddr,
     num::{NonZeroU16, NonZeroU32},
@@ -42,6 +43,21 @@ pub struct Args {
         hide_env_values = true
     )]
     pub database: DatabaseUrl,
+
+    /// Connections of this store to PostgreSQL at most: the ledger writes by one of them, the others
+    /// read. The server's `max_connections` has to have room for those of all stores.
+    #[arg(
+        long,
+        env = "STORE_DATABASE_CONNECTIONS",
+        value_name = "CONNECTIONS",
+        default_value_t = storage::POSTGRES_CONNECTIONS
+    )]
+    pub database_connections: NonZeroU16,
+
+    /// Do not open the store: bring the schema of the database up to date, as the role that owns it,
+    /// add the products that it lacks, and say what was done.
+    #[arg(long, env = "STORE_MIGRATE", conflicts_with = "audit")]
+    pub migrate: bool,
 
     /// Threads that serve HTTP [default: as many as there are cores].
     #[arg(long, env = "STORE_WORKERS", value_name = "THREADS", value_parser = shared::env::threads)]
@@ -134,7 +150,11 @@ pub fn run(args: Args, role: &[&str]) -> ExitCode {
     if let Some(part) = &args.lesson_process {
         return lessons::play(part);
     }
-    let done = if args.audit { audit(&args.database) } else { open(&args, role) };
+    let done = match &args {
+        args if args.audit => audit(&args.database),
+        args if args.migrate => migrate(&args.database),
+        args => open(args, role),
+    };
     let code = done.unwrap_or_else(|error| {
         complain(&error);
         ExitCode::FAILURE
@@ -191,13 +211,28 @@ async fn serve(config: Config, stop: Stop, has_parent: bool) -> anyhow::Result<(
     Ok(store.stopped().await?)
 }
 
+fn migrate(database: &DatabaseUrl) -> anyhow::Result<ExitCode> {
+    let applied = actix_rt::System::new().block_on(storage::migrate(database))?;
+    let applied: Vec<_> = applied.iter().map(ToString::to_string).collect();
+    print(&match applied[..] {
+        [] => format!("the schema of {database} is up to date"),
+        _ => format!("applied to {database}: {}", applied.join(", ")),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what somebody asked for. The reader may end early, as `head` does: the exit code still says
+/// whether all is well.
+fn print(text: &impl Display) -> io::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 fn audit(database: &DatabaseUrl) -> anyhow::Result<ExitCode> {
     let audit = actix_rt::System::new().block_on(storage::audit(database))?;
-    match writeln!(io::stdout(), "{audit}") {
-        // The reader ended early, as `head` does. The exit code still says whether all is well.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        written => written?,
-    }
+    print(&audit)?;
     Ok(if audit.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -207,6 +242,7 @@ impl Args {
         Config {
             listen: self.listen,
             database: self.database.clone(),
+            database_connections: self.database_connections,
             http_threads: self.workers.map_or(cores, |workers| workers.get().into()),
             actor_threads: self.actor_threads.get().into(),
             actors: ActorConfig {

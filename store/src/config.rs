@@ -1,7 +1,7 @@
 //! The settings of a store, as plain values. `cli` reads them from the command line and the
 //! environment.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use shared::hosts::HostName;
 
@@ -14,6 +14,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where its database is.
     pub database: DatabaseUrl,
+    /// Connections to it at most, if it is a server.
+    pub database_connections: NonZeroU16,
     /// Threads that serve HTTP.
     pub http_threads: usize,
     /// Threads that the actors run on.

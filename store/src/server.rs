@@ -75,7 +75,7 @@ pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + 'static,
 ) -> Result<Running, Error> {
-    let storage = Storage::open(&config.database).await?;
+    let storage = Storage::open_sized(&config.database, config.database_connections).await?;
     // Opening the store belongs to no request. With spans it would be many small traces.
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;

@@ -10,7 +10,9 @@
 //! - `sql`: statements in both dialects, and values as the database stores them;
 //! - `span`: the span of a statement;
 //! - `connection`: how connections are made, used, kept and closed;
-//! - `database`: opening, migrations, and transactions with their retry;
+//! - `pooler`: finds out whether a pooler stands before PostgreSQL;
+//! - `migration`: brings the schema up to date;
+//! - `database`: opening, and transactions with their retry;
 //! - `sale`: decides on a batch of orders, without the database;
 //! - `orders`, `products`, `deliveries`, `readiness`, `audit`: the queries, by subject;
 //! - `error`: how errors are classified.
@@ -21,7 +23,9 @@ mod database;
 mod database_url;
 mod deliveries;
 mod error;
+mod migration;
 mod orders;
+mod pooler;
 mod products;
 mod readiness;
 mod sale;
@@ -29,10 +33,11 @@ mod span;
 mod sql;
 
 pub use audit::{Audit, ProductCount};
+pub use connection::POSTGRES_CONNECTIONS;
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StorageError;
 
-use std::sync::Arc;
+use std::{num::NonZeroU16, sync::Arc};
 
 use shared::wire::Receipt;
 
@@ -80,6 +85,15 @@ pub async fn audit(url: &DatabaseUrl) -> Result<Audit, StorageError> {
     audit
 }
 
+/// Brings the schema of the database at `url` up to date and adds the products that it lacks, and does
+/// nothing else. Returns the versions of the migrations that it has applied.
+///
+/// # Errors
+/// Those of [`Storage::open`].
+pub async fn migrate(url: &DatabaseUrl) -> Result<Vec<i64>, StorageError> {
+    database::migrate(url, &CATALOGUE).await
+}
+
 impl Storage {
     /// Opens the database, brings its schema up to date and adds the products that it lacks.
     ///
@@ -88,6 +102,19 @@ impl Storage {
     /// [`StorageError::Migrate`] when its schema cannot be brought up to date.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StorageError> {
         Self::open_with(url, &CATALOGUE).await
+    }
+
+    /// Opens the database like [`Storage::open`]. If it is a server, the store has at most so many
+    /// connections to it.
+    ///
+    /// # Errors
+    /// Those of [`Storage::open`].
+    pub async fn open_sized(
+        url: &DatabaseUrl,
+        connections: NonZeroU16,
+    ) -> Result<Self, StorageError> {
+        let database = Database::open(url, connections, &CATALOGUE).await?;
+        Ok(Self { database: Arc::new(database), sweep: Arc::default() })
     }
 
     /// Opens the database like [`Storage::open`], with another catalogue. Products that the
@@ -99,7 +126,7 @@ impl Storage {
         url: &DatabaseUrl,
         catalogue: &[CatalogueEntry],
     ) -> Result<Self, StorageError> {
-        let database = Arc::new(Database::open(url, catalogue).await?);
+        let database = Arc::new(Database::open(url, POSTGRES_CONNECTIONS, catalogue).await?);
         Ok(Self { database, sweep: Arc::default() })
     }
 

@@ -8,7 +8,6 @@ mod chromium;
 pub mod firefox;
 
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 use url::Url;
+
+use crate::installed;
 
 use self::chromium::Chromium;
 use self::firefox::Firefox;
@@ -282,22 +283,6 @@ impl Drop for Browser {
             }
         }
     }
-}
-
-/// What was to be found, unless it is not installed: then it is said, and in CI it is a failure.
-///
-/// # Panics
-///
-/// In CI, when it is not installed.
-#[expect(clippy::disallowed_methods, reason = "whether a skip is a failure is CI's setting")]
-pub fn installed<T>(found: Result<T, String>) -> Option<T> {
-    if let Err(missing) = &found {
-        let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!is_ci, "{missing}: in CI the browser tests must run");
-        // To standard error itself: libtest keeps what `eprintln!` says to itself.
-        writeln!(std::io::stderr(), "SKIPPED: {missing}").ok();
-    }
-    found.ok()
 }
 
 /// How long anything may take that a test of a page waits for.

@@ -24,10 +24,11 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`process`] | a program of the workspace as a real process |
-//! | [`postgres`] | a PostgreSQL server |
+//! | [`postgres`], [`pgbouncer`] | a PostgreSQL server, and a pooler in front of it |
 //! | [`browser`] | Chromium or Firefox, headless |
 //! | [`unread`] | a pipe or a terminal that is full and not read |
 //! | [`wait_until`] | waits for a condition |
+//! | [`installed`] | skips a test when a program is missing |
 //!
 //! # Example
 //!
@@ -49,10 +50,12 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod browser;
+mod daemon;
 pub mod grpc;
 pub mod http;
 pub mod jaeger;
 pub mod otlp;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
 pub mod span;
@@ -60,7 +63,10 @@ pub mod tls;
 pub mod unread;
 pub mod zipkin;
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 /// How long a test waits for anything. Only a test that hangs waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -75,4 +81,19 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::park_timeout(Duration::from_millis(2));
     }
+}
+
+/// What was to be found, unless it is not installed: then it is said, and in CI it is a failure.
+///
+/// # Panics
+/// In CI, when it is not installed.
+#[expect(clippy::disallowed_methods, reason = "whether a skip is a failure is CI's setting")]
+pub fn installed<T>(found: Result<T, String>) -> Option<T> {
+    if let Err(missing) = &found {
+        let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!is_ci, "{missing}: in CI the tests that need it must run");
+        // To standard error itself: libtest keeps what `eprintln!` says to itself.
+        writeln!(std::io::stderr(), "SKIPPED: {missing}").ok();
+    }
+    found.ok()
 }

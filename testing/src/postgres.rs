@@ -9,7 +9,7 @@ use std::{
     fmt::Debug,
     fs,
     io::{self, BufRead, BufReader, Write},
-    os::unix::{self, fs::MetadataExt, process::CommandExt},
+    os::unix::{self, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     str::FromStr,
@@ -18,6 +18,8 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
+
+use crate::{daemon::unprivileged, installed};
 
 /// Where Debian puts the programs of each version. Elsewhere `pg_config --bindir` says where they
 /// are.
@@ -77,18 +79,10 @@ impl Postgres {
     /// # Panics
     /// When PostgreSQL is missing although `CI=true`, or does not start.
     pub fn start(settings: &[&str]) -> Option<Self> {
-        let Some(programs) = programs() else {
-            #[expect(clippy::disallowed_methods, reason = "this configures tests, not the store")]
-            let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(
-                !required,
-                "PostgreSQL is not installed, and CI=true: expected initdb on the \
-                 PATH or under {VERSIONS}"
-            );
-            // `writeln!` and not `eprintln!`, whose output libtest captures.
-            writeln!(io::stderr(), "SKIPPED: PostgreSQL is not installed (no initdb)").ok();
-            return None;
-        };
+        let found = programs().ok_or_else(|| {
+            format!("PostgreSQL is not installed (no initdb on the PATH or under {VERSIONS})")
+        });
+        let programs = installed(found)?;
         let server = Self::set_up(programs, settings);
         Some(server.unwrap_or_else(|error| panic!("cannot start PostgreSQL: {error}")))
     }
@@ -131,6 +125,11 @@ impl Postgres {
     /// When the server does not start.
     pub fn start_again(&mut self) {
         self.run().expect("it has run before");
+    }
+
+    /// The folder in which its Unix socket is.
+    pub(crate) fn socket_folder(&self) -> &Path {
+        &self.folder
     }
 
     fn set_up(programs: PathBuf, settings: &[&str]) -> io::Result<Self> {
@@ -222,17 +221,4 @@ fn programs() -> Option<PathBuf> {
         Some(PathBuf::from(String::from_utf8(answer.stdout).ok()?.trim_end()))
     };
     debian.or_else(configured).filter(|folder| folder.join("initdb").exists())
-}
-
-/// The ids of the user `nobody` and its group if this process runs as root.
-fn unprivileged() -> io::Result<Option<(u32, u32)>> {
-    if fs::metadata("/proc/self")?.uid() != 0 {
-        return Ok(None);
-    }
-    let id = |flag: &str| {
-        let answer = Command::new("id").args([flag, "nobody"]).output()?;
-        let id = String::from_utf8_lossy(&answer.stdout).trim_end().parse();
-        id.map_err(|_| io::Error::other("there is no user 'nobody' to run PostgreSQL as"))
-    };
-    Ok(Some((id("-u")?, id("-g")?)))
 }

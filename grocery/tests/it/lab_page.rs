@@ -3,7 +3,10 @@
 
 use std::{path::Path, process::Command};
 
-use testing::browser::{BROWSER, Browser, Key, installed};
+use testing::{
+    browser::{BROWSER, Browser, Key},
+    installed,
+};
 
 use crate::support::teaching::{Lab, Teaching};
 

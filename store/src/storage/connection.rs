@@ -10,19 +10,35 @@
 //! does not matter why a transaction was broken off: an error of the disk after which SQLite has
 //! rolled back by itself (a ROLLBACK fails then), a lost server, a statement that took too long, or
 //! a future that was dropped half way.
+//!
+//! When one connection to PostgreSQL is lost, or refuses to write, the others that are as old are
+//! not lent any more. So after a failover the store does not fail once for each of them: the next
+//! connection is made by the server's name, which may lead to another server by now.
+//!
+//! # Behind a pooler
+//!
+//! A pooler such as PgBouncer, with `pool_mode = transaction`, lends each transaction another
+//! connection of the server. Settings and prepared statements of one transaction would be missing in
+//! the next, or be met by somebody else's. So then every statement is in a transaction, the settings
+//! are those of the transaction (`SET LOCAL`), and statements have no name. The module `pooler` finds
+//! out whether there is one.
 
 use std::{
     io,
+    num::NonZeroU16,
     ops::{Deref, DerefMut},
     path::Path,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use opentelemetry::Context;
 use serde::Serialize;
 use sqlx::{
-    Any, AnyConnection, AnyPool, ConnectOptions, Executor, FromRow,
+    Any, AnyConnection, AnyPool, ConnectOptions, Connection, Executor, FromRow,
     any::{AnyConnectOptions, AnyPoolOptions, AnyRow},
     pool::PoolConnection,
 };
@@ -31,19 +47,29 @@ use url::Url;
 use super::{
     DatabaseUrl, StorageError,
     database_url::{Location, Server},
-    error::{is_locked, reason},
+    error::{explained, is_locked, is_not_admitted},
+    pooler,
     span::SpanFactory,
-    sql::{Dialect, NO_ROWS, Statement, query},
+    sql::{Dialect, NO_ROWS, Protocol, Statement, query},
 };
 
 /// How long to wait for a connection. After that, a request is answered with 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long to wait before trying again to open a file that another process has locked.
-const LOCKED_PAUSE: Duration = Duration::from_millis(20);
+/// How long to wait before trying again to open a file that another process has locked, or to connect
+/// to a server that admits nobody just now.
+const PAUSE: Duration = Duration::from_millis(20);
 
-/// Connections of one store to PostgreSQL. The ledger writes by one of them, the others read.
-const POSTGRES_CONNECTIONS: u32 = 8;
+/// How long the server may take to show that an idle connection is still good. Less than
+/// [`ACQUIRE_TIMEOUT`], so that there is time to make another.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long to look for the reason why there was no connection.
+const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Connections of one store to PostgreSQL, unless it is told otherwise. The ledger writes by one of
+/// them, the others read.
+pub const POSTGRES_CONNECTIONS: NonZeroU16 = NonZeroU16::new(8).expect("it is not zero");
 
 /// Connections that read a SQLite file beside the one that writes.
 const SQLITE_READERS: u32 = 4;
@@ -59,6 +85,42 @@ const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = F
 const POSTGRES_SETTINGS: &str =
     "SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
 
+/// The same limits behind a pooler, for one transaction, which this begins.
+macro_rules! begin_pooled {
+    ($begin:literal) => {
+        concat!(
+            $begin,
+            "; SET LOCAL statement_timeout = '5s'; \
+             SET LOCAL idle_in_transaction_session_timeout = '10s'"
+        )
+    };
+}
+
+/// Takes SQLite's write lock at once. Taken at the first write instead, it could fail half way
+/// through the transaction, because another process wrote in between.
+pub(super) const BEGIN: Begin = Begin {
+    usual: Statement::each("BEGIN", "BEGIN IMMEDIATE", "BEGIN"),
+    pooled: Statement::same("BEGIN", begin_pooled!("BEGIN")),
+};
+
+/// Reads everything as of one moment, while other connections go on writing.
+pub(super) const BEGIN_SNAPSHOT: Begin = Begin {
+    usual: Statement::each("BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+    pooled: Statement::same(
+        "BEGIN",
+        begin_pooled!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+    ),
+};
+
+/// For one statement that reads, behind a pooler.
+const BEGIN_READING: Statement = Statement::same("BEGIN", begin_pooled!("BEGIN READ ONLY"));
+
+/// The statement that begins a transaction.
+pub(super) struct Begin {
+    usual: Statement,
+    pooled: Statement,
+}
+
 /// What to do if the database file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfMissing {
@@ -69,17 +131,27 @@ pub(super) enum IfMissing {
 }
 
 /// Makes connections to one database.
+#[derive(Debug)]
 pub(super) struct Connector {
     url: DatabaseUrl,
     options: AnyConnectOptions,
+    connections: NonZeroU16,
+    is_pooled: bool,
+    losses: Arc<Losses>,
+    /// Held while the reason is looked for why there was no connection.
+    diagnosis: tokio::sync::Mutex<()>,
 }
 
 impl Connector {
-    /// Reads the address.
+    /// Reads the address. To PostgreSQL there will be so many connections at most.
     ///
     /// # Errors
     /// [`StorageError::Open`] with the reason.
-    pub(super) fn of(url: &DatabaseUrl, if_missing: IfMissing) -> Result<Self, StorageError> {
+    pub(super) fn of(
+        url: &DatabaseUrl,
+        connections: NonZeroU16,
+        if_missing: IfMissing,
+    ) -> Result<Self, StorageError> {
         sqlx::any::install_default_drivers();
         let options = match url.location() {
             Location::Memory => memory_options(),
@@ -87,7 +159,14 @@ impl Connector {
             Location::Server(server) => server_options(server),
         };
         match options {
-            Ok(options) => Ok(Self { url: url.clone(), options }),
+            Ok(options) => Ok(Self {
+                url: url.clone(),
+                options,
+                connections,
+                is_pooled: false,
+                losses: Arc::default(),
+                diagnosis: tokio::sync::Mutex::default(),
+            }),
             Err(reason) => Err(StorageError::open(url, reason)),
         }
     }
@@ -99,36 +178,68 @@ impl Connector {
         }
     }
 
+    /// Finds out whether a pooler stands before the server, unless the address says it. `connection`
+    /// is one that this connector has made.
+    ///
+    /// # Errors
+    /// [`StorageError::Open`] with the reason.
+    pub(super) async fn look_for_pooler(
+        &mut self,
+        connection: &mut AnyConnection,
+    ) -> Result<(), StorageError> {
+        let Location::Server(server) = self.url.location() else { return Ok(()) };
+        self.is_pooled = match server.is_pooled {
+            Some(is_pooled) => is_pooled,
+            None => {
+                let mut other = self.connect().await?;
+                let found = within(ACQUIRE_TIMEOUT, pooler::is_there(connection, &mut other)).await;
+                other.close().await.ok();
+                found.map_err(|error| StorageError::open(&self.url, explained(&error)))?
+            }
+        };
+        Ok(())
+    }
+
     /// Makes one connection, outside of any pool: a pool hides the reason of a failure behind a
-    /// timeout.
+    /// timeout. No settings are made on it.
     ///
     /// # Errors
     /// [`StorageError::Open`] with the reason.
     pub(super) async fn connect(&self) -> Result<AnyConnection, StorageError> {
+        let mut refusal = None;
         let connect = async {
             loop {
                 match self.connect_once().await {
                     // Another store is creating the file, or is writing back its log as it closes.
-                    Err(error) if is_locked(&error) => tokio::time::sleep(LOCKED_PAUSE).await,
+                    Err(error) if is_locked(&error) => {}
+                    Err(error) if is_not_admitted(&error) => refusal = Some(error),
                     result => return result,
                 }
+                tokio::time::sleep(PAUSE).await;
             }
         };
-        tokio::time::timeout(ACQUIRE_TIMEOUT, connect)
-            .await
-            .map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))
-            .and_then(|connected| connected.map_err(|error| reason(&error)))
-            .map_err(|reason| StorageError::open(&self.url, reason))
+        let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await;
+        let reason = match connected {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => explained(&error),
+            Err(_) => match refusal {
+                Some(error) => explained(&error),
+                None => format!("no answer within {ACQUIRE_TIMEOUT:?}"),
+            },
+        };
+        Err(StorageError::open(&self.url, reason))
     }
 
     async fn connect_once(&self) -> sqlx::Result<AnyConnection> {
         let mut connection = self.options.connect().await?;
-        set_up(&mut connection, self.settings()).await?;
+        if self.dialect() == Dialect::Sqlite {
+            set_up(&mut connection, SQLITE_SETTINGS).await?;
+        }
         Ok(connection)
     }
 
     /// The connections that write and those that read. None of them is open yet.
-    pub(super) fn pools(self) -> (AnyPool, AnyPool) {
+    pub(super) fn pools(&self) -> (AnyPool, AnyPool) {
         match self.url.location() {
             // A database in memory has no write-ahead log, so a reader and the writer would lock
             // each other out.
@@ -138,14 +249,17 @@ impl Connector {
             }
             Location::File(_) => (self.sqlite_pool(1), self.sqlite_pool(SQLITE_READERS)),
             Location::Server(_) => {
-                let pool = self.pool(POSTGRES_CONNECTIONS).connect_lazy_with(self.options);
+                let pool = self.postgres_pool();
                 (pool.clone(), pool)
             }
         }
     }
 
     fn sqlite_pool(&self, connections: u32) -> AnyPool {
-        self.pool(connections)
+        AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| Box::pin(set_up(connection, SQLITE_SETTINGS)))
             // A connection to a file does not break while it is idle.
             .test_before_acquire(false)
             .idle_timeout(None)
@@ -153,19 +267,79 @@ impl Connector {
             .connect_lazy_with(self.options.clone())
     }
 
-    fn pool(&self, connections: u32) -> AnyPoolOptions {
-        let settings = self.settings();
+    fn postgres_pool(&self) -> AnyPool {
+        let is_pooled = self.is_pooled;
+        let losses = Arc::clone(&self.losses);
         AnyPoolOptions::new()
-            .max_connections(connections)
+            .max_connections(self.connections.get().into())
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(move |connection, _| Box::pin(set_up(connection, settings)))
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if is_pooled { Ok(()) } else { set_up(connection, POSTGRES_SETTINGS).await }
+                })
+            })
+            // The same is done below, with a time limit.
+            .test_before_acquire(false)
+            .before_acquire(move |connection, met| {
+                let losses = Arc::clone(&losses);
+                Box::pin(async move { Ok(losses.is_good(connection, met.age).await) })
+            })
+            .connect_lazy_with(self.options.clone())
     }
 
-    const fn settings(&self) -> &'static str {
-        match self.dialect() {
-            Dialect::Sqlite => SQLITE_SETTINGS,
-            Dialect::Postgres => POSTGRES_SETTINGS,
+    /// How statements are sent over the connections of the pools.
+    pub(super) const fn protocol(&self) -> Protocol {
+        if self.is_pooled { Protocol::Unnamed } else { Protocol::Named }
+    }
+
+    /// The error of a pool that gave no connection. A pool tries for as long as it may and then says
+    /// only that it took too long, so one more attempt is made for the reason.
+    pub(super) async fn why(&self, pool: &AnyPool, error: sqlx::Error) -> sqlx::Error {
+        let is_exhausted = pool.size() >= pool.options().get_max_connections();
+        if !matches!(error, sqlx::Error::PoolTimedOut)
+            || self.dialect() == Dialect::Sqlite
+            || is_exhausted
+        {
+            return error;
         }
+        // Of many that wait, one looks.
+        let Ok(_one) = self.diagnosis.try_lock() else { return error };
+        match tokio::time::timeout(DIAGNOSIS_TIMEOUT, self.connect_once()).await {
+            Ok(Err(reason)) => reason,
+            Ok(Ok(connection)) => {
+                connection.close().await.ok();
+                error
+            }
+            Err(_) => error,
+        }
+    }
+}
+
+/// When connections to the server were last lost, or refused to write.
+#[derive(Debug, Default)]
+struct Losses(Mutex<Option<Instant>>);
+
+impl Losses {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a connection of this age was there at the last loss.
+    fn covers(&self, age: Duration) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| age >= last.elapsed())
+    }
+
+    /// Whether an idle connection of this age can still be used.
+    async fn is_good(&self, connection: &mut AnyConnection, age: Duration) -> bool {
+        if self.covers(age) {
+            return false;
+        }
+        let is_alive = within(PING_TIMEOUT, connection.ping()).await.is_ok();
+        if !is_alive {
+            self.note();
+        }
+        is_alive
     }
 }
 
@@ -218,6 +392,7 @@ const ROLLBACK: Statement = Statement::same("ROLLBACK", "ROLLBACK");
 /// A connection in use.
 pub(super) struct Session<'d> {
     connection: PoolConnection<Any>,
+    connector: &'d Connector,
     spans: &'d SpanFactory,
     /// The parent of every statement's span.
     cx: Context,
@@ -231,12 +406,13 @@ pub(super) struct Session<'d> {
 impl<'d> Session<'d> {
     pub(super) const fn new(
         connection: PoolConnection<Any>,
+        connector: &'d Connector,
         spans: &'d SpanFactory,
         cx: Context,
         statement_timeout: Duration,
     ) -> Self {
         let (is_in_transaction, is_clean) = (false, true);
-        Self { connection, spans, cx, statement_timeout, is_in_transaction, is_clean }
+        Self { connection, connector, spans, cx, statement_timeout, is_in_transaction, is_clean }
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -252,14 +428,16 @@ impl<'d> Session<'d> {
     where
         R: for<'r> FromRow<'r, AnyRow>,
     {
-        let query = query(statement.text(self.dialect()), rows)?;
+        let is_alone = self.begin_alone().await?;
+        let query = query(statement.text(self.dialect()), rows, self.connector.protocol())?;
         let span = self.spans.statement(&self.cx, statement);
         self.is_clean = false;
-        let answer = query.fetch_all(&mut *self.connection);
+        let answer = query.fetch_all(&mut self.connection);
         let answer = within(self.statement_timeout, answer).await;
         self.is_clean = answer.is_ok() && !self.is_in_transaction;
         let answer = answer.and_then(|rows| rows.iter().map(R::from_row).collect());
-        Ok(span.end(answer)?)
+        let answer = self.noted(span.end(answer));
+        if is_alone { self.end_alone(answer).await } else { answer }
     }
 
     /// Runs a statement with its input rows, and returns how many rows it changed.
@@ -268,13 +446,59 @@ impl<'d> Session<'d> {
         statement: &Statement,
         rows: &[I],
     ) -> Result<u64, StorageError> {
-        let query = query(statement.text(self.dialect()), rows)?;
+        let is_alone = self.begin_alone().await?;
+        let answer = self.run_here(statement, rows).await;
+        if is_alone { self.end_alone(answer).await } else { answer }
+    }
+
+    /// Runs a statement in the transaction that is open, or alone if there is none.
+    async fn run_here<I: Serialize>(
+        &mut self,
+        statement: &Statement,
+        rows: &[I],
+    ) -> Result<u64, StorageError> {
+        let query = query(statement.text(self.dialect()), rows, self.connector.protocol())?;
         let span = self.spans.statement(&self.cx, statement);
         self.is_clean = false;
-        let answer = query.execute(&mut *self.connection);
+        let answer = query.execute(&mut self.connection);
         let answer = within(self.statement_timeout, answer).await;
         self.is_clean = answer.is_ok() && !self.is_in_transaction;
-        Ok(span.end(answer)?.rows_affected())
+        Ok(self.noted(span.end(answer))?.rows_affected())
+    }
+
+    /// Begins a transaction for one statement that reads, if it needs one. Returns whether it does.
+    async fn begin_alone(&mut self) -> Result<bool, StorageError> {
+        if self.is_in_transaction || self.connector.protocol() == Protocol::Named {
+            return Ok(false);
+        }
+        self.is_in_transaction = true;
+        self.run_here(&BEGIN_READING, NO_ROWS).await?;
+        Ok(true)
+    }
+
+    /// Ends the transaction of one statement.
+    async fn end_alone<T>(&mut self, answer: Result<T, StorageError>) -> Result<T, StorageError> {
+        self.is_in_transaction = false;
+        match answer {
+            Ok(answer) => self.run_here(&COMMIT, NO_ROWS).await.map(|_| answer),
+            // Without its ROLLBACK the connection is closed.
+            Err(error) if error.lost_connection() => Err(error),
+            Err(error) => {
+                self.run_here(&ROLLBACK, NO_ROWS).await.ok();
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes the loss of a connection to a server: others that are as old are not lent any more.
+    fn noted<T>(&self, answer: sqlx::Result<T>) -> Result<T, StorageError> {
+        let answer = answer.map_err(StorageError::from);
+        if let Err(error) = &answer
+            && error.lost_connection()
+        {
+            self.connector.losses.note();
+        }
+        answer
     }
 }
 
@@ -293,10 +517,14 @@ impl<'d> Transaction<'d> {
     /// Begins a transaction with this statement.
     pub(super) async fn begin(
         mut session: Session<'d>,
-        begin: &Statement,
+        begin: &Begin,
     ) -> Result<Self, StorageError> {
         session.is_in_transaction = true;
-        session.run(begin, NO_ROWS).await?;
+        let begin = match session.connector.protocol() {
+            Protocol::Named => &begin.usual,
+            Protocol::Unnamed => &begin.pooled,
+        };
+        session.run_here(begin, NO_ROWS).await?;
         Ok(Self(session))
     }
 
@@ -309,7 +537,7 @@ impl<'d> Transaction<'d> {
         session.is_in_transaction = false;
         match result {
             Ok(done) => {
-                let committed = session.run(&COMMIT, NO_ROWS).await;
+                let committed = session.run_here(&COMMIT, NO_ROWS).await;
                 committed.map(|_| done).map_err(StorageError::during_commit)
             }
             // The connection is lost, so a ROLLBACK cannot be sent. Closing it rolls back too.
@@ -320,7 +548,7 @@ impl<'d> Transaction<'d> {
             Err(error) => {
                 // The first error says more than one of the ROLLBACK would. Without a COMMIT
                 // nothing is recorded, even if the ROLLBACK fails.
-                session.run(&ROLLBACK, NO_ROWS).await.ok();
+                session.run_here(&ROLLBACK, NO_ROWS).await.ok();
                 Err(error)
             }
         }
@@ -360,7 +588,8 @@ mod tests {
     async fn every_connection_to_a_file_is_durable_and_checks_what_it_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
-        let (writer, reader) = Connector::of(&url, IfMissing::Create).unwrap().pools();
+        let connector = Connector::of(&url, POSTGRES_CONNECTIONS, IfMissing::Create).unwrap();
+        let (writer, reader) = connector.pools();
         for pool in [writer, reader] {
             let mut found = Vec::new();
             for question in [

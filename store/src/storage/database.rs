@@ -14,6 +14,7 @@
 //! help. No other code of the store does this.
 
 use std::{
+    num::NonZeroU16,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -23,17 +24,21 @@ use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use shared::notice::{Notice, Over};
 use sqlx::{
-    AnyConnection, AnyPool, ConnectOptions, Connection, migrate::Migrator,
+    AnyConnection, AnyPool, ConnectOptions, Connection, Executor as _, Row as _,
     postgres::PgConnectOptions,
 };
 
 use super::{
     DatabaseUrl, StorageError,
-    connection::{Connector, IfMissing, Session, Transaction},
+    connection::{
+        BEGIN, BEGIN_SNAPSHOT, Begin, Connector, IfMissing, POSTGRES_CONNECTIONS, Session,
+        Transaction,
+    },
     database_url::Location,
-    error::reason,
+    error::explained,
+    migration::prepare,
     span::{Endpoint, SpanFactory},
-    sql::{Dialect, Statement, query, reading_rows},
+    sql::Dialect,
 };
 use crate::domain::CatalogueEntry;
 
@@ -44,33 +49,17 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement may take that reads whole tables.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// Takes SQLite's write lock at once. Taken at the first write instead, it could fail half way
-/// through the transaction, because another process wrote in between.
-const BEGIN: Statement = Statement::each("BEGIN", BEGIN_IMMEDIATE, "BEGIN");
-const BEGIN_IMMEDIATE: &str = "BEGIN IMMEDIATE";
+/// Whether PostgreSQL would refuse to write: as a word to be shown, or nothing.
+const READ_ONLY: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'a standby' \
+     WHEN current_setting('transaction_read_only') = 'on' THEN 'read-only' ELSE '' END";
 
-/// Reads everything as of one moment, while other connections go on writing.
-const BEGIN_SNAPSHOT: Statement =
-    Statement::each("BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
-
-/// All migrations of the schema, up to what this version of the store needs.
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// Where statements go: the database and its first schema, which may be missing.
+const NAMESPACE: &str =
+    "SELECT current_database()::text || '|' || COALESCE(current_schema()::text, '')";
 
 /// The event on the span in which a transaction is tried once more, with the `error.type` of the
 /// first attempt.
 const TRANSACTION_RETRIED: &str = "grocery.db.transaction.retried";
-
-/// Leaves products that are in the table already as they are.
-const INSERT_PRODUCTS: Statement = reading_rows!(
-    "INSERT products",
-    "INSERT INTO products (id, name, price_cents, aisle, initial_stock, on_hand) \
-     SELECT CAST(input.value->>'id' AS BIGINT), input.value->>'name', \
-     CAST(input.value->>'price_cents' AS BIGINT), input.value->>'aisle', \
-     CAST(input.value->>'initial_stock' AS BIGINT), CAST(input.value->>'initial_stock' AS BIGINT) \
-     FROM ",
-    input,
-    " WHERE true ON CONFLICT (id) DO NOTHING",
-);
 
 /// The work of a transaction: a function of the transaction and its input.
 ///
@@ -83,13 +72,14 @@ pub(super) type Work<I, T> =
 #[derive(Clone, Copy)]
 struct Mode<'d> {
     pool: &'d AnyPool,
-    begin: &'static Statement,
+    begin: &'static Begin,
     timeout: Duration,
 }
 
 /// The open database.
 #[derive(Debug)]
 pub(super) struct Database {
+    connector: Connector,
     writer: AnyPool,
     reader: AnyPool,
     spans: SpanFactory,
@@ -102,44 +92,36 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the database, brings its schema up to date and adds the products that it lacks.
+    /// Opens the database, brings its schema up to date and adds the products that it lacks. To
+    /// PostgreSQL it has at most so many connections.
     pub(super) async fn open(
         url: &DatabaseUrl,
+        connections: NonZeroU16,
         catalogue: &[CatalogueEntry],
     ) -> Result<Self, StorageError> {
-        let connector = Connector::of(url, IfMissing::Create)?;
+        let connector = Connector::of(url, connections, IfMissing::Create)?;
         let mut connection = connector.connect().await?;
-        let failed = |error| StorageError::open(url, reason(&error));
-        match connector.dialect() {
-            Dialect::Sqlite => {
-                // A second store that opens the same new file waits here, and then finds the schema
-                // in place.
-                let transaction = connection.begin_with(BEGIN_IMMEDIATE).await;
-                let mut transaction = transaction.map_err(failed)?;
-                prepare(url, &mut transaction, connector.dialect(), catalogue).await?;
-                transaction.commit().await.map_err(failed)?;
-            }
-            // sqlx takes an advisory lock for the migrations, and holds it until all are done.
-            Dialect::Postgres => {
-                prepare(url, &mut connection, connector.dialect(), catalogue).await?;
-            }
+        if connector.dialect() == Dialect::Postgres {
+            refuse_read_only(url, &mut connection).await?;
         }
+        prepare(url, &mut connection, connector.dialect(), catalogue).await?;
         Self::new(url, connector, connection).await
     }
 
     /// Opens a database that exists, and changes nothing.
     pub(super) async fn open_as_it_is(url: &DatabaseUrl) -> Result<Self, StorageError> {
-        let connector = Connector::of(url, IfMissing::Fail)?;
+        let connector = Connector::of(url, POSTGRES_CONNECTIONS, IfMissing::Fail)?;
         let connection = connector.connect().await?;
         Self::new(url, connector, connection).await
     }
 
     async fn new(
         url: &DatabaseUrl,
-        connector: Connector,
+        mut connector: Connector,
         mut connection: AnyConnection,
     ) -> Result<Self, StorageError> {
         let spans = SpanFactory::new(connector.dialect(), endpoint(url, &mut connection).await?);
+        connector.look_for_pooler(&mut connection).await?;
         let (writer, reader) = connector.pools();
         let anchor = match url.location() {
             Location::Memory => Some(Mutex::new(connection)),
@@ -149,6 +131,7 @@ impl Database {
             }
         };
         Ok(Self {
+            connector,
             writer,
             reader,
             spans,
@@ -258,28 +241,47 @@ impl Database {
     ) -> Result<Session<'_>, StorageError> {
         let cx = Context::current();
         let span = self.spans.acquire(&cx);
+        let connection = match pool.acquire().await {
+            Err(error) => Err(self.connector.why(pool, error).await),
+            connection => connection,
+        };
         // Without a connection the database is unavailable, regardless of the reason.
-        let connection = span.end(pool.acquire().await).map_err(StorageError::Unavailable)?;
-        Ok(Session::new(connection, &self.spans, cx, statement_timeout))
+        let connection = span.end(connection).map_err(StorageError::Unavailable)?;
+        Ok(Session::new(connection, &self.connector, &self.spans, cx, statement_timeout))
     }
 }
 
-/// Brings the schema up to date and adds the products that it lacks.
-async fn prepare(
+/// Brings the schema of a database up to date, and adds the products that it lacks. Returns the
+/// versions of the migrations that it has applied.
+pub(super) async fn migrate(
+    url: &DatabaseUrl,
+    catalogue: &[CatalogueEntry],
+) -> Result<Vec<i64>, StorageError> {
+    let connector = Connector::of(url, POSTGRES_CONNECTIONS, IfMissing::Create)?;
+    let mut connection = connector.connect().await?;
+    if connector.dialect() == Dialect::Postgres {
+        refuse_read_only(url, &mut connection).await?;
+    }
+    let applied = prepare(url, &mut connection, connector.dialect(), catalogue).await?;
+    connection.close().await?;
+    Ok(applied)
+}
+
+/// Refuses a server to which nothing can be written. It would be noticed at the first sale, but a
+/// store that never could sell had better not open.
+async fn refuse_read_only(
     url: &DatabaseUrl,
     connection: &mut AnyConnection,
-    dialect: Dialect,
-    catalogue: &[CatalogueEntry],
 ) -> Result<(), StorageError> {
-    MIGRATIONS.run_direct(None, connection, false).await.map_err(|source| {
-        StorageError::Migrate { url: Box::new(url.clone()), source: Box::new(source) }
-    })?;
-    if !catalogue.is_empty() {
-        let insert = INSERT_PRODUCTS.text(dialect);
-        let inserted = query(insert, catalogue)?.execute(connection).await;
-        inserted.map_err(|error| StorageError::open(url, reason(&error)))?;
+    let row = connection.fetch_one(READ_ONLY).await;
+    let what: String = row
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| StorageError::open(url, explained(&error)))?;
+    if what.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let reason = format!("the server is {what}: the store needs the primary server, to write to");
+    Err(StorageError::open(url, reason))
 }
 
 /// Where the database is, for its spans.
@@ -294,10 +296,7 @@ async fn endpoint(
         }
         Location::Server(server) => &server.url,
     };
-    let namespace =
-        sqlx::query_scalar("SELECT current_database()::text || '|' || current_schema()::text")
-            .fetch_one(connection)
-            .await?;
+    let namespace = connection.fetch_one(NAMESPACE).await?.try_get(0)?;
     let options = PgConnectOptions::from_url(url)?;
     let address = match options.get_socket() {
         Some(socket) => socket.display().to_string(),

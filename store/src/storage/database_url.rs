@@ -34,6 +34,9 @@ pub(super) enum Location {
 pub(super) struct Server {
     /// The address, with only those parameters that sqlx knows.
     pub(super) url: Url,
+    /// Whether a pooler lends each transaction another connection; `None` if the address does not
+    /// say.
+    pub(super) is_pooled: Option<bool>,
     /// The names of the other parameters, without those that may be part of a password.
     pub(super) ignored: Vec<String>,
 }
@@ -62,6 +65,10 @@ const PARAMETERS: [&str; 19] = [
     // And `options[NAME]`.
     "options[",
 ];
+
+/// Whether a pooler lends each transaction another connection, as PgBouncer does with
+/// `pool_mode = transaction`. Only the store reads it.
+const POOLER: &str = "pgbouncer";
 
 /// Why a text is not the address of a database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,10 +121,19 @@ fn parse_server(mut url: Url) -> Result<Server, &'static str> {
         PARAMETERS.contains(&name) || (name.starts_with("options[") && name.ends_with(']'))
     };
     let parameters: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let (own, parameters): (Vec<_>, Vec<_>) =
+        parameters.into_iter().partition(|(name, _)| name == POOLER);
+    let is_pooled = match own.last().map(|(_, value)| value.as_str()) {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => return Err("its parameter pgbouncer is neither true nor false"),
+    };
+    check_certificates(&parameters)?;
     let (known, unknown): (Vec<_>, Vec<_>) =
         parameters.into_iter().partition(|(name, _)| is_known(name));
-    if unknown.is_empty() {
-        return Ok(Server { url, ignored: Vec::new() });
+    if unknown.is_empty() && own.is_empty() {
+        return Ok(Server { url, is_pooled, ignored: Vec::new() });
     }
     // A password with a '&' that is not percent-encoded ends there, and the rest of it looks like
     // the name of a parameter.
@@ -128,7 +144,23 @@ fn parse_server(mut url: Url) -> Result<Server, &'static str> {
         true => url.set_query(None),
         false => drop(url.query_pairs_mut().clear().extend_pairs(known)),
     }
-    Ok(Server { url, ignored })
+    Ok(Server { url, is_pooled, ignored })
+}
+
+/// Refuses a certificate authority that nothing would be checked against.
+fn check_certificates(parameters: &[(String, String)]) -> Result<(), &'static str> {
+    let last = |names: &[&str]| {
+        let mut named = parameters.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        named.next_back().map(|(_, value)| value.to_ascii_lowercase())
+    };
+    let authority = last(&["sslrootcert", "ssl-root-cert", "ssl-ca"]);
+    let mode = last(&["sslmode", "ssl-mode"]);
+    match (authority, mode.as_deref()) {
+        (Some(_), Some("verify-ca" | "verify-full")) | (None, _) => Ok(()),
+        (Some(_), _) => {
+            Err("it has sslrootcert, which is only used with sslmode=verify-full or verify-ca")
+        }
+    }
 }
 
 fn parse_sqlite(path: &str) -> Result<Location, &'static str> {

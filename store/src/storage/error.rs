@@ -8,8 +8,8 @@
 //! | what happened | PostgreSQL | SQLite | without a code |
 //! |---|---|---|---|
 //! | conflict: the transaction was aborted in favour of another | 40001, 40P01 | BUSY, LOCKED, PROTOCOL | |
-//! | disconnect: the server ended the connection | 08..., 57P01 to 57P03, 57P05, 25P03, 25P04 | | I/O |
-//! | short of resources: disk, memory, time, rights to write | 53..., 58030, 57014, 55P03, 25006 | NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN | timeout, full pool |
+//! | disconnect: the server ended the connection, or only reads | 08..., 57P01 to 57P03, 57P05, 25P03, 25P04, 25006 | | I/O |
+//! | short of resources: connections, disk, memory, time, rights to write | 53..., 58030, 57014, 55P03 | NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN | timeout, full pool |
 //! | anything else: the statement itself is wrong | the rest | the rest | the rest |
 //!
 //! The class of an error decides four things:
@@ -41,23 +41,23 @@ pub enum StorageError {
         reason: String,
     },
     /// The schema cannot be brought up to date.
-    #[error("cannot migrate the database {url}: {source}")]
+    #[error("cannot migrate the database {url}: {problem}")]
     Migrate {
         /// The address, without its password.
         url: Box<DatabaseUrl>,
-        /// What went wrong.
-        source: Box<sqlx::migrate::MigrateError>,
+        /// What is wrong with the schema, or what the database says.
+        problem: String,
     },
     /// The database does not answer, or has no connection to spare: HTTP status 503.
-    #[error("the database is unavailable: {}", reason(.0))]
+    #[error("the database is unavailable: {}", explained(.0))]
     Unavailable(#[source] sqlx::Error),
     /// The connection was lost or the disk failed during a commit, so the transaction may be
     /// recorded or not: HTTP status 503. A client that repeats its order with the same key finds
     /// out.
-    #[error("the database failed during a commit: {}", reason(.0))]
+    #[error("the database failed during a commit: {}", explained(.0))]
     CommitUnknown(#[source] sqlx::Error),
     /// The database refused a statement: HTTP status 500.
-    #[error("the database refused a statement: {}", reason(.0))]
+    #[error("the database refused a statement: {}", explained(.0))]
     Refused(#[source] sqlx::Error),
     /// The database holds a value that the store never writes: HTTP status 500.
     #[error("the database holds {0}")]
@@ -139,6 +139,46 @@ pub(super) fn reason(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
+/// The reason, with what to do about it if that does not follow from the database's own message.
+pub(super) fn explained(error: &sqlx::Error) -> String {
+    let reason = reason(error);
+    match code(error).as_deref().and_then(|code| advice(code, &reason)) {
+        Some(advice) => format!("{reason} ({advice})"),
+        None => reason,
+    }
+}
+
+/// What to do about an error of PostgreSQL or of a pooler in front of it.
+fn advice(code: &str, reason: &str) -> Option<&'static str> {
+    match code {
+        "53300" => Some(
+            "its max_connections, or the role's limit, has to be at least the number of stores times \
+             --database-connections",
+        ),
+        "25006" => Some("it is a standby or read-only: the store needs the primary server"),
+        // What one transaction has prepared is missing, or in the way, in another.
+        "42P05" | "26000" => {
+            Some("behind a pooler of connections add the parameter pgbouncer=true to the address")
+        }
+        "08P01" if reason.contains("unsupported startup parameter") => Some(
+            "PgBouncer needs the setting ignore_startup_parameters = extra_float_digits, and no \
+             parameter `options` in the address",
+        ),
+        _ => None,
+    }
+}
+
+/// Whether the role lacks a right.
+pub(super) fn is_permission_denied(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| code == "42501")
+}
+
+/// Whether the server admits no connection just now: it has too many, or is starting up or shutting
+/// down.
+pub(super) fn is_not_admitted(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| matches!(&*code, "53300" | "57P03"))
+}
+
 fn is_timeout(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::TimedOut
 }
@@ -176,19 +216,19 @@ fn is_conflict(code: &str) -> bool {
 }
 
 /// PostgreSQL ended the connection: class 08 but for a protocol violation, shutdown, crash,
-/// start-up, and a session or transaction that was idle or open for too long.
+/// start-up, and a session or transaction that was idle or open for too long. Or it refuses to write,
+/// as a standby does: after a failover the same name may lead to the primary server.
 fn is_disconnect(code: &str) -> bool {
     let broken = code.len() == 5 && code.starts_with("08") && code != "08P01";
-    broken || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04")
+    broken || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" | "25006")
 }
 
-/// PostgreSQL: out of disk, memory or connections, I/O error, statement or lock timeout, read-only
-/// replica. SQLite: out of memory, read-only, I/O error, corrupt, disk full, cannot open. Corrupt
+/// PostgreSQL: out of disk, memory or connections, I/O error, statement or lock timeout. SQLite: out of memory, read-only, I/O error, corrupt, disk full, cannot open. Corrupt
 /// is also what SQLite says when the operating system fails a read with EIO.
 fn is_short_of_resources(code: &str) -> bool {
     match sqlite_kind(code) {
         Some(kind) => matches!(kind, 7 | 8 | 10 | 11 | 13 | 14),
-        None => code.starts_with("53") || matches!(code, "58030" | "57014" | "55P03" | "25006"),
+        None => code.starts_with("53") || matches!(code, "58030" | "57014" | "55P03"),
     }
 }
 
@@ -208,6 +248,7 @@ mod tests {
             ("08006", false, true, false),
             ("08P01", false, false, false),
             ("25P03", false, true, false),
+            ("25006", false, true, false),
             ("53100", false, false, true),
             ("53300", false, false, true),
             ("58030", false, false, true),

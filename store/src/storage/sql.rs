@@ -9,7 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use shared::money::Money;
-use sqlx::{Any, any::AnyArguments, query::Query};
+use sqlx::{
+    Any, AnyConnection,
+    any::{AnyArguments, AnyQueryResult, AnyRow},
+    query::Query,
+    raw_sql,
+};
 
 use super::StorageError;
 use crate::domain::{OrderId, ProductId, SpanReference};
@@ -94,17 +99,59 @@ pub(super) use reading_rows;
 /// The input of a statement that takes none.
 pub(super) const NO_ROWS: &[()] = &[];
 
+/// How statements are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// Each is prepared once on each connection, and has a name there.
+    Named,
+    /// None has a name. Such a statement works wherever each transaction may get another connection
+    /// of the server, but it has to be in a transaction if it has input rows: it is sent in two
+    /// parts.
+    Unnamed,
+}
+
 /// A statement with its input rows as JSON.
+pub(super) enum Ready {
+    Prepared(Query<'static, Any, AnyArguments>),
+    Plain(&'static str),
+}
+
+/// Makes a statement ready to be sent, with its input rows as JSON.
 pub(super) fn query<I: Serialize>(
     text: &'static str,
     rows: &[I],
-) -> Result<Query<'static, Any, AnyArguments>, StorageError> {
-    let query = sqlx::query(text);
+    protocol: Protocol,
+) -> sqlx::Result<Ready> {
+    let is_named = protocol == Protocol::Named;
     if rows.is_empty() {
-        return Ok(query);
+        return Ok(if is_named { Ready::Prepared(sqlx::query(text)) } else { Ready::Plain(text) });
     }
     let json = serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    Ok(query.bind(json))
+    Ok(Ready::Prepared(sqlx::query(text).bind(json).persistent(is_named)))
+}
+
+impl Ready {
+    /// Runs it, and returns the rows of its result.
+    pub(super) async fn fetch_all(
+        self,
+        connection: &mut AnyConnection,
+    ) -> sqlx::Result<Vec<AnyRow>> {
+        match self {
+            Self::Prepared(query) => query.fetch_all(connection).await,
+            Self::Plain(text) => raw_sql(text).fetch_all(connection).await,
+        }
+    }
+
+    /// Runs it, and returns how many rows it changed.
+    pub(super) async fn execute(
+        self,
+        connection: &mut AnyConnection,
+    ) -> sqlx::Result<AnyQueryResult> {
+        match self {
+            Self::Prepared(query) => query.execute(connection).await,
+            Self::Plain(text) => raw_sql(text).execute(connection).await,
+        }
+    }
 }
 
 /// An id as an input row.

@@ -1,4 +1,4 @@
-//! The database, each test on SQLite and on PostgreSQL.
+//! The database, each test on SQLite, on PostgreSQL, and on PostgreSQL behind PgBouncer.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -63,6 +63,7 @@ impl TestStore {
         let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             database: "sqlite::memory:".parse().unwrap(),
+            database_connections: store::storage::POSTGRES_CONNECTIONS,
             http_threads: 1,
             actor_threads: 1,
             actors: ActorConfig {

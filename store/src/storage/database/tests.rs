@@ -18,7 +18,10 @@ use testing::postgres;
 use super::*;
 use crate::{
     domain::{Basket, CATALOGUE, Delivery, NewOrder},
-    storage::{Storage, deliveries, orders, readiness, sql::NO_ROWS},
+    storage::{
+        Storage, deliveries, orders, readiness,
+        sql::{NO_ROWS, Statement},
+    },
 };
 
 const ROLLBACK: Statement = Statement::same("ROLLBACK", "ROLLBACK");
@@ -56,7 +59,7 @@ impl TestDatabase {
     }
 
     async fn open(url: DatabaseUrl, folder: tempfile::TempDir) -> Self {
-        let database = Database::open(&url, &CATALOGUE).await.unwrap();
+        let database = Database::open(&url, POSTGRES_CONNECTIONS, &CATALOGUE).await.unwrap();
         Self { database, _folder: folder }
     }
 
@@ -272,7 +275,13 @@ async fn a_statement_that_takes_too_long_costs_the_connection() {
     test.mark().await;
     let connection = test.database.writer.acquire().await.unwrap();
     let patience = Duration::from_millis(50);
-    let session = Session::new(connection, &test.database.spans, Context::current(), patience);
+    let session = Session::new(
+        connection,
+        &test.database.connector,
+        &test.database.spans,
+        Context::current(),
+        patience,
+    );
     let mut transaction = Transaction::begin(session, &BEGIN).await.unwrap();
 
     let slept = transaction.run(&SLEEP, NO_ROWS).await.map(drop);

@@ -2,9 +2,9 @@
 
 use store::storage;
 
-use super::fixture::{TestDatabase, clean_audit, keyed, on_both, order};
+use super::fixture::{TestDatabase, clean_audit, keyed, on_each, order};
 
-on_both!(
+on_each!(
     a_clean_audit_prints_its_figures,
     an_audit_changes_nothing,
     an_audit_finds_what_does_not_add_up

@@ -9,10 +9,10 @@ use store::{
 use tokio::task::JoinSet;
 
 use super::fixture::{
-    TestDatabase, clean_audit, keyed, noon, on_both, order, product, record_when_free,
+    TestDatabase, clean_audit, keyed, noon, on_each, order, product, record_when_free,
 };
 
-on_both!(
+on_each!(
     sixty_four_writers_never_oversell_a_small_stock,
     two_replicas_never_oversell_and_never_deadlock,
 );

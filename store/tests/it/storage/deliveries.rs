@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use store::domain::{Delivery, StockLevel};
 
-use super::fixture::{TestDatabase, clean_audit, noon, on_both, on_hand, product};
+use super::fixture::{TestDatabase, clean_audit, noon, on_each, on_hand, product};
 
-on_both!(a_delivery_is_on_the_shelf_once, what_is_not_sold_is_not_delivered);
+on_each!(a_delivery_is_on_the_shelf_once, what_is_not_sold_is_not_delivered);
 
 fn delivery(id: u32, quantity: u32) -> Delivery {
     Delivery::new(product(id), NonZeroU32::new(quantity).unwrap(), noon())

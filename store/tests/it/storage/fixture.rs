@@ -6,13 +6,17 @@ use shared::wire::{BasketItem, CheckoutRequest, Receipt};
 use sqlx::{AnyConnection, Connection};
 use store::{
     domain::{Basket, CATALOGUE, CatalogueEntry, NewOrder, ProductId},
-    storage::{DatabaseUrl, RecordOutcome, Storage, StorageError},
+    storage::{self, DatabaseUrl, RecordOutcome, Storage, StorageError},
 };
 use tempfile::TempDir;
-use testing::postgres::{self, Postgres};
+use testing::{
+    pgbouncer::{self, PgBouncer},
+    postgres::{self, Postgres},
+};
 
-/// Runs each of these tests twice: on SQLite and on PostgreSQL.
-macro_rules! on_both {
+/// Runs each of these tests on SQLite, on PostgreSQL, and on PostgreSQL behind a PgBouncer that lends
+/// each transaction another connection.
+macro_rules! on_each {
     ($($test:ident),+ $(,)?) => {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,22 +32,33 @@ macro_rules! on_both {
                 }
             })+
         }
+        mod pgbouncer {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                if let Some(database) = $crate::storage::fixture::TestDatabase::pgbouncer() {
+                    super::$test(database).await;
+                }
+            })+
+        }
     };
 }
 
-pub(super) use on_both;
+pub(super) use on_each;
 
 /// A database that only this test uses. It is empty until it is opened.
 pub(super) struct TestDatabase {
     pub(super) url: DatabaseUrl,
+    /// The address without what stands before the server.
+    direct: DatabaseUrl,
     _folder: Option<TempDir>,
 }
 
 impl TestDatabase {
     pub(super) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
-        Self { url, _folder: Some(folder) }
+        let url: DatabaseUrl =
+            format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
+        Self { direct: url.clone(), url, _folder: Some(folder) }
     }
 
     pub(super) fn postgres() -> Option<Self> {
@@ -51,12 +66,48 @@ impl TestDatabase {
     }
 
     pub(super) fn on(server: &Postgres) -> Self {
-        Self { url: server.database(), _folder: None }
+        let url: DatabaseUrl = server.database();
+        Self { direct: url.clone(), url, _folder: None }
+    }
+
+    pub(super) fn pgbouncer() -> Option<Self> {
+        let bouncer = pgbouncer::shared()?;
+        Some(Self::behind(bouncer, postgres::shared()?))
+    }
+
+    pub(super) fn behind(bouncer: &PgBouncer, server: &Postgres) -> Self {
+        let direct: DatabaseUrl = server.database();
+        Self { url: bouncer.url(&direct.to_string()), direct, _folder: None }
+    }
+
+    /// Another empty database of the same kind.
+    pub(super) fn another(&self) -> Self {
+        match self.url.to_string() {
+            url if url.starts_with("sqlite:") => Self::sqlite(),
+            url if url == self.direct.to_string() => Self::postgres().unwrap(),
+            _ => Self::pgbouncer().unwrap(),
+        }
     }
 
     /// The address for sqlx itself: these tests' addresses have no password to leave out.
     pub(super) fn connect_string(&self) -> String {
-        self.url.to_string()
+        self.direct.to_string()
+    }
+
+    /// The name of a database of a server.
+    pub(super) fn name(&self) -> String {
+        self.connect_string().rsplit_once('/').unwrap().1.to_owned()
+    }
+
+    /// The address of a database of a server, for another role.
+    pub(super) fn url_as(&self, role: &str) -> DatabaseUrl {
+        let url = self.url.to_string();
+        url.replace("//postgres@", &format!("//{role}@")).parse().unwrap()
+    }
+
+    /// Brings the schema up to date, and returns what that has applied.
+    pub(super) async fn migrate_all(&self) -> Vec<i64> {
+        storage::migrate(&self.url).await.unwrap()
     }
 
     /// Changes the database without the storage.

@@ -9,10 +9,10 @@ use store::{
 use tokio::task::JoinSet;
 
 use super::fixture::{
-    TestDatabase, clean_audit, keyed, noon, on_both, on_hand, order, record_when_free, recorded,
+    TestDatabase, clean_audit, keyed, noon, on_each, on_hand, order, record_when_free, recorded,
 };
 
-on_both!(
+on_each!(
     the_same_key_gives_the_same_receipt,
     the_span_of_the_first_sale_is_kept_with_its_key,
     the_same_key_with_another_basket_is_refused,

@@ -4,26 +4,34 @@ use sqlx::{AnyConnection, Connection, Executor, Row};
 use store::storage::{DatabaseUrl, RecordOutcome, Storage, StorageError};
 use tokio::task::JoinSet;
 
-use super::fixture::{TestDatabase, keyed, on_both, on_hand, order, recorded};
+use super::fixture::{TestDatabase, clean_audit, keyed, on_each, on_hand, order, recorded};
 
-on_both!(
+on_each!(
     stores_that_open_one_new_database_together_all_open_it,
     a_database_that_lacks_a_table_is_not_ready,
     opening_again_keeps_what_is_on_the_shelves,
     the_whole_catalogue_is_there_the_first_time,
     a_schema_from_the_future_is_refused,
+    a_migration_that_was_changed_since_is_refused,
+    a_migration_alone_prepares_all_that_a_store_needs,
     keys_of_before_their_sale_was_kept_are_still_good,
 );
 
-/// Each has connections of its own, as stores in different processes have.
+/// Each has connections of its own, as stores in different processes have. Which of them is first, and
+/// how far it is when the others come, is left to chance, so it is done many times.
 async fn stores_that_open_one_new_database_together_all_open_it(database: TestDatabase) {
-    let mut stores = JoinSet::new();
-    for _ in 0..8 {
-        let url = database.url.clone();
-        stores.spawn(async move { Storage::open(&url).await });
-    }
-    for opened in stores.join_all().await {
-        opened.unwrap().check().await.unwrap();
+    for _ in 0..12 {
+        let database = database.another();
+        let mut stores = JoinSet::new();
+        for _ in 0..4 {
+            let url = database.url.clone();
+            stores.spawn(async move { Storage::open(&url).await });
+        }
+        for opened in stores.join_all().await {
+            let storage = opened.unwrap();
+            storage.check().await.unwrap();
+            storage.close().await;
+        }
     }
 }
 
@@ -60,7 +68,7 @@ async fn the_whole_catalogue_is_there_the_first_time(database: TestDatabase) {
 }
 
 async fn a_schema_from_the_future_is_refused(database: TestDatabase) {
-    database.open([]).await.close().await;
+    let known: i64 = database.migrate_all().await.into_iter().max().unwrap();
     database
         .tamper(&["INSERT INTO _sqlx_migrations \
             (version, description, success, checksum, execution_time) \
@@ -71,11 +79,66 @@ async fn a_schema_from_the_future_is_refused(database: TestDatabase) {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot migrate the database {}: migration 9999 was previously applied but is \
-             missing in the resolved migrations",
+            "cannot migrate the database {}: it is newer than this program: it has the migration \
+             9999 (from the future), and this program knows those up to {known}; start a newer one",
             database.url
         )
     );
+}
+
+async fn a_migration_that_was_changed_since_is_refused(database: TestDatabase) {
+    database.migrate_all().await;
+    let other = "UPDATE _sqlx_migrations SET checksum = \
+                 (SELECT checksum FROM _sqlx_migrations WHERE version = 1) WHERE version = 2";
+    database.tamper(&[other]).await;
+    let error = Storage::open(&database.url).await.unwrap_err().to_string();
+    let expected = "its migration 2 (write checks) is not the one of this program";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+/// The first time all migrations are applied; then there is nothing to do.
+async fn a_migration_alone_prepares_all_that_a_store_needs(database: TestDatabase) {
+    let applied = database.migrate_all().await;
+    assert_eq!(applied, Vec::from_iter(1..=applied.len() as i64));
+    assert_eq!(database.migrate_all().await, []);
+    let storage = Storage::open_with(&database.url, &[]).await.unwrap();
+    storage.check().await.unwrap();
+    assert!(on_hand(&storage).await.len() >= 30);
+}
+
+/// A role as applications usually have: it reads and writes rows, and may not make tables.
+#[tokio::test]
+async fn a_role_that_may_not_create_opens_a_store_whose_schema_is_up_to_date() {
+    let Some(database) = TestDatabase::postgres() else { return };
+    let role = format!("app_{}", database.name());
+    database
+        .tamper(&[
+            &format!("CREATE ROLE {role} LOGIN"),
+            "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+            &format!("GRANT USAGE ON SCHEMA public TO {role}"),
+        ])
+        .await;
+    let url = database.url_as(&role);
+
+    let error = Storage::open(&url).await.unwrap_err().to_string();
+    let expected = format!(
+        "cannot migrate the database {url}: permission denied for schema public; it lacks the \
+         migrations 1, "
+    );
+    assert!(error.starts_with(&expected), "{error}");
+    assert!(error.contains("apply them once with `grocery store --migrate`"), "{error}");
+
+    database.migrate_all().await;
+    let error = Storage::open(&url).await.unwrap_err().to_string();
+    assert!(error.ends_with("permission denied for table _sqlx_migrations"), "{error}");
+
+    let rights =
+        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}");
+    database.tamper(&[&rights]).await;
+    let storage = Storage::open(&url).await.unwrap();
+    storage.check().await.unwrap();
+    recorded(&storage.record(&[order([(1, 1)])]).await.unwrap()[0]);
+    clean_audit(&storage).await;
 }
 
 /// As a store of before migration 3 left it.

@@ -5,9 +5,9 @@ use store::{
     storage::RecordOutcome,
 };
 
-use super::fixture::{TestDatabase, clean_audit, on_both, on_hand, order, product, recorded};
+use super::fixture::{TestDatabase, clean_audit, on_each, on_hand, order, product, recorded};
 
-on_both!(
+on_each!(
     a_recorded_order_has_its_receipt_for_ever,
     an_order_short_of_stock_fails_alone,
     an_order_for_what_is_not_sold_is_short,

@@ -11,7 +11,7 @@ use super::fixture::{TestDatabase, clean_audit, order, recorded};
 async fn an_order_outlives_a_deadlock_with_a_stranger() {
     let Some(database) = TestDatabase::postgres() else { return };
     let url = database.connect_string();
-    let name = url.rsplit('/').next().unwrap();
+    let name = database.name();
     // Each connection looks for a deadlock after it has waited for its `deadlock_timeout`: two
     // seconds for the storage. The other one never does, so it is the storage whose transaction is
     // aborted.

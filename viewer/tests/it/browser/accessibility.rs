@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::driver::installed;
+use testing::installed;
+
 use super::open_shop;
 
 /// Where `npm ci` in the page's folder puts it.

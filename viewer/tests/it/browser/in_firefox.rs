@@ -3,8 +3,10 @@
 use std::process::Command;
 use std::thread::available_parallelism;
 
+use testing::installed;
+
+use super::driver::BROWSER;
 use super::driver::firefox::{Running, SHARED};
-use super::driver::{BROWSER, installed};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "which browser it is, is a setting")]

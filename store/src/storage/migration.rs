@@ -1,0 +1,306 @@
+//! Brings the schema up to date, and adds the products that the database lacks.
+//!
+//! What is there is compared first, and nothing is locked or written when nothing is missing. So a
+//! role that may not create tables, as applications usually have, can start a store whose schema its
+//! owner has brought up to date.
+//!
+//! All that is missing is written in one transaction. In PostgreSQL that transaction holds an
+//! advisory lock, which ends with it, and in SQLite the write lock. So of several stores that start
+//! together one writes, and the others wait and then find everything in place. Nothing here outlives
+//! the transaction, so it works through a pooler that lends each transaction another connection.
+//!
+//! The table of applied migrations has the form that sqlx's own migrator gives it.
+
+use std::{collections::HashSet, fmt::Write as _};
+
+use serde::Serialize;
+use sqlx::{
+    AnyConnection, Row,
+    migrate::{Migration, Migrator},
+    raw_sql,
+};
+
+use super::{
+    DatabaseUrl, StorageError,
+    error::{explained, is_permission_denied},
+    sql::{Dialect, Protocol, Statement, query, reading_rows},
+};
+use crate::domain::CatalogueEntry;
+
+/// All migrations of the schema, up to what this version of the store needs.
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Takes SQLite's write lock at once. In PostgreSQL the transaction gets limits of its own: a change
+/// of a large table may take long, but must not wait for a lock for long, since all others wait
+/// behind it.
+const BEGIN: Statement = Statement::each(
+    "BEGIN",
+    "BEGIN IMMEDIATE",
+    "BEGIN; SET LOCAL statement_timeout = '1h'; SET LOCAL lock_timeout = '1min'; \
+     SET LOCAL idle_in_transaction_session_timeout = '1min'",
+);
+
+/// The number stands for this program: it is "grocery" in ASCII.
+const LOCK: Statement =
+    Statement::each("LOCK", "SELECT 1", "SELECT pg_advisory_xact_lock(29117745335726713)::text");
+
+/// PostgreSQL's `to_regclass` would not do: after the wait for the lock it may still say what it said
+/// before.
+const TABLE_EXISTS: Statement = Statement::each(
+    "SELECT",
+    "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
+    "SELECT COUNT(*) FROM pg_catalog.pg_tables \
+     WHERE tablename = '_sqlx_migrations' AND schemaname = ANY (current_schemas(false))",
+);
+
+const APPLIED: Statement = Statement::each(
+    "SELECT _sqlx_migrations",
+    "SELECT version, description, lower(hex(checksum)) FROM _sqlx_migrations ORDER BY version",
+    "SELECT version, description, encode(checksum, 'hex') FROM _sqlx_migrations ORDER BY version",
+);
+
+const CREATE_TABLE: Statement = Statement::each(
+    "CREATE TABLE _sqlx_migrations",
+    "CREATE TABLE IF NOT EXISTS _sqlx_migrations (\
+     version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+     installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, \
+     checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS _sqlx_migrations (\
+     version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+     installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL, \
+     checksum BYTEA NOT NULL, execution_time BIGINT NOT NULL)",
+);
+
+/// The -1 says that nobody has measured how long it took.
+const INSERT_APPLIED: Statement = Statement::each(
+    "INSERT _sqlx_migrations",
+    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+     SELECT CAST(input.value->>'version' AS BIGINT), input.value->>'description', true, \
+     unhex(input.value->>'checksum'), -1 FROM json_each($1) AS input",
+    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+     SELECT CAST(input.value->>'version' AS BIGINT), input.value->>'description', true, \
+     decode(input.value->>'checksum', 'hex'), -1 FROM json_array_elements($1::json) AS input",
+);
+
+const PRODUCTS: Statement = Statement::same("SELECT products", "SELECT id FROM products");
+
+/// Leaves products that are in the table already as they are.
+const INSERT_PRODUCTS: Statement = reading_rows!(
+    "INSERT products",
+    "INSERT INTO products (id, name, price_cents, aisle, initial_stock, on_hand) \
+     SELECT CAST(input.value->>'id' AS BIGINT), input.value->>'name', \
+     CAST(input.value->>'price_cents' AS BIGINT), input.value->>'aisle', \
+     CAST(input.value->>'initial_stock' AS BIGINT), CAST(input.value->>'initial_stock' AS BIGINT) \
+     FROM ",
+    input,
+    " WHERE true ON CONFLICT (id) DO NOTHING",
+);
+
+/// A migration that a database has.
+struct Applied {
+    version: i64,
+    description: String,
+    checksum: String,
+}
+
+#[derive(Serialize)]
+struct AppliedRow<'m> {
+    version: i64,
+    description: &'m str,
+    checksum: String,
+}
+
+/// Brings the schema up to date and adds the products that it lacks. Returns the versions of the
+/// migrations that it has applied.
+///
+/// # Errors
+/// [`StorageError::Migrate`] when the schema cannot be brought up to date, [`StorageError::Open`] when
+/// the database fails before or after that.
+pub(super) async fn prepare(
+    url: &DatabaseUrl,
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    catalogue: &[CatalogueEntry],
+) -> Result<Vec<i64>, StorageError> {
+    let mut preparation = Preparation { url, connection, dialect };
+    let missing = preparation.missing_migrations().await?;
+    if missing.is_empty() && preparation.missing_products(catalogue).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    preparation.run(&BEGIN).await?;
+    let done = preparation.write(catalogue).await;
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = raw_sql(end).execute(&mut *preparation.connection).await;
+    let done = done?;
+    ended.map_err(|error| StorageError::open(url, explained(&error)))?;
+    Ok(done)
+}
+
+struct Preparation<'c> {
+    url: &'c DatabaseUrl,
+    connection: &'c mut AnyConnection,
+    dialect: Dialect,
+}
+
+impl Preparation<'_> {
+    /// Writes what is missing, in the transaction that is open. Another store may have written some
+    /// of it since it was compared.
+    async fn write(&mut self, catalogue: &[CatalogueEntry]) -> Result<Vec<i64>, StorageError> {
+        self.run(&LOCK).await?;
+        let missing = self.missing_migrations().await?;
+        if !missing.is_empty() {
+            self.apply(&missing).await?;
+        }
+        let products = self.missing_products(catalogue).await?;
+        if !products.is_empty() {
+            self.insert(&INSERT_PRODUCTS, &products).await.map_err(|error| self.failed(&error))?;
+        }
+        Ok(missing.iter().map(|migration| migration.version).collect())
+    }
+
+    /// The migrations that are not applied yet.
+    async fn missing_migrations(&mut self) -> Result<Vec<&'static Migration>, StorageError> {
+        let applied = self.applied().await?;
+        compare(&applied).map_err(|problem| self.refused(problem))?;
+        let versions: HashSet<i64> = applied.iter().map(|one| one.version).collect();
+        Ok(MIGRATIONS.iter().filter(|known| !versions.contains(&known.version)).collect())
+    }
+
+    async fn applied(&mut self) -> Result<Vec<Applied>, StorageError> {
+        let exists =
+            raw_sql(TABLE_EXISTS.text(self.dialect)).fetch_one(&mut *self.connection).await;
+        let exists: i64 =
+            exists.and_then(|row| row.try_get(0)).map_err(|error| self.failed(&error))?;
+        if exists == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = raw_sql(APPLIED.text(self.dialect)).fetch_all(&mut *self.connection).await;
+        let applied = rows.and_then(|rows| {
+            rows.iter()
+                .map(|row| {
+                    Ok(Applied {
+                        version: row.try_get(0)?,
+                        description: row.try_get(1)?,
+                        checksum: row.try_get(2)?,
+                    })
+                })
+                .collect()
+        });
+        applied.map_err(|error| self.failed(&error))
+    }
+
+    async fn apply(&mut self, missing: &[&'static Migration]) -> Result<(), StorageError> {
+        raw_sql(CREATE_TABLE.text(self.dialect))
+            .execute(&mut *self.connection)
+            .await
+            .map_err(|error| self.not_applied(missing, &error))?;
+        for migration in missing {
+            raw_sql(migration.sql.clone())
+                .execute(&mut *self.connection)
+                .await
+                .map_err(|error| self.not_applied(missing, &error))?;
+        }
+        let rows: Vec<_> = missing.iter().map(|migration| AppliedRow::from(*migration)).collect();
+        self.insert(&INSERT_APPLIED, &rows).await.map_err(|error| self.not_applied(missing, &error))
+    }
+
+    async fn missing_products<'e>(
+        &mut self,
+        catalogue: &'e [CatalogueEntry],
+    ) -> Result<Vec<&'e CatalogueEntry>, StorageError> {
+        if catalogue.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = raw_sql(PRODUCTS.text(self.dialect)).fetch_all(&mut *self.connection).await;
+        let ids = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
+        let ids: HashSet<i64> = ids.map_err(|error| self.failed(&error))?;
+        Ok(catalogue.iter().filter(|entry| !ids.contains(&entry.id.get().into())).collect())
+    }
+
+    async fn run(&mut self, statement: &Statement) -> Result<(), StorageError> {
+        let done = raw_sql(statement.text(self.dialect)).execute(&mut *self.connection).await;
+        done.map(drop).map_err(|error| self.failed(&error))
+    }
+
+    /// Inserts these rows by a statement that has no name, since a pooler may lend the connection on
+    /// which it has one to others.
+    async fn insert<I: Serialize>(
+        &mut self,
+        statement: &Statement,
+        rows: &[I],
+    ) -> sqlx::Result<()> {
+        let insert = query(statement.text(self.dialect), rows, Protocol::Unnamed);
+        insert?.execute(&mut *self.connection).await.map(drop)
+    }
+
+    fn failed(&self, error: &sqlx::Error) -> StorageError {
+        StorageError::open(self.url, explained(error))
+    }
+
+    fn refused(&self, problem: String) -> StorageError {
+        StorageError::Migrate { url: Box::new(self.url.clone()), problem }
+    }
+
+    fn not_applied(&self, missing: &[&Migration], error: &sqlx::Error) -> StorageError {
+        let mut problem = explained(error);
+        if is_permission_denied(error) {
+            let versions = missing.iter().map(|one| one.version.to_string());
+            let versions = versions.collect::<Vec<_>>().join(", ");
+            write!(
+                problem,
+                "; it lacks the migrations {versions}: apply them once with `grocery store \
+                 --migrate`, as the role that owns the tables"
+            )
+            .ok();
+        }
+        self.refused(problem)
+    }
+}
+
+/// Checks that all that is applied is known here.
+///
+/// # Errors
+/// A text that says what is not.
+fn compare(applied: &[Applied]) -> Result<(), String> {
+    let newest = MIGRATIONS.iter().map(|known| known.version).max().unwrap_or_default();
+    for Applied { version, description, checksum } in applied {
+        let known = MIGRATIONS.iter().find(|known| known.version == *version);
+        match known {
+            Some(known) if hex(&known.checksum) == *checksum => {}
+            Some(_) => {
+                return Err(format!(
+                    "its migration {version} ({description}) is not the one of this program"
+                ));
+            }
+            None if *version > newest => {
+                return Err(format!(
+                    "it is newer than this program: it has the migration {version} \
+                     ({description}), and this program knows those up to {newest}; start a newer one"
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "this program does not know its migration {version} ({description})"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'m> From<&'m Migration> for AppliedRow<'m> {
+    fn from(migration: &'m Migration) -> Self {
+        Self {
+            version: migration.version,
+            description: &migration.description,
+            checksum: hex(&migration.checksum),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
