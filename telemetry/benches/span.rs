@@ -50,11 +50,10 @@ fn span(criterion: &mut Criterion) {
 }
 
 fn pipeline(exporter: &str, endpoint: &str) -> Pipeline {
-    let config = Config::from_lookup(&|name| match name {
-        "OTEL_TRACES_EXPORTER" => Some(exporter.to_owned()),
-        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(endpoint.to_owned()),
-        _ => None,
-    });
+    let config = Config::from_variables(&[
+        ("OTEL_TRACES_EXPORTER", exporter),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+    ]);
     let service = Service { name: "bench", version: "0", ..Service::default() };
     Pipeline::new(&service, &config.expect("valid variables")).expect("a pipeline")
 }

@@ -6,7 +6,8 @@
 //! happens. An empty variable counts as unset.
 //!
 //! A variable of the specification that does nothing here is named in a
-//! [warning](Config::warnings). The crate's README lists all variables.
+//! [warning](Config::warnings), and so is one whose name is unknown. `docs/telemetry/environment.md`
+//! lists all variables.
 //!
 //! [`Config::from_env`] is the way in. The files, in the order to read them:
 //!
@@ -15,11 +16,13 @@
 //!   reached;
 //! - `recording`: the sampler, the limits, the queues and the propagators;
 //! - `unsupported`: the variables that are refused, or that do nothing here;
+//! - `known`: the names of all variables, and a warning about others;
 //! - `variables`: how one variable is read, and what becomes of a value that is wrong.
 //!
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
 
 mod exporters;
+mod known;
 mod otlp;
 mod recording;
 mod unsupported;
@@ -104,20 +107,29 @@ impl Config {
     /// [`TelemetryError::Unusable`] if it names a certificate or an agent that cannot be used. With
     /// [`LENIENT`] set, only the last.
     pub fn from_env() -> Result<Self, TelemetryError> {
+        let names = std::env::vars_os().map(|(name, _)| name);
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-        Self::read(&|name| std::env::var_os(name))
+        Self::read(&|name| std::env::var_os(name), names)
     }
 
-    /// Reads the configuration from any source of variables, such as a list in a test.
+    /// Reads the configuration from a list of names and values, for example in a test. Of two
+    /// variables with the same name the first counts.
     ///
     /// # Errors
     ///
     /// As [`Config::from_env`].
-    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, TelemetryError> {
-        Self::read(&|name| lookup(name).map(OsString::from))
+    pub fn from_variables(variables: &[(&str, &str)]) -> Result<Self, TelemetryError> {
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        Self::read(&lookup, variables.iter().map(|(name, _)| OsString::from(name)))
     }
 
-    fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, TelemetryError> {
+    fn read(
+        lookup: &dyn Fn(&str) -> Option<OsString>,
+        names: impl Iterator<Item = OsString>,
+    ) -> Result<Self, TelemetryError> {
         let vars = Variables::new(lookup);
         unsupported::refuse(&vars);
         let config = Config {
@@ -147,6 +159,7 @@ impl Config {
             warnings: Vec::new(),
         };
         unsupported::warn(&vars);
+        known::warn(&vars, names);
         Ok(Config { warnings: vars.finish()?, ..config })
     }
 }

@@ -54,6 +54,16 @@ const ZIPKIN: &[(&str, &str)] = &[("OTEL_TRACES_EXPORTER", "zipkin")];
 const JAEGER: &[(&str, &str)] = &[("OTEL_TRACES_EXPORTER", "jaeger")];
 const COLLECTOR: &[(&str, &str)] =
     &[("OTEL_TRACES_EXPORTER", "jaeger"), ("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:1")];
+const COLLECTOR_WITH_PASSWORD: &[(&str, &str)] = &[
+    ("OTEL_TRACES_EXPORTER", "jaeger"),
+    ("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:1"),
+    ("OTEL_EXPORTER_JAEGER_PASSWORD", "p"),
+];
+const COLLECTOR_WITH_USER: &[(&str, &str)] = &[
+    ("OTEL_TRACES_EXPORTER", "jaeger"),
+    ("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:1"),
+    ("OTEL_EXPORTER_JAEGER_USER", "ann"),
+];
 const METRICS: &[(&str, &str)] = &[("OTEL_METRICS_EXPORTER", "otlp")];
 const PROMETHEUS: &[(&str, &str)] = &[("OTEL_METRICS_EXPORTER", "prometheus")];
 const LOGS: &[(&str, &str)] = &[("OTEL_LOGS_EXPORTER", "otlp")];
@@ -64,6 +74,11 @@ const LOGS_GRPC: &[(&str, &str)] = &[
 ];
 const GRPC: &[(&str, &str)] =
     &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "h:1")];
+const METRICS_BY_GRPC: &[(&str, &str)] = &[
+    ("OTEL_METRICS_EXPORTER", "otlp"),
+    ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc"),
+    ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "h:1"),
+];
 const RATIO_SAMPLER: &[(&str, &str)] = &[("OTEL_TRACES_SAMPLER", "traceidratio")];
 
 const fn row(
@@ -203,6 +218,14 @@ fn rows() -> Vec<Row> {
             .with(METRICS),
         row("OTEL_EXPORTER_OTLP_INSECURE", "true", [BOOLEAN; 3]).with(GRPC).any_case(),
         row("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "true", [BOOLEAN; 3]).with(GRPC).any_case(),
+        row("OTEL_EXPORTER_OTLP_METRICS_INSECURE", "true", [BOOLEAN; 3])
+            .with(METRICS_BY_GRPC)
+            .any_case(),
+        row(
+            "RUST_LOG",
+            "debug",
+            [To("log_filter: \"0\""), To("log_filter: \"-1\""), To("log_filter: \"%$!\"")],
+        ),
         row(LENIENT, "true", [To("warnings: []"), LENIENCE, LENIENCE]).any_case(),
     ];
     if cfg!(feature = "jaeger") {
@@ -210,6 +233,18 @@ fn rows() -> Vec<Row> {
             row("OTEL_EXPORTER_JAEGER_ENDPOINT", "http://h:1/x", [URL; 3]).with(JAEGER),
             row("OTEL_EXPORTER_JAEGER_TIMEOUT", "5", [To("timeout: None"), MILLIS, MILLIS])
                 .with(COLLECTOR),
+            row(
+                "OTEL_EXPORTER_JAEGER_USER",
+                "ann",
+                [To("Some((\"0\", \"p\"))"), To("((\"-1\", "), To("((\"%$!\", ")],
+            )
+            .with(COLLECTOR_WITH_PASSWORD),
+            row(
+                "OTEL_EXPORTER_JAEGER_PASSWORD",
+                "secret",
+                [To("Some((\"ann\", \"0\"))"), To(", \"-1\"))"), To(", \"%$!\"))")],
+            )
+            .with(COLLECTOR_WITH_USER),
         ]);
     }
     rows
@@ -232,10 +267,16 @@ const LENIENCE: Leads = Refused("1, true, yes or on; or 0, false, no or off");
 const FILES: &[&str] = &[
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_CLIENT_KEY",
     "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
 ];
 
 #[track_caller]
@@ -322,8 +363,8 @@ fn files_that_are_not_there_are_refused_leniently_too() {
     for name in FILES {
         for value in ["0", "-1", "%$!"] {
             for lenient in ["false", "true"] {
-                let error =
-                    config(&[(name, value), (LENIENT, lenient)]).expect_err(name).to_string();
+                let variables = [METRICS, LOGS, &[(*name, value), (LENIENT, lenient)]].concat();
+                let error = config(&variables).expect_err(name).to_string();
                 let start = format!("{name}={value:?} is not valid: expected ");
                 let Refused(end) = PEM else { unreachable!() };
                 assert!(error.starts_with(&start) && error.ends_with(end), "{error}");
@@ -436,18 +477,136 @@ fn the_address_of_a_jaeger_agent_must_be_right_leniently_too() {
     assert!(right.contains("Agent { host: \"Agent\", port: 1 }"), "{right}");
 }
 
+/// Every variable of the specification's pages on environment variables and on the OTLP exporter.
+const OF_THE_SPECIFICATION: &[&str] = &[
+    "OTEL_SDK_DISABLED",
+    "OTEL_ENTITIES",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SERVICE_NAME",
+    "OTEL_LOG_LEVEL",
+    "OTEL_PROPAGATORS",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_BSP_EXPORT_TIMEOUT",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BLRP_SCHEDULE_DELAY",
+    "OTEL_BLRP_EXPORT_TIMEOUT",
+    "OTEL_BLRP_MAX_QUEUE_SIZE",
+    "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
+    "OTEL_EXPORTER_ZIPKIN_TIMEOUT",
+    "OTEL_EXPORTER_ZIPKIN_PROTOCOL",
+    "OTEL_EXPORTER_PROMETHEUS_HOST",
+    "OTEL_EXPORTER_PROMETHEUS_PORT",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_METRICS_EXPORTER",
+    "OTEL_LOGS_EXPORTER",
+    "OTEL_METRICS_EXEMPLAR_FILTER",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_METRIC_EXPORT_TIMEOUT",
+    "OTEL_CONFIG_FILE",
+    "OTEL_EXPERIMENTAL_CONFIG_FILE",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+    "OTEL_EXPORTER_OTLP_SPAN_INSECURE",
+    "OTEL_EXPORTER_OTLP_METRIC_INSECURE",
+];
+
+/// What the specification has for all signals together, and again for each.
+const OF_OTLP: [&str; 9] = [
+    "ENDPOINT",
+    "INSECURE",
+    "CERTIFICATE",
+    "CLIENT_KEY",
+    "CLIENT_CERTIFICATE",
+    "HEADERS",
+    "COMPRESSION",
+    "TIMEOUT",
+    "PROTOCOL",
+];
+
+/// The address of a Jaeger agent, which has a test of its own.
+const AGENT: [&str; 2] = ["OTEL_EXPORTER_JAEGER_AGENT_HOST", "OTEL_EXPORTER_JAEGER_AGENT_PORT"];
+
+/// The variables and their statuses in the tables of the document.
+fn documented() -> Vec<(&'static str, &'static str)> {
+    let document = include_str!("../../../docs/telemetry/environment.md");
+    let rows = document.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [name, status, meaning, _default] = cells[..] else { panic!("four cells: {line}") };
+        assert!(!meaning.is_empty(), "{line}");
+        (name.trim_matches('`'), status)
+    })
+    .collect()
+}
+
+/// Each row of the document says what the code does: the tests above try what is implemented, and
+/// this one the others. Nothing that the code knows is missing in the document.
 #[test]
-fn the_readme_lists_every_variable() {
-    let readme = include_str!("../../README.md");
-    for name in rows().iter().map(|row| row.name).chain(FILES.iter().copied()) {
-        // A signal's own variable is listed under the general name.
-        let signals = ["OTLP_TRACES_", "OTLP_METRICS_", "OTLP_LOGS_"];
-        let general = signals.iter().fold(name.to_owned(), |name, own| name.replace(own, "OTLP_"));
-        let listed = [name, &general].iter().any(|name| readme.contains(&format!("`{name}")));
-        assert!(listed, "{name}");
+fn the_document_lists_every_variable_with_what_becomes_of_it() {
+    let mut implemented: Vec<_> =
+        rows().iter().map(|row| row.name).chain(FILES.iter().copied()).chain(AGENT).collect();
+    if !cfg!(feature = "jaeger") {
+        implemented.extend([
+            "OTEL_EXPORTER_JAEGER_ENDPOINT",
+            "OTEL_EXPORTER_JAEGER_TIMEOUT",
+            "OTEL_EXPORTER_JAEGER_USER",
+            "OTEL_EXPORTER_JAEGER_PASSWORD",
+        ]);
     }
-    for name in UNSUPPORTED.iter().chain(REFUSED) {
-        let is_listed = readme.contains(&format!("`{name}`"));
-        assert!(is_listed, "{name}");
+    let documented = documented();
+    for (name, status) in &documented {
+        match (*status, config_of(name, "x")) {
+            ("implemented", _) => assert!(implemented.contains(name), "{name} is not tried"),
+            ("refused", got) => {
+                let error = got.expect_err(name);
+                assert!(error.starts_with(&format!("{name}=\"x\" is not valid: ")), "{error}");
+            }
+            ("warned", got) => {
+                let warnings = got.expect(name).warnings;
+                let [warning] = &warnings[..] else { panic!("{name}: {warnings:?}") };
+                assert!(warning.contains(&format!("without effect here: {name} (")), "{warning}");
+            }
+            (status, _) => panic!("{name} has an unknown status: {status}"),
+        }
+        let times = documented.iter().filter(|(other, _)| other == name).count();
+        assert_eq!(times, 1, "{name} is listed once");
     }
+    let of_otlp = ["", "TRACES_", "METRICS_", "LOGS_"]
+        .iter()
+        .flat_map(|signal| OF_OTLP.map(|what| format!("OTEL_EXPORTER_OTLP_{signal}{what}")));
+    let of_the_code = implemented.iter().chain(UNSUPPORTED).chain(REFUSED);
+    let all = of_the_code.chain(OF_THE_SPECIFICATION).map(|name| (*name).to_owned());
+    for name in all.chain(of_otlp) {
+        assert!(documented.iter().any(|(listed, _)| *listed == name), "{name} is not listed");
+    }
+}
+
+#[test]
+fn a_variable_that_is_unknown_is_named_in_a_warning_and_its_value_is_not() {
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPIONT", "http://hunter2@h:1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:1"),
+        ("OTEL_ABSENT", ""),
+        ("OTEL_PYTHON_ID_GENERATOR", "xray"),
+        ("PATH", "/bin"),
+    ];
+    assert_eq!(
+        config(&variables).expect("nothing is refused").warnings,
+        ["set, but unknown here, perhaps misspelt: OTEL_EXPORTER_OTLP_ENDPIONT, \
+          OTEL_PYTHON_ID_GENERATOR"]
+    );
 }

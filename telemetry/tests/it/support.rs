@@ -20,10 +20,7 @@ pub(crate) const SERVICE: Service = Service {
 
 /// Reads a configuration from variables given as pairs.
 pub(crate) fn config(variables: &[(&str, &str)]) -> Result<Config, TelemetryError> {
-    Config::from_lookup(&|name| {
-        let found = variables.iter().find(|(variable, _)| *variable == name);
-        found.map(|(_, value)| (*value).to_owned())
-    })
+    Config::from_variables(variables)
 }
 
 /// Builds a pipeline from variables given as pairs.
