@@ -1,6 +1,6 @@
 //! The page's files, inside the binary: nothing is read from a disk or fetched from elsewhere.
 //!
-//! `/`, `/search`, `/graph`, `/trace/{id}` and `/compare/{a}/{b}` are all the one page, which finds
+//! `/`, `/search`, `/graph`, `/logs`, `/trace/{id}` and `/compare/{a}/{b}` are all the one page, which finds
 //! its way by the address; so are the other addresses of Jaeger's page, which lead to what is
 //! nearest here, and those that are none, with status 404. `/assets/NAME` is the file of that name
 //! in `web/`.
@@ -41,6 +41,7 @@ const ASSETS: &[Asset] = &[
     asset!("feed.js", JS),
     asset!("flame.css", CSS),
     asset!("flame.js", JS),
+    asset!("form.js", JS),
     asset!("format.js", JS),
     asset!("graph.css", CSS),
     asset!("graph.js", JS),
@@ -55,6 +56,10 @@ const ASSETS: &[Asset] = &[
     asset!("lib.js", JS),
     asset!("list.css", CSS),
     asset!("list.js", JS),
+    asset!("log-model.js", JS),
+    asset!("log-parts.js", JS),
+    asset!("logs.css", CSS),
+    asset!("logs.js", JS),
     asset!("model.js", JS),
     asset!("path-list.js", JS),
     asset!("picture.js", JS),
@@ -68,6 +73,7 @@ const ASSETS: &[Asset] = &[
     asset!("table.js", JS),
     asset!("theme.js", JS),
     asset!("timeline.js", JS),
+    asset!("trace-logs.js", JS),
     asset!("trace.css", CSS),
     asset!("trace.js", JS),
     asset!("transfer.css", CSS),
@@ -77,8 +83,16 @@ const ASSETS: &[Asset] = &[
 ];
 
 /// The addresses of the page's views.
-const VIEWS: &[&str] =
-    &["/", "/search", "/graph", "/trace/{id}", "/compare", "/compare/{a}", "/compare/{a}/{b}"];
+const VIEWS: &[&str] = &[
+    "/",
+    "/search",
+    "/graph",
+    "/logs",
+    "/trace/{id}",
+    "/compare",
+    "/compare/{a}",
+    "/compare/{a}/{b}",
+];
 /// Those that only Jaeger's page has.
 const VIEWS_OF_JAEGER: &[&str] =
     &["/dependencies", "/deep-dependencies", "/monitor", "/quality-metrics"];

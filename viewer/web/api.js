@@ -32,6 +32,21 @@ export const searchTraces = (filter, signal) => get(`/traces?${filter}`, signal)
 /** One trace, whole. */
 export const fetchTrace = (id, signal) => get(`/traces/${encodeURIComponent(id)}`, signal);
 
+/** Log records that match a filter (`URLSearchParams`), the latest first. */
+export const searchLogs = (filter, signal) => get(`/logs?${filter}`, signal);
+
+/** One log record, whole. */
+export const fetchLog = (number, signal) => get(`/logs/${encodeURIComponent(number)}`, signal);
+
+/** The log records of a trace, whether its spans are held or not. */
+export const fetchTraceLogs = (id, signal) => get(`/traces/${encodeURIComponent(id)}/logs`, signal);
+
+/** The services that log records name. */
+export const fetchLogServices = (signal) => get('/logs/services', signal);
+
+/** Where what a search for log records finds is as a file. */
+export const logFile = (filter) => `${BASE}/logs/otlp?${filter}`;
+
 /** Sends a file of traces (a `Blob`), compressed with gzip if `isGzip`. Answers what came of it. */
 export const uploadTraces = (file, isGzip) =>
   ask('/upload', { method: 'POST', body: file, headers: isGzip ? { 'content-encoding': 'gzip' } : {} });
@@ -55,13 +70,18 @@ export const fetchStats = (signal) => get('/stats', signal);
  * skipped})`, `lost()` when the connection breaks (it comes back by itself). Returns a function
  * that ends it.
  */
-export function liveTraces(filter, handlers) {
+export const liveTraces = (filter, handlers) => live(`/live?${filter}`, 'traces', handlers);
+
+/** The same of log records: `logs({records, skipped, held, oldest})`. */
+export const liveLogs = (filter, handlers) => live(`/logs/live?${filter}`, 'logs', handlers);
+
+function live(path, name, handlers) {
   let source = null;
   let timer = 0;
   const connect = () => {
-    source = new EventSource(`${BASE}/live?${filter}`);
+    source = new EventSource(BASE + path);
     source.addEventListener('hello', () => handlers.hello());
-    source.addEventListener('traces', (event) => handlers.traces(JSON.parse(event.data)));
+    source.addEventListener(name, (event) => handlers[name](JSON.parse(event.data)));
     source.addEventListener('error', () => {
       handlers.lost();
       // An answer that is no event stream (too many clients) ends it: only then is it ours to retry.

@@ -9,6 +9,8 @@
 // - The actor graph: `graph`, drawn by `graph-picture`, laid out by `graph-layout`.
 // - What they show, without a document: `model` (a trace), `critical-path`, `scale` (a stretch of time), `comparison`
 //   with `align` (two traces), `graph-data`.
+// - The log records: `logs`, with `log-model` (records read) and `log-parts` (how one is shown); those of a trace
+//   are in `trace-logs`. `form` has the fields that both searches share.
 // - For every view: `shell` (what stands around it) with `help`, `transfer` (files), `timeline` (time on screen), `api`
 //   (the viewer's API), `format` (numbers), `lib` (elements, colours, addresses). `theme` runs before all of them.
 
@@ -17,6 +19,7 @@ import { compareView } from './compare.js';
 import { graphView } from './graph.js';
 import { el } from './lib.js';
 import { listView } from './list.js';
+import { logsView } from './logs.js';
 import { setKeys, showHelp, startJump, startKeys, startRouter, startStats } from './shell.js';
 import { traceView } from './trace.js';
 
@@ -47,6 +50,7 @@ const { go, show } = startRouter(
     [/^\/trace\/([^/]+)\/?$/, opened('trace', traceView)],
     [/^\/compare(?:\/([^/]+))?(?:\/([^/]+))?\/?$/, opened('compare', compareView)],
     [/^\/graph\/?$/, opened('graph', graphView)],
+    [/^\/logs\/?$/, opened('logs', logsView)],
     [/^\/(?:search\/?)?$/, opened('list', listView)],
     [/^/, opened('nothing', nothingView)],
   ],

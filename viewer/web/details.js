@@ -3,6 +3,7 @@
 import { fetchTrace } from './api.js';
 import { attributeValue, count, duration, percent, plural, shortId } from './format.js';
 import { announce, el, icon, replace, searchPath, series, tagText, tracePath } from './lib.js';
+import { logSection } from './trace-logs.js';
 import { isException, linksOf, modelOf, readTrace, remarksOf, selfTime } from './model.js';
 
 /**
@@ -41,6 +42,7 @@ export function drawDetails(panel, span, host) {
       `Events (${count(span.events.length)})`,
       span.events.map((event) => drawEvent(event, span)),
     ),
+    logSection(span),
     section(
       `Links to (${count(span.links.length)})`,
       span.links.map((link) => drawLink(link, '→', host, link.span_held)),

@@ -1,5 +1,5 @@
-// The traces on the list and those that wait to come onto it. New traces never push away what the
-// reader is looking at: while the reader is busy with the list they are held back and counted.
+// The traces or log records on a list and those that wait to come onto it. New ones never push away
+// what the reader is looking at: while the reader is busy with the list they are held back and counted.
 
 const KEYS = {
   start: (trace) => trace.start_us,
@@ -18,11 +18,15 @@ export function orderOf(sort, order) {
     (a.trace_id < b.trace_id ? -1 : Number(a.trace_id !== b.trace_id));
 }
 
-/** At most `limit` traces, in an order. */
+/** The order of log records: the latest first, of those of one moment the one that came last. */
+export const latestFirst = (a, b) => b.time_us - a.time_us || b.number - a.number;
+
+/** At most `limit` traces, in an order; or of whatever else `keyOf` tells apart. */
 export class Feed {
-  constructor(limit, compare = orderOf('start')) {
+  constructor(limit, compare = orderOf('start'), keyOf = ({ trace_id: id }) => id) {
     this.limit = limit;
     this.compare = compare;
+    this.keyOf = keyOf;
     this.shown = new Map();
     this.held = new Map();
     this.skipped = 0;
@@ -35,9 +39,9 @@ export class Feed {
   take(traces, { hold = false, skipped = 0 } = {}) {
     this.clock += 1;
     for (const trace of traces) {
-      const known = this.shown.has(trace.trace_id);
-      (known || !hold ? this.shown : this.held).set(trace.trace_id, trace);
-      this.told.set(trace.trace_id, this.clock);
+      const key = this.keyOf(trace);
+      (this.shown.has(key) || !hold ? this.shown : this.held).set(key, trace);
+      this.told.set(key, this.clock);
     }
     if (hold) this.skipped += skipped;
     else this.release();
@@ -50,7 +54,7 @@ export class Feed {
    * told after that and is not in it has been let go or has left the first of the order.
    */
   settle(traces, { since, hold = false }) {
-    const found = new Set(traces.map((trace) => trace.trace_id));
+    const found = new Set(traces.map(this.keyOf));
     const isGone = (id) => !found.has(id) && this.told.get(id) <= since;
     for (const id of this.held.keys()) if (isGone(id)) this.held.delete(id);
     if (!hold) for (const id of this.shown.keys()) if (isGone(id)) this.shown.delete(id);
@@ -80,7 +84,7 @@ export class Feed {
 
   first(traces) {
     const sorted = [...traces.values()].sort(this.compare);
-    return new Map(sorted.slice(0, this.limit).map((trace) => [trace.trace_id, trace]));
+    return new Map(sorted.slice(0, this.limit).map((trace) => [this.keyOf(trace), trace]));
   }
 
   forget() {

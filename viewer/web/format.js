@@ -104,6 +104,15 @@ export function dateTime(us) {
   });
 }
 
+/** The time of day with milliseconds, in the reader's own zone; of another day with its date. */
+export function clock(us, nowMs = Date.now()) {
+  const moment = new Date(us / 1e3);
+  const isToday = moment.toDateString() === new Date(nowMs).toDateString();
+  const time = { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' };
+  const day = isToday ? {} : { year: 'numeric', month: '2-digit', day: '2-digit' };
+  return moment.toLocaleString(undefined, { ...day, ...time });
+}
+
 /** The first digits of an id: enough to recognise it by. */
 export function shortId(id) {
   return id.slice(0, 8);

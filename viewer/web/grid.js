@@ -26,8 +26,8 @@ export function sortRows(rows, valueOf, isDown) {
 
 /**
  * The grid. `columns`: `{ key, title, hint, width, isNumber, value(row), draw(row) }`; `value` is
- * what it is sorted by, `draw` the cell's content; `width` in CSS pixels, the first column takes
- * what is left. `keyOf(row)`; `open(row)` at a click or Enter; `classOf(row)`.
+ * what it is sorted by, `draw` the cell's content; `width` in CSS pixels, the column that `grows`, or
+ * else the first, takes what is left. `keyOf(row)`; `open(row)` at a click or Enter; `classOf(row)`.
  */
 export class Grid {
   constructor({ label, columns, keyOf, open, classOf = () => '', sorted }) {
@@ -46,9 +46,10 @@ export class Grid {
       ),
       this.body,
     );
-    const widths = columns.map(({ width }, i) => (i ? `${width}px` : `minmax(${width}px, 1fr)`)).join(' ');
+    const wide = columns.find(({ grows }) => grows) ?? columns[0];
+    const widths = columns.map((column) => (column === wide ? `minmax(${column.width}px, 1fr)` : `${column.width}px`));
     setStyle(this.inner, {
-      '--columns': widths,
+      '--columns': widths.join(' '),
       'min-width': `${columns.reduce((sum, { width }) => sum + width, 0)}px`,
     });
     this.node = el(

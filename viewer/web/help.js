@@ -53,6 +53,10 @@ const FIGURES = [
     () => [bar(8, 22, 150, 1), diamond(50, 22), diamond(110, 22, 'figure-exception'), word(168, 32, '△')],
   ],
   [
+    'A ring is a log record where it happened; a full red one tells of an error.',
+    () => [bar(8, 14, 150, 1), ring(50, 27), ring(110, 27, 'figure-exception')],
+  ],
+  [
     'In the list a bar is as long as the trace took; a full one is the longest that is listed.',
     () => [bar(8, 8, 110, 1), word(126, 17, '405 ms'), bar(8, 30, 2, 1), word(126, 39, '6.03 ms')],
   ],
@@ -104,6 +108,10 @@ function path(x, y, width, more = '') {
 
 function diamond(x, y, more = '') {
   return svg('path', { class: `figure-event ${more}`, d: `M${x},${y - 5}l5,5l-5,5l-5,-5z` });
+}
+
+function ring(x, y, more = '') {
+  return svg('circle', { class: `figure-ring ${more}`, cx: x, cy: y, r: 4 });
 }
 
 function node(x, name) {

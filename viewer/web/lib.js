@@ -140,6 +140,12 @@ export function searchPath(filter) {
   return `/?${params}`;
 }
 
+/** The address of a search for log records. */
+export function logsPath(filter) {
+  const params = new URLSearchParams(Object.entries(filter).filter(([, value]) => value));
+  return params.size ? `/logs?${params}` : '/logs';
+}
+
 /** A tag as the search takes it: quoted where it has to be. */
 export function tagText(key, value) {
   return `${quoted(key)}=${quoted(value)}`;

@@ -44,6 +44,7 @@ function spanOf(span, trace) {
     sent_ns: span.start_ns - (span.wait_ns ?? 0),
     isError: span.status === 'error',
     instance: instanceOf(span),
+    logs: [],
   };
 }
 
@@ -143,6 +144,7 @@ export function searchText(span) {
     span.id,
     span.scope?.name,
     ...span.attributes.map(({ key, value }) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`),
+    ...span.logs.map(({ text }) => text),
     ...span.events.flatMap(({ name, attributes }) => [name, ...attributes.map(({ key, value }) => `${key}=${value}`)]),
   ]
     .join('\n')
@@ -296,7 +298,8 @@ export function readAttributes(attributes = []) {
   return attributes.map(({ key = '', value }) => ({ key, ...readValue(value) }));
 }
 
-function readValue(any) {
+/** A value of OTLP as `{ type, value }`. */
+export function readValue(any) {
   const [[name, value] = []] = Object.entries(any ?? {});
   switch (name) {
     case 'stringValue':

@@ -1,7 +1,7 @@
 // One row of the list of traces.
 
 import { age, count, dateTime, duration, plural } from './format.js';
-import { el, icon, series, tagText, tracePath } from './lib.js';
+import { el, icon, logsPath, series, tagText, tracePath } from './lib.js';
 
 /** How long after its last span a trace without its root is taken to be on its way, in milliseconds. */
 const LATE_MS = 60_000;
@@ -34,7 +34,7 @@ export function drawRow(row, trace, { longest, isMarked, searchFor }) {
   row.replaceChildren(
     cell('mark', mark(trace, isMarked)),
     cell('started', el('time', { title: dateTime(trace.start_us), 'data-us': trace.start_us }, age(trace.start_us))),
-    cell('trace', name(trace), chips(trace, searchFor), tags(trace)),
+    cell('trace', name(trace), chips(trace, searchFor), tags(trace), logged(trace)),
     cell('duration', bar(trace, longest)),
     cell('spans num', count(trace.span_count)),
     cell('errors', errors(trace)),
@@ -113,6 +113,23 @@ function bar(trace, longest) {
 function errors(trace) {
   if (!trace.error_count) return '';
   return el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(trace.error_count, 'error')}`);
+}
+
+/** How many of its log records tell of an error, with the way to them. */
+function logged(trace) {
+  const failed = trace.logged_error_count;
+  return failed
+    ? el(
+        'a',
+        {
+          class: 'tag logged',
+          tabindex: -1,
+          href: logsPath({ traceID: trace.trace_id, severity: 'error' }),
+          title: `Of ${plural(trace.log_count, 'log record')}`,
+        },
+        `${plural(failed, 'error')} logged`,
+      )
+    : null;
 }
 
 function service({ name: service_name, spans, errors: failed }) {

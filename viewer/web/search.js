@@ -2,17 +2,9 @@
 // shared and gone back to.
 
 import { fetchServices } from './api.js';
+import { field, options, putTimes, select, timeFields } from './form.js';
 import { el, tagText } from './lib.js';
 
-const LOOKBACKS = [
-  ['', 'any time'],
-  ['1m', 'last minute'],
-  ['5m', 'last 5 minutes'],
-  ['15m', 'last 15 minutes'],
-  ['1h', 'last hour'],
-  ['6h', 'last 6 hours'],
-  ['custom', 'from … to …'],
-];
 const LIMITS = ['20', '50', '100', '200', '500'];
 const FIELDS = [
   'service',
@@ -115,26 +107,7 @@ export class SearchForm {
   }
 
   form(search) {
-    const range = el(
-      'span',
-      { class: 'range' },
-      field(
-        'From',
-        el('input', { type: 'datetime-local', step: 1, name: 'from', value: localTime(this.params.get('start')) }),
-      ),
-      field(
-        'To',
-        el('input', { type: 'datetime-local', step: 1, name: 'to', value: localTime(this.params.get('end')) }),
-      ),
-    );
-    const isRange = this.params.has('start') || this.params.has('end');
-    const lookback = select('lookback', LOOKBACKS, isRange ? 'custom' : (this.params.get('lookback') ?? ''));
-    const showRange = () => {
-      range.hidden = lookback.value !== 'custom';
-    };
-    lookback.addEventListener('change', showRange);
-    showRange();
-
+    const time = timeFields(this.params);
     return el(
       'form',
       { class: 'search', role: 'search', 'aria-label': 'Search traces' },
@@ -151,8 +124,7 @@ export class SearchForm {
           spellcheck: 'false',
         }),
       ),
-      field('Time', lookback),
-      range,
+      ...time,
       field(
         'Min',
         el('input', {
@@ -242,46 +214,6 @@ function pathOf(data, before) {
     const isDefault = name === 'limit' && value === String(DEFAULT_LIMIT);
     if (value && value !== 'custom' && !isDefault) params.set(name, value);
   }
-  if (data.get('lookback') === 'custom') {
-    for (const [from, to] of [
-      ['from', 'start'],
-      ['to', 'end'],
-    ]) {
-      if (data.get(from)) params.set(to, new Date(data.get(from)).getTime() * 1000);
-    }
-  }
+  putTimes(params, data);
   return params.size ? `/?${params}` : '/';
-}
-
-function options(node, all, names, wanted) {
-  const offered = wanted && !names.includes(wanted) ? [...names, wanted] : names;
-  const current = [...node.options].map((option) => option.value);
-  if (JSON.stringify(current) !== JSON.stringify(['', ...offered])) {
-    node.replaceChildren(
-      el('option', { value: '' }, all),
-      ...offered.map((name) => el('option', { value: name }, name)),
-    );
-  }
-  node.value = wanted;
-}
-
-function select(name, choices, value) {
-  const known = choices.some(([choice]) => choice === value) ? choices : [...choices, [value, value]];
-  return el(
-    'select',
-    { name },
-    known.map(([choice, label]) => el('option', { value: choice, selected: choice === value }, label)),
-  );
-}
-
-function field(label, control, title) {
-  return el('label', { class: 'field', title }, el('span', {}, label), control);
-}
-
-function localTime(us) {
-  if (!us) return '';
-  const date = new Date(Number(us) / 1000);
-  return Number.isNaN(date.getTime())
-    ? ''
-    : new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
 }

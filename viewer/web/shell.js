@@ -4,7 +4,7 @@
 import { fetchStats } from './api.js';
 import { bytes, count, plural, rate } from './format.js';
 import { legend } from './help.js';
-import { el, idsIn, tracePath } from './lib.js';
+import { el, idsIn, replace as fill, tracePath } from './lib.js';
 
 // Which view an address means, and moving between them without loading the page anew.
 
@@ -79,6 +79,7 @@ let viewKeys = [];
 const EVERYWHERE = [
   { keys: ['?'], does: 'this help' },
   { keys: ['g', 't'], does: 'to the traces', sequence: true },
+  { keys: ['g', 'l'], does: 'to the logs', sequence: true },
   { keys: ['g', 'a'], does: 'to the actor graph', sequence: true },
   { keys: ['g', 'i'], does: 'to the field for a trace id', sequence: true },
 ];
@@ -100,6 +101,7 @@ export function startKeys(go) {
     if (after === 'g' && !typing) {
       after = '';
       if (event.key === 't') return go('/');
+      if (event.key === 'l') return go('/logs');
       if (event.key === 'a') return go('/graph');
       if (event.key === 'i') {
         event.preventDefault();
@@ -196,13 +198,20 @@ function draw(footer, stats) {
     ['rejected', traces.rejected, 'Bad data'],
     ['cut', stats.cut, 'Attributes or values shortened or left out by the limits'],
   ];
-  footer.replaceChildren(
+  fill(
+    footer,
     item(
       'held',
       `${plural(stats.traces, 'trace')}, ${plural(stats.spans, 'span')}`,
       `At most ${count(stats.max_spans)} spans and ${bytes(stats.max_bytes)}`,
     ),
     item('memory', `${bytes(stats.bytes)} of ${bytes(stats.max_bytes)}`),
+    stats.logs.records > 0 &&
+      item(
+        'logs',
+        plural(stats.logs.records, 'record'),
+        `At most ${count(stats.logs.max_records)} records and ${bytes(stats.logs.max_bytes)}`,
+      ),
     item('received', `${plural(traces.received, 'span')} (${rate(stats.spans_per_second)})`),
     ...losses
       .filter(([name, value]) => value > 0 || name === 'evicted')

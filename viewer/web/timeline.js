@@ -195,11 +195,11 @@ const MARK_APART = 0.004;
 const STEPS_APART = 0.001;
 
 /**
- * The marks of a span's events, exceptions told apart, and what is on the critical path of the span
- * (`steps`, if any). The details say all that the marks say.
+ * The marks of a span's events, exceptions told apart, of its log records, and what is on the critical
+ * path of the span (`steps`, if any). The details say all that the marks say.
  */
 export function marks(span, scale, steps) {
-  return [...pathMarks(steps ?? [], scale), ...eventMarks(span, scale)];
+  return [...pathMarks(steps ?? [], scale), ...eventMarks(span, scale), ...logMarks(span, scale)];
 }
 
 function pathMarks(steps, scale) {
@@ -231,7 +231,7 @@ export function gatherSteps(steps, scale) {
   return gathered;
 }
 
-/** Events that lie on one another on screen, as `{ at, events }`. */
+/** Events or log records that lie on one another on screen, as `{ at, events }`. */
 export function gatherEvents(events, scale) {
   const groups = [];
   const inSight = events.map((event) => [scale.at(event.at_ns), event]).filter(([at]) => at >= 0 && at <= 1);
@@ -248,6 +248,21 @@ function eventMarks(span, scale) {
     const words = events.map((event) => `${event.name || '(no name)'} at ${duration(event.at_ns)}`);
     return el('span', {
       class: `event-mark${events.some(isException) ? ' exception' : ''}`,
+      style: { left: pct(at) },
+      title: words.slice(0, 8).join('\n') + (words.length > 8 ? `\nand ${words.length - 8} more` : ''),
+    });
+  });
+}
+
+/** A record stands where it happened, whether its span ran then or not. */
+function logMarks(span, scale) {
+  return gatherEvents(span.logs, scale).map(({ at, events }) => {
+    const words = events.map(
+      ({ level, text, at_ns: after }) => `${level || 'log'} at ${duration(after)}: ${text.slice(0, 200)}`,
+    );
+    const worst = events.reduce((most, record) => (record.severity > most.severity ? record : most));
+    return el('span', {
+      class: `log-mark at-${worst.level || 'unset'}`,
       style: { left: pct(at) },
       title: words.slice(0, 8).join('\n') + (words.length > 8 ? `\nand ${words.length - 8} more` : ''),
     });
@@ -275,5 +290,6 @@ export function barLabel(span, scale, width) {
 export function barWords(span) {
   const waited = span.wait_ns ? `, after ${duration(span.wait_ns)} in the mailbox` : '';
   const events = span.events.length ? `, ${plural(span.events.length, 'event')}` : '';
-  return `${duration(span.duration_ns)} from ${duration(span.start_ns)}${waited}${events}`;
+  const logs = span.logs.length ? `, ${plural(span.logs.length, 'log record')}` : '';
+  return `${duration(span.duration_ns)} from ${duration(span.start_ns)}${waited}${events}${logs}`;
 }

@@ -18,6 +18,7 @@ import { setKeys } from './shell.js';
 import { Statistics } from './statistics.js';
 import { SpanTable } from './table.js';
 import { minimap, timeAxis } from './timeline.js';
+import { LogTable, logsFact, logsOf, logsWithoutSpans, withLogs } from './trace-logs.js';
 import { downloads } from './transfer.js';
 import { Folding, Waterfall } from './waterfall.js';
 
@@ -29,6 +30,7 @@ const VIEWS = [
   ['table', 'Spans', SpanTable],
   ['statistics', 'Statistics', Statistics],
   ['critical', 'Critical path', PathList],
+  ['logs', 'Logs', LogTable],
 ];
 const viewNamed = (name) => VIEWS.find(([known]) => known === name) ?? VIEWS[0];
 
@@ -42,37 +44,41 @@ export function traceView(root, { match, params, go }) {
   let page = null;
   let timer = 0;
 
+  const fetchBoth = () => Promise.all([fetchTrace(id, closing.signal), logsOf(id, closing.signal)]);
+
   const load = async () => {
     root.replaceChildren(el('p', { class: 'empty', role: 'status' }, 'Loading the trace…'));
     try {
-      const trace = await fetchTrace(id, closing.signal);
+      const [trace, logs] = await fetchBoth();
       root.replaceChildren();
       page?.close();
-      page = new TracePage(root, modelOf(readTrace(trace)), { go, ...asked(params) });
-      if (Date.now() * 1000 - trace.start_us < YOUNG_US) watch(trace.span_count, 0);
+      page = new TracePage(root, withLogs(modelOf(readTrace(trace)), logs), { go, ...asked(params) });
+      if (Date.now() * 1000 - trace.start_us < YOUNG_US) watch(trace.span_count, logs.held, 0);
     } catch (error) {
       if (error.name === 'AbortError') return;
-      root.replaceChildren(failure(error, id, load));
+      const logs = await logsOf(id, closing.signal).catch(() => ({ records: [] }));
+      if (!closing.signal.aborted) root.replaceChildren(failure(error, id, load, logsWithoutSpans(logs)));
     }
   };
 
   // A trace opened while it happens goes on growing: its reader is told, never moved.
-  const watch = (spans, round) => {
+  const watch = (spans, records, round) => {
     if (round >= LATE_MS.length) return;
     timer = setTimeout(async () => {
-      const now = await fetchTrace(id, closing.signal).catch(() => null);
+      const [now, logs] = await fetchBoth().catch(() => []);
       if (closing.signal.aborted) return;
-      if (now && now.span_count !== spans) page.offer(now.span_count - spans, () => reload(now));
-      else watch(spans, round + 1);
+      const hasChanged = now && (now.span_count !== spans || logs.held !== records);
+      if (hasChanged) page.offer(now.span_count - spans, logs.held - records, () => reload(now, logs));
+      else watch(spans, records, round + 1);
     }, LATE_MS[round]);
   };
 
-  const reload = (trace) => {
+  const reload = (trace, logs) => {
     const { selected, mode, text } = page;
     page.close();
     root.replaceChildren();
-    page = new TracePage(root, modelOf(readTrace(trace)), { go, span: selected?.id, mode, text });
-    watch(trace.span_count, 0);
+    page = new TracePage(root, withLogs(modelOf(readTrace(trace)), logs), { go, span: selected?.id, mode, text });
+    watch(trace.span_count, logs.held, 0);
   };
 
   document.title = `Trace ${id.slice(0, 8)}`;
@@ -104,7 +110,7 @@ function decode(text) {
   }
 }
 
-function failure(error, id, retry) {
+function failure(error, id, retry, logs) {
   const isGone = error instanceof ApiError && error.status === 404;
   return el(
     'div',
@@ -115,6 +121,7 @@ function failure(error, id, retry) {
     el('button', { type: 'button', class: 'primary', onclick: retry }, 'Try again'),
     ' ',
     el('a', { href: lastList() }, 'All traces'),
+    ...[logs].filter(Boolean),
   );
 }
 
@@ -203,6 +210,7 @@ class TracePage {
         el('span', {}, plural(model.span_count, 'span')),
         model.error_count > 0 &&
           el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${plural(model.error_count, 'error')}`),
+        logsFact(model, () => this.setMode('logs')),
         model.services.map(({ name, count: spans }) =>
           el(
             'span',
@@ -226,13 +234,15 @@ class TracePage {
     );
   }
 
-  /** Tells that more spans have come; `take` shows them. */
-  offer(more, take) {
+  /** Tells that more spans or log records have come; `take` shows them. */
+  offer(more, records, take) {
+    const came = [more > 0 && plural(more, 'more span'), records > 0 && plural(records, 'more log record')];
+    const words = came.filter(Boolean).join(' and ');
     this.late.replaceChildren(
       el(
         'button',
         { type: 'button', class: 'primary', onclick: take },
-        more > 0 ? `${plural(more, 'more span')} came: show` : 'The trace has changed: show',
+        words ? `${words} came: show` : 'The trace has changed: show',
       ),
     );
   }
@@ -570,6 +580,8 @@ function toolbar(page) {
     'critical path',
     el('span', { class: 'event-key' }),
     'event',
+    page.model.logs.length > 0 && el('span', { class: 'log-key' }),
+    page.model.logs.length > 0 && 'log record',
     el('span', { class: 'key-error' }, icon('⚠', 'error'), ' error'),
     el('span', {}, '⇄ links'),
   );

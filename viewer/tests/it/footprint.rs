@@ -12,6 +12,7 @@ use testing::process::Process;
 
 use crate::process::{exit_code, first_line, viewer};
 use crate::support::Backend;
+use crate::support::logs::{self, INFO, of_span};
 use crate::support::spans::{Trace, of_service, request, text};
 
 #[test]
@@ -33,6 +34,39 @@ fn the_process_takes_about_the_memory_that_it_counts() {
     }
 
     let counted = stats["bytes"].as_u64().expect("a number");
+    let taken = memory(&process, "VmRSS") - before;
+    assert!(taken < counted * 4 / 3, "{counted} bytes are counted, {taken} are taken");
+    process.close_stdin();
+    assert_eq!(exit_code(process), Some(0));
+}
+
+#[test]
+fn the_process_takes_about_the_memory_that_it_counts_of_log_records() {
+    let (held, sent) = (40_000, 120_000);
+    let mut process = viewer(&["--parent-pipe", "--max-logs", &held.to_string()]);
+    let line = first_line(&process);
+    let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
+    let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
+    let backend = Backend::at(url(), url());
+    let before = memory(&process, "VmRSS");
+
+    let mut stats = Json::Null;
+    for requests in 1..=sent / 500 {
+        let trace = Trace::new();
+        let records = (0..500).map(|at| {
+            let mut record = of_span(trace, at % 10 + 1, at, INFO, "an order has been recorded");
+            record.attributes = vec![
+                text("grocery.order.id", "01928c5e-7f3a-7cc2-a1b1-3a5c8e9d0f42"),
+                text("actix.actor.name", "Ledger"),
+            ];
+            record
+        });
+        backend.send_logs(&logs::of_service("store", records.collect()));
+        stats = backend.stats_when_logged(requests * 500);
+    }
+
+    assert_eq!(stats["logs"]["records"], held);
+    let counted = stats["logs"]["bytes"].as_u64().expect("a number");
     let taken = memory(&process, "VmRSS") - before;
     assert!(taken < counted * 4 / 3, "{counted} bytes are counted, {taken} are taken");
     process.close_stdin();

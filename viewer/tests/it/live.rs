@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use reqwest::blocking::Response;
 use serde_json::{Value as Json, json};
 
+use crate::support::logs::{self, ERROR, INFO, record};
 use crate::support::spans::{Trace, of_service, request};
 use crate::support::{Backend, eventually};
 
@@ -32,6 +33,17 @@ impl Events {
                 Some(("data", json)) => data = serde_json::from_str(json).expect("JSON"),
                 Some(_) => {}
                 None => return (name, data),
+            }
+        }
+    }
+
+    /// The next log records told: those of the next event that has any, and how many it skipped.
+    fn logs(&mut self) -> (Vec<Json>, u64) {
+        loop {
+            let (name, data) = self.next();
+            if name == "logs" {
+                let skipped = data["skipped"].as_u64().expect("a number");
+                return (data["records"].as_array().cloned().unwrap_or_default(), skipped);
             }
         }
     }
@@ -89,6 +101,73 @@ fn only_traces_that_the_filter_finds_are_told() {
     let told: Vec<Json> =
         events.traces().iter().map(|summary| summary["trace_id"].clone()).collect();
     assert_eq!(told, [json!(wanted.hex())]);
+}
+
+#[test]
+fn every_record_of_two_thousand_a_second_is_told_once_and_in_order() {
+    let backend = Backend::viewer();
+    let mut events = Events::of(&backend, "/viewer/api/logs/live");
+    let mut told = Vec::new();
+
+    // Two thousand a second are five hundred a tick: as many as are sent before the next are read.
+    for tick in 0..20_u64 {
+        for batch in 0..5 {
+            let first = tick * 500 + batch * 100;
+            let records = (first..first + 100).map(|at| record(at, INFO, "busy")).collect();
+            backend.send_logs(&logs::of_service("store", records));
+        }
+        while told.len() as u64 != (tick + 1) * 500 {
+            let (records, skipped) = events.logs();
+            assert_eq!(skipped, 0);
+            told.extend(records.iter().filter_map(|record| record["number"].as_u64()));
+        }
+    }
+
+    assert_eq!(told, (1..=10_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn records_that_are_too_many_to_tell_are_counted() {
+    let backend = Backend::viewer();
+    let mut events = Events::of(&backend, "/viewer/api/logs/live");
+    let sent = 20_000;
+
+    let records = (0..sent).map(|at| record(at, INFO, "flood")).collect();
+    backend.send_logs(&logs::of_service("store", records));
+
+    let (mut told, mut skipped) = (0, 0);
+    while told + skipped < sent {
+        let (records, more) = events.logs();
+        assert!(records.len() <= 1_000, "{}", records.len());
+        told += records.len() as u64;
+        skipped += more;
+    }
+    assert_eq!(told + skipped, sent);
+    assert!(skipped > 0 && told > 0, "{told} told, {skipped} skipped");
+}
+
+#[test]
+fn only_records_that_the_filter_finds_are_told_and_a_trace_when_one_of_it_comes() {
+    let backend = Backend::viewer();
+    let mut events = Events::of(&backend, "/viewer/api/logs/live?severity=error&service=store");
+    let mut traces = Events::of(&backend, "/viewer/api/live");
+    let trace = Trace::new();
+    backend.send(&request([of_service("store", vec![trace.span(1, 0, "root", 0..9)])]));
+    assert_eq!(traces.traces()[0]["log_count"], Json::Null);
+
+    let failed = logs::of_span(trace, 1, 1, ERROR, "wanted");
+    let fine = record(1, INFO, "fine");
+    backend.send_logs(&logs::of_service("store", vec![fine, failed]));
+    backend.send_logs(&logs::of_service("other", vec![record(1, ERROR, "elsewhere")]));
+
+    let (told, skipped) = events.logs();
+    let texts: Vec<_> = told.iter().map(|record| record["text"].clone()).collect();
+    assert_eq!((texts, skipped), (vec![json!("wanted")], 0));
+    let summary = &traces.traces()[0];
+    assert_eq!(
+        json!([summary["trace_id"], summary["log_count"], summary["logged_error_count"]]),
+        json!([trace.hex(), 1, 1])
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod browser;
 mod footprint;
 mod ingest;
 mod live;
+mod logs;
 mod memory;
 mod process;
 mod reading;

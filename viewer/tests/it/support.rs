@@ -1,5 +1,6 @@
-//! A viewer to test, a client to test it with, and spans to send.
+//! A viewer to test, a client to test it with, and spans and log records to send.
 
+pub(crate) mod logs;
 pub(crate) mod spans;
 
 use std::sync::Once;
