@@ -9,6 +9,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`span`] | [`Span`](span::Span), and trees of spans as text |
+//! | [`metric`] | [`Metric`](metric::Metric), from OTLP and from an SDK in the same process |
 //! | [`otlp`], [`zipkin`], [`jaeger`] | decode what a receiver got into spans |
 //!
 //! Receivers, which keep what they are sent and answer as they are told:
@@ -54,6 +55,7 @@ mod daemon;
 pub mod grpc;
 pub mod http;
 pub mod jaeger;
+pub mod metric;
 pub mod otlp;
 pub mod pgbouncer;
 pub mod postgres;
