@@ -16,7 +16,7 @@
 //! | `actix.ask.failures` | counter, `{ask}` | calls of [`ask`](crate::ask()) that got no reply | actor, message, kind, `error.type` |
 //! | `actix.actor.live` | observable up-down counter, `{actor}` | actors that have started and not ended | actor |
 //! | `actix.actor.panics` | counter, `{panic}` | panics, in handlers, replies, timers, spawned work, `started` | actor |
-//! | `actix.actor.restarts` | counter, `{restart}` | restarts by a supervisor | actor |
+//! | `actix.actor.restarts` | counter, `{restart}` | restarts by a supervisor, and those that [`count_restart`] is told of | actor |
 //!
 //! The attributes are named as on spans, see [`attribute`]. A timer's closure has
 //! no message type.
@@ -50,10 +50,11 @@ static INSTRUMENTS: OnceLock<Instruments> = OnceLock::new();
 /// Only the first call has an effect; the answer says whether this was it.
 ///
 /// ```
+/// use actix_opentelemetry::metrics;
 /// use opentelemetry::global;
 ///
-/// let meter = global::meter_with_scope(actix_opentelemetry::instrumentation_scope());
-/// actix_opentelemetry::metrics::set_meter(&meter);
+/// let scope = actix_opentelemetry::instrumentation_scope();
+/// metrics::set_meter(&global::meter_with_scope(scope));
 /// ```
 pub fn set_meter(meter: &Meter) -> bool {
     let mut is_first = false;
@@ -62,6 +63,14 @@ pub fn set_meter(meter: &Meter) -> bool {
         Instruments::new(meter)
     });
     is_first
+}
+
+/// Counts a restart of an `A`, in `actix.actor.restarts`.
+///
+/// Restarts by actix's supervisor are counted already. This is for supervision of one's own, which
+/// starts a new actor in place of one that has stopped.
+pub fn count_restart<A: TracedActor>() {
+    restarted(A::NAME);
 }
 
 fn instruments() -> Option<&'static Instruments> {

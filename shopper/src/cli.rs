@@ -273,6 +273,7 @@ impl Args {
                 retries: self.http.retries,
                 retry_budget: self.http.retry_budget,
             },
+            meters: None,
         }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) use open_files::make_room;
 
 use std::{cell::RefCell, num::NonZeroU32, sync::Arc, time::Duration};
 
+use actix_web_opentelemetry::ClientMetrics;
 use awc::{
     Client, Connector,
     http::header::{ACCEPT_ENCODING, USER_AGENT},
@@ -43,14 +44,17 @@ pub(crate) struct StoreClient {
     retries: u32,
     budget: RefCell<Budget>,
     availability: Arc<Availability>,
+    metrics: Option<ClientMetrics>,
 }
 
 impl StoreClient {
-    /// A client with room for as many connections as trips can be under way.
+    /// A client with room for as many connections as trips can be under way, whose requests are
+    /// measured by `metrics`.
     pub(crate) fn new(
         config: &HttpConfig,
         connections: NonZeroU32,
         availability: Arc<Availability>,
+        metrics: Option<ClientMetrics>,
     ) -> Self {
         let connector = Connector::new()
             .connector(connection::connector())
@@ -74,6 +78,7 @@ impl StoreClient {
             retries: config.retries,
             budget,
             availability,
+            metrics,
         }
     }
 
@@ -98,6 +103,7 @@ impl StoreClient {
         loop {
             let attempt = exchange::attempt(
                 &self.http,
+                self.metrics.as_ref(),
                 self.request_timeout,
                 cx,
                 call,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use shared::share::Share;
+use telemetry::ServiceMeters;
 use url::Url;
 
 use crate::{
@@ -37,6 +38,8 @@ pub struct Config {
     pub faults: Vec<FaultShare>,
     /// How requests are made.
     pub http: HttpConfig,
+    /// The meters by which trips and requests are measured; without them nothing is measured.
+    pub meters: Option<ServiceMeters>,
 }
 
 /// How requests are made.

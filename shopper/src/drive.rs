@@ -9,6 +9,7 @@ use std::{
 
 use actix::{Arbiter, spawn};
 use actix_opentelemetry::TracedStart;
+use actix_web_opentelemetry::ClientMetrics;
 use telemetry::TelemetryError;
 use tokio::{
     sync::mpsc,
@@ -21,6 +22,7 @@ use crate::{
     arrival::RateProfile,
     client::{Availability, StoreClient, make_room},
     config::{Config, Load},
+    metrics::TripMetrics,
     pace::{Allowance, Pace, ScheduleEnd, Shard},
     plan::Planner,
     report::ReportError,
@@ -88,6 +90,8 @@ pub async fn drive(
     let run = Run {
         config,
         statistics,
+        metrics: TripMetrics::new(config.meters.as_ref()),
+        requests: config.meters.as_ref().map(ClientMetrics::new),
         itinerary,
         clock,
         availability: Arc::new(Availability::new(config.store_url.clone())),
@@ -180,6 +184,8 @@ impl Timing {
 struct Run<'a> {
     config: &'a Config,
     statistics: &'a Statistics,
+    metrics: TripMetrics,
+    requests: Option<ClientMetrics>,
     itinerary: Itinerary,
     clock: Clock,
     availability: Arc<Availability>,
@@ -200,6 +206,7 @@ impl Run<'_> {
         let counters = TripCounters {
             clock: self.clock,
             recorder: self.statistics.recorder(),
+            metrics: self.metrics.clone(),
             in_flight: Arc::clone(&self.in_flight),
             returns: matches!(config.load, Load::Closed { .. }).then_some(tell),
             _run_open: self.open.clone(),
@@ -224,10 +231,10 @@ impl Run<'_> {
         let (itinerary, clock) = (self.itinerary.clone(), self.clock);
         let (http, patience) = (self.config.http.clone(), self.config.patience);
         let connections = self.config.load.most_in_flight();
-        let availability = Arc::clone(&self.availability);
+        let (availability, requests) = (Arc::clone(&self.availability), self.requests.clone());
         // The client is made on the thread that uses it, since it cannot be sent to another.
         ShopperPool::start_traced_in(&arbiter.handle(), move |_| {
-            let client = StoreClient::new(&http, connections, availability);
+            let client = StoreClient::new(&http, connections, availability, requests);
             ShopperPool::new(TripContext { client, itinerary, clock, patience })
         })
     }

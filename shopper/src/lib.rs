@@ -13,6 +13,7 @@
 //!   store's answers;
 //! - `client`: the store's HTTP interface, with time limits and retries;
 //! - [`outcome`] and [`statistics`]: how trips ended, and how long they took;
+//! - `metrics`: the same for a backend of metrics;
 //! - [`drive`]: one run, all of the above together;
 //! - [`result`]: the result of a run, the one model that all of the following read;
 //! - [`live`] and [`report`]: what is shown of it, during the run and at its end;
@@ -26,6 +27,7 @@ mod client;
 pub mod config;
 mod drive;
 pub mod live;
+mod metrics;
 pub mod outcome;
 mod pace;
 pub mod plan;

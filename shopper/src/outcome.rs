@@ -5,6 +5,9 @@
 
 use std::{borrow::Cow, fmt};
 
+/// The attribute with the outcome of a trip, on its span and on its metrics.
+pub const OUTCOME: &str = "shopper.outcome";
+
 /// How a trip ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {

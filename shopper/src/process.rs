@@ -7,7 +7,8 @@ use std::{
     time::SystemTime,
 };
 
-use opentelemetry::global;
+use actix_opentelemetry::metrics;
+use opentelemetry::metrics::MeterProvider as _;
 use shared::{
     output,
     signal::{READER_GONE, Reason},
@@ -65,11 +66,12 @@ fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperE
         Format::Json => Streams::new(output::stderr, io::stderr()),
     };
     let telemetry = Telemetry::init_with(service, streams)?;
-    if telemetry.exports_metrics() {
-        let meter = global::meter_with_scope(actix_opentelemetry::instrumentation_scope());
-        actix_opentelemetry::metrics::set_meter(&meter);
+    let meters = telemetry.meters();
+    if let Some(meters) = &meters {
+        let scope = actix_opentelemetry::instrumentation_scope();
+        metrics::set_meter(&meters.meter_with_scope(scope));
     }
-    let config = args.config();
+    let config = Config { meters, ..args.config() };
     let statistics = Statistics::new(describe(&config, args));
     let view = View::start(&args.report, statistics.clone(), telemetry.accounting());
     let driven = actix::System::new().block_on(async {

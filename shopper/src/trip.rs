@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     answers::{Product, WhatsInStore},
     client::{Answer, Call, Exchanges, StoreClient, Unanswered},
-    outcome::{Failure, Outcome},
+    outcome::{Failure, OUTCOME, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket},
     result::Traffic,
     statistics::{StepEnd, StepRecord, TripRecord},
@@ -255,7 +255,7 @@ impl RootSpan {
     fn record(&mut self, outcome: Outcome, reason: Option<&str>) {
         self.ended = true;
         let span = self.cx.span();
-        span.set_attribute(KeyValue::new("shopper.outcome", outcome.name()));
+        span.set_attribute(KeyValue::new(OUTCOME, outcome.name()));
         if let Some(failure) = outcome.failure() {
             span.set_attribute(KeyValue::new(ERROR_TYPE, failure.name()));
             let description = match (failure, reason) {

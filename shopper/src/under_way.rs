@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
+    metrics::TripMetrics,
     outcome::{Failure, Outcome},
     pace::Return,
     plan::TripPlan,
@@ -23,6 +24,7 @@ use crate::{
 pub(crate) struct TripCounters {
     pub(crate) clock: Clock,
     pub(crate) recorder: Recorder,
+    pub(crate) metrics: TripMetrics,
     /// Trips under way in all threads.
     pub(crate) in_flight: Arc<AtomicU32>,
     /// Tells the pacer that a shopper is back; `None` in the open model, which does not wait for
@@ -58,10 +60,12 @@ impl TripGuard {
             counters.in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
         if counted.is_err() {
             counters.recorder.missed();
+            counters.metrics.missed();
             return None;
         }
         counters.recorder.started();
         let plan = plan();
+        counters.metrics.started(plan.kind);
         let now = counters.clock.now();
         let record = TripRecord {
             intended,
@@ -91,6 +95,7 @@ impl Drop for TripGuard {
             }
         }
         self.counters.recorder.finished(trip);
+        self.counters.metrics.finished(trip);
         self.counters.in_flight.fetch_sub(1, Ordering::AcqRel);
         if let Some(returns) = &self.counters.returns {
             let back = Return {

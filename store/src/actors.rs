@@ -9,6 +9,7 @@
 //!   orders;
 //! - [`restocker`] has sold goods delivered again;
 //! - [`ledger`] is the only actor that talks to the database, which decides;
+//! - [`metrics`]: what is measured of orders, batches, deliveries and stock;
 //! - below all of them: [`serve`] with [`faults`] and [`limit`], then [`supervised`] and [`error`].
 
 mod aisle;
@@ -18,6 +19,7 @@ mod faults;
 mod inventory;
 mod ledger;
 mod limit;
+mod metrics;
 mod pools;
 mod restocker;
 mod serve;
@@ -30,6 +32,7 @@ pub(crate) use error::ActorError;
 pub(crate) use faults::Faults;
 pub(crate) use inventory::{FindProduct, WhatsInStore};
 pub(crate) use ledger::{FindOrder, Ping};
+pub(crate) use metrics::ShopMetrics;
 pub(crate) use pools::ActorPools;
 pub use restocker::RestockPolicy;
 pub use system::ActorConfig;

@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::global;
+use actix_opentelemetry::metrics;
+use opentelemetry::metrics::MeterProvider as _;
 use shared::{
     hosts::HostName,
     output,
@@ -178,12 +179,13 @@ fn open(args: &Args, role: &[&str]) -> anyhow::Result<ExitCode> {
     };
     let streams = Streams::new(output::stderr, stop.stdout());
     let telemetry = Telemetry::init_with(service, streams)?;
-    if telemetry.exports_metrics() {
-        let meter = global::meter_with_scope(actix_opentelemetry::instrumentation_scope());
-        actix_opentelemetry::metrics::set_meter(&meter);
+    let meters = telemetry.meters();
+    if let Some(meters) = &meters {
+        let scope = actix_opentelemetry::instrumentation_scope();
+        metrics::set_meter(&meters.meter_with_scope(scope));
     }
-    let served =
-        actix_rt::System::new().block_on(serve(args.config(role), stop.clone(), args.parent_pipe));
+    let config = Config { meters, ..args.config(role) };
+    let served = actix_rt::System::new().block_on(serve(config, stop.clone(), args.parent_pipe));
     if let Err(error) = &served {
         complain(error);
     }
@@ -258,6 +260,7 @@ impl Args {
             request_timeout: self.request_timeout,
             allow_faults: self.allow_faults,
             allowed_hosts: self.allowed_hosts.clone(),
+            meters: None,
             program: std::env::current_exe()
                 .ok()
                 .map(|file| Program { file, args: role.iter().map(ToString::to_string).collect() }),

@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use shared::hosts::HostName;
+use telemetry::ServiceMeters;
 
 use crate::{actors::ActorConfig, storage::DatabaseUrl};
 
@@ -29,6 +30,8 @@ pub struct Config {
     /// The names by which clients reach it, see
     /// [`AllowedHosts::of`](shared::hosts::AllowedHosts::of).
     pub allowed_hosts: Vec<HostName>,
+    /// The meters by which it measures; without them it measures nothing.
+    pub meters: Option<ServiceMeters>,
     /// The program of this process, for lessons that need more processes. Without it they fail.
     pub program: Option<Program>,
 }

@@ -4,13 +4,18 @@
 use std::{future, io, net::SocketAddr, time::Duration};
 
 use actix_rt::Arbiter;
-use actix_web::{App, HttpServer, dev::Service as _, middleware::from_fn, web};
-use actix_web_opentelemetry::RequestTracing;
+use actix_web::{
+    App, HttpServer,
+    dev::Service as _,
+    middleware::{Condition, from_fn},
+    web,
+};
+use actix_web_opentelemetry::{RequestMetrics, RequestTracing};
 use opentelemetry::{Context, trace::FutureExt as _};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::{
-    actors::{ActorParts, ActorPools},
+    actors::{ActorParts, ActorPools, ShopMetrics},
     config::Config,
     http::{self, AppState},
     storage::{Storage, StorageError},
@@ -75,7 +80,9 @@ pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + 'static,
 ) -> Result<Running, Error> {
-    let storage = Storage::open_sized(&config.database, config.database_connections).await?;
+    let storage =
+        Storage::open_sized(&config.database, config.database_connections, config.meters.as_ref())
+            .await?;
     // Opening the store belongs to no request. With spans it would be many small traces.
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
@@ -85,8 +92,9 @@ pub async fn serve(
         arbiter.spawn_fn(|| telemetry::observe_runtime("actors"));
     }
     let handles = arbiters.iter().map(Arbiter::handle).collect();
-    let pools =
-        ActorPools::start(ActorParts::new(storage.clone(), catalogue, handles, config.actors));
+    let metrics = ShopMetrics::new(config.meters.as_ref());
+    let parts = ActorParts::new(storage.clone(), catalogue, handles, config.actors, metrics);
+    let pools = ActorPools::start(parts);
     if let Err(error) = pools.regular().ready().with_context(untraced).await {
         tracing::warn!(%error, "the store opens although not every actor is ready");
     }
@@ -116,6 +124,11 @@ fn listen(
 ) -> Result<(actix_web::dev::Server, SocketAddr), Error> {
     let listen = config.listen;
     let failed = |source| Error::Listen { listen, source };
+    let is_measured = config.meters.is_some();
+    let metrics = match config.meters.clone() {
+        Some(meters) => RequestMetrics::builder().with_meter_provider(meters).build(),
+        None => RequestMetrics::default(),
+    };
     let server = HttpServer::new(move || {
         telemetry::observe_runtime("http");
         App::new()
@@ -123,6 +136,7 @@ fn listen(
             .configure(http::routes)
             .wrap(from_fn(http::in_trace))
             .wrap(RequestTracing::new())
+            .wrap(Condition::new(is_measured, metrics.clone()))
             .wrap_fn(|mut request, service| {
                 http::tidy(request.headers_mut());
                 // The instrumentation adds to the current context what it reads from the headers.

@@ -9,6 +9,7 @@
 //! - `database_url`: the address of the database, as a value that can be logged;
 //! - `sql`: statements in both dialects, and values as the database stores them;
 //! - `span`: the span of a statement;
+//! - `metrics`, `pool`: what is measured, and a pool of connections of which it is;
 //! - `connection`: how connections are made, used, kept and closed;
 //! - `pooler`: finds out whether a pooler stands before PostgreSQL;
 //! - `migration`: brings the schema up to date;
@@ -23,8 +24,10 @@ mod database;
 mod database_url;
 mod deliveries;
 mod error;
+mod metrics;
 mod migration;
 mod orders;
+mod pool;
 mod pooler;
 mod products;
 mod readiness;
@@ -40,6 +43,7 @@ pub use error::StorageError;
 use std::{num::NonZeroU16, sync::Arc};
 
 use shared::wire::Receipt;
+use telemetry::ServiceMeters;
 
 use crate::domain::{
     CATALOGUE, CatalogueEntry, CatalogueProduct, Delivery, NewOrder, OrderId, ProductId, Shortfall,
@@ -105,15 +109,16 @@ impl Storage {
     }
 
     /// Opens the database like [`Storage::open`]. If it is a server, the store has at most so many
-    /// connections to it.
+    /// connections to it. Its use is measured if there are meters.
     ///
     /// # Errors
     /// Those of [`Storage::open`].
     pub async fn open_sized(
         url: &DatabaseUrl,
         connections: NonZeroU16,
+        meters: Option<&ServiceMeters>,
     ) -> Result<Self, StorageError> {
-        let database = Database::open(url, connections, &CATALOGUE).await?;
+        let database = Database::open(url, connections, &CATALOGUE, meters).await?;
         Ok(Self { database: Arc::new(database), sweep: Arc::default() })
     }
 
@@ -126,7 +131,8 @@ impl Storage {
         url: &DatabaseUrl,
         catalogue: &[CatalogueEntry],
     ) -> Result<Self, StorageError> {
-        let database = Arc::new(Database::open(url, POSTGRES_CONNECTIONS, catalogue).await?);
+        let database = Database::open(url, POSTGRES_CONNECTIONS, catalogue, None).await?;
+        let database = Arc::new(database);
         Ok(Self { database, sweep: Arc::default() })
     }
 

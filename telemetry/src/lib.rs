@@ -23,6 +23,7 @@
 //! | `component.rs`, `measured.rs` | how metrics name the parts of the pipeline; why exports failed, and how long they took |
 //! | `prometheus.rs` | the page that Prometheus reads |
 //! | `runtimes.rs` | [`observe_runtime`]: metrics of the tokio runtimes |
+//! | `meters.rs` | [`ServiceMeters`]: the meter provider as a service passes it on to its parts |
 //! | `propagation.rs` | the propagators |
 //! | `scope.rs` | [`instrumentation_scope`]: who made a span, a metric or a log record |
 //! | `logs.rs` | events of `tracing` as log lines with the ids of the trace and the span, and as log records |
@@ -46,6 +47,7 @@ mod jaeger;
 mod log_processor;
 mod logs;
 mod measured;
+mod meters;
 mod metrics;
 mod otlp;
 mod outcome;
@@ -67,6 +69,7 @@ mod zipkin;
 
 pub use accounting::{Accounting, ExporterTotals, LogSnapshot, Snapshot};
 pub use error::TelemetryError;
+pub use meters::ServiceMeters;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
 pub use propagation::propagator;
 pub use resource::Service;
@@ -155,10 +158,11 @@ impl Telemetry {
         self.pipeline.accounting()
     }
 
-    /// Whether metrics are exported. If not, a service need not measure anything.
+    /// The meters of this process; `None` if metrics go nowhere, and then a service need not measure
+    /// anything.
     #[must_use]
-    pub fn exports_metrics(&self) -> bool {
-        self.pipeline.meters().is_some()
+    pub fn meters(&self) -> Option<ServiceMeters> {
+        self.pipeline.meters().cloned().map(ServiceMeters::new)
     }
 
     /// Sends the spans, log records and metrics that are waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting

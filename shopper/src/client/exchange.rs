@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::{HttpMessage, error::ParseError};
-use actix_web_opentelemetry::ClientExt;
+use actix_web_opentelemetry::{ClientExt, ClientMetrics};
 use awc::{
     Client, ClientResponse,
     error::{ConnectError, PayloadError, SendRequestError},
@@ -119,6 +119,7 @@ pub(crate) struct Unanswered {
 /// if the caller drops this future.
 pub(super) async fn attempt(
     http: &Client,
+    metrics: Option<&ClientMetrics>,
     timeout: Duration,
     cx: &Context,
     call: &Call,
@@ -135,6 +136,9 @@ pub(super) async fn attempt(
     .no_decompress()
     .trace_request_with_context(cx.clone())
     .with_attributes([KeyValue::new(URL_TEMPLATE, call.template().clone())]);
+    if let Some(metrics) = metrics {
+        request = request.with_metrics(metrics);
+    }
     if resend_count > 0 {
         request = request
             .with_attributes([KeyValue::new(HTTP_REQUEST_RESEND_COUNT, i64::from(resend_count))]);

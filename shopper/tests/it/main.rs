@@ -8,6 +8,7 @@ mod faults;
 mod figures;
 mod hostile;
 mod live;
+mod metrics;
 mod missed;
 mod process;
 mod report;

@@ -48,6 +48,7 @@ pub(crate) fn one_trip(store_url: &str) -> Config {
             retries: 0,
             retry_budget: "100%".parse().unwrap(),
         },
+        meters: None,
     }
 }
 

@@ -26,6 +26,7 @@ use super::{
     error::{ActorError, answers},
     faults::InjectedFaults,
     ledger::{BatchNumber, Ledger, ReadStock},
+    metrics::{AISLE, StockGauge},
     restocker::{LowStock, RestockPolicy, Restocked, Restocker},
     serve::Serve,
     stock::AisleStock,
@@ -40,6 +41,7 @@ const READ_EVERY: Duration = Duration::from_secs(3);
 pub(crate) struct Aisle {
     name: Arc<str>,
     stock: AisleStock,
+    gauge: StockGauge,
     parts: AisleParts,
     is_reading: bool,
 }
@@ -103,10 +105,21 @@ answers!(Aisle: Vec<Product>, Product, Reservation);
 
 impl Aisle {
     /// The aisle with these products, each with the pieces on hand when the store opened.
-    pub(super) fn new(products: &[(CatalogueProduct, u64)], parts: AisleParts) -> Self {
+    /// What there is of them all is shown by the gauge.
+    pub(super) fn new(
+        products: &[(CatalogueProduct, u64)],
+        gauge: StockGauge,
+        parts: AisleParts,
+    ) -> Self {
         let name = products.first().map_or_else(Arc::default, |(first, _)| first.aisle.clone());
         let stock = AisleStock::new(products, parts.policy.below);
-        Self { name, stock, parts, is_reading: false }
+        gauge.set(|| stock.on_hand());
+        Self { name, stock, gauge, parts, is_reading: false }
+    }
+
+    /// Has the gauge show what there is now.
+    fn show_stock(&self) {
+        self.gauge.set(|| self.stock.on_hand());
     }
 
     fn reserve(
@@ -140,6 +153,7 @@ impl Aisle {
             match reading {
                 Ok(reading) => {
                     aisle.stock.read(&reading);
+                    aisle.show_stock();
                     aisle.report_low_stock(ctx);
                     if let Some(Over { count, lasted }) = aisle.parts.unread.over() {
                         tracing::warn!(
@@ -182,7 +196,7 @@ impl TracedActor for Aisle {
     const NAME: &'static str = "Aisle";
 
     fn attributes(&self) -> impl IntoIterator<Item = KeyValue> {
-        [KeyValue::new("grocery.aisle", Arc::clone(&self.name))]
+        [KeyValue::new(AISLE, Arc::clone(&self.name))]
     }
 
     fn classify(reply: Reply<'_>) -> Option<Cow<'static, str>> {
@@ -235,6 +249,7 @@ impl Handler<MarkSold> for Aisle {
 
     fn handle(&mut self, message: MarkSold, ctx: &mut Self::Context) {
         self.stock.mark_sold(&message.lines, message.batch);
+        self.show_stock();
         let _guard = message.sale.attach();
         self.report_low_stock(ctx);
     }
@@ -253,6 +268,7 @@ impl Handler<Restocked> for Aisle {
 
     fn handle(&mut self, message: Restocked, _: &mut Self::Context) {
         self.stock.read(&message.reading);
+        self.show_stock();
         self.stock.set_low_mark(message.product, self.parts.policy.low_mark(message.delivered));
     }
 }

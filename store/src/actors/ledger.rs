@@ -26,6 +26,7 @@ use tokio::{
 
 use super::{
     error::{ActorError, answers},
+    metrics::ShopMetrics,
     serve::Serve,
 };
 use crate::{
@@ -96,13 +97,19 @@ answers!(Ledger: Recorded, StockReading, Option<Receipt>, ());
 impl Ledger {
     /// A ledger that writes to `storage` when it has the lock. At most `capacity` orders wait for
     /// it.
-    pub(super) fn new(storage: Storage, write_lock: WriteLock, capacity: usize) -> Self {
+    pub(super) fn new(
+        storage: Storage,
+        write_lock: WriteLock,
+        metrics: ShopMetrics,
+        capacity: usize,
+    ) -> Self {
         let queue = OrderQueue {
             orders: RefCell::default(),
             capacity,
             is_writing: Cell::new(false),
             storage,
             write_lock,
+            metrics,
         };
         Self { queue: Rc::new(queue) }
     }
@@ -163,9 +170,12 @@ impl Handler<Deliver> for Ledger {
 
     fn handle(&mut self, message: Deliver, _: &mut Self::Context) -> Self::Result {
         let (storage, write_lock) = self.storage();
+        let metrics = self.queue.metrics.clone();
         Box::pin(async move {
             let last_batch = write_lock.lock().await;
-            Ok(StockReading { levels: storage.deliver(&[message.0]).await?, as_of: *last_batch })
+            let levels = storage.deliver(&[message.0]).await?;
+            metrics.delivered(&message.0);
+            Ok(StockReading { levels, as_of: *last_batch })
         })
     }
 }
@@ -201,6 +211,7 @@ struct OrderQueue {
     is_writing: Cell<bool>,
     storage: Storage,
     write_lock: WriteLock,
+    metrics: ShopMetrics,
 }
 
 /// An order that waits for the next batch.
@@ -208,6 +219,8 @@ struct QueuedOrder {
     record: Record,
     /// The context of its request.
     cx: Context,
+    /// When it was put in the queue.
+    queued_at: Instant,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -222,7 +235,8 @@ impl OrderQueue {
             if orders.len() >= self.capacity {
                 return Err(ActorError::Overloaded(Ledger::NAME));
             }
-            orders.push_back(QueuedOrder { record, cx: Context::current(), reply });
+            let (cx, queued_at) = (Context::current(), Instant::now());
+            orders.push_back(QueuedOrder { record, cx, queued_at, reply });
         }
         if !self.is_writing.replace(true) {
             // The task also writes orders that come later, so it does not run in this context.
@@ -240,7 +254,7 @@ impl OrderQueue {
                 let count = orders.len().min(MAX_ORDERS);
                 orders.drain(..count).collect()
             };
-            let batch = write_batch(orders, self.storage.clone(), last_batch);
+            let batch = write_batch(orders, self.storage.clone(), self.metrics.clone(), last_batch);
             // A separate task: if it panics, this loop goes on with the next batch. The orders of
             // the batch that panicked are answered with `Stopped`.
             actix::spawn(batch).await.ok();
@@ -265,6 +279,7 @@ impl QueuedOrder {
 fn write_batch(
     orders: Vec<QueuedOrder>,
     storage: Storage,
+    metrics: ShopMetrics,
     last_batch: OwnedMutexGuard<BatchNumber>,
 ) -> impl Future<Output = ()> {
     let batch: Vec<_> = orders.into_iter().filter_map(QueuedOrder::unless_late).collect();
@@ -277,17 +292,19 @@ fn write_batch(
     let is_traced = batch.iter().any(|order| order.cx.span().is_recording());
     let cx = if is_traced { Context::new() } else { Context::new().with_telemetry_suppressed() };
     let _guard = cx.attach();
-    links.process::<Ledger, _>(record_batch(batch, storage, last_batch))
+    links.process::<Ledger, _>(record_batch(batch, storage, metrics, last_batch))
 }
 
 async fn record_batch(
     batch: Vec<QueuedOrder>,
     storage: Storage,
+    metrics: ShopMetrics,
     mut last_batch: OwnedMutexGuard<BatchNumber>,
 ) {
     if batch.is_empty() {
         return;
     }
+    metrics.batch_begins(batch.iter().map(|queued| queued.queued_at));
     let (orders, replies): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|queued| (queued.record.order, queued.reply)).unzip();
     last_batch.0 += 1;
@@ -296,6 +313,7 @@ async fn record_batch(
     drop(last_batch);
     let answers: Vec<Answer> = match outcomes {
         Ok(outcomes) => {
+            metrics.recorded(&outcomes);
             outcomes.into_iter().map(|outcome| Ok(Recorded { outcome, batch })).collect()
         }
         Err(error) => vec![Err(error.into()); orders.len()],

@@ -18,6 +18,7 @@ use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{
     ledger::BatchNumber,
+    metrics::ShopMetrics,
     system::{ActorParts, ActorSystem},
 };
 
@@ -45,6 +46,8 @@ impl ActorPools {
     /// Starts the actors for ordinary requests.
     pub(crate) fn start(parts: ActorParts) -> Self {
         let regular = Arc::new(ActorSystem::start(&parts));
+        // The aisles of an experiment are views of the same stock.
+        parts.metrics().observe_stock(regular.stock());
         Self { parts, regular, experiments: Mutex::default() }
     }
 
@@ -86,6 +89,11 @@ impl ActorPools {
     /// Call it every second or so.
     pub(crate) fn log_restarts_after(&self, calm: Duration) {
         self.parts.log_restarts_after(calm);
+    }
+
+    /// What is measured of all actors together.
+    pub(crate) fn metrics(&self) -> &ShopMetrics {
+        self.parts.metrics()
     }
 
     /// The names of the aisles, in the order of the catalogue.

@@ -46,6 +46,11 @@ impl AisleStock {
         self.0.iter().map(ProductStock::to_wire).collect()
     }
 
+    /// The pieces of all products, those that are set aside too.
+    pub(super) fn on_hand(&self) -> u64 {
+        self.0.iter().map(|shelf| shelf.on_hand).sum()
+    }
+
     /// One product, as it goes over the wire.
     pub(super) fn show(&mut self, product: ProductId) -> Result<Product, ActorError> {
         self.shelf(product).map(|shelf| shelf.to_wire()).ok_or(ActorError::NoSuchProduct(product))

@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use actix::{Addr, Handler, Message, dev::ToEnvelope};
-use actix_opentelemetry::{Ask, TracedActor, ask};
+use actix_opentelemetry::{Ask, TracedActor, ask, metrics};
 use futures_util::FutureExt as _;
 use shared::notice::Notice;
 use tokio::time::Instant;
@@ -122,6 +122,7 @@ impl<A: TracedActor> Supervised<A> {
             if self.restarts.occurred() {
                 tracing::warn!(actor = A::NAME, "an actor has stopped and is started again");
             }
+            metrics::count_restart::<A>();
             *addr = (self.start)();
         }
     }

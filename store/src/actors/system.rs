@@ -23,6 +23,7 @@ use super::{
     inventory::Inventory,
     ledger::{BatchNumber, Ledger, WriteLock},
     limit::ConcurrencyLimit,
+    metrics::{ShopMetrics, StockGauge},
     restocker::{RestockPolicy, Restocker},
     supervised::Supervised,
 };
@@ -48,6 +49,8 @@ pub(crate) struct ActorSystem {
     pub(crate) checkout: Supervised<Checkout>,
     pub(crate) ledger: Arc<Supervised<Ledger>>,
     aisles: Arc<AisleRouter>,
+    /// What is on hand, one for each aisle.
+    stock: Vec<StockGauge>,
     /// The limit of `checkout`, which also says whether orders are being placed.
     checkouts: ConcurrencyLimit,
 }
@@ -61,6 +64,7 @@ pub(crate) struct ActorParts {
     /// The threads that the actors run on: at least one.
     arbiters: Vec<ArbiterHandle>,
     config: ActorConfig,
+    metrics: ShopMetrics,
     /// Logs once that aisles cannot read their stock, and once that they can again.
     unread: Arc<Notice>,
     /// Logs once that actors have stopped and were started again.
@@ -76,7 +80,8 @@ impl ActorSystem {
         let config = parts.config;
         let ledger = Arc::new(parts.start(0, {
             let (storage, write_lock) = (parts.storage.clone(), Arc::clone(&parts.write_lock));
-            move || Ledger::new(storage.clone(), Arc::clone(&write_lock), config.ledger_queue)
+            let (metrics, capacity) = (parts.metrics.clone(), config.ledger_queue);
+            move || Ledger::new(storage.clone(), Arc::clone(&write_lock), metrics.clone(), capacity)
         }));
         let restocker = Arc::new(parts.start(0, {
             let ledger = Arc::clone(&ledger);
@@ -88,9 +93,13 @@ impl ActorSystem {
             policy: config.restock,
             unread: Arc::clone(&parts.unread),
         };
+        let mut stock = Vec::new();
         let aisles = Arc::new(AisleRouter::new(&parts.catalogue, |number, products| {
             let aisle_parts = aisle_parts.clone();
-            parts.start(number + 1, move || Aisle::new(&products, aisle_parts.clone()))
+            let gauge = parts.metrics.stock_gauge(&products[0].0.aisle);
+            stock.push(gauge.clone());
+            let make = move || Aisle::new(&products, gauge.clone(), aisle_parts.clone());
+            parts.start(number + 1, make)
         }));
         let inventory = parts.start(0, {
             let aisles = Arc::clone(&aisles);
@@ -102,7 +111,7 @@ impl ActorSystem {
             let checkouts = checkouts.clone();
             move || Checkout::new(Arc::clone(&aisles), Arc::clone(&ledger), checkouts.clone())
         });
-        Self { inventory, checkout, ledger, aisles, checkouts }
+        Self { inventory, checkout, ledger, aisles, stock, checkouts }
     }
 
     /// Waits until every aisle has read its stock.
@@ -111,6 +120,11 @@ impl ActorSystem {
     /// [`ActorError`] if an aisle cannot be asked.
     pub(crate) async fn ready(&self) -> Result<(), ActorError> {
         try_join_all(self.aisles.all().map(|aisle| aisle.ask(ListProducts))).await.map(drop)
+    }
+
+    /// What is on hand, one for each aisle.
+    pub(super) fn stock(&self) -> &[StockGauge] {
+        &self.stock
     }
 
     /// Whether no order is being placed.
@@ -131,9 +145,15 @@ impl ActorParts {
         catalogue: Vec<(CatalogueProduct, u64)>,
         arbiters: Vec<ArbiterHandle>,
         config: ActorConfig,
+        metrics: ShopMetrics,
     ) -> Self {
         let (write_lock, unread, restarts) = (WriteLock::default(), Arc::default(), Arc::default());
-        Self { storage, write_lock, catalogue, arbiters, config, unread, restarts }
+        Self { storage, write_lock, catalogue, arbiters, config, metrics, unread, restarts }
+    }
+
+    /// What is measured of all actors of the store together.
+    pub(super) fn metrics(&self) -> &ShopMetrics {
+        &self.metrics
     }
 
     /// Waits for the batch, the delivery or the reading of stock that is under way. None begins until

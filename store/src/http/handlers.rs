@@ -118,7 +118,8 @@ pub(super) async fn checkout(
         .map_err(|_| ApiError::body_too_slow())??;
     let basket = Basket::try_from(&body)?;
     let order = NewOrder::new(basket, key, SystemTime::now());
-    let receipt = store.checkout.ask_until(deadline, PlaceOrder { order, deadline }).await?;
+    let placed = store.checkout.ask_until(deadline, PlaceOrder { order, deadline }).await;
+    let receipt = placed.inspect_err(|error| state.pools().metrics().refused(error))?;
     let location = format!("/orders/{}", receipt.order_id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(receipt))
 }

@@ -48,6 +48,7 @@ use super::{
     DatabaseUrl, StorageError,
     database_url::{Location, Server},
     error::{explained, is_locked, is_not_admitted},
+    metrics::InUse,
     pooler,
     span::SpanFactory,
     sql::{Dialect, NO_ROWS, Protocol, Statement, query},
@@ -392,6 +393,8 @@ const ROLLBACK: Statement = Statement::same("ROLLBACK", "ROLLBACK");
 /// A connection in use.
 pub(super) struct Session<'d> {
     connection: PoolConnection<Any>,
+    /// Measures how long the connection is used.
+    _in_use: Option<InUse>,
     connector: &'d Connector,
     spans: &'d SpanFactory,
     /// The parent of every statement's span.
@@ -404,15 +407,24 @@ pub(super) struct Session<'d> {
 }
 
 impl<'d> Session<'d> {
-    pub(super) const fn new(
-        connection: PoolConnection<Any>,
+    pub(super) fn new(
+        (connection, _in_use): (PoolConnection<Any>, Option<InUse>),
         connector: &'d Connector,
         spans: &'d SpanFactory,
         cx: Context,
         statement_timeout: Duration,
     ) -> Self {
         let (is_in_transaction, is_clean) = (false, true);
-        Self { connection, connector, spans, cx, statement_timeout, is_in_transaction, is_clean }
+        Self {
+            connection,
+            _in_use,
+            connector,
+            spans,
+            cx,
+            statement_timeout,
+            is_in_transaction,
+            is_clean,
+        }
     }
 
     pub(super) const fn dialect(&self) -> Dialect {

@@ -20,13 +20,13 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use opentelemetry::{Context, KeyValue, metrics::Meter, trace::TraceContextExt};
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use shared::notice::{Notice, Over};
 use sqlx::{
-    AnyConnection, AnyPool, ConnectOptions, Connection, Executor as _, Row as _,
-    postgres::PgConnectOptions,
+    AnyConnection, ConnectOptions, Connection, Executor as _, Row as _, postgres::PgConnectOptions,
 };
+use telemetry::ServiceMeters;
 
 use super::{
     DatabaseUrl, StorageError,
@@ -37,7 +37,8 @@ use super::{
     database_url::Location,
     error::explained,
     migration::prepare,
-    span::{Endpoint, SpanFactory},
+    pool::ConnectionPool,
+    span::{Endpoint, SCOPE, SpanFactory},
     sql::Dialect,
 };
 use crate::domain::CatalogueEntry;
@@ -71,7 +72,7 @@ pub(super) type Work<I, T> =
 /// How a transaction is begun.
 #[derive(Clone, Copy)]
 struct Mode<'d> {
-    pool: &'d AnyPool,
+    pool: &'d ConnectionPool,
     begin: &'static Begin,
     timeout: Duration,
 }
@@ -80,8 +81,8 @@ struct Mode<'d> {
 #[derive(Debug)]
 pub(super) struct Database {
     connector: Connector,
-    writer: AnyPool,
-    reader: AnyPool,
+    writer: ConnectionPool,
+    reader: ConnectionPool,
     spans: SpanFactory,
     /// When a transaction was last committed, if none has failed since.
     last_commit: Mutex<Option<Instant>>,
@@ -98,6 +99,7 @@ impl Database {
         url: &DatabaseUrl,
         connections: NonZeroU16,
         catalogue: &[CatalogueEntry],
+        meters: Option<&ServiceMeters>,
     ) -> Result<Self, StorageError> {
         let connector = Connector::of(url, connections, IfMissing::Create)?;
         let mut connection = connector.connect().await?;
@@ -105,24 +107,28 @@ impl Database {
             refuse_read_only(url, &mut connection).await?;
         }
         prepare(url, &mut connection, connector.dialect(), catalogue).await?;
-        Self::new(url, connector, connection).await
+        Self::new(url, connector, connection, meters).await
     }
 
     /// Opens a database that exists, and changes nothing.
     pub(super) async fn open_as_it_is(url: &DatabaseUrl) -> Result<Self, StorageError> {
         let connector = Connector::of(url, POSTGRES_CONNECTIONS, IfMissing::Fail)?;
         let connection = connector.connect().await?;
-        Self::new(url, connector, connection).await
+        Self::new(url, connector, connection, None).await
     }
 
     async fn new(
         url: &DatabaseUrl,
         mut connector: Connector,
         mut connection: AnyConnection,
+        meters: Option<&ServiceMeters>,
     ) -> Result<Self, StorageError> {
-        let spans = SpanFactory::new(connector.dialect(), endpoint(url, &mut connection).await?);
+        let meter = meters.map(|meters| meters.for_scope(SCOPE, env!("CARGO_PKG_VERSION")));
+        let meter = meter.as_ref();
+        let endpoint = endpoint(url, &mut connection).await?;
+        let spans = SpanFactory::new(connector.dialect(), endpoint, meter);
         connector.look_for_pooler(&mut connection).await?;
-        let (writer, reader) = connector.pools();
+        let (writer, reader) = pools(url, &connector, meter);
         let anchor = match url.location() {
             Location::Memory => Some(Mutex::new(connection)),
             _ => {
@@ -236,18 +242,40 @@ impl Database {
 
     async fn session(
         &self,
-        pool: &AnyPool,
+        pool: &ConnectionPool,
         statement_timeout: Duration,
     ) -> Result<Session<'_>, StorageError> {
         let cx = Context::current();
         let span = self.spans.acquire(&cx);
         let connection = match pool.acquire().await {
-            Err(error) => Err(self.connector.why(pool, error).await),
+            Err(error) => Err(self.connector.why(pool.connections(), error).await),
             connection => connection,
         };
         // Without a connection the database is unavailable, regardless of the reason.
         let connection = span.end(connection).map_err(StorageError::Unavailable)?;
         Ok(Session::new(connection, &self.connector, &self.spans, cx, statement_timeout))
+    }
+}
+
+/// The connections that write and those that read, measured as one pool where they are one.
+fn pools(
+    url: &DatabaseUrl,
+    connector: &Connector,
+    meter: Option<&Meter>,
+) -> (ConnectionPool, ConnectionPool) {
+    let (writer, reader) = connector.pools();
+    match url.location() {
+        Location::File(_) => {
+            let writer = ConnectionPool::new("writer", writer, meter);
+            let reader = ConnectionPool::new("reader", reader, meter);
+            ConnectionPool::observe(&[&writer, &reader], meter);
+            (writer, reader)
+        }
+        Location::Memory | Location::Server(_) => {
+            let both = ConnectionPool::new("shared", writer, meter);
+            ConnectionPool::observe(&[&both], meter);
+            (both.clone(), both)
+        }
     }
 }
 

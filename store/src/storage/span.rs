@@ -1,4 +1,4 @@
-//! The span of each statement, by the stable conventions for database clients:
+//! The span of each statement, and how long it takes, by the stable conventions for database clients:
 //! <https://opentelemetry.io/docs/specs/semconv/db/database-spans/>.
 //!
 //! A statement that takes many rows is one operation with several operands, and no batch in the sense
@@ -7,14 +7,19 @@
 use opentelemetry::{
     Context, KeyValue,
     global::{self, BoxedSpan, BoxedTracer},
+    metrics::{Histogram, Meter},
     trace::{Span, SpanBuilder, SpanKind, Status, Tracer},
 };
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::{
     error::reason,
+    metrics::{Operation, operation_duration},
     sql::{Dialect, Statement},
 };
+
+/// The scope of what is recorded about the database.
+pub(super) const SCOPE: &str = "store.storage";
 
 /// The name of the span that covers the wait for a connection of the pool.
 pub(super) const ACQUIRE: &str = "acquire connection";
@@ -26,6 +31,8 @@ pub(super) struct SpanFactory {
     dialect: Dialect,
     /// The attributes that all spans of the database have.
     attributes: Vec<KeyValue>,
+    /// How long statements take, if that is measured.
+    duration: Option<Histogram<f64>>,
 }
 
 /// Where a database is, for its spans.
@@ -38,8 +45,8 @@ pub(super) struct Endpoint {
 }
 
 impl SpanFactory {
-    pub(super) fn new(dialect: Dialect, endpoint: Endpoint) -> Self {
-        let scope = telemetry::instrumentation_scope("store.storage", env!("CARGO_PKG_VERSION"));
+    pub(super) fn new(dialect: Dialect, endpoint: Endpoint, meter: Option<&Meter>) -> Self {
+        let scope = telemetry::instrumentation_scope(SCOPE, env!("CARGO_PKG_VERSION"));
         let mut attributes = vec![
             KeyValue::new(semconv::DB_SYSTEM_NAME, dialect.system_name()),
             shared(semconv::DB_NAMESPACE, endpoint.namespace),
@@ -48,7 +55,8 @@ impl SpanFactory {
             attributes.push(shared(semconv::SERVER_ADDRESS, address));
             attributes.push(KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
         }
-        Self { tracer: global::tracer_with_scope(scope), dialect, attributes }
+        let duration = meter.map(operation_duration);
+        Self { tracer: global::tracer_with_scope(scope), dialect, attributes, duration }
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -62,7 +70,12 @@ impl SpanFactory {
         attributes.extend_from_slice(&self.attributes);
         attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, summary));
         attributes.push(KeyValue::new(semconv::DB_QUERY_TEXT, statement.text(self.dialect)));
-        self.start(cx, summary, SpanKind::Client, attributes)
+        let span = self.start(cx, summary, SpanKind::Client, attributes);
+        let operation = self
+            .duration
+            .as_ref()
+            .map(|duration| Operation::start(duration, &self.attributes, summary));
+        StatementSpan { operation, ..span }
     }
 
     /// Starts the span of the wait for a connection. It is INTERNAL, since it does not call the
@@ -79,12 +92,15 @@ impl SpanFactory {
         attributes: Vec<KeyValue>,
     ) -> StatementSpan {
         let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes);
-        StatementSpan(self.tracer.build_with_context(builder, cx))
+        StatementSpan { span: self.tracer.build_with_context(builder, cx), operation: None }
     }
 }
 
 /// A span that has begun. If it is dropped, it ends without a status.
-pub(super) struct StatementSpan(BoxedSpan);
+pub(super) struct StatementSpan {
+    span: BoxedSpan,
+    operation: Option<Operation>,
+}
 
 impl StatementSpan {
     /// Ends the span, with the error if there is one.
@@ -92,14 +108,20 @@ impl StatementSpan {
         if let Err(error) = &result {
             let code = error.as_database_error().and_then(|error| error.code());
             let kind = code.as_deref().unwrap_or_else(|| client_error_type(error)).to_owned();
-            self.0.set_attribute(KeyValue::new(semconv::ERROR_TYPE, kind));
+            if let Some(operation) = &mut self.operation {
+                operation.failed(kind.clone(), code.as_deref());
+            }
+            self.span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, kind));
             if let Some(code) = code {
                 let code = code.into_owned();
-                self.0.set_attribute(KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code));
+                self.span.set_attribute(KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code));
             }
-            self.0.set_status(Status::error(reason(error)));
+            self.span.set_status(Status::error(reason(error)));
         }
-        self.0.end();
+        self.span.end();
+        if let Some(operation) = self.operation {
+            operation.end();
+        }
         result
     }
 }

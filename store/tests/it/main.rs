@@ -13,6 +13,7 @@ mod faults;
 mod http;
 mod lessons;
 mod limits;
+mod metrics;
 mod openapi;
 mod process;
 mod storage;

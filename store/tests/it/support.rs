@@ -79,6 +79,7 @@ impl TestStore {
             request_timeout: PATIENCE,
             allow_faults: false,
             allowed_hosts: Vec::new(),
+            meters: None,
             program: None,
         };
         change(&mut config);

@@ -20,7 +20,7 @@ pub(in crate::actors) async fn parts() -> ActorParts {
     let catalogue = storage.catalogue().await.unwrap();
     let restock = RestockPolicy { below: 0, quantity: NonZeroU32::MIN, delay: PATIENCE };
     let config = ActorConfig { mailbox: 16, concurrency: 16, ledger_queue: 16, restock };
-    ActorParts::new(storage, catalogue, vec![Arbiter::current()], config)
+    ActorParts::new(storage, catalogue, vec![Arbiter::current()], config, ShopMetrics::default())
 }
 
 impl ActorSystem {

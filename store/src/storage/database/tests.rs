@@ -13,7 +13,7 @@ use std::{
 
 use shared::wire::{BasketItem, CheckoutRequest};
 use sqlx::{Executor, Row};
-use testing::postgres;
+use testing::{metric::MetricRecorder, postgres};
 
 use super::*;
 use crate::{
@@ -59,7 +59,7 @@ impl TestDatabase {
     }
 
     async fn open(url: DatabaseUrl, folder: tempfile::TempDir) -> Self {
-        let database = Database::open(&url, POSTGRES_CONNECTIONS, &CATALOGUE).await.unwrap();
+        let database = Database::open(&url, POSTGRES_CONNECTIONS, &CATALOGUE, None).await.unwrap();
         Self { database, _folder: folder }
     }
 
@@ -71,7 +71,7 @@ impl TestDatabase {
     /// Whether the connection that writes is still the one that was marked.
     async fn is_marked(&self) -> bool {
         self.database.until_all_are_returned().await;
-        let mut connection = self.database.writer.acquire().await.unwrap();
+        let mut connection = self.database.writer.acquire().await.unwrap().0;
         connection.execute("SELECT id FROM mark").await.is_ok()
     }
 
@@ -85,14 +85,14 @@ impl Database {
     /// Runs this on the connection that writes.
     async fn on_the_writer(&self, statement: &'static str) {
         self.until_all_are_returned().await;
-        self.writer.acquire().await.unwrap().execute(statement).await.unwrap();
+        self.writer.acquire().await.unwrap().0.execute(statement).await.unwrap();
         self.until_all_are_returned().await;
     }
 
     /// Waits until all connections are back in the pool. A connection is returned, or closed, by a
     /// task of its own; until then the pool for PostgreSQL might lend another one.
     async fn until_all_are_returned(&self) {
-        while u32::try_from(self.writer.num_idle()).unwrap() < self.writer.size() {
+        while !self.writer.is_idle() {
             tokio::task::yield_now().await;
         }
     }
@@ -164,7 +164,7 @@ async fn a_transaction_that_is_dropped_half_way_is_rolled_back() {
         }
         // If the transaction were still open, this would wait for its row, or for its connection.
         test.write().await;
-        let mut connection = test.database.reader.acquire().await.unwrap();
+        let mut connection = test.database.reader.acquire().await.unwrap().0;
         let row = connection.fetch_one("SELECT count FROM write_checks").await.unwrap();
         assert_eq!(row.get::<i64, _>(0), 1, "only what was committed counts");
     }
@@ -198,7 +198,7 @@ async fn a_full_disk_is_temporary_and_costs_nothing_but_the_connection() {
         assert!(error.is_temporary(), "{error}");
 
         // A statement that failed alone leaves the connection open, and with it the limit.
-        database.writer.acquire().await.unwrap().close().await.unwrap();
+        database.writer.acquire().await.unwrap().0.close().await.unwrap();
         storage.deliver(&many).await.unwrap();
         storage.record(&[order(1)]).await.unwrap();
         storage.check().await.unwrap();
@@ -273,10 +273,10 @@ async fn a_backend_that_is_killed_in_a_transaction_is_replaced_and_the_work_done
 async fn a_statement_that_takes_too_long_costs_the_connection() {
     let Some(test) = TestDatabase::postgres().await else { return };
     test.mark().await;
-    let connection = test.database.writer.acquire().await.unwrap();
+    let connection = test.database.writer.acquire().await.unwrap().0;
     let patience = Duration::from_millis(50);
     let session = Session::new(
-        connection,
+        (connection, None),
         &test.database.connector,
         &test.database.spans,
         Context::current(),
@@ -316,9 +316,36 @@ async fn a_transaction_that_the_server_ended_for_idling_is_not_mistaken_for_one_
     assert!(!test.is_marked().await);
 }
 
+#[tokio::test]
+async fn a_wait_for_a_connection_that_is_in_vain_is_counted_and_ends() {
+    let recorder = MetricRecorder::start();
+    let meters = ServiceMeters::new(recorder.provider());
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
+    let database = Database::open(&url, POSTGRES_CONNECTIONS, &CATALOGUE, Some(&meters));
+    let database = database.await.unwrap();
+    let of_writer = |name: &str| {
+        let lines = recorder.metric(&format!("db.client.connection.{name}")).lines();
+        let mut lines = lines.into_iter().filter(|line| line.contains("name=writer"));
+        lines.next().map(|line| line.replace("db.client.connection.", ""))
+    };
+
+    let held = database.writer.acquire().await.unwrap();
+    assert_eq!(of_writer("wait_time").as_deref(), Some("pool.name=writer = 1"));
+    assert_eq!(of_writer("use_time"), None, "it is still in use");
+    let error = readiness::write(&database).await.unwrap_err();
+    assert!(matches!(error, StorageError::Unavailable(_)), "{error}");
+    drop(held);
+
+    assert_eq!(of_writer("timeouts").as_deref(), Some("pool.name=writer = 1"));
+    assert_eq!(of_writer("pending_requests").as_deref(), Some("pool.name=writer = 0"));
+    assert_eq!(of_writer("wait_time").as_deref(), Some("pool.name=writer = 1"));
+    assert_eq!(of_writer("use_time").as_deref(), Some("pool.name=writer = 1"));
+}
+
 /// Whether no other connection to the database is in a transaction.
 async fn none_is_in_a_transaction(test: &TestDatabase) -> bool {
-    let mut connection = test.database.reader.acquire().await.unwrap();
+    let mut connection = test.database.reader.acquire().await.unwrap().0;
     let count = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
                  AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
                  AND backend_type = 'client backend'";
