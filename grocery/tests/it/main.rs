@@ -11,6 +11,7 @@ mod lab_page;
 mod lesson;
 mod metrics;
 mod probe;
+mod prometheus;
 mod reader_gone;
 mod shutdown;
 mod together;

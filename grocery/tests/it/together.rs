@@ -103,6 +103,44 @@ fn one_command_shows_trips_in_the_viewer_until_ctrl_c() {
 }
 
 #[test]
+fn each_role_serves_its_metrics_on_a_port_of_its_own() {
+    let first = ports::three_in_a_row();
+    let port = first.to_string();
+    let variables =
+        [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", &port[..])];
+    let page = |role: u16| format!("http://localhost:{}/metrics", first + role);
+    let addresses = Addresses::free();
+    let grocery = addresses.start_with(&["--every", "10ms"], &variables);
+    for (role, service) in [(0, "grocery-store"), (1, "shopper"), (2, "grocery-lab")] {
+        let name = format!("service_name=\"{service}\"");
+        wait_until("the role serves its page", || {
+            let body = get(&page(role)).unwrap_or_default();
+            String::from_utf8(body).unwrap().contains(&name)
+        });
+    }
+    grocery.signal(Signal::SIGINT);
+    let Ended { status, stderr: lines, .. } = grocery.end();
+    assert!(status.success(), "{status}:\n{}", lines.join("\n"));
+    let said: Vec<_> =
+        lines.iter().filter(|line| line.starts_with("grocery: metrics ")).cloned().collect();
+    let expected = ["store", "shopper", "lab"];
+    let expected = [0, 1, 2]
+        .map(|role| format!("grocery: metrics {} ({})", page(role), expected[usize::from(role)]));
+    assert_eq!(said, expected);
+
+    let taken = TcpListener::bind(("127.0.0.1", first + 1)).unwrap();
+    let refused = addresses.start_with(&[], &variables).end();
+    assert_eq!(refused.status.code(), Some(1));
+    let errors = refused.errors();
+    let said = format!(
+        "something listens on {} already, so the page for Prometheus of the shopper cannot: stop \
+         it, or choose another address with OTEL_EXPORTER_PROMETHEUS_PORT",
+        taken.local_addr().unwrap()
+    );
+    assert!(errors.contains(&said), "{errors}");
+}
+
+#[test]
 fn it_ends_by_itself_after_the_trips_it_was_asked_for() {
     let addresses = Addresses::free();
     let grocery = addresses.start(&["--trips", "2", "--every", "1ms", "--", "--seed", "7"]);

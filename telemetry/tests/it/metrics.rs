@@ -434,6 +434,27 @@ fn exponential_histograms_arrive_if_they_are_asked_for() {
     assert!(all_histograms(&request) == 0, "no histogram has explicit bounds");
 }
 
+/// A stranger who can choose a value of an attribute cannot take memory without end.
+#[test]
+fn a_metric_keeps_two_thousand_sets_of_attributes_and_counts_the_rest_together() {
+    let receiver = HttpReceiver::answering(200);
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+    ]);
+    let meter = pipeline.meters().expect("metrics are exported").meter("test");
+    let requests = meter.u64_counter("requests").build();
+    for name in 0..2_100 {
+        requests.add(1, &[KeyValue::new("name", name)]);
+    }
+    shutdown(pipeline);
+    let points = points(&last(&receiver));
+    let points: Vec<_> = points.iter().filter(|point| point.starts_with("requests ")).collect();
+    assert_eq!(points.len(), 2_001);
+    assert!(points.contains(&&"requests otel.metric.overflow=true 100".to_owned()));
+}
+
 /// What telemetry itself makes has the version of this crate and the address of the conventions
 /// that it follows.
 #[test]
