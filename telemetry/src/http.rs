@@ -22,6 +22,7 @@ use crate::tls::{self, Credentials};
 use async_trait::async_trait;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode, Uri};
+use opentelemetry::Context;
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use reqwest::blocking::{Client, Request, Response};
 use reqwest::{Method, Url, redirect};
@@ -61,7 +62,8 @@ pub(crate) type ReadAnswer = fn(Option<&str>, &[u8]) -> Result<Accepted, String>
 /// ```
 #[derive(Debug)]
 pub(crate) struct Post {
-    client: Client,
+    /// `None` only while this is being dropped.
+    client: Option<Client>,
     destination: Destination,
     timeout: Option<Duration>,
     /// Reads the body of an answer. `None` for Zipkin and Jaeger, whose answer is only a status.
@@ -109,7 +111,7 @@ impl Post {
         })
         .map_err(|_| refused("its HTTP client could not be made".to_owned()))??;
         Ok(Arc::new(Post {
-            client,
+            client: Some(client),
             destination: Destination::new(target.endpoint, target.proxy),
             timeout: target.timeout,
             read_answer,
@@ -140,7 +142,8 @@ impl Post {
         *request.headers_mut() = headers.clone();
         *request.body_mut() = Some(body.clone().into());
         *request.timeout_mut() = self.timeout;
-        let response = self.client.execute(request).map_err(|error| {
+        let Some(client) = &self.client else { unreachable!("it is taken only by `drop`") };
+        let response = client.execute(request).map_err(|error| {
             self.destination.unreached(&error, error.is_timeout().then_some(self.timeout).flatten())
         })?;
         self.read(response)
@@ -182,6 +185,14 @@ impl Post {
             format!("{shown} answers {status} with {what}: that is no receiver of telemetry");
         let error_type = error_type::UNEXPECTED_ANSWER.into();
         Err(Failure { reason, retryable: Retryable::Never, error_type })
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        // reqwest logs that the client ends, and the SDK's thread is not quiet any more.
+        let _quiet = Context::enter_telemetry_suppressed_scope();
+        drop(self.client.take());
     }
 }
 

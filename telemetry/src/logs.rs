@@ -2,12 +2,13 @@
 //! with an exporter of logs it is a record too.
 //!
 //! ```text
-//! event ──▶ RUST_LOG ──┬─▶ repeated by a library? ──▶ line on standard error
+//! event ──▶ RUST_LOG ──┬─▶ repeated? count it ──────▶ line on standard error
 //!                      └─▶ opentelemetry-appender-tracing ──▶ AccountingLogProcessor ──▶ exporters
 //! ```
 //!
-//! An event that a library repeats is one line and a count, but each occurrence is a record: it has
-//! a time and a trace of its own, and a backend can group them. The queues bound what a flood costs.
+//! An event that repeats itself is one line and a count (`logs/repeats.rs`), but each occurrence is a
+//! record: it has a time and a trace of its own, and a backend can group them. The queues bound what
+//! a flood costs.
 
 mod line;
 mod repeats;

@@ -14,6 +14,7 @@
 
 use crate::config::LineFormat;
 use crate::logs::PanicLine;
+use crate::scope::instrumentation_scope;
 use crate::streams::PlainLines;
 use opentelemetry::logs::{LogRecord as _, Logger as _, LoggerProvider as _, Severity};
 use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
@@ -47,7 +48,8 @@ pub(super) fn report(
     format: LineFormat,
     loggers: Option<&SdkLoggerProvider>,
 ) {
-    let logger = loggers.map(|loggers| loggers.logger(TARGET));
+    let scope = instrumentation_scope(TARGET, env!("CARGO_PKG_VERSION"));
+    let logger = loggers.map(|loggers| loggers.logger_with_scope(scope));
     panic::set_hook(Box::new(move |info| {
         let report = Report::of(info);
         lines.write(&report.line().format(format));

@@ -21,7 +21,8 @@ use crate::resource::Service;
 use crate::retry::{Closing, Retry};
 use crate::sampler::{CountingSampler, StartedSpans};
 use crate::streams::{Console, Streams};
-use crate::{metrics, resource, zipkin};
+use crate::{metrics, quiet, resource, zipkin};
+use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{self, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -151,6 +152,8 @@ impl Pipeline {
     /// What is done earlier leaves its time to the others. Log records that are written while spans
     /// are being sent go with the last.
     pub fn shutdown_within(&self, limit: Duration) {
+        // What the SDK logs about its end is of no use to a backend.
+        let _quiet = Context::enter_telemetry_suppressed_scope();
         let start = Instant::now();
         let for_logs = if self.meters.is_some() { limit * 4 / 5 } else { limit };
         let for_spans = if self.loggers.is_some() { for_logs * 3 / 4 } else { for_logs };
@@ -199,6 +202,7 @@ fn in_background(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
     let thread = std::thread::Builder::new().name("telemetry-flush".to_owned());
     // Without a thread the sender is dropped, and so nobody waits.
     let started = thread.spawn(move || {
+        quiet::this_thread();
         work();
         done.send(()).ok();
     });

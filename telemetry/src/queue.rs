@@ -13,6 +13,7 @@
 
 use crate::accounting::ExporterCounters;
 use crate::health::Health;
+use crate::quiet;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::{BatchLogProcessor, LogProcessor as _};
@@ -150,7 +151,10 @@ impl<B: Batches> Queues<B> {
             let (batches, done) = (Arc::clone(&queue.batches), done.clone());
             std::thread::Builder::new()
                 .name("telemetry-flush".to_owned())
-                .spawn(move || done.send(work(&batches, timeout)))
+                .spawn(move || {
+                    quiet::this_thread();
+                    done.send(work(&batches, timeout))
+                })
                 .map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?;
         }
         drop(done);

@@ -1,5 +1,11 @@
 //! A receiver for OTLP over gRPC. It keeps what it is sent, and answers as the test tells it.
 
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
+    LogsService, LogsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };
@@ -29,7 +35,7 @@ pub enum Answer {
     /// Everything was taken.
     #[default]
     Taken,
-    /// So many spans or data points were rejected.
+    /// So many spans, log records or data points were rejected.
     Rejected(i64),
     /// A status other than success.
     Refused(Status),
@@ -55,6 +61,7 @@ struct State {
     answer: Mutex<Answer>,
     traces: Mutex<Vec<(MetadataMap, ExportTraceServiceRequest)>>,
     metrics: Mutex<Vec<ExportMetricsServiceRequest>>,
+    logs: Mutex<Vec<(MetadataMap, ExportLogsServiceRequest)>>,
     requests: Mutex<usize>,
 }
 
@@ -104,6 +111,21 @@ impl MetricsService for Inbox {
     }
 }
 
+#[tonic::async_trait]
+impl LogsService for Inbox {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        let rejected_log_records = self.answer().await?;
+        let (metadata, _, message) = request.into_parts();
+        self.0.logs.lock().unwrap().push((metadata, message));
+        let partial = ExportLogsPartialSuccess { rejected_log_records, ..Default::default() };
+        let partial_success = (rejected_log_records != 0).then_some(partial);
+        Ok(Response::new(ExportLogsServiceResponse { partial_success }))
+    }
+}
+
 impl GrpcReceiver {
     /// Starts a server that takes everything.
     pub fn start() -> Self {
@@ -117,12 +139,16 @@ impl GrpcReceiver {
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip);
         let metrics = MetricsServiceServer::new(inbox.clone());
+        let logs = LogsServiceServer::new(inbox.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address");
         runtime.spawn(
             Server::builder()
                 .add_service(traces)
                 .add_service(metrics)
+                .add_service(logs)
                 .serve_with_incoming(TcpListenerStream::new(listener)),
         );
         GrpcReceiver { address, inbox, _runtime: runtime }
@@ -151,6 +177,11 @@ impl GrpcReceiver {
     /// All requests of metrics that were taken.
     pub fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
         self.inbox.0.metrics.lock().unwrap().clone()
+    }
+
+    /// All requests of log records that were taken, with their metadata.
+    pub fn logs(&self) -> Vec<(MetadataMap, ExportLogsServiceRequest)> {
+        self.inbox.0.logs.lock().unwrap().clone()
     }
 
     /// How many requests there were, with any answer.

@@ -11,6 +11,7 @@
 //! | [`span`] | [`Span`](span::Span), and trees of spans as text |
 //! | [`metric`] | [`Metric`](metric::Metric), from OTLP and from an SDK in the same process |
 //! | [`otlp`], [`zipkin`], [`jaeger`] | decode what a receiver got into spans |
+//! | [`log_record`] | a log record, and what a receiver of OTLP got decoded into records |
 //!
 //! Receivers, which keep what they are sent and answer as they are told:
 //!
@@ -55,6 +56,7 @@ mod daemon;
 pub mod grpc;
 pub mod http;
 pub mod jaeger;
+pub mod log_record;
 pub mod metric;
 pub mod otlp;
 pub mod pgbouncer;

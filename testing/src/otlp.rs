@@ -111,7 +111,7 @@ pub fn attributes(pairs: &[KeyValue]) -> Attributes {
 }
 
 /// A value as text, in the form that the SDK gives it.
-fn text(value: Option<&AnyValue>) -> String {
+pub(crate) fn text(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text.clone(),
         Some(Value::BoolValue(value)) => value.to_string(),
@@ -128,6 +128,7 @@ fn text(value: Option<&AnyValue>) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

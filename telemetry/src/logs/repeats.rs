@@ -1,5 +1,5 @@
-//! Writes a warning or an error of a library once, counts its repetitions, and writes the count
-//! when they are over.
+//! Writes a warning or an error that may come at any rate once, counts its repetitions, and writes
+//! the count when they are over.
 //!
 //! Clients can make a service log as often as they like: every request that is not HTTP is an error
 //! of the HTTP server, and thousands of such lines a second would bury all others. So the first
@@ -11,8 +11,10 @@
 //! ERROR actix_http said: no HTTP: a header count=1001 lasted=12.3s        after five calm seconds
 //! ```
 //!
-//! Events of the service's own code are always written. It can use a [`Notice`], since it knows
-//! when something is over.
+//! These are the warnings and errors of libraries, and those of the service's own code that have an
+//! event name: a name says that it is a kind of thing that happens, such as a request that failed.
+//! Other events of its own code are always written. It can use a [`Notice`], since it knows when
+//! something is over.
 
 use shared::notice::Notice;
 use std::collections::HashMap;
@@ -154,7 +156,10 @@ impl<S: Subscriber> Filter<S> for Repeats {
         let metadata = event.metadata();
         let is_of_library =
             || LIBRARIES.iter().any(|library| metadata.target().starts_with(library));
-        *metadata.level() > Level::WARN || !is_of_library() || self.is_first(event)
+        // `tracing` names an event that has no name of its own by its place in the code.
+        let has_name = || !metadata.name().starts_with("event ");
+        let may_repeat = *metadata.level() <= Level::WARN && (has_name() || is_of_library());
+        !may_repeat || self.is_first(event)
     }
 }
 
@@ -239,20 +244,24 @@ mod tests {
                 complain("a method");
                 tracing::info!(target: "actix_http", "and so on");
                 tracing::warn!("our own");
+                tracing::warn!(name: "grocery.request.failed", "a kind of our own");
             }
             repeats.end_after(Duration::from_secs(60));
             complain("a header");
             repeats.end_after(Duration::ZERO);
             complain("a header");
         });
+        let of_kind = lines.iter().filter(|line| line.contains("a kind of our own")).count();
+        assert_eq!(of_kind, 2, "the first, and the count: {lines:?}");
+        let lines = lines.into_iter().filter(|line| !line.contains("a kind of our own"));
         let (mut said, of_others): (Vec<_>, Vec<_>) =
-            lines.iter().partition(|line| line.contains("no HTTP"));
+            lines.partition(|line| line.contains("no HTTP"));
         assert_eq!(of_others.len(), 2_000, "{of_others:?}");
         said[2..4].sort_unstable();
-        let end = |line: &str| line.split(" lasted=").next().unwrap().to_owned();
+        let end = |line: &String| line.split(" lasted=").next().unwrap().to_owned();
         assert_eq!(said[..2], ["ERROR no HTTP: a header", "ERROR no HTTP: a method"]);
-        assert_eq!(end(said[2]), "ERROR actix_http said: no HTTP: a header count=1001");
-        assert_eq!(end(said[3]), "ERROR actix_http said: no HTTP: a method count=1000");
+        assert_eq!(end(&said[2]), "ERROR actix_http said: no HTTP: a header count=1001");
+        assert_eq!(end(&said[3]), "ERROR actix_http said: no HTTP: a method count=1000");
         assert_eq!(said[4..], ["ERROR no HTTP: a header"]);
     }
 

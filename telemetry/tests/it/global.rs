@@ -7,7 +7,7 @@ use testing::{PATIENCE, otlp};
 #[test]
 #[ignore = "what the other tests start as a process of its own"]
 fn obey() {
-    process::run();
+    process::run(telemetry::Streams::default());
 }
 
 #[test]

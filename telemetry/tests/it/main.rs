@@ -9,9 +9,11 @@ mod environment;
 mod global;
 #[cfg(feature = "jaeger")]
 mod jaeger;
+mod logs;
 mod metrics;
 mod otlp;
 mod outage;
+mod panics;
 mod prometheus;
 mod refusals;
 mod sampling;

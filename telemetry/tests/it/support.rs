@@ -50,10 +50,12 @@ pub(crate) fn shutdown(pipeline: Pipeline) -> Snapshot {
     accounting.snapshot()
 }
 
-/// Waits until every span that has ended is accounted for.
+/// Waits until every span that has ended, and every log record, is accounted for.
 pub(crate) fn settle(accounting: &Accounting) -> Snapshot {
     wait_until("no span is queued", || {
-        accounting.snapshot().exporters.iter().all(|exporter| exporter.queued == 0)
+        let Snapshot { exporters, logs, .. } = accounting.snapshot();
+        let logs = logs.unwrap_or_default().exporters;
+        exporters.iter().chain(&logs).all(|exporter| exporter.queued == 0)
     });
     accounting.snapshot()
 }
@@ -63,5 +65,10 @@ pub(crate) fn assert_balanced(snapshot: &Snapshot) {
     for exporter in &snapshot.exporters {
         let sum = exporter.exported + exporter.failed + exporter.dropped + exporter.queued;
         assert_eq!(snapshot.ended, sum, "{snapshot}");
+    }
+    let logs = snapshot.logs.clone().unwrap_or_default();
+    for exporter in &logs.exporters {
+        let sum = exporter.exported + exporter.failed + exporter.dropped + exporter.queued;
+        assert_eq!(logs.emitted, sum, "{snapshot}");
     }
 }

@@ -7,9 +7,13 @@
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _, TracerProvider as _};
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ChildStdout;
-use telemetry::Telemetry;
+use telemetry::{Streams, Telemetry};
 use testing::process::{self, Ended, Program};
+
+/// The test that runs in the process.
+const OBEY: &str = "global::obey";
 
 /// A running process that is waiting for orders.
 pub(crate) struct Process {
@@ -27,13 +31,19 @@ impl Process {
     /// The same, with more variables, which need not be text.
     pub(crate) fn start_with(variables: &[(&str, &str)], more: &[(&str, OsString)]) -> Self {
         let more = more.iter().map(|(name, value)| (name, value));
-        Process { process: program(variables).envs(more).start(), answers: Cell::new(0) }
+        Process { process: program(OBEY, variables).envs(more).start(), answers: Cell::new(0) }
     }
 
     /// The same, with its stdout, which is not read and can be closed.
     pub(crate) fn start_with_stdout(variables: &[(&str, &str)]) -> (Self, Option<ChildStdout>) {
-        let (process, stdout) = program(variables).start_with_stdout();
+        let (process, stdout) = program(OBEY, variables).start_with_stdout();
         (Process { process, answers: Cell::new(0) }, stdout)
+    }
+
+    /// The same, with console exporters that panic when they write.
+    pub(crate) fn start_with_a_broken_console(variables: &[(&str, &str)]) -> Self {
+        let program = program("panics::obey_with_a_broken_console", variables);
+        Process { process: program.start(), answers: Cell::new(0) }
     }
 
     /// Gives an order and waits for the answer.
@@ -61,9 +71,9 @@ impl Process {
 }
 
 /// This program, to be started with exactly these variables.
-fn program(variables: &[(&str, &str)]) -> Program {
+fn program(run: &str, variables: &[(&str, &str)]) -> Program {
     Program::new(std::env::current_exe().expect("this program"))
-        .args(["global::obey", "--exact", "--ignored", "--nocapture"])
+        .args([run, "--exact", "--ignored", "--nocapture"])
         .env_clear()
         .envs(variables.iter().copied())
 }
@@ -73,8 +83,8 @@ fn answer(line: &str) -> Option<&str> {
 }
 
 /// Runs in the started process: obeys the orders, one a line, until there are no more.
-pub(crate) fn run() -> ! {
-    let telemetry = match Telemetry::init(super::SERVICE) {
+pub(crate) fn run(streams: Streams) -> ! {
+    let telemetry = match Telemetry::init_with(super::SERVICE, streams) {
         Ok(telemetry) => telemetry,
         Err(error) => {
             eprintln!("answer: {error}");
@@ -90,17 +100,25 @@ pub(crate) fn run() -> ! {
                     tracer.in_span("potato", |_| ());
                 }
             }
-            Some(("log", text)) => provider.tracer("child").in_span("potato", |cx| {
-                tracing::info!(answer = 42, "{text}");
-                let span = cx.span();
-                let span = span.span_context();
-                eprintln!("answer: trace_id={} span_id={}", span.trace_id(), span.span_id());
+            Some(("log", text)) => in_span(|| tracing::info!(answer = 42, "{text}")),
+            // A library says the same again and again.
+            Some(("flood", count)) => {
+                for _ in 0..count.parse().expect("a number") {
+                    tracing::error!(target: "actix_http", "no HTTP");
+                }
+                eprintln!("answer: {count}");
+            }
+            Some(("panic", text)) => panic_on("worker", text, &|text| panic!("{text}")),
+            // The main thread of a Rust program is known by this name.
+            Some(("panic-on-main", text)) => panic_on("main", text, &|text| panic!("{text}")),
+            Some(("panic-in-log", text)) => panic_on("worker", text, &|text| {
+                tracing::error!(field = ?Panics(text), "a field that cannot be shown");
             }),
             _ => {
                 super::settle(&telemetry.accounting());
             }
         }
-        if !line.starts_with("log") {
+        if line.starts_with("spans") || !line.contains(' ') {
             eprintln!("answer: {}", telemetry.accounting());
         }
     }
@@ -109,4 +127,32 @@ pub(crate) fn run() -> ! {
     drop(telemetry);
     // Ends here, because the test program would write to standard output, which may be stuck.
     std::process::exit(0);
+}
+
+/// Does something in a span, and answers with its ids.
+fn in_span(work: impl FnOnce()) {
+    opentelemetry::global::tracer_provider().tracer("child").in_span("potato", |cx| {
+        work();
+        let span = cx.span();
+        let span = span.span_context();
+        eprintln!("answer: trace_id={} span_id={}", span.trace_id(), span.span_id());
+    });
+}
+
+/// Does something that panics, on a thread of this name, in a span.
+fn panic_on(thread: &str, text: &str, work: &(dyn Fn(&str) + Sync)) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name(thread.to_owned());
+        let panicking = || in_span(|| drop(catch_unwind(AssertUnwindSafe(|| work(text)))));
+        thread.spawn_scoped(scope, panicking).expect("a thread").join().expect("it is caught");
+    });
+}
+
+/// A value that panics when it is shown.
+struct Panics<'a>(&'a str);
+
+impl std::fmt::Debug for Panics<'_> {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("{}", self.0)
+    }
 }
