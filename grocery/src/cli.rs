@@ -3,7 +3,10 @@
 use std::{ffi::OsString, net::SocketAddr, num::NonZeroU64};
 
 use clap::{Args, Parser, Subcommand};
-use store::storage::{DatabaseUrl, DatabaseUrlError};
+use store::{
+    domain::KeepOrders,
+    storage::{DatabaseUrl, DatabaseUrlError},
+};
 
 use crate::{lab::LabArgs, lesson::LessonArgs, probe::Probe};
 
@@ -97,6 +100,11 @@ pub(crate) struct Together {
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     #[arg(value_parser = database)]
     pub(crate) database: Option<OsString>,
+
+    /// For how long the store keeps orders one by one, such as 7d, or forever: older ones are folded into
+    /// sums, so that the database stops growing
+    #[arg(long, env = "STORE_KEEP_ORDERS", value_name = "DURATION", default_value = "24h")]
+    pub(crate) keep_orders: KeepOrders,
 
     /// Where the viewer's page and query API listen
     #[arg(long, env = "VIEWER_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:16686")]

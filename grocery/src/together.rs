@@ -346,7 +346,10 @@ fn viewer_args(options: &Together) -> Vec<OsString> {
 }
 
 fn store_args(options: &Together) -> Vec<OsString> {
-    let mut args = flags([("--listen", Some(options.store_listen.to_string().into()))]);
+    let mut args = flags([
+        ("--listen", Some(options.store_listen.to_string().into())),
+        ("--keep-orders", Some(options.keep_orders.to_string().into())),
+    ]);
     args.extend(["--allow-faults", "--stop-within", STORE_STOP].map(OsString::from));
     args
 }

@@ -8,6 +8,7 @@
 //! - [`aisle`]: an actor for each aisle, which has a view of its [`stock`] and reserves pieces for
 //!   orders;
 //! - [`restocker`] has sold goods delivered again;
+//! - [`retention`] has old orders folded into sums;
 //! - [`ledger`] is the only actor that talks to the database, which decides;
 //! - [`metrics`]: what is measured of orders, batches, deliveries and stock;
 //! - below all of them: [`serve`] with [`faults`] and [`limit`], then [`supervised`] and [`error`].
@@ -22,6 +23,7 @@ mod limit;
 mod metrics;
 mod pools;
 mod restocker;
+mod retention;
 mod serve;
 mod stock;
 mod supervised;
@@ -31,9 +33,10 @@ pub(crate) use checkout::PlaceOrder;
 pub(crate) use error::ActorError;
 pub(crate) use faults::Faults;
 pub(crate) use inventory::{FindProduct, WhatsInStore};
-pub(crate) use ledger::{FindOrder, Ping};
+pub(crate) use ledger::{FindOrder, FoundOrder, Ping};
 pub(crate) use metrics::ShopMetrics;
 pub(crate) use pools::ActorPools;
 pub use restocker::RestockPolicy;
+pub(crate) use retention::RetentionPolicy;
 pub use system::ActorConfig;
 pub(crate) use system::{ActorParts, ActorSystem};

@@ -20,11 +20,16 @@ use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
     actors::{ActorConfig, RestockPolicy},
+    clock::Clock,
     config::{Config, Program},
+    domain::KeepOrders,
     lessons::{self, CUSTOMER},
     server,
     storage::{self, DatabaseUrl},
 };
+
+/// The exit code for wrong usage, as clap has it.
+const WRONG_USAGE: u8 = 2;
 
 /// Run the grocery store: an HTTP service with actors and a database inside.
 #[derive(Clone, Debug, clap::Args)]
@@ -110,6 +115,20 @@ pub struct Args {
     )]
     pub restock_delay: Duration,
 
+    /// For how long orders are kept one by one, such as 24h or 7d: at least 1m, and twice as long as a
+    /// request or a delivery may take.
+    ///
+    /// Older orders and deliveries are folded into sums, in small batches between the sales, so that
+    /// the database stops growing. `forever` folds none. A folded order has no receipt any more, and
+    /// its idempotency key, which is otherwise remembered for 24 h, is forgotten with it.
+    #[arg(
+        long,
+        env = "STORE_KEEP_ORDERS",
+        value_name = "DURATION",
+        default_value_t = KeepOrders::Forever
+    )]
+    pub keep_orders: KeepOrders,
+
     /// Honour the faults that requests ask for in the baggage entry `grocery.fault`, such as
     /// `slow-aisle=produce:200ms`, `panic=Checkout`, `error=Ledger:5%` or `stall=Aisle:1s`, and make the
     /// lessons that they ask for, such as `GET /?lesson=spawn` [default: off].
@@ -143,13 +162,17 @@ pub struct Args {
 }
 
 /// Runs the store until it is told to stop, or audits it. The exit code is 0 for success, 1 for
-/// failure.
+/// failure, 2 for wrong usage.
 ///
 /// `role` is the arguments that make this program a store, before those that are `args`.
 pub fn run(args: Args, role: &[&str]) -> ExitCode {
     output::report_panics();
     if let Some(part) = &args.lesson_process {
         return lessons::play(part);
+    }
+    if let Err(error) = args.check() {
+        complain(&error);
+        return ExitCode::from(WRONG_USAGE);
     }
     let done = match &args {
         args if args.audit => audit(&args.database),
@@ -239,6 +262,25 @@ fn audit(database: &DatabaseUrl) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
+    /// Refuses values that do not go together.
+    fn check(&self) -> anyhow::Result<()> {
+        let Some(keep) = self.keep_orders.time() else { return Ok(()) };
+        // A checkout, or a delivery, is repeated after this time, and once more is allowed for. It
+        // must not find that what it repeats has been folded.
+        for (flag, time) in
+            [("--request-timeout", self.request_timeout), ("--restock-delay", self.restock_delay)]
+        {
+            let at_least = time.saturating_mul(2);
+            anyhow::ensure!(
+                keep >= at_least,
+                "--keep-orders {} is too short: expected at least {}, twice {flag}",
+                self.keep_orders,
+                humantime::format_duration(at_least),
+            );
+        }
+        Ok(())
+    }
+
     fn config(&self, role: &[&str]) -> Config {
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         Config {
@@ -257,6 +299,8 @@ impl Args {
                     delay: self.restock_delay,
                 },
             },
+            keep_orders: self.keep_orders,
+            clock: Clock::default(),
             request_timeout: self.request_timeout,
             allow_faults: self.allow_faults,
             allowed_hosts: self.allowed_hosts.clone(),

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 use shared::hosts::HostName;
 use telemetry::ServiceMeters;
 
-use crate::{actors::ActorConfig, storage::DatabaseUrl};
+use crate::{actors::ActorConfig, clock::Clock, domain::KeepOrders, storage::DatabaseUrl};
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
@@ -23,6 +23,10 @@ pub struct Config {
     pub actor_threads: usize,
     /// How much work the actors accept.
     pub actors: ActorConfig,
+    /// For how long orders are kept.
+    pub keep_orders: KeepOrders,
+    /// What time it is.
+    pub clock: Clock,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// Whether requests may ask for faults.

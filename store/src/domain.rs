@@ -6,11 +6,13 @@
 mod basket;
 mod catalogue;
 mod idempotency;
+mod keep_orders;
 mod order;
 mod product;
 
 pub use basket::{Basket, BasketError, BasketLine, Quantity};
 pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
+pub use keep_orders::{KeepOrders, KeepOrdersError};
 pub use order::{Delivery, DeliveryId, NewOrder, OrderId, OrderIdError, Shortfall, SpanReference};
 pub use product::{CatalogueProduct, ProductId, ProductIdError, StockLevel};

@@ -15,10 +15,10 @@ use opentelemetry::{Context, trace::FutureExt as _};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::{
-    actors::{ActorParts, ActorPools, ShopMetrics},
+    actors::{ActorParts, ActorPools, RetentionPolicy, ShopMetrics},
     config::Config,
     http::{self, AppState},
-    storage::{Storage, StorageError},
+    storage::{SpaceReturn, Storage, StorageError},
 };
 
 /// How long a store that was told to stop may take to finish the requests under way, and then again
@@ -92,9 +92,10 @@ pub async fn serve(
         arbiter.spawn_fn(|| telemetry::observe_runtime("actors"));
     }
     let handles = arbiters.iter().map(Arbiter::handle).collect();
+    let retention = retention(&config, &storage).with_context(untraced.clone()).await;
     let metrics = ShopMetrics::new(config.meters.as_ref());
     let parts = ActorParts::new(storage.clone(), catalogue, handles, config.actors, metrics);
-    let pools = ActorPools::start(parts);
+    let pools = ActorPools::start(parts, retention);
     if let Err(error) = pools.regular().ready().with_context(untraced).await {
         tracing::warn!(%error, "the store opens although not every actor is ready");
     }
@@ -116,6 +117,22 @@ pub async fn serve(
         served.map_err(Error::Serve)
     });
     Ok(Running { addr, done })
+}
+
+/// The policy by which old orders are folded, if they are. Prepares the database for it.
+async fn retention(config: &Config, storage: &Storage) -> Option<RetentionPolicy> {
+    let keep = config.keep_orders.time()?;
+    match storage.make_space_returnable().await {
+        Ok(SpaceReturn::Possible) => {}
+        Ok(SpaceReturn::TooLarge) => tracing::warn!(
+            "the database file is of an older version: the room of folded orders is used again, but \
+             the file does not become smaller; to change that, stop the store and run sqlite3 on the \
+             file with 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM;'"
+        ),
+        // The next start tries again. Room is used again in any case.
+        Err(error) => tracing::warn!(%error, "the database file could not be rewritten"),
+    }
+    Some(RetentionPolicy { keep, clock: config.clock.clone() })
 }
 
 fn listen(
@@ -155,20 +172,21 @@ fn listen(
     Ok((server.run(), addr))
 }
 
-/// Once a second: ends the actors of experiments that are over, and logs when actors that had
-/// stopped run again.
+/// Once a second: ends the actors of experiments that are over, has old orders folded, and logs when
+/// actors that had stopped run again.
 async fn keep_house(state: &AppState) {
     let mut ticks = interval(HOUSEKEEPING_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         state.pools().end_idle_experiments(Instant::now());
+        state.pools().fold_old_orders();
         state.pools().log_restarts_after(CALM);
     }
 }
 
-/// Waits for the orders that are being placed and for the delivery that is under way, then ends the
-/// actors and closes the database.
+/// Waits for the orders that are being placed, and for the delivery and the folding that are under
+/// way, then ends the actors and closes the database.
 async fn close(state: &AppState, storage: &Storage, arbiters: Vec<Arbiter>) {
     let closing = async {
         // A transaction that is cut off with its thread could not give its connection back.

@@ -15,7 +15,8 @@
 //! - `migration`: brings the schema up to date;
 //! - `database`: opening, and transactions with their retry;
 //! - `sale`: decides on a batch of orders, without the database;
-//! - `orders`, `products`, `deliveries`, `readiness`, `audit`: the queries, by subject;
+//! - `orders`, `products`, `deliveries`, `folding`, `space`, `readiness`, `audit`: the queries, by
+//!   subject;
 //! - `error`: how errors are classified.
 
 mod audit;
@@ -24,6 +25,7 @@ mod database;
 mod database_url;
 mod deliveries;
 mod error;
+mod folding;
 mod metrics;
 mod migration;
 mod orders;
@@ -32,6 +34,7 @@ mod pooler;
 mod products;
 mod readiness;
 mod sale;
+mod space;
 mod span;
 mod sql;
 
@@ -39,8 +42,10 @@ pub use audit::{Audit, ProductCount};
 pub use connection::POSTGRES_CONNECTIONS;
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StorageError;
+pub use folding::{Folded, MAX_FOLDED};
+pub(crate) use space::SpaceReturn;
 
-use std::{num::NonZeroU16, sync::Arc};
+use std::{num::NonZeroU16, sync::Arc, time::SystemTime};
 
 use shared::wire::Receipt;
 use telemetry::ServiceMeters;
@@ -51,6 +56,7 @@ use crate::domain::{
 };
 use database::Database;
 use orders::SweepSchedule;
+use sql::Dialect;
 
 /// The database of the store; clones share its connections.
 #[derive(Clone, Debug)]
@@ -186,6 +192,59 @@ impl Storage {
     /// [`StorageError`] when the database does not answer.
     pub async fn order(&self, id: OrderId) -> Result<Option<Receipt>, StorageError> {
         orders::order(&self.database, id).await
+    }
+
+    /// When the newest of the folded orders was placed, or `None` if none has been folded.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the database does not answer.
+    pub async fn newest_folded(&self) -> Result<Option<SystemTime>, StorageError> {
+        let mut session = self.database.reader().await?;
+        folding::newest_folded(&mut session).await
+    }
+
+    /// Whether there are orders or deliveries of `until` or before.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the database does not answer.
+    pub async fn has_old(&self, until: SystemTime) -> Result<bool, StorageError> {
+        folding::has_old(&self.database, until).await
+    }
+
+    /// Folds the oldest orders and deliveries of `until` or before: deletes them, and adds what they
+    /// sold and brought to the sums of their products. [`MAX_FOLDED`] of each at most, in one
+    /// transaction.
+    ///
+    /// Their receipts and idempotency keys are gone then. The audit counts them by the sums.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the transaction failed, and failed again where a retry can help. Nothing
+    /// is folded then; or, after [`StorageError::CommitUnknown`], either all of it or nothing.
+    pub async fn fold(&self, until: SystemTime) -> Result<Folded, StorageError> {
+        folding::fold(&self.database, until).await
+    }
+
+    /// Sees to it that the database can give back the room of what was folded, if that is quickly
+    /// done.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the database does not answer, or another store is using it.
+    pub(crate) async fn make_space_returnable(&self) -> Result<SpaceReturn, StorageError> {
+        space::make_returnable(&self.database).await
+    }
+
+    /// Gives back a part of the room of what was folded, if much is free. Returns whether there may
+    /// be more to give back.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the transaction failed.
+    pub async fn give_back_space(&self) -> Result<bool, StorageError> {
+        space::give_back(&self.database).await
+    }
+
+    /// Whether only one connection can write at a time, so that a sale waits for whatever is written.
+    pub(crate) fn has_one_writer(&self) -> bool {
+        self.database.dialect() == Dialect::Sqlite
     }
 
     /// Checks that the database can do what a sale needs: read every table, and write.

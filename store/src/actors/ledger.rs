@@ -6,6 +6,9 @@
 //!
 //! Stock is read and deliveries are recorded between two batches, never during one. So a reading
 //! includes exactly the batches up to some number, and the aisles can count each sale once.
+//!
+//! Old orders are folded between two batches as well if the database has one writer, as SQLite has.
+//! Otherwise they are folded beside the batches, and no sale waits for it.
 
 use std::{
     borrow::Cow,
@@ -13,6 +16,7 @@ use std::{
     collections::VecDeque,
     rc::Rc,
     sync::Arc,
+    time::SystemTime,
 };
 
 use actix::{Actor, Handler, Message, ResponseFuture};
@@ -31,7 +35,7 @@ use super::{
 };
 use crate::{
     domain::{Delivery, NewOrder, OrderId, ProductId, StockLevel},
-    storage::{RecordOutcome, Storage},
+    storage::{Folded, RecordOutcome, Storage},
 };
 
 /// The most orders in one batch.
@@ -40,6 +44,7 @@ const MAX_ORDERS: usize = 256;
 /// The ledger.
 pub(crate) struct Ledger {
     queue: Rc<OrderQueue>,
+    fold_lock: FoldLock,
 }
 
 /// The number of a batch. The first is 1; 0 stands for the time before it.
@@ -49,6 +54,9 @@ pub(crate) struct BatchNumber(pub(super) u64);
 /// The lock that lets one task of this process write to the database at a time. It holds the number
 /// of the last batch.
 pub(crate) type WriteLock = Arc<Mutex<BatchNumber>>;
+
+/// The lock that lets one task of this process fold orders at a time.
+pub(crate) type FoldLock = Arc<Mutex<()>>;
 
 /// Record this order, unless its deadline passes first.
 #[derive(Message)]
@@ -84,15 +92,42 @@ pub(crate) struct StockReading {
 
 /// Is there such an order?
 #[derive(Message)]
-#[rtype(result = "Result<Option<Receipt>, ActorError>")]
+#[rtype(result = "Result<FoundOrder, ActorError>")]
 pub(crate) struct FindOrder(pub(crate) OrderId);
+
+/// What is known about an order.
+#[derive(Debug)]
+pub(crate) enum FoundOrder {
+    /// Its receipt.
+    Receipt(Receipt),
+    /// Nothing: by its id it is of a time of which the orders have been folded.
+    Folded,
+    /// Nothing: there has never been such an order.
+    Unknown,
+}
+
+/// Are there orders or deliveries of this time or before?
+#[derive(Message)]
+#[rtype(result = "Result<bool, ActorError>")]
+pub(crate) struct HasOld(pub(crate) SystemTime);
+
+/// Fold a batch of the oldest orders and deliveries of this time or before.
+#[derive(Message)]
+#[rtype(result = "Result<Folded, ActorError>")]
+pub(crate) struct Fold(pub(crate) SystemTime);
+
+/// Give back a part of the room that folded orders left, if it is worth it. The answer is whether
+/// there may be more.
+#[derive(Message)]
+#[rtype(result = "Result<bool, ActorError>")]
+pub(crate) struct GiveBackSpace;
 
 /// Can the database do what a sale needs?
 #[derive(Message)]
 #[rtype(result = "Result<(), ActorError>")]
 pub(crate) struct Ping;
 
-answers!(Ledger: Recorded, StockReading, Option<Receipt>, ());
+answers!(Ledger: Recorded, StockReading, FoundOrder, Folded, bool, ());
 
 impl Ledger {
     /// A ledger that writes to `storage` when it has the lock. At most `capacity` orders wait for
@@ -100,6 +135,7 @@ impl Ledger {
     pub(super) fn new(
         storage: Storage,
         write_lock: WriteLock,
+        fold_lock: FoldLock,
         metrics: ShopMetrics,
         capacity: usize,
     ) -> Self {
@@ -111,11 +147,28 @@ impl Ledger {
             write_lock,
             metrics,
         };
-        Self { queue: Rc::new(queue) }
+        Self { queue: Rc::new(queue), fold_lock }
     }
 
     fn storage(&self) -> (Storage, WriteLock) {
         (self.queue.storage.clone(), Arc::clone(&self.queue.write_lock))
+    }
+
+    /// Waits for what work needs that no sale waits for.
+    fn maintenance_locks(
+        &self,
+    ) -> impl Future<Output = (OwnedMutexGuard<()>, Option<OwnedMutexGuard<BatchNumber>>)> + use<>
+    {
+        let (storage, write_lock) = self.storage();
+        let fold_lock = Arc::clone(&self.fold_lock);
+        async move {
+            let folding = fold_lock.lock_owned().await;
+            let writing = match storage.has_one_writer() {
+                true => Some(write_lock.lock_owned().await),
+                false => None,
+            };
+            (folding, writing)
+        }
     }
 }
 
@@ -181,11 +234,57 @@ impl Handler<Deliver> for Ledger {
 }
 
 impl Handler<FindOrder> for Ledger {
-    type Result = ResponseFuture<Result<Option<Receipt>, ActorError>>;
+    type Result = ResponseFuture<Result<FoundOrder, ActorError>>;
 
     fn handle(&mut self, message: FindOrder, ctx: &mut Self::Context) -> Self::Result {
         let (storage, _) = self.storage();
-        self.serve(ctx, async move { Ok(storage.order(message.0).await?) })
+        self.serve(ctx, find_order(storage, message.0))
+    }
+}
+
+async fn find_order(storage: Storage, id: OrderId) -> Result<FoundOrder, ActorError> {
+    if let Some(receipt) = storage.order(id).await? {
+        return Ok(FoundOrder::Receipt(receipt));
+    }
+    // Only ids that the store gave say when they were made.
+    let Some(placed_at) = id.time() else { return Ok(FoundOrder::Unknown) };
+    let newest = storage.newest_folded().await?;
+    let is_folded = newest.is_some_and(|newest| placed_at <= newest);
+    Ok(if is_folded { FoundOrder::Folded } else { FoundOrder::Unknown })
+}
+
+impl Handler<HasOld> for Ledger {
+    type Result = ResponseFuture<Result<bool, ActorError>>;
+
+    fn handle(&mut self, message: HasOld, _: &mut Self::Context) -> Self::Result {
+        let (storage, _) = self.storage();
+        Box::pin(async move { Ok(storage.has_old(message.0).await?) })
+    }
+}
+
+impl Handler<Fold> for Ledger {
+    type Result = ResponseFuture<Result<Folded, ActorError>>;
+
+    fn handle(&mut self, message: Fold, _: &mut Self::Context) -> Self::Result {
+        let locks = self.maintenance_locks();
+        let (storage, _) = self.storage();
+        Box::pin(async move {
+            let _locks = locks.await;
+            Ok(storage.fold(message.0).await?)
+        })
+    }
+}
+
+impl Handler<GiveBackSpace> for Ledger {
+    type Result = ResponseFuture<Result<bool, ActorError>>;
+
+    fn handle(&mut self, _: GiveBackSpace, _: &mut Self::Context) -> Self::Result {
+        let locks = self.maintenance_locks();
+        let (storage, _) = self.storage();
+        Box::pin(async move {
+            let _locks = locks.await;
+            Ok(storage.give_back_space().await?)
+        })
     }
 }
 

@@ -13,13 +13,15 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::Context;
 use shared::fault::Fault;
-use tokio::{sync::OwnedMutexGuard, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    ledger::BatchNumber,
     metrics::ShopMetrics,
-    system::{ActorParts, ActorSystem},
+    retention::{Retention, RetentionPolicy, Tick},
+    supervised::Supervised,
+    system::{ActorParts, ActorSystem, NothingIsWritten},
 };
 
 /// How many experiments can be under way at the same time.
@@ -32,6 +34,7 @@ const EXPERIMENT_IDLE: Duration = Duration::from_secs(10);
 pub(crate) struct ActorPools {
     parts: ActorParts,
     regular: Arc<ActorSystem>,
+    retention: Option<Supervised<Retention>>,
     experiments: Mutex<Vec<Experiment>>,
 }
 
@@ -43,12 +46,14 @@ struct Experiment {
 }
 
 impl ActorPools {
-    /// Starts the actors for ordinary requests.
-    pub(crate) fn start(parts: ActorParts) -> Self {
+    /// Starts the actors for ordinary requests, and the one that has old orders folded if there is a
+    /// policy for it.
+    pub(crate) fn start(parts: ActorParts, retention: Option<RetentionPolicy>) -> Self {
         let regular = Arc::new(ActorSystem::start(&parts));
         // The aisles of an experiment are views of the same stock.
         parts.metrics().observe_stock(regular.stock());
-        Self { parts, regular, experiments: Mutex::default() }
+        let retention = retention.map(|policy| parts.start_retention(&regular.ledger, policy));
+        Self { parts, regular, retention, experiments: Mutex::default() }
     }
 
     /// The actors for ordinary requests.
@@ -85,6 +90,15 @@ impl ActorPools {
         drop(ended);
     }
 
+    /// Has old orders folded if it is time. Call it every second or so, outside any trace.
+    pub(crate) fn fold_old_orders(&self) {
+        if let Some(retention) = &self.retention {
+            // If there is nothing to fold, there are no spans. Otherwise the run begins a trace.
+            let _guard = Context::new().with_telemetry_suppressed().attach();
+            retention.tell(Tick);
+        }
+    }
+
     /// Logs that actors have stopped and were started again, once no actor has stopped for `calm`.
     /// Call it every second or so.
     pub(crate) fn log_restarts_after(&self, calm: Duration) {
@@ -101,9 +115,9 @@ impl ActorPools {
         self.parts.aisle_names()
     }
 
-    /// Waits until no order is being placed and nothing is being delivered. Nothing is delivered until
-    /// the guard is dropped.
-    pub(crate) async fn idle(&self) -> OwnedMutexGuard<BatchNumber> {
+    /// Waits until no order is being placed and nothing is being delivered or folded. Nothing is
+    /// delivered or folded until the guard is dropped.
+    pub(crate) async fn idle(&self) -> NothingIsWritten {
         self.regular.idle().await;
         let experiments: Vec<_> =
             self.experiments().iter().map(|experiment| Arc::clone(&experiment.actors)).collect();
@@ -137,7 +151,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_store_that_closes_waits_for_the_delivery_that_is_under_way() {
-        let pools = ActorPools::start(parts().await);
+        let pools = ActorPools::start(parts().await, None);
         let delivering = pools.parts.stop_writing().await;
         assert!(pools.idle().now_or_never().is_none());
         drop(delivering);
@@ -149,7 +163,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn an_experiment_has_actors_of_its_own_until_it_has_been_idle_for_a_while() {
-        let pools = ActorPools::start(parts().await);
+        let pools = ActorPools::start(parts().await, None);
         let faults = |text: &str| vec![text.parse::<Fault>().unwrap()];
         let (slow, panics) = (faults("slow-aisle=produce:1ms"), faults("panic=Aisle"));
         let start = Instant::now();

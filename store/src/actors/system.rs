@@ -6,6 +6,7 @@
 //! GET /orders, /readyz            ──▶  Ledger     ──▶  the database
 //!
 //! Aisle  ──▶  Ledger (reads stock),  Restocker (reports low stock)  ──▶  Ledger (records deliveries)
+//! Retention (every minute)  ──▶  Ledger (folds old orders)
 //! ```
 
 use std::{sync::Arc, time::Duration};
@@ -21,10 +22,11 @@ use super::{
     checkout::Checkout,
     error::ActorError,
     inventory::Inventory,
-    ledger::{BatchNumber, Ledger, WriteLock},
+    ledger::{BatchNumber, FoldLock, Ledger, WriteLock},
     limit::ConcurrencyLimit,
     metrics::{ShopMetrics, StockGauge},
     restocker::{RestockPolicy, Restocker},
+    retention::{Retention, RetentionPolicy},
     supervised::Supervised,
 };
 use crate::{domain::CatalogueProduct, storage::Storage};
@@ -55,10 +57,17 @@ pub(crate) struct ActorSystem {
     checkouts: ConcurrencyLimit,
 }
 
+/// While it is held, no actor writes to the database.
+pub(crate) struct NothingIsWritten {
+    _folding: OwnedMutexGuard<()>,
+    _writing: OwnedMutexGuard<BatchNumber>,
+}
+
 /// What every set of actors of one store is made of.
 pub(crate) struct ActorParts {
     storage: Storage,
     write_lock: WriteLock,
+    fold_lock: FoldLock,
     /// The products, each with the pieces on hand when the store opened.
     catalogue: Vec<(CatalogueProduct, u64)>,
     /// The threads that the actors run on: at least one.
@@ -79,9 +88,13 @@ impl ActorSystem {
     pub(super) fn start(parts: &ActorParts) -> Self {
         let config = parts.config;
         let ledger = Arc::new(parts.start(0, {
-            let (storage, write_lock) = (parts.storage.clone(), Arc::clone(&parts.write_lock));
-            let (metrics, capacity) = (parts.metrics.clone(), config.ledger_queue);
-            move || Ledger::new(storage.clone(), Arc::clone(&write_lock), metrics.clone(), capacity)
+            let (storage, metrics) = (parts.storage.clone(), parts.metrics.clone());
+            let (write, fold) = (Arc::clone(&parts.write_lock), Arc::clone(&parts.fold_lock));
+            let queue = config.ledger_queue;
+            move || {
+                let (write, fold) = (Arc::clone(&write), Arc::clone(&fold));
+                Ledger::new(storage.clone(), write, fold, metrics.clone(), queue)
+            }
         }));
         let restocker = Arc::new(parts.start(0, {
             let ledger = Arc::clone(&ledger);
@@ -147,8 +160,19 @@ impl ActorParts {
         config: ActorConfig,
         metrics: ShopMetrics,
     ) -> Self {
-        let (write_lock, unread, restarts) = (WriteLock::default(), Arc::default(), Arc::default());
-        Self { storage, write_lock, catalogue, arbiters, config, metrics, unread, restarts }
+        let (write_lock, fold_lock) = (WriteLock::default(), FoldLock::default());
+        let (unread, restarts) = (Arc::default(), Arc::default());
+        Self {
+            storage,
+            write_lock,
+            fold_lock,
+            catalogue,
+            arbiters,
+            config,
+            metrics,
+            unread,
+            restarts,
+        }
     }
 
     /// What is measured of all actors of the store together.
@@ -156,10 +180,24 @@ impl ActorParts {
         &self.metrics
     }
 
-    /// Waits for the batch, the delivery or the reading of stock that is under way. None begins until
-    /// the guard is dropped.
-    pub(super) async fn stop_writing(&self) -> OwnedMutexGuard<BatchNumber> {
-        Arc::clone(&self.write_lock).lock_owned().await
+    /// Waits for the batch, the delivery, the reading of stock and the folding that are under way.
+    /// None begins until the guard is dropped.
+    pub(super) async fn stop_writing(&self) -> NothingIsWritten {
+        let folding = Arc::clone(&self.fold_lock).lock_owned().await;
+        let writing = Arc::clone(&self.write_lock).lock_owned().await;
+        NothingIsWritten { _folding: folding, _writing: writing }
+    }
+
+    /// Starts the actor that has orders folded with this policy.
+    pub(super) fn start_retention(
+        &self,
+        ledger: &Arc<Supervised<Ledger>>,
+        policy: RetentionPolicy,
+    ) -> Supervised<Retention> {
+        let (ledger, failing) = (Arc::clone(ledger), Arc::<Notice>::default());
+        self.start(0, move || {
+            Retention::new(Arc::clone(&ledger), policy.clone(), Arc::clone(&failing))
+        })
     }
 
     /// The names of the aisles, in the order of the catalogue.

@@ -1,6 +1,10 @@
 //! Orders and deliveries that are to be recorded.
 
-use std::{fmt, str::FromStr, time::SystemTime};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use uuid::Uuid;
 
@@ -94,6 +98,14 @@ impl OrderId {
     #[expect(clippy::new_without_default, reason = "every call gives another id")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// When it was made, in milliseconds precisely, as ids of the store say.
+    pub fn time(self) -> Option<SystemTime> {
+        // Other versions have other times in them: those of 1582 and later.
+        let timestamp = self.0.get_timestamp().filter(|_| self.0.get_version_num() == 7)?;
+        let (seconds, nanoseconds) = timestamp.to_unix();
+        SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
     }
 
     /// The id as it goes over the wire.

@@ -1,7 +1,5 @@
 //! The handlers, one for each route. They ask actors, and never touch the database.
 
-use std::time::SystemTime;
-
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web};
 use opentelemetry::trace::Tracer as _;
 use shared::{
@@ -19,7 +17,7 @@ use super::{
     state::{Actors, AppState},
 };
 use crate::{
-    actors::{self, ActorError, FindOrder, FindProduct, Ping, PlaceOrder},
+    actors::{self, ActorError, FindOrder, FindProduct, FoundOrder, Ping, PlaceOrder},
     domain::{Basket, IdempotencyKey, NewOrder, OrderId, ProductId},
     lessons::LessonList,
 };
@@ -80,8 +78,9 @@ pub(super) async fn product(
 
 /// Sells a basket, whole or not at all.
 ///
-/// With an `Idempotency-Key` the request can be repeated safely for 24 hours: the same basket gets
-/// the same receipt, and nothing is sold twice.
+/// With an `Idempotency-Key` the request can be repeated safely for 24 hours, or for as long as the
+/// store keeps orders if that is shorter: the same basket gets the same receipt, and nothing is sold
+/// twice. After that it is another order.
 #[utoipa::path(
     post,
     path = "/checkout",
@@ -117,7 +116,7 @@ pub(super) async fn checkout(
         .await
         .map_err(|_| ApiError::body_too_slow())??;
     let basket = Basket::try_from(&body)?;
-    let order = NewOrder::new(basket, key, SystemTime::now());
+    let order = NewOrder::new(basket, key, state.now());
     let placed = store.checkout.ask_until(deadline, PlaceOrder { order, deadline }).await;
     let receipt = placed.inspect_err(|error| state.pools().metrics().refused(error))?;
     let location = format!("/orders/{}", receipt.order_id);
@@ -146,6 +145,8 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiE
         (status = 200, description = "The receipt", body = Receipt),
         (status = 404, description = "There is no such order", body = Problem,
             content_type = "application/problem+json"),
+        (status = 410, description = "The id is of a time of which no orders are kept singly any more",
+            body = Problem, content_type = "application/problem+json"),
         Unavailable,
     )
 )]
@@ -155,8 +156,11 @@ pub(super) async fn order(
     id: web::Path<String>,
 ) -> Result<web::Json<Receipt>, ApiError> {
     let id: OrderId = id.parse().map_err(ApiError::not_found)?;
-    let found = store.ledger.ask_until(state.deadline(), FindOrder(id)).await?;
-    found.map(web::Json).ok_or_else(|| ApiError::not_found(format!("there is no order {id}")))
+    match store.ledger.ask_until(state.deadline(), FindOrder(id)).await? {
+        FoundOrder::Receipt(receipt) => Ok(web::Json(receipt)),
+        FoundOrder::Folded => Err(ApiError::folded(id)),
+        FoundOrder::Unknown => Err(ApiError::not_found(format!("there is no order {id}"))),
+    }
 }
 
 /// Says which faults the store honours, and for which actors and aisles.

@@ -15,7 +15,10 @@ use actix_web::{
 use opentelemetry::{Context, trace::TraceContextExt as _};
 use shared::wire::{PROBLEM_JSON, Problem, Shortage};
 
-use crate::{actors::ActorError, domain::BasketError};
+use crate::{
+    actors::ActorError,
+    domain::{BasketError, OrderId},
+};
 
 /// After how many seconds a client may try again: about as long as an actor needs to be started
 /// again, or a batch to be written.
@@ -71,6 +74,14 @@ impl ApiError {
 
     pub(super) fn not_found(detail: impl ToString) -> Self {
         Self::plain(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// The order is of a time of which the orders have been folded.
+    pub(super) fn folded(order: OrderId) -> Self {
+        let detail = format!(
+            "there is no receipt for order {order} any more: orders of its time are known in sum only"
+        );
+        Self::new(StatusCode::GONE, "order-folded", "Order folded", detail)
     }
 
     pub(super) fn method_not_allowed(method: &Method, allowed: &'static str) -> Self {

@@ -5,7 +5,7 @@ use std::{
     future::{Ready, ready},
     ops::Deref,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, web};
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     actors::{ActorPools, ActorSystem},
+    clock::Clock,
     config::Config,
     lessons::Lessons,
 };
@@ -26,6 +27,7 @@ pub(crate) struct AppState {
     faults: FaultSupport,
     lessons: Lessons,
     allowed_hosts: AllowedHosts,
+    clock: Clock,
     /// For spans made by hand. It is kept, because making a tracer takes a lock.
     pub(crate) tracer: Arc<BoxedTracer>,
 }
@@ -41,6 +43,7 @@ impl AppState {
             request_timeout: config.request_timeout,
             faults,
             allowed_hosts: AllowedHosts::of(config.listen, &config.allowed_hosts),
+            clock: config.clock.clone(),
             // Lessons are, like faults, nothing that a store does unasked.
             lessons: Lessons::new(config.allow_faults, Arc::clone(&tracer), config.program.clone()),
             tracer,
@@ -55,6 +58,11 @@ impl AppState {
     /// The deadline of a request that came just now.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.request_timeout
+    }
+
+    /// When an order is placed that comes just now.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     /// The values of the `Host` header that the store answers to.

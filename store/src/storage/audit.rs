@@ -18,15 +18,17 @@ use super::{
 const TAKE_TIME: Statement = Statement::each("SET", "SELECT 1", "SET LOCAL statement_timeout = 0");
 
 const COUNT_PRODUCTS: Statement = Statement::same(
-    "SELECT products deliveries order_lines",
+    "SELECT products deliveries order_lines folded_products",
     "SELECT products.id, products.name, products.initial_stock AS initial, products.on_hand, \
-     CAST(COALESCE(delivered.quantity, 0) AS BIGINT) AS delivered, \
-     CAST(COALESCE(sold.quantity, 0) AS BIGINT) AS sold \
+     CAST(COALESCE(delivered.quantity, 0) + COALESCE(folded.delivered, 0) AS BIGINT) AS delivered, \
+     CAST(COALESCE(sold.quantity, 0) AS BIGINT) AS sold, \
+     CAST(COALESCE(folded.sold, 0) AS BIGINT) AS folded \
      FROM products \
      LEFT JOIN (SELECT product_id, SUM(quantity) AS quantity FROM deliveries \
      GROUP BY product_id) AS delivered ON delivered.product_id = products.id \
      LEFT JOIN (SELECT product_id, SUM(quantity) AS quantity FROM order_lines \
      GROUP BY product_id) AS sold ON sold.product_id = products.id \
+     LEFT JOIN folded_products AS folded ON folded.product_id = products.id \
      ORDER BY products.id",
 );
 
@@ -35,6 +37,9 @@ const COUNT_ORDERS: Statement = Statement::same(
     "SELECT COUNT(*) AS orders, CAST(COALESCE(SUM(total_cents), 0) AS BIGINT) AS total_cents, \
      (SELECT COUNT(*) FROM idempotency_keys) AS keys FROM orders",
 );
+
+const COUNT_FOLDED: Statement =
+    Statement::same("SELECT folded_orders", "SELECT orders, total_cents FROM folded_orders");
 
 const WRONG_TOTALS: Statement = Statement::same(
     "SELECT orders order_lines",
@@ -64,9 +69,11 @@ const WRONG_KEYS: Statement = Statement::same(
 pub struct Audit {
     /// Every product, in the order of ids.
     pub products: Vec<ProductCount>,
-    /// Orders ever recorded.
+    /// Orders ever recorded, with those that were folded.
     pub orders: u64,
-    /// What all orders cost together.
+    /// Orders that were folded: their pieces and their price are known in sum only.
+    pub folded: u64,
+    /// What all orders cost together, with those that were folded.
     pub takings: Money,
     /// Idempotency keys that are remembered.
     pub keys: u64,
@@ -83,10 +90,12 @@ pub struct ProductCount {
     pub name: String,
     /// Pieces when the store opened.
     pub initial: i64,
-    /// Pieces delivered since then.
+    /// Pieces delivered since then, with the deliveries that were folded.
     pub delivered: i64,
-    /// Pieces sold since then, by the lines of all orders.
+    /// Pieces sold since then, by the lines of the orders that are kept.
     pub sold: i64,
+    /// Pieces sold since then by orders that were folded.
+    pub folded: i64,
     /// Pieces on hand, as the product's row has it.
     pub on_hand: i64,
 }
@@ -96,6 +105,12 @@ struct OrderCounts {
     orders: i64,
     total_cents: i64,
     keys: i64,
+}
+
+#[derive(FromRow)]
+struct FoldedCounts {
+    orders: i64,
+    total_cents: i64,
 }
 
 #[derive(FromRow)]
@@ -120,20 +135,23 @@ async fn count(transaction: &mut Transaction<'_>) -> Result<Audit, StorageError>
     transaction.run(&TAKE_TIME, NO_ROWS).await?;
     let products: Vec<ProductCount> = transaction.fetch(&COUNT_PRODUCTS, NO_ROWS).await?;
     let counts: Vec<OrderCounts> = transaction.fetch(&COUNT_ORDERS, NO_ROWS).await?;
+    let folded: Vec<FoldedCounts> = transaction.fetch(&COUNT_FOLDED, NO_ROWS).await?;
     let totals: Vec<WrongTotal> = transaction.fetch(&WRONG_TOTALS, NO_ROWS).await?;
     let keys: Vec<WrongKey> = transaction.fetch(&WRONG_KEYS, NO_ROWS).await?;
 
     let mut violations: Vec<String> = products.iter().filter_map(ProductCount::violation).collect();
     violations.extend(totals.iter().map(WrongTotal::violation));
     violations.extend(keys.iter().map(WrongKey::violation));
-    let counts = counts.first();
+    let (counts, folded) = (counts.first(), folded.first());
     let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
+    let cents = counts.map_or(0, |counts| unsigned(counts.total_cents));
+    let folded_cents = folded.map_or(0, |folded| unsigned(folded.total_cents));
+    let folded = folded.map_or(0, |folded| unsigned(folded.orders));
     Ok(Audit {
         products,
-        orders: counts.map_or(0, |counts| unsigned(counts.orders)),
-        takings: counts
-            .and_then(|counts| Money::from_cents(unsigned(counts.total_cents)))
-            .unwrap_or_default(),
+        orders: counts.map_or(0, |counts| unsigned(counts.orders)) + folded,
+        folded,
+        takings: Money::from_cents(cents.saturating_add(folded_cents)).unwrap_or_default(),
         keys: counts.map_or(0, |counts| unsigned(counts.keys)),
         violations,
     })
@@ -148,12 +166,13 @@ impl Audit {
 
 impl ProductCount {
     fn violation(&self) -> Option<String> {
-        let Self { id, name, initial, delivered, sold, on_hand } = self;
-        let expected = i128::from(*initial) + i128::from(*delivered) - i128::from(*sold);
+        let Self { id, name, initial, delivered, sold, folded, on_hand } = self;
+        let expected =
+            i128::from(*initial) + i128::from(*delivered) - i128::from(*sold) - i128::from(*folded);
         (expected != i128::from(*on_hand) || *on_hand < 0).then(|| {
             format!(
                 "product {id} ({name}): {initial} initial + {delivered} delivered - {sold} sold \
-                 = {expected}, but {on_hand} on hand"
+                 - {folded} folded = {expected}, but {on_hand} on hand"
             )
         })
     }
@@ -181,22 +200,29 @@ impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:>10} {:<20} {:>10} {:>10} {:>10} {:>10}",
-            "product", "name", "initial", "delivered", "sold", "on hand"
+            "{:>10} {:<20} {:>10} {:>10} {:>10} {:>10} {:>10}",
+            "product", "name", "initial", "delivered", "sold", "folded", "on hand"
         )?;
-        for ProductCount { id, name, initial, delivered, sold, on_hand } in &self.products {
+        for ProductCount { id, name, initial, delivered, sold, folded, on_hand } in &self.products {
             writeln!(
                 f,
-                "{id:>10} {name:<20} {initial:>10} {delivered:>10} {sold:>10} {on_hand:>10}"
+                "{id:>10} {name:<20} {initial:>10} {delivered:>10} {sold:>10} {folded:>10} \
+                 {on_hand:>10}"
             )?;
         }
-        let Self { orders, takings, keys, .. } = self;
-        writeln!(f, "{orders} orders, {takings} taken, {keys} idempotency keys remembered")?;
+        let Self { orders, folded, takings, keys, .. } = self;
+        writeln!(
+            f,
+            "{orders} orders, {folded} of them folded, {takings} taken, {keys} idempotency keys \
+             remembered"
+        )?;
         for violation in &self.violations {
             writeln!(f, "violation: {violation}")?;
         }
         match self.violations.len() {
-            0 => f.write_str("clean: initial + delivered - sold = on hand for every product"),
+            0 => f.write_str(
+                "clean: initial + delivered - sold - folded = on hand for every product",
+            ),
             1 => f.write_str("1 violation"),
             count => write!(f, "{count} violations"),
         }

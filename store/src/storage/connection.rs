@@ -76,9 +76,14 @@ pub const POSTGRES_CONNECTIONS: NonZeroU16 = NonZeroU16::new(8).expect("it is no
 const SQLITE_READERS: u32 = 4;
 
 /// With write-ahead logging, readers and the writer do not wait for each other. With FULL, every
-/// commit survives a power failure: <https://www.sqlite.org/pragma.html>.
+/// commit survives a power failure. A log that one large transaction has made long is cut to 16 MiB
+/// when it begins anew: <https://www.sqlite.org/pragma.html>.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
+     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA journal_size_limit = 16777216";
+
+/// Lets a file give room back. It must come before anything else is written to the file. The file is
+/// not new any more if another store is making it at the same time, and then it has no effect.
+const NEW_SQLITE_SETTINGS: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 
 /// The server ends a statement after half the time that the store waits for it, so that the store
 /// is told the reason. The other limit frees the locks of a store that died in the middle of a
@@ -234,6 +239,9 @@ impl Connector {
     async fn connect_once(&self) -> sqlx::Result<AnyConnection> {
         let mut connection = self.options.connect().await?;
         if self.dialect() == Dialect::Sqlite {
+            if is_new(&mut connection).await? {
+                connection.execute(NEW_SQLITE_SETTINGS).await?;
+            }
             set_up(&mut connection, SQLITE_SETTINGS).await?;
         }
         Ok(connection)
@@ -346,6 +354,12 @@ impl Losses {
 
 async fn set_up(connection: &mut AnyConnection, settings: &'static str) -> sqlx::Result<()> {
     connection.execute(settings).await.map(drop)
+}
+
+/// Whether nothing has been written to a SQLite file yet.
+async fn is_new(connection: &mut AnyConnection) -> sqlx::Result<bool> {
+    let pages = "SELECT CAST(page_count AS BIGINT) FROM pragma_page_count";
+    Ok(sqlx::query_scalar::<_, i64>(pages).fetch_one(connection).await? == 0)
 }
 
 /// A database in memory, shared by all connections with the same options. SQLite frees it when the

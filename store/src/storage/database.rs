@@ -152,6 +152,15 @@ impl Database {
         self.session(&self.reader, STATEMENT_TIMEOUT).await
     }
 
+    /// A connection that writes, for statements that SQLite does not take in a transaction.
+    pub(super) async fn writer(&self) -> Result<Session<'_>, StorageError> {
+        self.session(&self.writer, STATEMENT_TIMEOUT).await
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.spans.dialect()
+    }
+
     /// Runs `work` with its input in a transaction that may write: commits it if `work` succeeds,
     /// and otherwise rolls it back.
     ///
@@ -167,6 +176,16 @@ impl Database {
         let done = self.retried(writing, input, work).await;
         self.note(&done);
         done
+    }
+
+    /// The same for work that no sale waits for. If it fails, that says nothing about sales.
+    pub(super) async fn maintain<I: Sync + ?Sized, T: Send>(
+        &self,
+        input: &I,
+        work: Work<I, T>,
+    ) -> Result<T, StorageError> {
+        let writing = Mode { pool: &self.writer, begin: &BEGIN, timeout: STATEMENT_TIMEOUT };
+        self.retried(writing, input, work).await
     }
 
     /// Runs `work` with its input in a transaction that reads everything as of one moment. It may

@@ -96,12 +96,17 @@ const RECEIPTS: Statement = reading_rows!(
 
 /// The limit keeps the sweep short, since sales wait for it. Every [`SWEEP_PERIOD`] it deletes as
 /// many keys as come at two thousand a second.
-const DELETE_EXPIRED: Statement = reading_rows!(
+///
+/// It passes over keys that another store, or the folding of their orders, is deleting at the moment.
+const DELETE_EXPIRED: Statement = Statement::each(
     "DELETE idempotency_keys",
     "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys \
-     WHERE expires_at_ms <= (SELECT CAST(input.value->>'now_ms' AS BIGINT) FROM ",
-    input,
-    ") ORDER BY expires_at_ms LIMIT 20000)",
+     WHERE expires_at_ms <= (SELECT CAST(input.value->>'now_ms' AS BIGINT) \
+     FROM json_each($1) AS input) ORDER BY expires_at_ms LIMIT 20000)",
+    "DELETE FROM idempotency_keys WHERE key = ANY(ARRAY(SELECT key FROM idempotency_keys \
+     WHERE expires_at_ms <= (SELECT CAST(input.value->>'now_ms' AS BIGINT) \
+     FROM json_array_elements($1::json) AS input) ORDER BY expires_at_ms LIMIT 20000 \
+     FOR UPDATE SKIP LOCKED))",
 );
 
 /// Records the orders in one transaction, and returns the outcome of each.

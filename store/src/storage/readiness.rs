@@ -14,7 +14,8 @@ const RECENT: Duration = Duration::from_secs(1);
 
 /// Names every table and column that the store uses, so that it fails when one is missing.
 const READ_ALL_TABLES: Statement = Statement::same(
-    "SELECT products orders order_lines deliveries idempotency_keys write_checks",
+    "SELECT products orders order_lines deliveries idempotency_keys folded_products folded_orders \
+     write_checks",
     "SELECT CAST(1 AS BIGINT) AS answer WHERE \
      EXISTS (SELECT id, name, price_cents, aisle, initial_stock, on_hand FROM products) \
      OR EXISTS (SELECT id, placed_at_ms, total_cents FROM orders) \
@@ -23,6 +24,8 @@ const READ_ALL_TABLES: Statement = Statement::same(
      OR EXISTS (SELECT id, product_id, quantity, delivered_at_ms FROM deliveries) \
      OR EXISTS (SELECT key, fingerprint, order_id, expires_at_ms, trace_id, span_id \
      FROM idempotency_keys) \
+     OR EXISTS (SELECT product_id, sold, delivered FROM folded_products) \
+     OR EXISTS (SELECT orders, total_cents, deliveries, newest_placed_at_ms FROM folded_orders) \
      OR EXISTS (SELECT id, count FROM write_checks)",
 );
 

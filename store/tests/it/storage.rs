@@ -6,6 +6,7 @@ mod audit;
 mod conservation;
 mod deliveries;
 mod fixture;
+mod folding;
 mod keys;
 mod opening;
 mod orders;

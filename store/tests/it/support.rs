@@ -12,7 +12,7 @@ use shared::{
     wire::{Problem, Product, WhatsInStore},
 };
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use store::{ActorConfig, Config, RestockPolicy, Running};
+use store::{ActorConfig, Clock, Config, RestockPolicy, Running, domain::KeepOrders};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::oneshot};
 
 /// Far longer than anything here takes. Only a test that fails waits so long.
@@ -76,6 +76,8 @@ impl TestStore {
                     delay: Duration::from_millis(10),
                 },
             },
+            keep_orders: KeepOrders::Forever,
+            clock: Clock::default(),
             request_timeout: PATIENCE,
             allow_faults: false,
             allowed_hosts: Vec::new(),

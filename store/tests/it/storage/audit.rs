@@ -15,11 +15,11 @@ async fn a_clean_audit_prints_its_figures(database: TestDatabase) {
     storage.record(&[keyed("k", [(1, 3)]), order([(1, 1), (2, 2)])]).await.unwrap();
     assert_eq!(
         clean_audit(&storage).await.to_string(),
-        "   product name                    initial  delivered       sold    on hand
-         1 potato                       10          0          4          6
-         2 apple                         5          0          2          3
-2 orders, 4.96 taken, 1 idempotency keys remembered
-clean: initial + delivered - sold = on hand for every product"
+        "   product name                    initial  delivered       sold     folded    on hand
+         1 potato                       10          0          4          0          6
+         2 apple                         5          0          2          0          3
+2 orders, 0 of them folded, 4.96 taken, 1 idempotency keys remembered
+clean: initial + delivered - sold - folded = on hand for every product"
     );
 }
 
@@ -53,14 +53,17 @@ async fn an_audit_finds_what_does_not_add_up(database: TestDatabase) {
             &format!("UPDATE orders SET total_cents = 1 WHERE id = '{wrong}'"),
             &format!("DELETE FROM order_lines WHERE order_id = '{bare}'"),
             "UPDATE idempotency_keys SET fingerprint = '1x1'",
+            "INSERT INTO folded_products (product_id, sold, delivered) VALUES (2, 7, 1)",
         ])
         .await;
 
     let audit = storage.audit().await.unwrap();
     assert!(!audit.is_clean());
     let mut expected = vec![
-        "product 1 (potato): 10 initial + 0 delivered - 4 sold = 6, but 7 on hand".to_owned(),
-        "product 2 (apple): 5 initial + 0 delivered - 2 sold = 3, but 2 on hand".to_owned(),
+        "product 1 (potato): 10 initial + 0 delivered - 4 sold - 0 folded = 6, but 7 on hand"
+            .to_owned(),
+        "product 2 (apple): 5 initial + 1 delivered - 2 sold - 7 folded = -3, but 2 on hand"
+            .to_owned(),
         format!("order {wrong}: its lines sum to 199 cents, but its total is 1 cents"),
         format!("order {bare}: it has no lines"),
         format!("idempotency key \"k\": its order {keyed} has another basket"),

@@ -1,6 +1,9 @@
 //! A database of each test's own, and short ways to fill baskets.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use shared::wire::{BasketItem, CheckoutRequest, Receipt};
 use sqlx::{AnyConnection, Connection};
@@ -50,7 +53,7 @@ pub(super) struct TestDatabase {
     pub(super) url: DatabaseUrl,
     /// The address without what stands before the server.
     direct: DatabaseUrl,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl TestDatabase {
@@ -58,7 +61,7 @@ impl TestDatabase {
         let folder = tempfile::tempdir().unwrap();
         let url: DatabaseUrl =
             format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
-        Self { direct: url.clone(), url, _folder: Some(folder) }
+        Self { direct: url.clone(), url, folder: Some(folder) }
     }
 
     pub(super) fn postgres() -> Option<Self> {
@@ -67,7 +70,7 @@ impl TestDatabase {
 
     pub(super) fn on(server: &Postgres) -> Self {
         let url: DatabaseUrl = server.database();
-        Self { direct: url.clone(), url, _folder: None }
+        Self { direct: url.clone(), url, folder: None }
     }
 
     pub(super) fn pgbouncer() -> Option<Self> {
@@ -77,7 +80,7 @@ impl TestDatabase {
 
     pub(super) fn behind(bouncer: &PgBouncer, server: &Postgres) -> Self {
         let direct: DatabaseUrl = server.database();
-        Self { url: bouncer.url(&direct.to_string()), direct, _folder: None }
+        Self { url: bouncer.url(&direct.to_string()), direct, folder: None }
     }
 
     /// Another empty database of the same kind.

@@ -38,7 +38,14 @@ async fn stores_that_open_one_new_database_together_all_open_it(database: TestDa
 async fn a_database_that_lacks_a_table_is_not_ready(database: TestDatabase) {
     let storage = database.open([(1, 10)]).await;
     storage.check().await.unwrap();
-    for table in ["write_checks", "idempotency_keys", "deliveries", "order_lines"] {
+    for table in [
+        "write_checks",
+        "idempotency_keys",
+        "deliveries",
+        "order_lines",
+        "folded_products",
+        "folded_orders",
+    ] {
         database.tamper(&[&format!("ALTER TABLE {table} RENAME TO elsewhere")]).await;
         // A recent commit does not hide it.
         let error = storage.check().await.unwrap_err();

@@ -119,7 +119,7 @@ async fn reading_and_delivering_are_spans_too() {
   SELECT products CLIENT {db.system.name=sqlite}
   COMMIT CLIENT {db.system.name=sqlite}
   acquire connection INTERNAL {db.system.name=sqlite}
-  SELECT products orders order_lines deliveries idempotency_keys write_checks CLIENT {db.system.name=sqlite}
+  SELECT products orders order_lines deliveries idempotency_keys folded_products folded_orders write_checks CLIENT {db.system.name=sqlite}
 "
     );
 }
