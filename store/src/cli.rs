@@ -172,6 +172,7 @@ pub fn run(args: Args, role: &[&str]) -> ExitCode {
     }
     if let Err(error) = args.check() {
         complain(&error);
+        output::finish();
         return ExitCode::from(WRONG_USAGE);
     }
     let done = match &args {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod customer;
+mod folding;
 #[path = "../support/grocery.rs"]
 mod grocery;
 mod kill;

@@ -18,8 +18,14 @@ pub(crate) struct Store {
 impl Store {
     /// Starts a store without deliveries, and waits until it is open.
     pub(crate) fn start(database: &DatabaseUrl) -> Self {
+        Self::start_with(database, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(database: &DatabaseUrl, flags: &[&str]) -> Self {
         let database = database.to_string();
         let args = ["store", "--listen=127.0.0.1:0", "--restock-below=0", "--database", &database];
+        let args = args.into_iter().chain(flags.iter().copied());
         let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned())];
         block_in_place(|| {
             let process = grocery(args, variables).start();

@@ -55,3 +55,30 @@ async fn an_audit_into_a_pipe_that_nobody_reads_ends_quietly() {
     assert_eq!(ended.errors(), "");
     assert!(ended.status.success(), "the database is clean: {:?}", ended.status);
 }
+
+#[test]
+fn a_time_that_is_too_short_to_keep_orders_is_wrong_usage() {
+    let in_memory = ["--listen=127.0.0.1:0", "--database=sqlite::memory:"];
+    for (args, said) in [
+        (
+            &["--keep-orders=0"][..],
+            "invalid value '0' for '--keep-orders <DURATION>': it is too short: expected at least 1m, \
+             since the idempotency key of an order is forgotten with it, and who repeats a checkout \
+             has to find it",
+        ),
+        (&["--keep-orders=59s"], "it is too short: expected at least 1m"),
+        (&["--keep-orders=soon"], "expected a time such as 24h or 7d, or \"forever\""),
+        (
+            &["--keep-orders=90s", "--request-timeout=1m"],
+            "--keep-orders 1m 30s is too short: expected at least 2m, twice --request-timeout",
+        ),
+        (
+            &["--keep-orders=24h", "--restock-delay=13h"],
+            "--keep-orders 1day is too short: expected at least 1day 2h, twice --restock-delay",
+        ),
+    ] {
+        let ended = store_program(in_memory.iter().chain(args).copied()).run();
+        assert!(ended.errors().contains(said), "{args:?}: {}", ended.errors());
+        assert_eq!(ended.status.code(), Some(2), "{args:?}");
+    }
+}

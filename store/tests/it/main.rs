@@ -16,6 +16,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod process;
+mod retention;
 mod storage;
 mod support;
 mod traces;

@@ -1,0 +1,317 @@
+//! A store that folds old orders: what clients see of it, what it does to sales, and its trace.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use actix_opentelemetry::testing::{SpanTree, recorder};
+use actix_web::rt;
+use shared::wire::{BasketItem, CheckoutRequest, Receipt};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use store::{
+    Clock,
+    domain::{Basket, KeepOrders, NewOrder},
+    storage::{self, Audit, DatabaseUrl, Storage},
+};
+use testing::postgres;
+
+use crate::support::{LockedDatabase, PATIENCE, TestStore};
+
+/// Between two looks at the recorder, which all tests share: who looks all the time holds them up.
+const PAUSE: Duration = Duration::from_millis(5);
+
+const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A clock that runs ahead of the system's, as far as the test says.
+#[derive(Clone, Default)]
+struct TestClock(Arc<AtomicU64>);
+
+impl TestClock {
+    fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    fn clock(&self) -> Clock {
+        let ahead = Arc::clone(&self.0);
+        let now = move || SystemTime::now() + Duration::from_millis(ahead.load(Ordering::SeqCst));
+        Clock::new(now)
+    }
+}
+
+/// A store that keeps orders for a day.
+async fn open(url: &DatabaseUrl, clock: &TestClock) -> TestStore {
+    TestStore::open_with(|config| {
+        config.database = url.clone();
+        config.keep_orders = KeepOrders::For(KEEP);
+        config.clock = clock.clock();
+    })
+    .await
+}
+
+fn file_url(file: &Path) -> DatabaseUrl {
+    format!("sqlite:{}", file.display()).parse().unwrap()
+}
+
+async fn clean_audit(url: &DatabaseUrl) -> Audit {
+    let audit = storage::audit(url).await.unwrap();
+    assert!(audit.is_clean(), "{audit}");
+    audit
+}
+
+/// Waits until this many orders have been folded.
+async fn until_folded(url: &DatabaseUrl, orders: u64) -> Audit {
+    let folded = async {
+        loop {
+            let audit = clean_audit(url).await;
+            if audit.folded >= orders {
+                return audit;
+            }
+        }
+    };
+    rt::time::timeout(PATIENCE, folded).await.expect("old orders are folded")
+}
+
+async fn a_folded_order_is_gone_for_clients(url: &DatabaseUrl) {
+    let clock = TestClock::default();
+    let store = open(url, &clock).await;
+    let sold = store.checkout(&[(1, 2)]).key("once").send().await;
+    let receipt: Receipt = sold.json();
+    let path = sold.header("location").to_owned();
+    assert_eq!(store.get(&path).send().await.json::<Receipt>(), receipt);
+
+    clock.advance(KEEP + Duration::from_secs(60));
+    until_folded(url, 1).await;
+
+    let problem = store.get(&path).send().await.problem(410);
+    assert_eq!(problem.kind, "/problems/order-folded");
+    let order = receipt.order_id;
+    assert_eq!(
+        problem.detail,
+        format!(
+            "there is no receipt for order {order} any more: orders of its time are known in sum only"
+        )
+    );
+    // Nobody ever had a receipt of this one: its id says nothing about a time.
+    let unknown = "/orders/936da01f-9abd-4d9d-80c7-02af85c822a8";
+    let problem = store.get(unknown).send().await.problem(404);
+    assert_eq!(problem.kind, "about:blank");
+    let again: Receipt = store.checkout(&[(1, 2)]).key("once").send().await.json();
+    assert_ne!(again.order_id, order, "its key is forgotten");
+    assert_eq!(store.in_stock(1).await, 496);
+    store.close().await;
+    let audit = clean_audit(url).await;
+    assert_eq!((audit.orders, audit.folded, audit.keys), (2, 1, 1));
+}
+
+#[actix_web::test]
+async fn a_folded_order_is_gone_for_clients_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    a_folded_order_is_gone_for_clients(&file_url(&folder.path().join("store.db"))).await;
+}
+
+#[actix_web::test]
+async fn a_folded_order_is_gone_for_clients_on_postgres() {
+    let Some(server) = rt::task::spawn_blocking(postgres::shared).await.unwrap() else { return };
+    a_folded_order_is_gone_for_clients(&server.database()).await;
+}
+
+/// The tree of the only run on this database, by the spans of its statements.
+async fn tree_of_the_run(namespace: &str) -> String {
+    let key = "db.namespace";
+    let is_run = |name: &str| name == "notify Retention FoldOld";
+    let ended = async {
+        loop {
+            let (spans, _) = recorder().traces_with(key, namespace);
+            if let Some(root) = spans.iter().find(|span| is_run(&span.name)) {
+                let run: Vec<_> =
+                    spans.iter().filter(|s| s.trace_id == root.trace_id).cloned().collect();
+                let attributes = ["grocery.orders.folded", "grocery.deliveries.folded"];
+                return SpanTree::new(&run).in_start_order().attributes(attributes).render();
+            }
+            rt::time::sleep(PAUSE).await;
+        }
+    };
+    rt::time::timeout(PATIENCE, ended).await.expect("a run ends")
+}
+
+#[actix_web::test]
+async fn a_run_is_a_trace_of_its_own_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let clock = TestClock::default();
+    let store = open(&file_url(&file), &clock).await;
+    for items in [&[(1, 1), (2, 1)][..], &[(1, 1)]] {
+        assert_eq!(store.checkout(items).send().await.status, 201);
+    }
+    clock.advance(KEEP + Duration::from_secs(60));
+    assert_eq!(
+        tree_of_the_run(&file.display().to_string()).await,
+        "\
+notify Retention FoldOld INTERNAL {grocery.orders.folded=2 grocery.deliveries.folded=0}
+  ask Ledger Fold INTERNAL
+    acquire connection INTERNAL
+    BEGIN CLIENT
+    SELECT orders CLIENT
+    DELETE idempotency_keys CLIENT
+    DELETE order_lines CLIENT
+    DELETE orders CLIENT
+    DELETE deliveries CLIENT
+    BATCH INSERT folded_products CLIENT
+    INSERT folded_orders CLIENT
+    COMMIT CLIENT
+  ask Ledger GiveBackSpace INTERNAL
+    acquire connection INTERNAL
+    SELECT pragma_page_count CLIENT
+"
+    );
+    store.close().await;
+    // The runs before and after it had nothing to do, and left no trace.
+    let (spans, open) = recorder().traces_with("db.namespace", &file.display().to_string());
+    let questions = spans.iter().filter(|span| span.name == "SELECT orders deliveries").count();
+    assert_eq!((questions, open), (0, 0));
+}
+
+#[actix_web::test]
+async fn a_run_is_a_trace_of_its_own_on_postgres() {
+    let Some(server) = rt::task::spawn_blocking(postgres::shared).await.unwrap() else { return };
+    let url: DatabaseUrl = server.database();
+    let clock = TestClock::default();
+    let store = open(&url, &clock).await;
+    assert_eq!(store.checkout(&[(1, 1), (2, 1)]).key("k").send().await.status, 201);
+    clock.advance(KEEP + Duration::from_secs(60));
+    let name = url.to_string();
+    let (_, name) = name.rsplit_once('/').unwrap();
+    assert_eq!(
+        tree_of_the_run(&format!("{name}|public")).await,
+        "\
+notify Retention FoldOld INTERNAL {grocery.orders.folded=1 grocery.deliveries.folded=0}
+  ask Ledger Fold INTERNAL
+    acquire connection INTERNAL
+    BEGIN CLIENT
+    SELECT orders CLIENT
+    SELECT pg_advisory_xact_lock CLIENT
+    DELETE idempotency_keys CLIENT
+    DELETE order_lines CLIENT
+    DELETE orders CLIENT
+    DELETE deliveries CLIENT
+    BATCH INSERT folded_products CLIENT
+    INSERT folded_orders CLIENT
+    COMMIT CLIENT
+  ask Ledger GiveBackSpace INTERNAL
+"
+    );
+    store.close().await;
+}
+
+async fn connect(file: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(file).connect().await.unwrap()
+}
+
+/// Makes a file with so many orders of this time.
+async fn file_with_orders(file: &Path, orders: usize, placed_at: SystemTime) {
+    let storage = Storage::open(&file_url(file)).await.unwrap();
+    let order = |number: usize| {
+        let items = vec![BasketItem { id: (1 + number % 30).to_string(), quantity: 1 }];
+        let basket = Basket::try_from(&CheckoutRequest { items }).unwrap();
+        NewOrder::new(basket, None, placed_at)
+    };
+    let orders: Vec<_> = (0..orders).map(order).collect();
+    for batch in orders.chunks(250) {
+        storage.record(batch).await.unwrap();
+    }
+    storage.close().await;
+}
+
+/// In which order the statements of this name were begun on this file, among all spans.
+fn begun(file: &Path, name: &str) -> Vec<u64> {
+    let (spans, _) = recorder().traces_with("db.namespace", &file.display().to_string());
+    let mut begun: Vec<_> =
+        spans.iter().filter(|span| span.name == name).map(|span| span.start_order).collect();
+    begun.sort_unstable();
+    begun
+}
+
+#[actix_web::test]
+async fn a_store_that_is_far_behind_sells_between_two_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    file_with_orders(&file, 500, SystemTime::now()).await;
+    let clock = TestClock::default();
+    let store = open(&file_url(&file), &clock).await;
+    // While the file is locked, the first batch waits for it, and the sale for that batch.
+    let locked = LockedDatabase::lock(&file).await;
+    let connections = begun(&file, "acquire connection").len();
+    clock.advance(KEEP + Duration::from_secs(60));
+    let waits = async {
+        while begun(&file, "acquire connection").len() == connections {
+            rt::time::sleep(PAUSE).await;
+        }
+    };
+    rt::time::timeout(PATIENCE, waits).await.expect("a run begins");
+    let in_stock = store.in_stock(12).await;
+    let sale = rt::spawn(store.checkout(&[(12, 1)]).send());
+    store.await_stock(None, 12, in_stock - 1).await;
+    locked.unlock().await;
+    assert_eq!(sale.await.unwrap().status, 201);
+
+    until_folded(&file_url(&file), 500).await;
+
+    store.close().await;
+    let sold = begun(&file, "INSERT orders")[0];
+    let folded = begun(&file, "INSERT folded_orders");
+    let before = folded.iter().filter(|begun| **begun < sold).count();
+    assert_eq!((before, folded.len()), (1, 4));
+}
+
+#[actix_web::test]
+async fn a_store_that_closes_finishes_the_batch_that_is_being_folded() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    file_with_orders(&file, 3_000, SystemTime::now() - 2 * KEEP).await;
+    let store = open(&file_url(&file), &TestClock::default()).await;
+    let begins = async {
+        while begun(&file, "SELECT orders").is_empty() {
+            rt::time::sleep(PAUSE).await;
+        }
+    };
+    rt::time::timeout(PATIENCE, begins).await.expect("a run begins");
+
+    store.close().await;
+
+    let audit = clean_audit(&file_url(&file)).await;
+    assert!(audit.folded >= 128 && audit.folded.is_multiple_of(128), "{audit}");
+    let commits = begun(&file, "COMMIT").len();
+    assert_eq!(begun(&file, "BEGIN").len(), commits, "none is broken off");
+    let (_, open) = recorder().traces_with("db.namespace", &file.display().to_string());
+    assert_eq!(open, 0);
+}
+
+#[actix_web::test]
+async fn a_small_file_of_an_older_version_gives_room_back_from_now_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let store = TestStore::open_with(|config| config.database = file_url(&file)).await;
+    store.close().await;
+    let mut connection = connect(&file).await;
+    for statement in ["PRAGMA auto_vacuum = NONE", "VACUUM"] {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    assert_eq!(auto_vacuum(&file).await, 0);
+
+    let store = open(&file_url(&file), &TestClock::default()).await;
+
+    assert_eq!(auto_vacuum(&file).await, 2);
+    assert_eq!(store.checkout(&[(1, 1)]).send().await.status, 201);
+    store.close().await;
+}
+
+async fn auto_vacuum(file: &Path) -> i64 {
+    let mut connection = connect(file).await;
+    sqlx::query_scalar("PRAGMA auto_vacuum").fetch_one(&mut connection).await.unwrap()
+}
