@@ -16,7 +16,7 @@ use std::{
     collections::VecDeque,
     rc::Rc,
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use actix::{Actor, Handler, Message, ResponseFuture};
@@ -242,6 +242,9 @@ impl Handler<FindOrder> for Ledger {
     }
 }
 
+/// How much later than its order an id may have been made.
+const ID_DELAY: Duration = Duration::from_secs(1);
+
 async fn find_order(storage: Storage, id: OrderId) -> Result<FoundOrder, ActorError> {
     if let Some(receipt) = storage.order(id).await? {
         return Ok(FoundOrder::Receipt(receipt));
@@ -249,7 +252,7 @@ async fn find_order(storage: Storage, id: OrderId) -> Result<FoundOrder, ActorEr
     // Only ids that the store gave say when they were made.
     let Some(placed_at) = id.time() else { return Ok(FoundOrder::Unknown) };
     let newest = storage.newest_folded().await?;
-    let is_folded = newest.is_some_and(|newest| placed_at <= newest);
+    let is_folded = newest.is_some_and(|newest| placed_at <= newest + ID_DELAY);
     Ok(if is_folded { FoundOrder::Folded } else { FoundOrder::Unknown })
 }
 

@@ -178,7 +178,7 @@ impl Database {
         done
     }
 
-    /// The same for work that no sale waits for. If it fails, that says nothing about sales.
+    /// The same for housekeeping. If it fails, that says nothing about sales.
     pub(super) async fn maintain<I: Sync + ?Sized, T: Send>(
         &self,
         input: &I,

@@ -102,8 +102,7 @@ const ADD_PRODUCTS: Statement = reading_rows!(
     " WHERE true ON CONFLICT (product_id) DO UPDATE SET \
      sold = folded_products.sold + excluded.sold, \
      delivered = folded_products.delivered + excluded.delivered",
-)
-.batched("BATCH INSERT folded_products");
+);
 
 const ADD_ORDERS: Statement = reading_rows!(
     "INSERT folded_orders",

@@ -161,7 +161,7 @@ notify Retention FoldOld INTERNAL {grocery.orders.folded=2 grocery.deliveries.fo
     DELETE order_lines CLIENT
     DELETE orders CLIENT
     DELETE deliveries CLIENT
-    BATCH INSERT folded_products CLIENT
+    INSERT folded_products CLIENT
     INSERT folded_orders CLIENT
     COMMIT CLIENT
   ask Ledger GiveBackSpace INTERNAL
@@ -199,7 +199,7 @@ notify Retention FoldOld INTERNAL {grocery.orders.folded=1 grocery.deliveries.fo
     DELETE order_lines CLIENT
     DELETE orders CLIENT
     DELETE deliveries CLIENT
-    BATCH INSERT folded_products CLIENT
+    INSERT folded_products CLIENT
     INSERT folded_orders CLIENT
     COMMIT CLIENT
   ask Ledger GiveBackSpace INTERNAL
