@@ -92,6 +92,11 @@ impl TestDatabase {
         }
     }
 
+    /// Its file, if it is one.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.path().join("grocery.db"))
+    }
+
     /// The address for sqlx itself: these tests' addresses have no password to leave out.
     pub(super) fn connect_string(&self) -> String {
         self.direct.to_string()
