@@ -1,7 +1,7 @@
 //! The page's files, inside the binary: nothing is read from a disk or fetched from elsewhere.
 //!
-//! `/`, `/search`, `/graph`, `/logs`, `/trace/{id}` and `/compare/{a}/{b}` are all the one page, which finds
-//! its way by the address; so are the other addresses of Jaeger's page, which lead to what is
+//! `/`, `/search`, `/graph`, `/logs`, `/monitor`, `/trace/{id}` and `/compare/{a}/{b}` are all the one
+//! page, which finds its way by the address; so are the other addresses of Jaeger's page, which lead to what is
 //! nearest here, and those that are none, with status 404. `/assets/NAME` is the file of that name
 //! in `web/`.
 
@@ -61,6 +61,10 @@ const ASSETS: &[Asset] = &[
     asset!("logs.css", CSS),
     asset!("logs.js", JS),
     asset!("model.js", JS),
+    asset!("monitor.css", CSS),
+    asset!("monitor.js", JS),
+    asset!("monitor-chart.js", JS),
+    asset!("monitor-data.js", JS),
     asset!("path-list.js", JS),
     asset!("picture.js", JS),
     asset!("row.js", JS),
@@ -88,14 +92,14 @@ const VIEWS: &[&str] = &[
     "/search",
     "/graph",
     "/logs",
+    "/monitor",
     "/trace/{id}",
     "/compare",
     "/compare/{a}",
     "/compare/{a}/{b}",
 ];
 /// Those that only Jaeger's page has.
-const VIEWS_OF_JAEGER: &[&str] =
-    &["/dependencies", "/deep-dependencies", "/monitor", "/quality-metrics"];
+const VIEWS_OF_JAEGER: &[&str] = &["/dependencies", "/deep-dependencies", "/quality-metrics"];
 
 /// The routes.
 pub(crate) fn routes(config: &mut ServiceConfig) {

@@ -59,6 +59,9 @@ export const jaegerFile = (id) => `/api/traces/${encodeURIComponent(id)}?raw=tru
 /** Nodes and edges of a stretch of time (`URLSearchParams`: `window`, or `start` and `end`), or of everything. */
 export const fetchGraph = (stretch, signal) => get(`/graph?${stretch}`, signal);
 
+/** Rate, errors and duration over time (`URLSearchParams`: `range`, `end`, `service` or `other`). */
+export const fetchMonitor = (query, signal) => get(`/monitor?${query}`, signal);
+
 /** Services with their operations. */
 export const fetchServices = (signal) => get('/services', signal);
 

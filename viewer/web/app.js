@@ -7,6 +7,7 @@
 //   them the `details` of a span, and `export` with `picture`. `grid` is a table of any length.
 // - Two traces: `compare`, with `compare-tree`, `compare-details` and `compare-with` (what to compare with).
 // - The actor graph: `graph`, drawn by `graph-picture`, laid out by `graph-layout`.
+// - The monitor: `monitor`, with `monitor-chart` and `monitor-data`.
 // - What they show, without a document: `model` (a trace), `critical-path`, `scale` (a stretch of time), `comparison`
 //   with `align` (two traces), `graph-data`.
 // - The log records: `logs`, with `log-model` (records read) and `log-parts` (how one is shown); those of a trace
@@ -20,6 +21,7 @@ import { graphView } from './graph.js';
 import { el } from './lib.js';
 import { listView } from './list.js';
 import { logsView } from './logs.js';
+import { monitorView } from './monitor.js';
 import { setKeys, showHelp, startJump, startKeys, startRouter, startStats } from './shell.js';
 import { traceView } from './trace.js';
 
@@ -41,7 +43,7 @@ function opened(name, open) {
 const ELSEWHERE = [
   [/^\/trace\/([^/.]+)\.\.\.([^/.]+)\/?$/, ([, a, b]) => comparePath(a, b)],
   [/^\/trace\/(?:([^/.]+)\.\.\.|\.\.\.([^/.]+))\/?$/, ([, a, b]) => `/trace/${a ?? b}`],
-  [/^\/(?:dependencies|deep-dependencies|monitor|quality-metrics)\/?$/, () => '/graph'],
+  [/^\/(?:dependencies|deep-dependencies|quality-metrics)\/?$/, () => '/graph'],
 ];
 
 const { go, show } = startRouter(
@@ -51,6 +53,7 @@ const { go, show } = startRouter(
     [/^\/compare(?:\/([^/]+))?(?:\/([^/]+))?\/?$/, opened('compare', compareView)],
     [/^\/graph\/?$/, opened('graph', graphView)],
     [/^\/logs\/?$/, opened('logs', logsView)],
+    [/^\/monitor\/?$/, opened('monitor', monitorView)],
     [/^\/(?:search\/?)?$/, opened('list', listView)],
     [/^/, opened('nothing', nothingView)],
   ],

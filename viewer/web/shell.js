@@ -81,6 +81,7 @@ const EVERYWHERE = [
   { keys: ['g', 't'], does: 'to the traces', sequence: true },
   { keys: ['g', 'l'], does: 'to the logs', sequence: true },
   { keys: ['g', 'a'], does: 'to the actor graph', sequence: true },
+  { keys: ['g', 'm'], does: 'to the monitor', sequence: true },
   { keys: ['g', 'i'], does: 'to the field for a trace id', sequence: true },
 ];
 
@@ -103,6 +104,7 @@ export function startKeys(go) {
       if (event.key === 't') return go('/');
       if (event.key === 'l') return go('/logs');
       if (event.key === 'a') return go('/graph');
+      if (event.key === 'm') return go('/monitor');
       if (event.key === 'i') {
         event.preventDefault();
         return document.querySelector('.jump input').focus();

@@ -31,6 +31,7 @@ fn axe_finds_nothing_serious_on_any_page() {
     let pages = [
         // While the last minute, which the graph shows, has something in it.
         ("/graph".into(), ".graph .node"),
+        ("/monitor?service=grocery-store&actor=Aisle".into(), ".monitor-panel .curve"),
         ("/".into(), ".rows .row"),
         ("/?service=nobody".into(), ".blank h2"),
         (format!("{trip}?span=0000000000000015"), ".details h2"),

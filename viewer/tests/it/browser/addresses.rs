@@ -54,11 +54,14 @@ fn addresses_of_jaegers_page_lead_to_what_is_nearest() {
     browser.goto_path(&format!("/search?traceID={batch}&span=0000000000000015@{trip}"));
     browser.expect(names, "going to the grocery store,process Ledger batch");
 
-    for path in ["/dependencies", "/monitor?service=x", "/deep-dependencies?service=x"] {
+    for path in ["/dependencies", "/quality-metrics", "/deep-dependencies?service=x"] {
         browser.goto_path(path);
         browser.expect("return document.querySelectorAll('.graph .node').length > 0", true);
         browser.expect("return location.pathname", "/graph");
     }
+    // The page of that name has a service in its address as well.
+    browser.goto_path("/monitor?service=shopper&spanKind=server&timeframe=3600000");
+    browser.expect("return document.querySelector('.monitor-panel h2')?.textContent", "shopper");
     browser.goto_path(&format!("/trace/{trip}...{batch}?cohort={trip}"));
     browser.expect("return location.pathname", format!("/compare/{trip}/{batch}"));
     browser.goto_path(&format!("/trace/{trip}..."));
