@@ -16,6 +16,8 @@
 //! | `GET /viewer/api/traces/{id}/logs` | the records of a trace, held or not: `{"trace_id":"…","record_count":2,"error_count":1,"resourceLogs":[…]}` |
 //! | `GET /viewer/api/graph` | the [actor graph](mod@graph) of everything held; of the last seconds with `window=60`, of a stretch of time with `start` and `end` (µs since the epoch), or one of them |
 //! | `GET /viewer/api/monitor` | [rate, errors and duration](monitor) of services, and of the operations and actors of one (`service`, or `other=true`), over the last `range` seconds (10 to 3600) before `end` |
+//! | `GET /viewer/api/instruments` | the [instruments](instruments) of metrics that are held, with the attributes of their series |
+//! | `GET /viewer/api/instrument?service=&name=&unit=&kind=&scope=` | one of them over the last `range` seconds before `end`: charts of the series that have every `attribute=key=value` |
 //! | `GET /viewer/api/services` | services with their operations |
 //! | `GET /viewer/api/stats` | [what is held](totals), what came in, what became of it |
 //!
@@ -36,6 +38,7 @@
 //! `{"error":"…"}`.
 
 mod graph;
+pub(crate) mod instruments;
 pub(crate) mod live;
 mod logs;
 pub(crate) mod monitor;
@@ -111,6 +114,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/viewer/api/live", get().to(live::subscribe))
         .route("/viewer/api/graph", get().to(graph))
         .route("/viewer/api/monitor", get().to(monitor))
+        .route("/viewer/api/instruments", get().to(instruments))
+        .route("/viewer/api/instrument", get().to(instrument))
         .route("/viewer/api/services", get().to(services))
         .route("/viewer/api/stats", get().to(stats))
         .service(
@@ -282,6 +287,14 @@ async fn monitor(request: HttpRequest, state: Data<State>) -> HttpResponse {
         monitor::write(answer, params, store, now().saturating_sub(uptime))
     };
     answer_or(error, &request, &state, monitor).await
+}
+
+async fn instruments(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    answer_or(error, &request, &state, |answer, _, store| instruments::list(answer, store)).await
+}
+
+async fn instrument(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    answer_or(error, &request, &state, instruments::one).await
 }
 
 async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {

@@ -65,6 +65,17 @@ pub struct Args {
     #[arg(default_value_t = Config::MAX_SERIES_BYTES, value_parser = at_least_one)]
     pub max_series_bytes: usize,
 
+    /// Series of metrics held at most, one for each set of attributes of an instrument; the points of
+    /// further ones are rejected
+    #[arg(long, env = "VIEWER_MAX_METRIC_SERIES", value_name = "N")]
+    #[arg(default_value_t = Config::MAX_METRIC_SERIES, value_parser = at_least_one)]
+    pub max_metric_series: usize,
+
+    /// Memory of the metrics held at most, in bytes; the oldest points go first
+    #[arg(long, env = "VIEWER_MAX_METRIC_BYTES", value_name = "BYTES")]
+    #[arg(default_value_t = Config::MAX_METRIC_BYTES, value_parser = at_least_one)]
+    pub max_metric_bytes: usize,
+
     /// Attributes whose values stand on each trace of the list, such as http.route,user.id
     ///
     /// Keys, separated by commas, eight at most. The value is that of the trace's root; where that
@@ -142,6 +153,10 @@ pub struct Config {
     pub max_series: usize,
     /// Bytes of these at most, estimated.
     pub max_series_bytes: usize,
+    /// Series of metrics held at most.
+    pub max_metric_series: usize,
+    /// Bytes of metrics held at most, estimated.
+    pub max_metric_bytes: usize,
     /// Attributes whose values stand on each trace of the list.
     pub chips: Chips,
     /// Bytes that one request may have, compressed and decompressed.
@@ -162,6 +177,8 @@ impl Config {
     const MAX_LOG_BYTES: usize = 64 << 20;
     const MAX_SERIES: usize = 1_000;
     const MAX_SERIES_BYTES: usize = 64 << 20;
+    const MAX_METRIC_SERIES: usize = 5_000;
+    const MAX_METRIC_BYTES: usize = 64 << 20;
     const MAX_REQUEST_BYTES: usize = 16 << 20;
     const MAX_WAITING_BYTES: usize = 192 << 20;
     const MAX_READING_BYTES: usize = 64 << 20;
@@ -182,6 +199,8 @@ impl Config {
             max_log_bytes: Self::MAX_LOG_BYTES,
             max_series: Self::MAX_SERIES,
             max_series_bytes: Self::MAX_SERIES_BYTES,
+            max_metric_series: Self::MAX_METRIC_SERIES,
+            max_metric_bytes: Self::MAX_METRIC_BYTES,
             chips: Chips::default(),
             max_request_bytes: Self::MAX_REQUEST_BYTES,
             max_waiting_bytes: Self::MAX_WAITING_BYTES,
@@ -203,6 +222,8 @@ impl From<&Args> for Config {
             max_log_bytes: args.max_log_bytes,
             max_series: args.max_series,
             max_series_bytes: args.max_series_bytes,
+            max_metric_series: args.max_metric_series,
+            max_metric_bytes: args.max_metric_bytes,
             chips: args.chips.clone(),
             ..Self::on_free_ports()
         }

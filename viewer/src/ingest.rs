@@ -20,22 +20,41 @@ use crate::otlp::decode::{Decoded, Decoder};
 use crate::otlp::{Encoding, Failure, Request, Taken};
 use crate::stats::Stats;
 use crate::store::Store;
+use crate::store::instruments::Instruments;
 use crate::store::logs::{Logs, traces_of};
+use crate::store::metrics::Metric;
+use crate::store::model::now;
 
 /// Spans or log records added under one lock, so that readers get their turn.
 const ITEMS_A_LOCK: usize = 512;
 
-/// The store, shared between its writer and its readers. Traces and log records have a lock each: a
-/// search in the one does not hold up the other.
+/// The store, shared between its writer and its readers. Traces, log records and instruments have a
+/// lock each: a search in one does not hold up the others.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedStore {
     traces: Arc<RwLock<Store>>,
     logs: Arc<RwLock<Logs>>,
+    instruments: Arc<RwLock<Instruments>>,
 }
 
 impl SharedStore {
-    pub(crate) fn new(traces: Store, logs: Logs) -> Self {
-        Self { traces: Arc::new(RwLock::new(traces)), logs: Arc::new(RwLock::new(logs)) }
+    pub(crate) fn new(traces: Store, logs: Logs, instruments: Instruments) -> Self {
+        Self {
+            traces: Arc::new(RwLock::new(traces)),
+            logs: Arc::new(RwLock::new(logs)),
+            instruments: Arc::new(RwLock::new(instruments)),
+        }
+    }
+
+    /// Locks the instruments to read. Keep it short, and lock nothing else meanwhile.
+    pub(crate) fn instruments(&self) -> RwLockReadGuard<'_, Instruments> {
+        self.instruments.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the data points of `metrics`. How many there was no room for.
+    fn add_metrics(&self, metrics: &[Metric]) -> u64 {
+        let mut instruments = self.instruments.write().unwrap_or_else(PoisonError::into_inner);
+        instruments.add(metrics, now())
     }
 
     /// Locks the store to read. Keep it short: the writer waits.
@@ -104,7 +123,7 @@ impl Queue {
 fn write(jobs: &Receiver<Job>, mut decoder: Decoder, store: &SharedStore, stats: &Stats) {
     while let Ok(Job { request, answer }) = jobs.recv() {
         let (signal, is_file) = (request.signal, request.encoding == Encoding::File);
-        let Decoded { spans, records, taken } = match decoder.decode(request) {
+        let Decoded { spans, records, metrics, mut taken } = match decoder.decode(request) {
             Ok(decoded) => decoded,
             Err(failure) => {
                 // If the sender has gone, the answer is not needed.
@@ -112,6 +131,20 @@ fn write(jobs: &Receiver<Job>, mut decoder: Decoder, store: &SharedStore, stats:
                 continue;
             }
         };
+        if !metrics.is_empty() {
+            // Before the answer, which says how many there was no room for.
+            let rejected = store.add_metrics(&metrics);
+            decoder.release(metrics);
+            if rejected > 0 {
+                taken.rejected += rejected;
+                taken.reason.get_or_insert_with(|| {
+                    let most = store.instruments().bounds().series;
+                    format!(
+                        "no room for more series: the viewer keeps {most} (--max-metric-series)"
+                    )
+                });
+            }
+        }
         stats.of(signal).count(&taken);
         let add = || {
             let mut spans = spans.into_iter();

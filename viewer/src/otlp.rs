@@ -1,10 +1,10 @@
-//! The OpenTelemetry protocol, as a server: traces and logs are kept, metrics are accepted and
-//! counted, over [HTTP](http) in protobuf and JSON and over [gRPC](grpc).
+//! The OpenTelemetry protocol, as a server: traces, metrics and logs, over [HTTP](http) in protobuf
+//! and JSON and over [gRPC](grpc).
 //!
 //! In reading order: a [body] is read within a [budget](crate::budget::Budget) and handed to the
 //! thread that writes the store, which [decodes](decode) it. [Messages](message) are read by the
-//! same code from [protobuf] and [JSON](json): [items], each a [span] or a [log] record with its
-//! [attributes], cut to [limits]; of metrics only the [number](counts).
+//! same code from [protobuf] and [JSON](json): [items], each a [span], a [log] record or a [metric]
+//! with its [attributes], cut to [limits].
 //!
 //! A [saved file](mod@file), in OTLP's JSON or in [Jaeger's](jaeger), is read by the same code.
 //!
@@ -12,7 +12,6 @@
 
 mod attributes;
 pub(crate) mod body;
-mod counts;
 pub(crate) mod decode;
 pub(crate) mod failure;
 mod file;
@@ -25,6 +24,7 @@ mod json;
 mod limits;
 mod log;
 mod message;
+mod metric;
 mod protobuf;
 pub(crate) mod receiver;
 mod span;

@@ -7,6 +7,7 @@ pub(crate) mod order;
 pub(crate) mod params;
 pub(crate) mod records;
 pub(crate) mod tags;
+pub(crate) mod time;
 pub(crate) mod trace_id;
 
 use std::fmt;

@@ -22,7 +22,9 @@ use crate::ingest::{Queue, SharedStore};
 use crate::otlp::decode::Decoder;
 use crate::otlp::receiver::Receiver;
 use crate::stats::Stats;
+use crate::store::instruments::{InstrumentBounds, Instruments};
 use crate::store::logs::{LogBounds, Logs};
+use crate::store::model::now;
 use crate::store::monitor::MonitorBounds;
 use crate::store::{Bounds, Store};
 
@@ -120,7 +122,10 @@ pub fn serve(config: Config) -> Result<Handle, Error> {
     let log_bounds = LogBounds { records: config.max_logs, bytes: config.max_log_bytes };
     let monitor = MonitorBounds { series: config.max_series, bytes: config.max_series_bytes };
     let bounds = Bounds { spans: config.max_spans, bytes: config.max_bytes, monitor };
-    let store = SharedStore::new(Store::new(bounds), Logs::new(log_bounds));
+    let instruments =
+        InstrumentBounds { series: config.max_metric_series, bytes: config.max_metric_bytes };
+    let instruments = Instruments::new(instruments, now());
+    let store = SharedStore::new(Store::new(bounds), Logs::new(log_bounds), instruments);
     let stats = Arc::new(Stats::new());
     // One request is decoded at a time: it gets the larger part of what requests may take, and
     // the bodies that wait for that share the rest.

@@ -20,15 +20,11 @@ use crate::ingest::SharedStore;
 use crate::query::ParamError;
 use crate::query::history::{History, Tally, add_up, seconds};
 use crate::query::params::Params;
-use crate::store::model::{Kind, now};
+use crate::query::time::{POINTS, Time};
+use crate::store::model::Kind;
 use crate::store::monitor::sketch::{Distribution, RELATIVE_ERROR, Sketch};
-use crate::store::monitor::{Bucket, Monitor, MonitorTotals, SLOT, SLOTS, Series, Service};
+use crate::store::monitor::{Bucket, Monitor, MonitorTotals, SLOT, Series, Service};
 
-/// Seconds of a slot, and of the range that is shown unless another is asked for.
-const SLOT_SECONDS: u64 = SLOT / 1_000_000_000;
-const DEFAULT_RANGE: u64 = 300;
-/// Points of a chart, about.
-const POINTS: u64 = 60;
 /// Rows of operations, and of actors; of more, those with the most time.
 const ROWS: usize = 200;
 /// What a row takes with its points, in bytes, about; and the name of a series while they are sorted.
@@ -142,15 +138,11 @@ struct MailboxPoints {
     batch_mean: Vec<Option<f64>>,
 }
 
-/// The time that is shown, in slots.
+/// The time that is shown.
 struct Shown {
-    slots: Range<u64>,
-    /// Slots of a step.
-    step: u64,
-    /// Since when everything that came is in the figures, and what has not passed yet; in
-    /// nanoseconds since the epoch.
+    time: Time,
+    /// Since when everything that came is in the figures, in nanoseconds since the epoch.
     whole_from: u64,
-    now: u64,
 }
 
 /// Writes the figures that `params` ask for: of `range` seconds until `end` (µs since the epoch; now
@@ -162,24 +154,14 @@ pub(super) fn write(
     store: &SharedStore,
     since: u64,
 ) -> Result<(), Failure> {
-    let now = now();
-    let expected = format!("a number of seconds from {SLOT_SECONDS} to {}", SLOTS * SLOT_SECONDS);
-    let range = params.read("range", &expected, |text| {
-        text.parse().ok().filter(|range| (SLOT_SECONDS..=SLOTS * SLOT_SECONDS).contains(range))
-    })?;
-    let range = range.unwrap_or(DEFAULT_RANGE).div_ceil(SLOT_SECONDS);
-    // The slot of the end is shown with what has passed of it.
-    let end = params.moment("end", 1_000)?.unwrap_or(now).min(now) / SLOT + 1;
-    let step = range.div_ceil(POINTS);
-    let slots = end.saturating_sub(range.div_ceil(step) * step)..end;
+    let time = Time::of(params)?;
     let is_other = params.flag("other")?;
     let named = params.get("service");
     if named.is_some() && is_other {
         return Err(ParamError::other("'other' goes without 'service'").into());
     }
 
-    let from = slots.start * SLOT;
-    let to = (slots.end * SLOT).min(now);
+    let (from, to) = (time.from(), time.to());
     answer.hold(store.read().monitor.series_count() * NAME_BYTES)?;
     let (names, held, whole_from) = {
         let monitor = &store.read().monitor;
@@ -190,7 +172,7 @@ pub(super) fn write(
         let whole_from = since.max(monitor.first() * SLOT).clamp(from, to);
         (names, Held::of(monitor), whole_from)
     };
-    let shown = Shown { slots, step, whole_from, now };
+    let shown = Shown { time, whole_from };
     let sum = Distribution::default();
     let mut making = Making { answer, store, shown: &shown, sum, rows: 0 };
     let mut services = Vec::new();
@@ -198,7 +180,7 @@ pub(super) fn write(
         let of = name.clone();
         services.extend(making.row(name, None, |monitor| {
             let service = monitor.service(of.as_deref());
-            service.map(|service| served(service, &shown.slots)).unwrap_or_default()
+            service.map(|service| served(service, &shown.time.slots)).unwrap_or_default()
         })?);
     }
     services.sort_by_key(|row| (Reverse(row.count), row.name.is_none()));
@@ -213,7 +195,7 @@ pub(super) fn write(
         from_us: from / 1_000,
         to_us: to / 1_000,
         whole_from_us: whole_from / 1_000,
-        step_s: shown.step * SLOT_SECONDS,
+        step_s: shown.time.step_seconds(),
         relative_error: RELATIVE_ERROR,
         held,
         services,
@@ -295,7 +277,7 @@ impl Making<'_> {
         service: Option<&str>,
         list: impl for<'s> FnOnce(&'s Service) -> Vec<(N, &'s Series)>,
     ) -> Result<(usize, Vec<N>), Failure> {
-        let slots = &self.shown.slots;
+        let slots = &self.shown.time.slots;
         let store = self.store.read();
         let monitor = &store.monitor;
         self.answer.hold(self.rows * ROW_BYTES + monitor.series_count() * NAME_BYTES)?;
@@ -320,7 +302,7 @@ impl Making<'_> {
         pick: impl for<'s> FnOnce(&'s Monitor) -> Vec<&'s Series>,
     ) -> Result<Option<Row>, Failure> {
         let held = (self.rows + 1) * ROW_BYTES + Distribution::BYTES;
-        let history = History::read(self.answer, held, self.store, &self.shown.slots, pick)?;
+        let history = History::read(self.answer, held, self.store, &self.shown.time.slots, pick)?;
         let row = row(name, kind, &history, self.shown, &mut self.sum);
         self.rows += usize::from(row.is_some());
         Ok(row)
@@ -335,7 +317,7 @@ fn row(
     shown: &Shown,
     scratch: &mut Distribution,
 ) -> Option<Row> {
-    let all = history.of(shown.slots.clone());
+    let all = history.of(shown.time.slots.clone());
     if all.is_empty() {
         return None;
     }
@@ -343,8 +325,7 @@ fn row(
     let mut points = Points::default();
     let has_mailbox = all.iter().any(|bucket| bucket.mailbox.is_some());
     let mut mailbox = has_mailbox.then(MailboxRow::default);
-    for start in shown.slots.clone().step_by(usize::try_from(shown.step).unwrap_or(usize::MAX)) {
-        let step = start..start + shown.step;
+    for step in shown.time.steps() {
         let buckets = history.of(step.clone());
         let tally = Tally::of(buckets);
         points.count.push(tally.count);
@@ -357,7 +338,7 @@ fn row(
             add_up(scratch, buckets, waits);
             points.wait_p50_ns.push(nanoseconds(scratch, 0.5));
             points.wait_p99_ns.push(nanoseconds(scratch, 0.99));
-            points.depth.push(depth(&tally, seconds(shown.whole_from, &step, shown.now)));
+            points.depth.push(depth(&tally, seconds(shown.whole_from, &step, shown.time.now)));
             points.batch_count.push(tally.batch_count);
             points.batch_mean.push(mean_batch(&tally));
         }
@@ -367,7 +348,7 @@ fn row(
         row.wait_p50_ns = nanoseconds(scratch, 0.5);
         row.wait_p95_ns = nanoseconds(scratch, 0.95);
         row.wait_p99_ns = nanoseconds(scratch, 0.99);
-        row.depth = depth(&tally, seconds(shown.whole_from, &shown.slots, shown.now));
+        row.depth = depth(&tally, seconds(shown.whole_from, &shown.time.slots, shown.time.now));
         add_up(scratch, all, |bucket| bucket.mailbox.as_ref().map(|mailbox| &mailbox.batches));
         row.batch_count = tally.batch_count;
         row.batch_mean = mean_batch(&tally);
@@ -380,7 +361,7 @@ fn row(
         kind,
         count: tally.count,
         errors: tally.errors,
-        rate: tally.count as f64 / seconds(shown.whole_from, &shown.slots, shown.now),
+        rate: tally.count as f64 / seconds(shown.whole_from, &shown.time.slots, shown.time.now),
         p50_ns: nanoseconds(scratch, 0.5),
         p95_ns: nanoseconds(scratch, 0.95),
         p99_ns: nanoseconds(scratch, 0.99),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::instruments;
 use super::monitor::Held;
 use super::{Receives, State};
 use crate::stats::SignalStats;
@@ -26,6 +27,7 @@ pub(super) struct Totals {
     spans_per_second: f64,
     logs: LogTotals,
     monitor: Held,
+    metrics: instruments::Held,
     signals: Signals,
     receives: Receives,
     live_clients: usize,
@@ -72,6 +74,7 @@ pub(super) fn totals(state: &State) -> Totals {
             cut: logs.cut,
         }
     };
+    let metrics = instruments::Held::of(&state.store.instruments());
     let store = state.store.read();
     Totals {
         version: env!("CARGO_PKG_VERSION"),
@@ -91,6 +94,7 @@ pub(super) fn totals(state: &State) -> Totals {
         spans_per_second: stats.spans_per_second(),
         logs,
         monitor: Held::of(&store.monitor),
+        metrics,
         signals: Signals {
             traces: stats.traces.snapshot(),
             metrics: stats.metrics.snapshot(),

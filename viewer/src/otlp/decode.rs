@@ -9,13 +9,14 @@ use std::sync::Arc;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-use super::counts::{Counted, DATA_POINTS};
 use super::failure::Failure;
-use super::items::{Item, Items};
+use super::items::{Counts, Item, Items};
 use super::log::Records;
 use super::message::{Message, Reader, Stopped};
+use super::metric::Metrics;
 use super::span::Spans;
 use super::{Compression, Encoding, Request, Signal, Taken, file, json, protobuf};
+use crate::store::metrics::Metric;
 use crate::store::model::{LogRecord, Span, TraceId};
 use crate::store::names::Names;
 
@@ -40,6 +41,8 @@ pub(crate) struct Decoder {
     /// The same of log records. They are apart, so that the names of records cannot push out
     /// spans.
     pub(crate) log_names: Names,
+    /// The same of metrics: they go when what is in them has been taken.
+    metric_names: Names,
     /// The bytes that one request may have when decompressed. A saved file may be larger: half of
     /// what one request may take in memory.
     request_bytes: usize,
@@ -53,6 +56,7 @@ pub(crate) struct Decoder {
 pub(crate) struct Decoded {
     pub(crate) spans: Vec<(TraceId, Arc<Span>)>,
     pub(crate) records: Vec<Arc<LogRecord>>,
+    pub(crate) metrics: Vec<Metric>,
     pub(crate) taken: Taken,
 }
 
@@ -61,13 +65,14 @@ impl Decoder {
         Self {
             names: Names::default(),
             log_names: Names::default(),
+            metric_names: Names::default(),
             request_bytes,
             decoded_bytes,
             decompressed: Vec::new(),
         }
     }
 
-    /// The spans or log records of a request; of metrics only how many there are.
+    /// The spans, log records or metrics of a request.
     ///
     /// # Errors
     ///
@@ -104,7 +109,8 @@ impl Decoder {
         decompressed_bytes: usize,
     ) -> Result<Decoded, Failure> {
         let names = match signal {
-            Signal::Traces | Signal::Metrics => &mut self.names,
+            Signal::Traces => &mut self.names,
+            Signal::Metrics => &mut self.metric_names,
             Signal::Logs => &mut self.log_names,
         };
         let mut reader = Reader::new(names, self.decoded_bytes);
@@ -119,7 +125,12 @@ impl Decoder {
                 let (spans, taken) = finish(spans, read, &mut reader)?;
                 Ok(Decoded { spans, taken, ..Decoded::default() })
             }
-            Signal::Metrics => count(DATA_POINTS, encoding, body, &mut reader),
+            Signal::Metrics => {
+                let mut metrics = Metrics::default();
+                let read = read_message(encoding, body, &mut metrics, &mut reader);
+                let (metrics, taken) = finish(metrics, read, &mut reader)?;
+                Ok(Decoded { metrics, taken, ..Decoded::default() })
+            }
             Signal::Logs => {
                 let mut records = Records::default();
                 let read = read_message(encoding, body, &mut records, &mut reader);
@@ -131,6 +142,13 @@ impl Decoder {
             reader.release_lists();
             reader.failure()
         })
+    }
+}
+
+impl Decoder {
+    /// Lets go of metrics whose points have been taken.
+    pub(crate) fn release(&mut self, metrics: Vec<Metric>) {
+        metrics.into_iter().for_each(|metric| metric.release(&mut self.metric_names));
     }
 }
 
@@ -171,22 +189,17 @@ fn finish<T: Item>(
         }
         (Ok(()), Some(reason)) if nothing_to_keep => Err(reader.stop(Failure::Malformed(reason))),
         (Ok(()), reason) => {
-            let received = items.accepted.len() as u64 + items.rejected;
-            let taken = Taken { received, rejected: items.rejected, reason, ..Taken::default() };
+            let mut taken = Taken { rejected: items.rejected, reason, ..Taken::default() };
+            for item in &items.accepted {
+                let Counts { accepted, rejected, reason } = item.counts();
+                taken.received += accepted;
+                taken.rejected += rejected;
+                taken.reason = taken.reason.or(reason);
+            }
+            taken.received += taken.rejected;
             Ok((items.accepted, taken))
         }
     }
-}
-
-fn count<'a>(
-    way: &'static [&'static [super::message::Field]],
-    encoding: Encoding,
-    body: &'a [u8],
-    reader: &mut Reader<'a>,
-) -> Result<Decoded, Stopped> {
-    let mut received = 0;
-    read_message(encoding, body, &mut Counted { way, count: &mut received }, reader)?;
-    Ok(Decoded { taken: Taken { received, ..Taken::default() }, ..Decoded::default() })
 }
 
 /// Decompresses `compressed` to the end of `decompressed`, at most `limit` bytes.

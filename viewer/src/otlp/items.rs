@@ -65,6 +65,24 @@ pub(super) trait Item: Sized {
     fn release(self, names: &mut Names);
     /// Its resource and its scope, which may be replaced while nothing else has the item.
     fn around(&mut self) -> Option<(&mut Arc<Resource>, &mut Arc<Scope>)>;
+
+    /// What the sender is told of it. A metric counts as its data points.
+    fn counts(&self) -> Counts {
+        Counts { accepted: 1, rejected: 0, reason: None }
+    }
+
+    /// How many are rejected with an item that is not kept.
+    fn count_of(_: &Self::Fields) -> u64 {
+        1
+    }
+}
+
+/// What was taken of an item, what was not, and why the first of it was not.
+#[derive(Debug)]
+pub(super) struct Counts {
+    pub(super) accepted: u64,
+    pub(super) rejected: u64,
+    pub(super) reason: Option<String>,
 }
 
 /// The items of a request.
@@ -88,7 +106,17 @@ impl<T: Item> Items<T> {
     /// Rejects an item, of which nothing is kept; ends the reading when nothing in the request is
     /// readable.
     pub(super) fn reject(&mut self, fault: String, reader: &mut Reader<'_>) -> Result<(), Stopped> {
-        self.rejected += 1;
+        self.reject_all(1, fault, reader)
+    }
+
+    /// The same of an item that counts as several.
+    fn reject_all(
+        &mut self,
+        count: u64,
+        fault: String,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), Stopped> {
+        self.rejected += count;
         self.tell(fault, reader);
         let is_hopeless =
             self.unreadable && self.accepted.is_empty() && self.rejected >= UNREADABLE_ITEMS;
@@ -100,10 +128,11 @@ impl<T: Item> Items<T> {
 
     /// Rejects the items accepted since there were `first`, for a fault in what is around them.
     pub(super) fn reject_from(&mut self, first: usize, fault: String, reader: &mut Reader<'_>) {
-        self.rejected += (self.accepted.len() - first) as u64;
         self.tell(fault, reader);
         self.unreadable = true;
         for item in self.accepted.drain(first..) {
+            let Counts { accepted, rejected, .. } = item.counts();
+            self.rejected += accepted + rejected;
             item.release(reader.names);
         }
     }
@@ -444,9 +473,10 @@ impl<'s, T: Item> OfScope<'s, T> {
                 Ok(())
             }
             Err(fault) => {
+                let count = T::count_of(&fields);
                 T::abandon(fields, reader);
                 reader.give_back_to(taken_before);
-                self.group.items.reject(fault, reader)
+                self.group.items.reject_all(count, fault, reader)
             }
         }
     }

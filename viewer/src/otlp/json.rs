@@ -15,7 +15,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
-use super::message::{Field, Id, Message, Place, Reader, Source, Step, Stopped};
+use super::message::{Field, Id, Message, Packed, Place, Reader, Source, Step, Stopped};
 use crate::store::footprint::heap;
 use crate::store::model::{Double, Value as AttributeValue};
 
@@ -234,6 +234,27 @@ impl<'a, D: Deserializer<'a>> Source<'a> for Value<'a, D> {
             reader.note_fault(Some(self.step), what);
         }
         Ok(number.unwrap_or_default())
+    }
+
+    fn sfixed64(self, reader: &mut Reader<'a>) -> Result<i64, Stopped> {
+        self.int64(reader)
+    }
+
+    fn sint32(self, reader: &mut Reader<'a>) -> Result<i32, Stopped> {
+        self.number("a whole number of 32 bits", reader)
+    }
+
+    fn packed(
+        self,
+        of: Packed,
+        reader: &mut Reader<'a>,
+        take: &mut dyn FnMut(u64, &mut Reader<'a>) -> Result<bool, Stopped>,
+    ) -> Result<(), Stopped> {
+        let number = match of {
+            Packed::Fixed64 | Packed::Uint64 => self.fixed64(reader)?,
+            Packed::Double => self.double(reader)?.to_bits(),
+        };
+        take(number, reader).map(drop)
     }
 
     fn enumeration(self, names: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped> {

@@ -11,6 +11,12 @@ pub(crate) const ATTRIBUTES: usize = 256;
 pub(crate) const EVENTS: usize = 512;
 /// Links of one span.
 pub(crate) const LINKS: usize = 512;
+/// Buckets of one histogram's data point.
+pub(crate) const BUCKETS: usize = 1024;
+/// Percentiles of one summary's data point.
+pub(crate) const QUANTILES: usize = 64;
+/// Exemplars of one data point.
+pub(crate) const EXEMPLARS: usize = 64;
 /// Levels of arrays and maps inside an attribute's value.
 pub(crate) const DEPTH: usize = 8;
 /// Bytes of an attribute's key, of a span's, event's or scope's name, of a version or schema URL.

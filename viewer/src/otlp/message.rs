@@ -100,6 +100,16 @@ pub(super) trait Source<'a>: Sized {
     fn fixed32(self, reader: &mut Reader<'a>) -> Result<u32, Stopped>;
     fn fixed64(self, reader: &mut Reader<'a>) -> Result<u64, Stopped>;
     fn double(self, reader: &mut Reader<'a>) -> Result<f64, Stopped>;
+    fn sfixed64(self, reader: &mut Reader<'a>) -> Result<i64, Stopped>;
+    fn sint32(self, reader: &mut Reader<'a>) -> Result<i32, Stopped>;
+    /// The numbers of a list's element, which are several where protobuf packs them; `take` gets
+    /// their bits, and says whether it wants more.
+    fn packed(
+        self,
+        of: Packed,
+        reader: &mut Reader<'a>,
+        take: &mut dyn FnMut(u64, &mut Reader<'a>) -> Result<bool, Stopped>,
+    ) -> Result<(), Stopped>;
     /// The number of an enumeration's value, which JSON may name.
     fn enumeration(self, names: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped>;
     /// A value that says by itself whether it is a string, a number or a truth value. Only JSON has
@@ -109,6 +119,14 @@ pub(super) trait Source<'a>: Sized {
     fn skip(self, reader: &mut Reader<'a>) -> Result<(), Stopped>;
     /// Where the value is in its message.
     fn step(&self) -> Step<'a>;
+}
+
+/// The numbers of a list that protobuf may pack.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Packed {
+    Fixed64,
+    Uint64,
+    Double,
 }
 
 /// An id as it was sent.
@@ -303,6 +321,11 @@ impl<'a> Reader<'a> {
     /// Whether there is a fault that has not been taken yet.
     pub(super) fn has_fault(&self) -> bool {
         self.fault.is_some()
+    }
+
+    /// Puts back a fault that was taken: it is of what is around.
+    pub(super) fn put_back(&mut self, fault: Option<String>) {
+        self.fault = fault;
     }
 
     /// The first fault since this was last called.

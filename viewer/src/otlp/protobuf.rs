@@ -4,7 +4,7 @@ use prost::DecodeError;
 use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use super::message::{Id, Message, Place, Reader, Source, Step, Stopped};
+use super::message::{Id, Message, Packed, Place, Reader, Source, Step, Stopped};
 use crate::store::model::Value as AttributeValue;
 
 /// Reads a whole request.
@@ -194,6 +194,50 @@ impl<'a> Source<'a> for Value<'a> {
 
     fn double(self, reader: &mut Reader<'a>) -> Result<f64, Stopped> {
         self.fixed64(reader).map(f64::from_bits)
+    }
+
+    fn sfixed64(self, reader: &mut Reader<'a>) -> Result<i64, Stopped> {
+        self.fixed64(reader).map(u64::cast_signed)
+    }
+
+    fn sint32(self, reader: &mut Reader<'a>) -> Result<i32, Stopped> {
+        // Of two numbers next to each other the even one is positive; longer ones are cut off.
+        let number = self.varint(reader) as u32;
+        Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
+    }
+
+    fn packed(
+        self,
+        of: Packed,
+        reader: &mut Reader<'a>,
+        take: &mut dyn FnMut(u64, &mut Reader<'a>) -> Result<bool, Stopped>,
+    ) -> Result<(), Stopped> {
+        let mut rest = match (self.content, of) {
+            (Content::Bytes(bytes), _) => bytes,
+            (_, Packed::Uint64) => return take(self.varint(reader), reader).map(drop),
+            _ => {
+                let number = self.fixed64(reader)?;
+                return take(number, reader).map(drop);
+            }
+        };
+        while !rest.is_empty() {
+            let number = match of {
+                Packed::Uint64 => decode_varint(&mut rest),
+                Packed::Fixed64 | Packed::Double => rest.try_get_u64_le().map_err(|_| truncated()),
+            };
+            match number {
+                Ok(number) => {
+                    if !take(number, reader)? {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    reader.note_fault(Some(self.step), format_args!("{error}"));
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn enumeration(self, _: &[(&str, i32)], reader: &mut Reader<'a>) -> Result<i32, Stopped> {
