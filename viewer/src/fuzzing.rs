@@ -4,6 +4,7 @@ use crate::budget::Budget;
 use crate::otlp::decode::{Decoded, Decoder};
 use crate::otlp::{Compression, Encoding, Request, Signal};
 use crate::query::tags;
+use crate::store::instruments::{InstrumentBounds, Instruments};
 
 /// The memory that a request may take here.
 const DECODED_BYTES: usize = 4 << 20;
@@ -22,7 +23,7 @@ pub enum Form {
 /// What a request comes to.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The spans or log records, in words.
+    /// The spans, log records or metrics, in words.
     pub items: Vec<String>,
     /// How many were sent.
     pub received: u64,
@@ -50,6 +51,17 @@ pub fn decode_logs(form: Form, body: &[u8]) -> Option<Outcome> {
     decode_signal(Signal::Logs, form, body)
 }
 
+/// Decodes a request for metrics, and keeps what is in it; none when it is refused as a whole.
+///
+/// # Panics
+///
+/// When a name is still held after all metrics have been let go, or more memory is taken than may
+/// be.
+#[must_use]
+pub fn decode_metrics(form: Form, body: &[u8]) -> Option<Outcome> {
+    decode_signal(Signal::Metrics, form, body)
+}
+
 fn decode_signal(signal: Signal, form: Form, body: &[u8]) -> Option<Outcome> {
     let encoding = match form {
         Form::Protobuf => Encoding::Protobuf,
@@ -64,11 +76,19 @@ fn decode_signal(signal: Signal, form: Form, body: &[u8]) -> Option<Outcome> {
         body: body.to_vec(),
         reservation: Budget::new(0).reservation(),
     };
-    let Decoded { spans, records, taken } = decoder.decode(request).ok()?;
+    let Decoded { spans, records, metrics, taken } = decoder.decode(request).ok()?;
     let spans_in_words = spans.iter().map(|span| format!("{span:?}"));
     let records_in_words = records.iter().map(|record| format!("{record:?}"));
+    let metrics_in_words = metrics.iter().map(|metric| format!("{metric:?}"));
+    // Whatever was taken of them can be kept.
+    let bounds = InstrumentBounds { series: 100, bytes: 1 << 20 };
+    let mut instruments = Instruments::new(bounds, 0);
+    for round in 1..=3 {
+        instruments.add(&metrics, round * 1_000_000_000_000_000_000);
+        assert!(instruments.bytes() <= bounds.bytes, "{} bytes", instruments.bytes());
+    }
     let outcome = Outcome {
-        items: spans_in_words.chain(records_in_words).collect(),
+        items: spans_in_words.chain(records_in_words).chain(metrics_in_words).collect(),
         received: taken.received,
         rejected: taken.rejected,
     };
@@ -78,7 +98,8 @@ fn decode_signal(signal: Signal, form: Form, body: &[u8]) -> Option<Outcome> {
     for record in records {
         decoder.log_names.release_record(record);
     }
-    for names in [&mut decoder.names, &mut decoder.log_names] {
+    decoder.release(metrics);
+    for names in decoder.all_names() {
         names.sweep();
         assert_eq!(names.bytes(), 0, "what the names take is not what is held");
     }

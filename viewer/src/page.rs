@@ -1,9 +1,9 @@
 //! The page's files, inside the binary: nothing is read from a disk or fetched from elsewhere.
 //!
 //! `/`, `/search`, `/graph`, `/logs`, `/monitor`, `/trace/{id}` and `/compare/{a}/{b}` are all the one
-//! page, which finds its way by the address; so are the other addresses of Jaeger's page, which lead to what is
-//! nearest here, and those that are none, with status 404. `/assets/NAME` is the file of that name
-//! in `web/`.
+//! page, which finds its way by the address; so are the other addresses of Jaeger's page, which lead
+//! to what is nearest here, and those that are none, with status 404. `/assets/NAME` is the file of
+//! that name in `web/`.
 
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, ContentType};
 use actix_web::http::{Method, StatusCode};

@@ -146,6 +146,12 @@ impl Decoder {
 }
 
 impl Decoder {
+    /// The names of all signals.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn all_names(&mut self) -> [&mut Names; 3] {
+        [&mut self.names, &mut self.log_names, &mut self.metric_names]
+    }
+
     /// Lets go of metrics whose points have been taken.
     pub(crate) fn release(&mut self, metrics: Vec<Metric>) {
         metrics.into_iter().for_each(|metric| metric.release(&mut self.metric_names));
@@ -189,12 +195,15 @@ fn finish<T: Item>(
         }
         (Ok(()), Some(reason)) if nothing_to_keep => Err(reader.stop(Failure::Malformed(reason))),
         (Ok(()), reason) => {
+            // A fault after the first is told without words.
+            let told = |reason: Option<String>| reason.filter(|reason| !reason.is_empty());
+            let reason = told(reason);
             let mut taken = Taken { rejected: items.rejected, reason, ..Taken::default() };
             for item in &items.accepted {
                 let Counts { accepted, rejected, reason } = item.counts();
                 taken.received += accepted;
                 taken.rejected += rejected;
-                taken.reason = taken.reason.or(reason);
+                taken.reason = taken.reason.or_else(|| told(reason));
             }
             taken.received += taken.rejected;
             Ok((items.accepted, taken))

@@ -35,25 +35,29 @@ impl Item for Metric {
     const OF_SCOPE: &'static [Field] = &[one(1, "scope"), list(2, "metrics"), one(3, "schemaUrl")];
 
     type Fields = MetricFields;
-    type Ids = Name;
+    type Ids = ();
 
     fn begin(_: &Reader<'_>) -> MetricFields {
         MetricFields::default()
     }
 
-    fn ids(fields: &MetricFields) -> Result<Name, String> {
-        fields.name.clone().ok_or_else(|| "name is empty".into())
+    fn ids(_: &MetricFields) -> Result<(), String> {
+        Ok(())
     }
 
     fn build(
         fields: MetricFields,
-        name: Name,
+        (): (),
         resource: Arc<Resource>,
         scope: Arc<Scope>,
         _: u32,
         reader: &mut Reader<'_>,
     ) -> Result<Self, Stopped> {
         reader.charge(grown::<Self>())?;
+        let name = match fields.name {
+            Some(name) => name,
+            None => reader.name("")?,
+        };
         let kind = match fields.kind {
             InstrumentKind::Counter if !fields.is_monotonic => InstrumentKind::UpDownCounter,
             kind => kind,
@@ -221,6 +225,8 @@ impl Message for Data<'_> {
                         reader.give_back_to(taken);
                         metric.rejected += 1;
                         metric.reason.get_or_insert(fault);
+                        // The sender is told one.
+                        reader.is_told = true;
                     }
                     None => metric.points.push(point.build(reader)?),
                 }

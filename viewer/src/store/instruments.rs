@@ -658,3 +658,253 @@ impl Summary {
         heap(self.quantiles.capacity() * size_of::<(f64, f64)>())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::{Scope, Value};
+    use super::*;
+
+    /// The moment at which all this begins: the beginning of a slot.
+    const NOW: u64 = 170_000_000 * SLOT;
+
+    fn metric(kind: InstrumentKind, is_cumulative: bool, points: Vec<Point>) -> Metric {
+        let resource = Resource {
+            service: "store".into(),
+            attributes: Box::default(),
+            dropped_attributes: 0,
+            schema_url: Box::default(),
+        };
+        Metric {
+            resource: Arc::new(resource),
+            scope: Arc::new(Scope::default()),
+            name: "it".into(),
+            unit: "s".into(),
+            description: Box::default(),
+            kind,
+            is_cumulative,
+            points,
+            rejected: 0,
+            reason: None,
+        }
+    }
+
+    /// A point of a series that began at `start`, both in slots from now.
+    fn point(start: u64, time: u64, value: PointValue) -> Point {
+        let (start, time) = (NOW + start * SLOT, NOW + time * SLOT);
+        Point { attributes: Box::default(), start, time, value: Some(value), exemplars: Vec::new() }
+    }
+
+    fn instruments() -> Instruments {
+        Instruments::new(InstrumentBounds { series: 10, bytes: 1 << 20 }, NOW)
+    }
+
+    fn series(instruments: &Instruments) -> &MetricSeries {
+        let instrument = instruments.list().next().expect("an instrument").1;
+        instrument.series().next().expect("a series").1
+    }
+
+    /// What is held after points that come in a request each.
+    fn steps(
+        kind: InstrumentKind,
+        is_cumulative: bool,
+        points: impl IntoIterator<Item = Point>,
+    ) -> Vec<(u64, String)> {
+        let mut instruments = instruments();
+        for point in points {
+            instruments.add(&[metric(kind, is_cumulative, vec![point])], NOW + 9 * SLOT);
+        }
+        let told = |(slot, step): &(u64, Step)| {
+            let words = match step {
+                Step::Value(value) | Step::Increase(value) => value.to_string(),
+                Step::Histogram(histogram) => format!("{:?}", histogram.counts),
+                Step::Exponential(sum) => {
+                    format!("{} {} {:?}", sum.scale, sum.positive.offset, sum.positive.counts)
+                }
+                Step::Summary(summary) => format!("{} {:?}", summary.count, summary.quantiles),
+            };
+            (slot - NOW / SLOT, words)
+        };
+        series(&instruments).steps.iter().map(told).collect()
+    }
+
+    fn told<const N: usize>(steps: [(u64, &str); N]) -> Vec<(u64, String)> {
+        steps.map(|(slot, words)| (slot, words.to_owned())).to_vec()
+    }
+
+    #[test]
+    fn a_counter_is_what_was_added_whichever_way_it_is_told() {
+        let number = PointValue::Number;
+        let cumulative = [
+            point(0, 1, number(10.0)),
+            point(0, 2, number(15.0)),
+            // It came again, and one from before it.
+            point(0, 2, number(15.0)),
+            point(0, 1, number(11.0)),
+            // The sender has started anew, once seen by its start and once by its value.
+            point(3, 4, number(20.0)),
+            point(3, 5, number(2.0)),
+        ];
+        assert_eq!(
+            steps(InstrumentKind::Counter, true, cumulative),
+            told([(1, "10"), (2, "5"), (4, "20"), (5, "2")])
+        );
+        let delta = [point(0, 1, number(1.0)), point(1, 2, number(2.0)), point(1, 2, number(2.0))];
+        assert_eq!(steps(InstrumentKind::Counter, false, delta), told([(1, "1"), (2, "2")]));
+    }
+
+    #[test]
+    fn of_a_series_that_is_older_than_this_viewer_only_what_comes_is_known() {
+        let mut old =
+            [point(0, 1, PointValue::Number(1e6)), point(0, 2, PointValue::Number(1e6 + 3.0))];
+        for point in &mut old {
+            point.start = NOW - SLOT;
+        }
+        assert_eq!(steps(InstrumentKind::Counter, true, old), told([(2, "3")]));
+    }
+
+    #[test]
+    fn gauges_and_up_down_counters_keep_their_last_value() {
+        let number = PointValue::Number;
+        let values = || [point(0, 1, number(4.0)), point(0, 2, number(-3.0))];
+        for kind in [InstrumentKind::Gauge, InstrumentKind::UpDownCounter] {
+            assert_eq!(steps(kind, true, values()), told([(1, "4"), (2, "-3")]));
+        }
+        assert_eq!(
+            steps(InstrumentKind::UpDownCounter, false, values()),
+            told([(1, "4"), (2, "1")]),
+            "what was added, added up"
+        );
+        let mut within = values();
+        within[1].time = within[0].time + 1;
+        assert_eq!(steps(InstrumentKind::Gauge, false, within), told([(1, "-3")]));
+        let unknown = [point(0, 1, number(f64::NAN)), point(0, 2, number(1.0))];
+        assert_eq!(steps(InstrumentKind::Gauge, false, unknown), told([(2, "1")]));
+    }
+
+    fn histogram(bounds: &[f64], counts: &[u64]) -> PointValue {
+        let (count, bounds, counts) = (counts.iter().sum(), bounds.to_vec(), counts.to_vec());
+        PointValue::Histogram(Histogram { count, sum: 1.0, bounds, counts })
+    }
+
+    #[test]
+    fn a_histogram_is_what_was_added_and_has_percentiles() {
+        let bounds = [1.0, 2.0, 4.0];
+        let points = [
+            point(0, 1, histogram(&bounds, &[0, 10, 0, 0])),
+            point(0, 2, histogram(&bounds, &[0, 10, 10, 1])),
+            // Other bounds begin anew.
+            point(0, 3, histogram(&[5.0], &[7, 8])),
+        ];
+        assert_eq!(
+            steps(InstrumentKind::Histogram, true, points),
+            told([(1, "[0, 10, 0, 0]"), (2, "[0, 0, 10, 1]"), (3, "[7, 8]")])
+        );
+
+        let PointValue::Histogram(of) = histogram(&bounds, &[0, 10, 10, 1]) else { return };
+        let quantiles = [0.0, 0.25, 0.5, 0.99].map(|quantile| of.quantile(quantile));
+        assert_eq!(quantiles, [Some(1.0), Some(1.525), Some(2.1), Some(4.0)]);
+        assert_eq!(Histogram::default().quantile(0.5), None);
+    }
+
+    fn exponential(scale: i32, offset: i32, counts: &[u64]) -> PointValue {
+        let positive = Buckets { offset, counts: counts.to_vec() };
+        let count = counts.iter().sum();
+        PointValue::Exponential(Exponential { count, scale, positive, ..Exponential::default() })
+    }
+
+    #[test]
+    fn exponential_histograms_are_merged_at_the_smaller_scale() {
+        let points = [
+            point(0, 1, exponential(3, 0, &[1, 1, 1, 1])),
+            // The same, and one more: at half of the scale its buckets are those of two.
+            point(0, 2, exponential(2, 0, &[2, 3])),
+            point(0, 3, exponential(2, -1, &[4, 2, 3])),
+            // It counts anew.
+            point(0, 4, exponential(2, 0, &[1])),
+        ];
+        assert_eq!(
+            steps(InstrumentKind::ExponentialHistogram, true, points),
+            told([(1, "3 0 [1, 1, 1, 1]"), (2, "2 1 [1]"), (3, "2 -1 [4]"), (4, "2 0 [1]")])
+        );
+        let fine = [point(0, 1, exponential(6, -4, &[1, 2, 3, 4, 5, 6, 7, 8]))];
+        assert_eq!(
+            steps(InstrumentKind::ExponentialHistogram, false, fine),
+            told([(1, "4 -1 [10, 26]")])
+        );
+
+        let mut sum = Step::Exponential(Exponential {
+            scale: 3,
+            positive: Buckets { offset: 8, counts: vec![1] },
+            ..Exponential::default()
+        });
+        sum.merge(Step::Exponential(Exponential {
+            scale: 0,
+            zeroes: 1,
+            positive: Buckets { offset: 2, counts: vec![2] },
+            negative: Buckets { offset: 1, counts: vec![1] },
+            ..Exponential::default()
+        }));
+        let Step::Exponential(sum) = sum else { return };
+        // From 2 to 4, from 4 to 8, zero, from -4 to -2: their geometric middles.
+        assert_eq!(sum.positive, Buckets { offset: 1, counts: vec![1, 2] });
+        let quantiles = [0.2, 0.4, 0.6, 1.0].map(|quantile| sum.quantile(quantile));
+        let middle = 8f64.sqrt();
+        assert_eq!(quantiles, [Some(-middle), Some(0.0), Some(middle), Some(2.0 * middle)]);
+    }
+
+    #[test]
+    fn a_summary_is_as_its_sender_has_made_it() {
+        let summary = |count, value| {
+            PointValue::Summary(Summary { count, sum: 0.0, quantiles: vec![(0.5, value)] })
+        };
+        let points = [point(0, 1, summary(2, 0.25)), point(0, 2, summary(5, 0.75))];
+        assert_eq!(
+            steps(InstrumentKind::Summary, true, points),
+            told([(1, "2 [(0.5, 0.25)]"), (2, "3 [(0.5, 0.75)]")])
+        );
+    }
+
+    #[test]
+    fn series_past_the_bound_are_rejected_and_times_that_are_not_remembered_left_out() {
+        let mut instruments = instruments();
+        let points = (0..100).map(|number| Point {
+            attributes: [Attribute { key: "n".into(), value: Value::Int(number) }].into(),
+            ..point(0, 1, PointValue::Number(1.0))
+        });
+        let sent = metric(InstrumentKind::Gauge, false, points.collect());
+
+        assert_eq!(instruments.add(std::slice::from_ref(&sent), NOW + SLOT), 90);
+        assert_eq!((instruments.series_count(), instruments.totals.no_room), (10, 90));
+        assert_eq!(instruments.add(&[sent], NOW + SLOT), 90);
+        assert_eq!(instruments.totals.repeated, 10);
+
+        let times = [
+            point(0, 9, PointValue::Number(1.0)),
+            Point { time: 0, ..point(0, 0, PointValue::Number(1.0)) },
+        ];
+        instruments.add(&[metric(InstrumentKind::Gauge, false, times.to_vec())], NOW + SLOT);
+        assert_eq!((instruments.totals.future, instruments.totals.late), (1, 1));
+
+        instruments.add(&[], NOW + (SLOTS + 2) * SLOT);
+        assert_eq!((instruments.series_count(), instruments.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn past_the_bound_on_bytes_the_oldest_slots_go() {
+        let bytes = 64 << 10;
+        let mut instruments = Instruments::new(InstrumentBounds { series: 10, bytes }, NOW);
+        let bounds: Vec<f64> = (0..100).map(f64::from).collect();
+
+        for time in 0..SLOTS {
+            let value = histogram(&bounds, &vec![time; 101]);
+            let sent = metric(InstrumentKind::Histogram, false, vec![point(0, time, value)]);
+            instruments.add(&[sent], NOW + time * SLOT);
+            assert!(instruments.bytes() <= bytes, "{}", instruments.bytes());
+        }
+
+        let held = &series(&instruments).steps;
+        assert!((10..60).contains(&held.len()), "{}", held.len());
+        assert_eq!(held.front().map(|(slot, _)| *slot), Some(instruments.first()));
+        assert_eq!(held.back().map(|(slot, _)| *slot), Some(NOW / SLOT + SLOTS - 1));
+    }
+}

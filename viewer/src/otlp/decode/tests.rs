@@ -2,6 +2,7 @@
 //! says of the rest.
 
 mod logs;
+mod metrics;
 #[path = "../../../fuzz/otlp_json.rs"]
 mod otlp_json;
 
