@@ -44,7 +44,7 @@ use crate::{
 };
 
 /// Refuses requests from pages of other sites, passes the faults that the request asks for on to
-/// the actors, and tells the client its trace.
+/// the actors, logs a failure, and tells the client its trace.
 ///
 /// # Errors
 /// Those of the handler.
@@ -61,6 +61,10 @@ pub(crate) async fn in_trace<B: MessageBody>(
         None if cx.is_telemetry_suppressed() => next.call(request).await?.map_into_left_body(),
         None => with_lesson(&state, &cx, request, next).await?,
     };
+    let failure = response.response().error().and_then(|error| error.as_error::<ApiError>());
+    if let Some(failure) = failure {
+        failure.log(&response.request().match_pattern().unwrap_or_default());
+    }
     for (name, value) in trace.into_iter().flatten() {
         response.headers_mut().insert(name, value);
     }

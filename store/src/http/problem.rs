@@ -33,6 +33,8 @@ pub(super) struct ApiError {
     title: &'static str,
     detail: String,
     short: Vec<Shortage>,
+    /// Why the store could not do what it should, of an answer 5xx.
+    cause: Option<ActorError>,
     /// A header that says what is possible instead: its name and value.
     instead: Option<(&'static str, &'static str)>,
 }
@@ -63,7 +65,8 @@ impl ApiError {
         detail: impl ToString,
     ) -> Self {
         let detail = detail.to_string();
-        Self { status, kind: Some(kind), title, detail, short: Vec::new(), instead: None }
+        let (short, cause, instead) = (Vec::new(), None, None);
+        Self { status, kind: Some(kind), title, detail, short, cause, instead }
     }
 
     /// An error that needs no `type` of its own, since its status says what it is.
@@ -144,6 +147,41 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail)
     }
 
+    /// Logs why the store could not do what it should, in the span of the request. What the client
+    /// did wrong, or that something is sold out, is no failure of the store.
+    ///
+    /// There may be as many of these as there are requests, so the event has a name: on standard
+    /// error it is written once and then counted.
+    pub(super) fn log(&self, route: &str) {
+        let Some(cause) = &self.cause else { return };
+        let (status, kind) = (self.status.as_u16(), cause.kind());
+        // The database's own words are in the source, and only in the log.
+        let message = cause.to_string();
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(
+                name: "grocery.request.failed",
+                {
+                    http.route = route,
+                    http.response.status_code = status,
+                    error.type = kind,
+                    exception.message = message,
+                },
+                "a request failed"
+            );
+        } else {
+            tracing::warn!(
+                name: "grocery.request.failed",
+                {
+                    http.route = route,
+                    http.response.status_code = status,
+                    error.type = kind,
+                    exception.message = message,
+                },
+                "a request could not be served now"
+            );
+        }
+    }
+
     fn problem(&self) -> Problem {
         let trace_id = Context::map_current(|cx| {
             let span = cx.span();
@@ -163,7 +201,8 @@ impl ApiError {
 
 impl From<ActorError> for ApiError {
     fn from(error: ActorError) -> Self {
-        match error {
+        let cause = error.clone();
+        let answer = match error {
             ActorError::OutOfStock(ref short) => {
                 let short = short.clone();
                 Self {
@@ -194,7 +233,9 @@ impl From<ActorError> for ApiError {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 Self::new(status, "injected-fault", "Injected fault", error)
             }
-        }
+        };
+        let is_failure = answer.status.is_server_error();
+        Self { cause: is_failure.then_some(cause), ..answer }
     }
 }
 

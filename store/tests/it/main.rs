@@ -13,6 +13,7 @@ mod faults;
 mod http;
 mod lessons;
 mod limits;
+mod logs;
 mod metrics;
 mod openapi;
 mod process;

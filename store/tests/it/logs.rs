@@ -1,0 +1,60 @@
+//! Failures as log records of the requests' traces.
+
+use testing::{
+    http::HttpReceiver,
+    log_record::{self, LogRecord},
+};
+
+use crate::{
+    process::{StoreProcess, store_program},
+    support::Ask,
+};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+/// Gives the request this trace, sampled.
+fn in_trace(ask: Ask) -> Ask {
+    ask.header("traceparent", format!("00-{TRACE}-b7ad6b7169203331-01"))
+}
+
+/// The log records of a store that honours faults and gets these requests, and what it writes to
+/// standard error.
+async fn logs_of(requests: impl AsyncFnOnce(&StoreProcess)) -> (Vec<LogRecord>, String) {
+    let receiver = HttpReceiver::answering(200);
+    let folder = tempfile::tempdir().unwrap();
+    let program = store_program(["--allow-faults"]).envs([
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+    ]);
+    let store = StoreProcess::start_with_spans(program, &folder.path().join("store.db"));
+    requests(&store).await;
+    let said = store.terminate();
+    (log_record::from_protobuf(&receiver.received()), said)
+}
+
+#[actix_web::test]
+async fn only_what_the_store_fails_to_do_is_a_record_and_on_standard_error_it_is_counted() {
+    let (records, said) = logs_of(async |store| {
+        // Sold out, impossible and not found are answers, not failures.
+        store.checkout(&[(1, 100_000)]).send().await.problem(409);
+        store.checkout(&[]).send().await.problem(422);
+        store.get("/products/9").send().await.json::<serde_json::Value>();
+        store.get("/orders/0").send().await.problem(404);
+        for _ in 0..3 {
+            let order = in_trace(store.checkout(&[(1, 1)])).fault("error=Ledger:100%");
+            order.send().await.problem(500);
+        }
+    })
+    .await;
+    let failures: Vec<_> =
+        records.iter().filter(|one| one.event_name == "grocery.request.failed").collect();
+    assert_eq!(failures.len(), 3, "{records:#?}");
+    for failure in failures {
+        assert_eq!((failure.trace_id.as_str(), failure.severity.as_str()), (TRACE, "17 ERROR"));
+        assert_eq!(failure.attributes["error.type"], "injected_fault");
+    }
+    let lines: Vec<_> = said.lines().filter(|line| line.contains("a request failed")).collect();
+    assert_eq!(lines.len(), 2, "the first, and the count: {said}");
+    assert!(lines[1].contains(" count=3 "), "{said}");
+}
