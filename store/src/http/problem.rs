@@ -32,9 +32,9 @@ pub(super) struct ApiError {
     kind: Option<&'static str>,
     title: &'static str,
     detail: String,
-    short: Vec<Shortage>,
+    short: Box<[Shortage]>,
     /// Why the store could not do what it should, of an answer 5xx.
-    cause: Option<ActorError>,
+    cause: Option<Box<ActorError>>,
     /// A header that says what is possible instead: its name and value.
     instead: Option<(&'static str, &'static str)>,
 }
@@ -65,7 +65,7 @@ impl ApiError {
         detail: impl ToString,
     ) -> Self {
         let detail = detail.to_string();
-        let (short, cause, instead) = (Vec::new(), None, None);
+        let (short, cause, instead) = (Box::default(), None, None);
         Self { status, kind: Some(kind), title, detail, short, cause, instead }
     }
 
@@ -194,7 +194,7 @@ impl ApiError {
             status: self.status.as_u16(),
             detail: self.detail.clone(),
             trace_id,
-            short: self.short.clone(),
+            short: self.short.to_vec(),
         }
     }
 }
@@ -204,7 +204,7 @@ impl From<ActorError> for ApiError {
         let cause = error.clone();
         let answer = match error {
             ActorError::OutOfStock(ref short) => {
-                let short = short.clone();
+                let short = short.clone().into();
                 Self {
                     short,
                     ..Self::new(StatusCode::CONFLICT, "out-of-stock", "Out of stock", error)
@@ -235,7 +235,7 @@ impl From<ActorError> for ApiError {
             }
         };
         let is_failure = answer.status.is_server_error();
-        Self { cause: is_failure.then_some(cause), ..answer }
+        Self { cause: is_failure.then(|| Box::new(cause)), ..answer }
     }
 }
 
