@@ -172,11 +172,11 @@ impl Instruments {
             ),
             meter,
         }
-        .from_zero()
+        .starting_at_zero()
     }
 
     /// Has the counters exported before they count, so that a backend sees their first increase.
-    fn from_zero(self) -> Self {
+    fn starting_at_zero(self) -> Self {
         let Self { placed, revenue, pieces, deliveries, delivered_pieces, .. } = &self;
         for counter in [placed, revenue, pieces, deliveries, delivered_pieces] {
             counter.add(0, &[]);
