@@ -97,7 +97,7 @@ fn outcome_attribute(outcome: Outcome) -> KeyValue {
 
 impl Instruments {
     /// Has the counter exported before it counts, so that a backend sees its first increase.
-    fn from_zero(self) -> Self {
+    fn starting_at_zero(self) -> Self {
         self.missed.add(0, &[]);
         self
     }
@@ -134,7 +134,7 @@ impl Instruments {
                 .with_description("Trips that could not start.")
                 .build(),
         }
-        .from_zero()
+        .starting_at_zero()
     }
 }
 
