@@ -17,6 +17,7 @@ mod keyboard;
 mod links;
 mod list;
 mod list_order;
+mod logs;
 mod look;
 mod narrow;
 mod shop;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use testing::installed;
 
-use super::open_shop;
+use super::logs::open_logged_shop;
 
 /// Where `npm ci` in the page's folder puts it.
 const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/node_modules/axe-core/axe.min.js");
@@ -25,7 +25,7 @@ fn axe() -> Option<String> {
 #[test]
 fn axe_finds_nothing_serious_on_any_page() {
     let Some(axe) = axe() else { return };
-    let Some((_backend, browser, shop)) = open_shop() else { return };
+    let Some((_backend, browser, shop)) = open_logged_shop() else { return };
     let trip = format!("/trace/{}", shop.trip.hex());
     let compared = format!("/compare/{}/{}", shop.trip.hex(), shop.batch.hex());
     let pages = [
@@ -40,6 +40,10 @@ fn axe_finds_nothing_serious_on_any_page() {
         (format!("{trip}?view=table"), ".grid-rows .grid-row"),
         (format!("{trip}?view=statistics"), ".grid-rows .grid-row"),
         (format!("{trip}?view=critical"), ".grid-rows .grid-row"),
+        (format!("{trip}?view=logs&span=0000000000000015"), ".details .log-entry"),
+        ("/logs".into(), ".log-row"),
+        ("/logs?record=2".into(), ".details h2"),
+        ("/logs?service=nobody".into(), ".blank h2"),
         (compared, ".pair"),
         (format!("/compare/{}", shop.trip.hex()), ".compare-form"),
         ("/trace/00000000000000000000000000000001".into(), "[role=alert] h1"),

@@ -1,21 +1,25 @@
 //! Markup and scripts in every field of a span: they are shown, and stay text.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
 use super::driver::Browser;
 use super::open_page;
+use crate::support::logs::{self, ERROR, of_span};
 use crate::support::spans::{Trace, error, of_service, request, text};
 
 /// What would run if any field were taken for markup, for a script, for an attribute or an address.
 const PAYLOAD: &str = "\"'></textarea></script><img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>javascript:pwned=1";
 
+fn attribute() -> KeyValue {
+    text(PAYLOAD, PAYLOAD)
+}
+
 /// A trace with the payload in every field that holds a text.
 fn hostile(trace: Trace) -> ExportTraceServiceRequest {
-    let attribute = || text(PAYLOAD, PAYLOAD);
     let mut root = trace.span(1, 0, PAYLOAD, 0..1_000);
     root.attributes =
         vec![attribute(), text("actix.actor.name", PAYLOAD), text("error.type", PAYLOAD)];
@@ -96,6 +100,27 @@ fn whatever_a_stranger_sends_stays_text() {
     browser.expect("return document.querySelector('textarea').value.includes('onerror')", true);
     assert_only_text(&browser, "the text");
 
+    let mut record = of_span(trace, 1, 300, ERROR, PAYLOAD);
+    record.severity_text = PAYLOAD.into();
+    record.event_name = PAYLOAD.into();
+    record.attributes = vec![attribute()];
+    let mut logged = logs::of_service(PAYLOAD, vec![record]);
+    logged.resource_logs[0].scope_logs[0].scope =
+        Some(InstrumentationScope { name: PAYLOAD.into(), ..InstrumentationScope::default() });
+    backend.send_logs(&logged);
+    backend.stats_when_logged(1);
+    browser.goto_path("/logs?record=1");
+    // The sender's word for the severity, event, text; an attribute's key and value; resource: the
+    // service twice; scope; links to the span and to its actor.
+    browser.expect(&shown(".details"), 10);
+    assert_only_text(&browser, "a log record");
+    // Service, actor, text and attribute, span.
+    browser.expect(&shown(".log-row"), 6);
+    assert_only_text(&browser, "the logs");
+    browser.goto_path(&format!("/trace/{}?view=logs", trace.hex()));
+    browser.expect(&shown(".log-row"), 4);
+    assert_only_text(&browser, "the logs of a trace");
+
     browser.goto_path("/graph");
     browser.expect("return document.querySelectorAll('.graph .node').length > 0", true);
     assert_only_text(&browser, "the graph");
@@ -133,7 +158,7 @@ fn names_of_any_length_stay_within_the_page() {
         .map((node) => `${node.tagName} ${node.className}: ${node.textContent.slice(0, 20)}`).join('\\n')";
     for (width, height) in [(1400, 900), (400, 800)] {
         browser.resize(width, height);
-        for view in ["timeline", "lanes", "flame", "table", "statistics", "critical"] {
+        for view in ["timeline", "lanes", "flame", "table", "statistics", "critical", "logs"] {
             browser.goto_path(&format!("/trace/{}?view={view}", trace.hex()));
             browser.expect("return document.querySelector('.chart')?.children.length > 0", true);
             browser.expect("return document.documentElement.scrollWidth <= innerWidth", true);
