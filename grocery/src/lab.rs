@@ -74,6 +74,7 @@ pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
         namespace: "grocery",
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[CUSTOMER],
+        ..Service::default()
     };
     let telemetry = Telemetry::init_with(service, Streams::new(output::stderr, stop.stdout()))?;
     global::set_text_map_propagator(PerRequest::new());

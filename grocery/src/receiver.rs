@@ -13,6 +13,8 @@ const OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const OTLP_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const OTLP_TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
 const METRICS_EXPORTER: &str = "OTEL_METRICS_EXPORTER";
+const LOGS_EXPORTER: &str = "OTEL_LOGS_EXPORTER";
+const OTLP_LOGS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
 const PROMETHEUS_HOST: &str = "OTEL_EXPORTER_PROMETHEUS_HOST";
 pub(crate) const PROMETHEUS_PORT: &str = "OTEL_EXPORTER_PROMETHEUS_PORT";
 const SCHEDULE_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
@@ -51,6 +53,8 @@ pub(crate) struct Environment {
     page: Option<MetricsPage>,
     /// Whether the variable for the wait of a span is set.
     delays: bool,
+    /// Whether a variable says where log records go.
+    logs: bool,
     /// Whether the variable for the viewer's log is set.
     viewer_logs: bool,
 }
@@ -121,6 +125,7 @@ impl Environment {
             protocol: read(OTLP_TRACES_PROTOCOL).or_else(|| read(OTLP_PROTOCOL)),
             page: MetricsPage::read(read),
             delays: read(SCHEDULE_DELAY).is_some(),
+            logs: read(LOGS_EXPORTER).or_else(|| read(OTLP_LOGS_ENDPOINT)).is_some(),
             viewer_logs: read(VIEWER_LOG).is_some(),
         }
     }
@@ -132,8 +137,14 @@ impl Environment {
         if self.viewer_logs { Vec::new() } else { vec![(VIEWER_LOG, "warn".into())] }
     }
 
-    /// The variables that the store and the shopper get in addition to those of this process.
-    pub(crate) fn for_services(&self, options: &Together) -> Vec<(&'static str, OsString)> {
+    /// The variables that the store and the shopper get in addition to those of this process. They
+    /// send their log records only to the viewer that is started here: another receiver may not
+    /// take any.
+    pub(crate) fn for_services(
+        &self,
+        options: &Together,
+        receiver: &Receiver,
+    ) -> Vec<(&'static str, OsString)> {
         let mut exporter = self.exporter.clone().unwrap_or_else(|| "otlp".into());
         let names = exporter.to_string_lossy().to_ascii_lowercase();
         let lists = |wanted| names.split(',').any(|name| name.trim() == wanted);
@@ -148,6 +159,9 @@ impl Environment {
                 self.protocol.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("grpc"));
             let receiver = if is_grpc { options.otlp_grpc } else { options.otlp };
             variables.push((OTLP_ENDPOINT, format!("http://{receiver}").into()));
+        }
+        if *receiver == Receiver::Viewer && !self.logs {
+            variables.push((LOGS_EXPORTER, "otlp".into()));
         }
         if !self.delays {
             variables.push((SCHEDULE_DELAY, SHORT_DELAY.into()));
@@ -225,10 +239,18 @@ mod tests {
     }
 
     fn all_variables(environment: &Environment, flags: &[&str]) -> Vec<String> {
+        variables_for(&Receiver::Running, environment, flags)
+    }
+
+    fn variables_for(
+        receiver: &Receiver,
+        environment: &Environment,
+        flags: &[&str],
+    ) -> Vec<String> {
         let command = clap::Command::new("grocery").no_binary_name(true);
         let matches = Together::augment_args(command).get_matches_from(flags);
         let options = Together::from_arg_matches(&matches).unwrap();
-        let variables = environment.for_services(&options);
+        let variables = environment.for_services(&options, receiver);
         variables.into_iter().map(|(name, value)| format!("{name}={}", value.display())).collect()
     }
 
@@ -249,6 +271,20 @@ mod tests {
             variables(&grpc, &[]),
             ["OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317"]
         );
+    }
+
+    #[test]
+    fn log_records_go_to_the_viewer_that_is_started_here_unless_told_otherwise() {
+        let logs = |receiver, environment: &Environment| {
+            let variables = variables_for(receiver, environment, &[]);
+            variables.into_iter().filter(|one| one.contains("LOGS")).collect::<Vec<_>>()
+        };
+        let told = Environment { logs: true, ..Environment::default() };
+
+        assert_eq!(logs(&Receiver::Viewer, &Environment::default()), ["OTEL_LOGS_EXPORTER=otlp"]);
+        assert_eq!(logs(&Receiver::Viewer, &told), [""; 0]);
+        assert_eq!(logs(&Receiver::Running, &Environment::default()), [""; 0]);
+        assert_eq!(logs(&Receiver::Nobody, &Environment::default()), [""; 0]);
     }
 
     #[test]

@@ -153,7 +153,7 @@ async fn shop(
         viewer.listening(options.otlp).await?;
         viewer.listening(options.viewer_listen).await?;
     }
-    let variables = environment.for_services(options);
+    let variables = environment.for_services(options, receiver);
     let store_variables = [variables.clone(), database_variable(options)].concat();
     let store_variables = [store_variables, page_variable(environment, STORE)].concat();
     start(running, Child::start(STORE, store_args(options), &store_variables)?)

@@ -24,7 +24,7 @@ use rand::{Rng, RngExt};
 use shared::{backoff::Backoff, notice::Notice};
 use url::Url;
 
-use crate::{config::HttpConfig, outcome::Failure};
+use crate::{activity::ACTIVITY, config::HttpConfig, outcome::Failure};
 
 /// How long a connection is kept. The store may close it earlier.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(3600);
@@ -123,6 +123,7 @@ impl StoreClient {
             let unanswered = unanswered.of(name);
             self.note(&unanswered);
             let Some(pause) = self.pause(&unanswered, resend_count) else { return Err(unanswered) };
+            tell_retry(cx, name, unanswered.failure, pause);
             tokio::time::sleep(pause).await;
             resend_count += 1;
         }
@@ -145,6 +146,12 @@ impl StoreClient {
             _ => {}
         }
     }
+}
+
+/// Logs, as a part of the trip's trace, that a request is repeated.
+fn tell_retry(cx: &Context, name: &str, failure: Failure, pause: Duration) {
+    let _current = cx.clone().attach();
+    tracing::warn!(target: ACTIVITY, { "error.type" = %failure.name(), ?pause }, "{name} is asked again: {failure}");
 }
 
 /// Limits retries to a share of the requests. With a share of 0.2, every first attempt earns a

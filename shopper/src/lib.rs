@@ -19,6 +19,7 @@
 //! - [`live`] and [`report`]: what is shown of it, during the run and at its end;
 //! - [`run`]: the whole process.
 
+mod activity;
 mod actors;
 pub mod answers;
 pub mod arrival;

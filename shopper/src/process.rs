@@ -16,6 +16,7 @@ use shared::{
 use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
+    activity::ACTIVITY,
     cli::Args,
     client::warn_of_idle_faults,
     config::Config,
@@ -58,6 +59,7 @@ fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperE
         name: "shopper",
         namespace: "grocery",
         version: env!("CARGO_PKG_VERSION"),
+        quiet_targets: &[ACTIVITY],
         ..Service::default()
     };
     let streams = match args.report.output {

@@ -19,6 +19,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
+    activity::ACTIVITY,
     answers::{Product, WhatsInStore},
     client::{Answer, Call, Exchanges, StoreClient, Unanswered},
     outcome::{Failure, OUTCOME, Outcome},
@@ -61,6 +62,7 @@ pub(crate) async fn make_trip(context: &TripContext, plan: &TripPlan, record: &m
         Ok(outcome) => (outcome, None),
         Err(Unanswered { failure, reason, .. }) => (Outcome::Failed(failure), reason),
     };
+    span.tell(record.outcome, record.reason.as_deref());
     span.end(record.outcome, record.reason.as_deref());
     record.ended = context.clock.now();
 }
@@ -250,6 +252,15 @@ impl RootSpan {
     /// Ends the span, with the outcome of the trip and the reason of its failure.
     fn end(mut self, outcome: Outcome, reason: Option<&str>) {
         self.record(outcome, reason);
+    }
+
+    /// Logs a trip that failed, as a part of its trace.
+    fn tell(&self, outcome: Outcome, reason: Option<&str>) {
+        if let Some(failure) = outcome.failure() {
+            let _current = self.cx.clone().attach();
+            let reason = reason.unwrap_or_default();
+            tracing::error!(target: ACTIVITY, { "error.type" = %failure.name(), reason }, "a trip failed: {failure}");
+        }
     }
 
     fn record(&mut self, outcome: Outcome, reason: Option<&str>) {

@@ -19,6 +19,7 @@ use shared::{
 use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
+    activity::ACTIVITY,
     actors::{ActorConfig, RestockPolicy},
     clock::Clock,
     config::{Config, Program},
@@ -200,6 +201,7 @@ fn open(args: &Args, role: &[&str]) -> anyhow::Result<ExitCode> {
         namespace: "grocery",
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[shared::fault::SHOPPER_KIND, CUSTOMER],
+        quiet_targets: &[ACTIVITY],
     };
     let streams = Streams::new(output::stderr, stop.stdout());
     let telemetry = Telemetry::init_with(service, streams)?;

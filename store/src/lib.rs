@@ -14,6 +14,7 @@
 //! - [`domain`]: baskets, products, orders and keys, used by all of the above; no I/O, no
 //!   telemetry.
 
+mod activity;
 mod actors;
 mod cli;
 mod clock;

@@ -48,9 +48,6 @@ use variables::{Variables, timeout};
 const BACK_OFF: Backoff =
     Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(5) };
 
-/// Which logs are written unless `RUST_LOG` says otherwise.
-const LOG_FILTER: &str = "info,actix_server=warn,opentelemetry=warn";
-
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -88,8 +85,9 @@ pub struct Config {
     pub batch: BatchLimits,
     /// How long to wait before a batch is sent again. No variable sets it.
     pub back_off: Backoff,
-    /// `RUST_LOG`: which logs are written and exported.
-    pub log_filter: String,
+    /// `RUST_LOG`: which logs are written and exported. Without it the logs of what is grave enough,
+    /// and of them the [quiet ones](crate::Service::quiet_targets) are exported only.
+    pub log_filter: Option<String>,
     /// `GROCERY_LOG_FORMAT`.
     pub line_format: LineFormat,
     /// What is logged as a warning at the start: variables that do nothing here, and with
@@ -154,7 +152,7 @@ impl Config {
             log_batch: recording::log_batches(&vars),
             log_limits: recording::log_limits(&vars),
             back_off: BACK_OFF,
-            log_filter: vars.text("RUST_LOG").unwrap_or_else(|| LOG_FILTER.to_owned()),
+            log_filter: vars.text("RUST_LOG"),
             line_format: exporters::line_format(&vars),
             warnings: Vec::new(),
         };

@@ -133,7 +133,7 @@ impl Telemetry {
         let (logs, plain_lines) = streams.into_logs();
         let plain_lines = Arc::new(plain_lines);
         let pipeline = Pipeline::with_console(&service, &config, &console)?;
-        let repeats = logs::init(&config, logs, pipeline.loggers())?;
+        let repeats = logs::init(&service, &config, logs, pipeline.loggers())?;
         panics::report(Arc::clone(&plain_lines), config.line_format, pipeline.loggers());
         for warning in &config.warnings {
             ::tracing::warn!("{warning}");

@@ -6,6 +6,10 @@
 //!                      └─▶ opentelemetry-appender-tracing ──▶ AccountingLogProcessor ──▶ exporters
 //! ```
 //!
+//! Without `RUST_LOG` the lines leave out what the service calls
+//! [quiet](crate::Service::quiet_targets): at a terminal nobody wants to read of each single request,
+//! in a backend one looks for it.
+//!
 //! An event that repeats itself is one line and a count (`logs/repeats.rs`), but each occurrence is a
 //! record: it has a time and a trace of its own, and a backend can group them. The queues bound what
 //! a flood costs.
@@ -15,6 +19,7 @@ mod repeats;
 
 use crate::config::Config;
 use crate::error::TelemetryError;
+use crate::resource::Service;
 use line::Line;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
@@ -29,11 +34,15 @@ use tracing_subscriber::{Layer as _, Registry};
 pub(super) use line::PanicLine;
 pub(super) use repeats::Repeats;
 
+/// Which logs are written and exported unless `RUST_LOG` says otherwise.
+const LOG_FILTER: &str = "info,actix_server=warn,opentelemetry=warn";
+
 /// Makes `tracing` write log lines to `stream`, and pass records on to `loggers`.
 ///
 /// A warning or an error of a library that repeats itself is written once and then counted: see
 /// [`Repeats`].
 pub(super) fn init(
+    service: &Service,
     config: &Config,
     stream: BoxMakeWriter,
     loggers: Option<&SdkLoggerProvider>,
@@ -43,10 +52,14 @@ pub(super) fn init(
         .event_format(Line(config.line_format))
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(stream)
-        .with_filter(filter(config)?.and(filter_fn(is_said_once)).and(repeats.clone()));
+        .with_filter(
+            filter(config, service.quiet_targets)?
+                .and(filter_fn(is_said_once))
+                .and(repeats.clone()),
+        );
     let records = match loggers {
         Some(loggers) => {
-            Some(OpenTelemetryTracingBridge::new(loggers).with_filter(filter(config)?))
+            Some(OpenTelemetryTracingBridge::new(loggers).with_filter(filter(config, &[])?))
         }
         None => None,
     };
@@ -54,12 +67,15 @@ pub(super) fn init(
     Ok(repeats)
 }
 
-/// The events that `RUST_LOG` lets through.
-fn filter(config: &Config) -> Result<EnvFilter, TelemetryError> {
-    let directives = &config.log_filter;
-    EnvFilter::builder().parse(directives).map_err(|_| TelemetryError::Invalid {
+/// The events that `RUST_LOG` lets through; if it is not set, those that are let through then, without
+/// those of `quiet` targets.
+fn filter(config: &Config, quiet: &[&str]) -> Result<EnvFilter, TelemetryError> {
+    let unset =
+        || quiet.iter().fold(LOG_FILTER.to_owned(), |all, target| all + "," + target + "=off");
+    let directives = config.log_filter.clone().unwrap_or_else(unset);
+    EnvFilter::builder().parse(&directives).map_err(|_| TelemetryError::Invalid {
         variable: "RUST_LOG".into(),
-        value: directives.to_owned(),
+        value: directives,
         expected: "directives such as info or warn,store=debug".into(),
     })
 }

@@ -29,6 +29,9 @@ pub struct Service {
     pub version: &'static str,
     /// Keys of baggage entries that are copied onto every span at its start.
     pub baggage_attributes: &'static [&'static str],
+    /// Targets of log events that are exported but not written to standard error, unless `RUST_LOG`
+    /// is set: what a service says of each single request, such as `store::activity`.
+    pub quiet_targets: &'static [&'static str],
 }
 
 /// Describes this process. The environment goes before the program.

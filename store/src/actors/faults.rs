@@ -19,6 +19,7 @@ use shared::fault::{self, Fault, FaultyActor};
 use tokio::time::sleep;
 
 use super::error::ActorError;
+use crate::activity::ACTIVITY;
 
 /// The faults of one request, as a context value.
 #[derive(Clone, Debug)]
@@ -89,7 +90,9 @@ impl InjectedFaults {
             }
             if !struck.is_empty() {
                 let list: Vec<_> = struck.iter().map(|armed| armed.fault.to_string()).collect();
-                cx.span().set_attribute(KeyValue::new(fault::BAGGAGE_KEY, list.join(";")));
+                let list = list.join(";");
+                tracing::info!(target: ACTIVITY, { "grocery.fault" = list }, "an injected fault strikes");
+                cx.span().set_attribute(KeyValue::new(fault::BAGGAGE_KEY, list));
             }
             struck.iter().fold(Self::default(), |all, armed| all.and(&armed.fault, actor))
         })

@@ -15,7 +15,10 @@ use super::{
     ledger::{Deliver, Ledger, StockReading},
     supervised::Supervised,
 };
-use crate::domain::{Delivery, ProductId};
+use crate::{
+    activity::ACTIVITY,
+    domain::{Delivery, ProductId},
+};
 
 /// The most that one delivery brings.
 const MAX_QUANTITY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not 0");
@@ -152,6 +155,7 @@ impl Handler<Arrive> for Restocker {
         Box::pin(delivered.map(move |delivered, restocker, ctx| match delivered {
             Ok(reading) => {
                 let product = delivery.product;
+                tracing::info!(target: ACTIVITY, %product, quantity = delivery.quantity.get(), "a delivery is recorded");
                 restocker.arrived(product);
                 let delivered = u64::from(delivery.quantity.get());
                 // An aisle that has panicked misses this, and reads its stock when it starts again.

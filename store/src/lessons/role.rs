@@ -21,6 +21,8 @@ use opentelemetry::{
 use shared::{output, signal};
 use telemetry::{Service, Streams, Telemetry};
 
+use crate::activity::ACTIVITY;
+
 use super::{
     exit,
     process::{LISTEN, Part, Role},
@@ -61,6 +63,7 @@ fn init_telemetry() -> anyhow::Result<Telemetry> {
         namespace: "grocery",
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[CUSTOMER],
+        quiet_targets: &[ACTIVITY],
     };
     Ok(Telemetry::init_with(service, Streams::new(io::sink, io::stdout()))?)
 }

@@ -41,7 +41,7 @@ use super::{
     span::{Endpoint, SCOPE, SpanFactory},
     sql::Dialect,
 };
-use crate::domain::CatalogueEntry;
+use crate::{activity::ACTIVITY, domain::CatalogueEntry};
 
 /// How long a statement may take, including the way of its answer, before its connection counts as
 /// lost.
@@ -208,7 +208,9 @@ impl Database {
     ) -> Result<T, StorageError> {
         match self.once(mode, input, work).await {
             Err(error) if error.retry_helps() => {
-                let attempt = vec![KeyValue::new(ERROR_TYPE, error.kind())];
+                let kind = error.kind();
+                tracing::warn!(target: ACTIVITY, { "error.type" = %kind }, "a transaction is retried: {error}");
+                let attempt = vec![KeyValue::new(ERROR_TYPE, kind)];
                 Context::map_current(|cx| cx.span().add_event(TRANSACTION_RETRIED, attempt));
                 self.once(mode, input, work).await
             }

@@ -224,7 +224,11 @@ fn rows() -> Vec<Row> {
         row(
             "RUST_LOG",
             "debug",
-            [To("log_filter: \"0\""), To("log_filter: \"-1\""), To("log_filter: \"%$!\"")],
+            [
+                To("log_filter: Some(\"0\")"),
+                To("log_filter: Some(\"-1\")"),
+                To("log_filter: Some(\"%$!\")"),
+            ],
         ),
         row(LENIENT, "true", [To("warnings: []"), LENIENCE, LENIENCE]).any_case(),
     ];

@@ -42,6 +42,22 @@ fn logs_carry_the_ids_of_the_current_span() {
 }
 
 #[test]
+fn what_a_service_calls_quiet_is_exported_and_is_written_only_when_asked_for() {
+    let asked = [("RUST_LOG", "info")];
+    for (filter, times_written) in [(&[][..], 0), (&asked, 1)] {
+        let exporters = [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "console")];
+        let process = Process::start(&[&exporters, filter].concat());
+        process.order("quiet a trip of many");
+
+        let ended = process.ended();
+
+        let written = ended.stderr.iter().filter(|line| line.contains("a trip of many"));
+        assert_eq!(written.count(), times_written, "{ended:#?}");
+        assert_eq!(ended.stdout.matches("a trip of many").count(), 1, "{ended:#?}");
+    }
+}
+
+#[test]
 fn an_outage_is_logged_once_and_its_end_once() {
     let receiver = HttpReceiver::answering(503);
     let process = Process::start(&[

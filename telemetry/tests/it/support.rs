@@ -16,6 +16,7 @@ pub(crate) const SERVICE: Service = Service {
     namespace: "grocery",
     version: "1.2.3",
     baggage_attributes: &["shopper.kind"],
+    quiet_targets: &["it::quiet"],
 };
 
 /// Reads a configuration from variables given as pairs.

@@ -100,6 +100,7 @@ pub(crate) fn run(streams: Streams) -> ! {
                     tracer.in_span("potato", |_| ());
                 }
             }
+            Some(("quiet", text)) => in_span(|| tracing::info!(target: "it::quiet", "{text}")),
             Some(("log", text)) => in_span(|| tracing::info!(answer = 42, "{text}")),
             // A library says the same again and again.
             Some(("flood", count)) => {
