@@ -95,10 +95,13 @@ fn cut(text: &str, bytes: usize) -> String {
     }
 }
 
-/// The record's attributes as `key=value`, as many as fit.
+/// The record's attributes as `key=value`, as many as fit, but for its place in the code, which most
+/// records have.
 fn fields(record: &LogRecord) -> Box<str> {
     let mut fields = String::new();
-    for attribute in &record.attributes {
+    for attribute in
+        record.attributes.iter().filter(|attribute| !attribute.key.starts_with("code."))
+    {
         if fields.len() >= FIELDS_BYTES {
             break;
         }
