@@ -16,6 +16,7 @@ use opentelemetry::{Context, trace::TraceContextExt as _};
 use shared::wire::{PROBLEM_JSON, Problem, Shortage};
 
 use crate::{
+    activity::ACTIVITY,
     actors::ActorError,
     domain::{BasketError, OrderId},
 };
@@ -148,13 +149,22 @@ impl ApiError {
     }
 
     /// Logs why the store could not do what it should, in the span of the request. What the client
-    /// did wrong, or that something is sold out, is no failure of the store.
+    /// did wrong, or that something is sold out, is no failure of the store: that is exported only.
     ///
     /// There may be as many of these as there are requests, so the event has a name: on standard
     /// error it is written once and then counted.
     pub(super) fn log(&self, route: &str) {
-        let Some(cause) = &self.cause else { return };
-        let (status, kind) = (self.status.as_u16(), cause.kind());
+        let status = self.status.as_u16();
+        let Some(cause) = &self.cause else {
+            let detail = &self.detail;
+            tracing::info!(
+                target: ACTIVITY,
+                { http.route = route, http.response.status_code = status },
+                "a request was refused: {detail}"
+            );
+            return;
+        };
+        let kind = cause.kind();
         // The database's own words are in the source, and only in the log.
         let message = cause.to_string();
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
