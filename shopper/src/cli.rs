@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     arrival::{Arrivals, Rate, Stages},
-    config::{Config, HttpConfig, Load, Think},
+    config::{Config, HttpConfig, Load, RunShare, Think},
     plan::{FaultShare, Mix},
     report::ReportArgs,
     trip::{Itinerary, StoreUrlError},
@@ -29,6 +29,10 @@ const MIX: &str = "quick-buy=80,big-basket=20";
 /// not earlier trips are over, as strangers come to a shop: a slow store fills up. Trips that could
 /// not start, because --max-shoppers were under way, are counted as missed, never delayed. In both
 /// models, latency counts from the moment a trip should have started.
+///
+/// Several processes can make one run: with --share, or with --shares in an indexed Job of
+/// Kubernetes, each makes its share of the trips. All flags are then those of the whole run, --seed
+/// among them, and the shares together make the same trips as one shopper would.
 ///
 /// Without options one shopper makes a trip, thinks a second, and makes the next, until Ctrl-C.
 #[derive(Clone, Debug, clap::Args)]
@@ -73,7 +77,7 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
-    /// Closed model: how many shoppers there are [default: 1]
+    /// Closed model: how many shoppers there are, on all shares together [default: 1]
     #[arg(long, env = "SHOPPER_SHOPPERS", value_name = "N", value_parser = up_to_a_million)]
     shoppers: Option<NonZeroU32>,
 
@@ -117,7 +121,8 @@ pub(crate) struct LoadArgs {
     )]
     arrivals: Arrivals,
 
-    /// Open model: the most trips under way at once; trips beyond that are missed
+    /// Open model: the most trips under way at once, on all shares together; trips beyond that are
+    /// missed
     #[arg(
         long,
         env = "SHOPPER_MAX_SHOPPERS",
@@ -133,16 +138,99 @@ pub(crate) struct LoadArgs {
     #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1", value_parser = shared::env::threads)]
     threads: NonZeroU16,
 
-    /// End after this many trips, including missed ones [default: no limit]
+    /// End after this many trips, including missed ones, on all shares together [default: no limit]
     #[arg(long, env = "SHOPPER_TRIPS", value_name = "N", value_parser = trips)]
     trips: Option<NonZeroU64>,
 
     /// Start no trips after this time, such as 30s or 10m [default: no limit]
     #[arg(long, env = "SHOPPER_DURATION", value_name = "DURATION", value_parser = some_time)]
     duration: Option<Duration>,
+
+    /// Make only the share number K, from 1, of a run that N shoppers make, such as 1/3. All other
+    /// flags are those of the whole run [default: the whole run]
+    #[arg(
+        long,
+        env = "SHOPPER_SHARE",
+        value_name = "K/N",
+        conflicts_with = "shares",
+        requires = "seed"
+    )]
+    share: Option<RunShare>,
+
+    /// Make one share of a run that so many shoppers make: the one of --share-index [default: the
+    /// whole run]
+    #[arg(
+        long,
+        env = "SHOPPER_SHARES",
+        value_name = "N",
+        value_parser = shares,
+        requires_all = ["share_index", "seed"]
+    )]
+    shares: Option<NonZeroU32>,
+
+    /// With --shares: which share to make, from 0. Kubernetes sets the variable in each pod of an
+    /// indexed Job
+    #[arg(long, env = "JOB_COMPLETION_INDEX", value_name = "INDEX", value_parser = share_index)]
+    share_index: Option<u32>,
+}
+
+/// Settings that are right each for itself, but not together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The index of the share is not below the number of shares.
+    #[error(
+        "--share-index {index} (or JOB_COMPLETION_INDEX): expected an index from 0 to {}, since \
+         --shares is {shares}",
+        shares.get() - 1
+    )]
+    NoSuchShare {
+        /// The index.
+        index: u32,
+        /// How many shares there are.
+        shares: NonZeroU32,
+    },
+    /// There are more shares than things to divide among them.
+    #[error("{flag} {whole}: expected at least {shares}, since {shares} shares divide them")]
+    TooFewToDivide {
+        /// The flag whose number is divided.
+        flag: &'static str,
+        /// The number.
+        whole: u64,
+        /// How many shares there are.
+        shares: NonZeroU32,
+    },
 }
 
 impl LoadArgs {
+    /// Which share of the run to make.
+    fn share(&self) -> Result<RunShare, UsageError> {
+        match (self.share, self.shares, self.share_index) {
+            (Some(share), ..) => Ok(share),
+            (None, Some(shares), Some(index)) => {
+                RunShare::new(index, shares).ok_or(UsageError::NoSuchShare { index, shares })
+            }
+            // In an indexed Job the index is there also for a program that makes a whole run.
+            (None, None, _) | (None, Some(_), None) => Ok(RunShare::WHOLE),
+        }
+    }
+
+    /// Checks that no share of the run is left without anything.
+    fn check_division(&self, shares: NonZeroU32) -> Result<(), UsageError> {
+        let in_flight = match self.model() {
+            Load::Closed { shoppers, .. } => ("--shoppers", shoppers),
+            Load::Open { max_shoppers, .. } => ("--max-shoppers", max_shoppers),
+        };
+        let trips = self.trips.map(|trips| ("--trips", trips));
+        for (flag, whole) in [Some((in_flight.0, in_flight.1.into())), trips].into_iter().flatten()
+        {
+            if whole.get() < u64::from(shares.get()) {
+                return Err(UsageError::TooFewToDivide { flag, whole: whole.get(), shares });
+            }
+        }
+        Ok(())
+    }
+
     /// Which model it is: the open one as soon as there is a rate.
     fn model(&self) -> Load {
         if self.rate.is_none() && self.stages.is_none() {
@@ -255,11 +343,16 @@ impl Args {
     }
 
     /// The settings of the run.
-    #[must_use]
-    pub fn config(&self) -> Config {
-        Config {
+    ///
+    /// # Errors
+    /// [`UsageError`] when there is no such share of the run, or the share would have nothing to do.
+    pub fn config(&self) -> Result<Config, UsageError> {
+        let share = self.load.share()?;
+        self.load.check_division(share.count())?;
+        Ok(Config {
             store_url: self.store_url.clone(),
             load: self.load.model(),
+            share,
             threads: self.load.threads.into(),
             trips: self.load.trips,
             duration: self.load.duration,
@@ -274,7 +367,7 @@ impl Args {
                 retry_budget: self.http.retry_budget,
             },
             meters: None,
-        }
+        })
     }
 }
 
@@ -304,6 +397,18 @@ fn up_to_a_million(text: &str) -> Result<NonZeroU32, String> {
         Ok(number) if number.get() <= 1_000_000 => Ok(number),
         _ => Err("expected a whole number from 1 to 1000000".into()),
     }
+}
+
+/// A number of shares.
+fn shares(text: &str) -> Result<NonZeroU32, String> {
+    match text.parse::<NonZeroU32>() {
+        Ok(number) if number.get() <= RunShare::MOST => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {}", RunShare::MOST)),
+    }
+}
+
+fn share_index(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number from 0, below --shares".into())
 }
 
 fn trips(text: &str) -> Result<NonZeroU64, String> {

@@ -3,9 +3,11 @@
 use std::{
     fmt,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    str::FromStr,
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use shared::share::Share;
 use telemetry::ServiceMeters;
 use url::Url;
@@ -20,11 +22,13 @@ use crate::{
 pub struct Config {
     /// Where the store is.
     pub store_url: Url,
-    /// When trips start.
+    /// When trips start, in the whole run.
     pub load: Load,
+    /// Which share of the run this process makes.
+    pub share: RunShare,
     /// How many threads make trips, each with an HTTP client of its own.
     pub threads: NonZeroUsize,
-    /// End after this many trips, including missed ones.
+    /// End the whole run after this many trips, including missed ones.
     pub trips: Option<NonZeroU64>,
     /// Start no trips after this time.
     pub duration: Option<Duration>,
@@ -40,6 +44,111 @@ pub struct Config {
     pub http: HttpConfig,
     /// The meters by which trips and requests are measured; without them nothing is measured.
     pub meters: Option<ServiceMeters>,
+}
+
+impl Config {
+    /// How many trips may be under way at once in this process, at least one.
+    #[must_use]
+    pub fn most_in_flight(&self) -> NonZeroU32 {
+        let all = self.load.most_in_flight();
+        let part = u32::try_from(self.share.part_of(all.get().into()));
+        part.ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+}
+
+/// One of the equal shares into which a run is divided among processes: `2/3` is the second of
+/// three.
+///
+/// Of everything that a run counts (trips in the open model, shoppers in the closed model) the share
+/// number K of N has the Kth, the one N later, and so on. So all shares together are the whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunShare {
+    /// Into how many shares the run is divided.
+    count: NonZeroU32,
+    /// Which one this is, from 0.
+    index: u32,
+}
+
+/// Why a text is not a share of a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a share of a run; expected K/N, the number of the share and how many there are, \
+     from 1/1 to {most}/{most}, such as 2/3",
+    most = RunShare::MOST
+)]
+pub struct RunShareError(String);
+
+impl RunShare {
+    /// The whole run.
+    pub const WHOLE: Self = Self { count: NonZeroU32::MIN, index: 0 };
+
+    /// The most shares of a run: each of them counts through the trips of all.
+    pub const MOST: u32 = 10_000;
+
+    /// The share with this index, from 0, of `count`; `None` if there is none.
+    #[must_use]
+    pub fn new(index: u32, count: NonZeroU32) -> Option<Self> {
+        (index < count.get() && count.get() <= Self::MOST).then_some(Self { count, index })
+    }
+
+    /// Which share it is, from 0.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// Into how many shares the run is divided.
+    #[must_use]
+    pub fn count(self) -> NonZeroU32 {
+        self.count
+    }
+
+    /// Whether it is the whole run.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self == Self::WHOLE
+    }
+
+    /// How many of `all` things this share has.
+    #[must_use]
+    pub fn part_of(self, all: u64) -> u64 {
+        let (index, count) = (u64::from(self.index), u64::from(self.count.get()));
+        all / count + u64::from(index < all % count)
+    }
+}
+
+impl FromStr for RunShare {
+    type Err = RunShareError;
+
+    fn from_str(text: &str) -> Result<Self, RunShareError> {
+        let parse = || {
+            let (number, count) = text.split_once('/')?;
+            let number = number.parse::<NonZeroU32>().ok()?;
+            Self::new(number.get() - 1, count.parse().ok()?)
+        };
+        parse().ok_or_else(|| RunShareError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RunShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index + 1, self.count)
+    }
+}
+
+impl TryFrom<String> for RunShare {
+    type Error = RunShareError;
+
+    fn try_from(text: String) -> Result<Self, RunShareError> {
+        text.parse()
+    }
+}
+
+impl From<RunShare> for String {
+    fn from(share: RunShare) -> Self {
+        share.to_string()
+    }
 }
 
 /// How requests are made.
@@ -104,7 +213,7 @@ impl Load {
         }
     }
 
-    /// How many trips may be under way at once.
+    /// How many trips may be under way at once, in the whole run.
     #[must_use]
     pub fn most_in_flight(&self) -> NonZeroU32 {
         match self {
@@ -136,6 +245,41 @@ impl fmt::Display for Load {
                 }
                 write!(f, "{arrivals:?} arrivals, at most {max_shoppers} shoppers")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_shares_of_a_number_are_equal_to_one_and_add_up(all: u64, count in 1_u32..200) {
+            let count = NonZeroU32::new(count).unwrap();
+            let shares = (0..count.get()).map(|index| RunShare::new(index, count).unwrap());
+            let parts: Vec<_> = shares.map(|share| share.part_of(all)).collect();
+            prop_assert_eq!(parts.iter().sum::<u64>(), all);
+            prop_assert!(parts[0] - parts[parts.len() - 1] <= 1 && parts.is_sorted_by(|a, b| a >= b));
+        }
+    }
+
+    #[test]
+    fn a_share_reads_back_as_it_was_written() {
+        for text in ["1/1", "2/3", "10000/10000"] {
+            assert_eq!(text.parse::<RunShare>().unwrap().to_string(), text);
+        }
+        assert!("1/1".parse::<RunShare>().unwrap().is_whole());
+    }
+
+    #[test]
+    fn what_is_no_share_is_refused_by_name() {
+        for text in ["", "3", "0/3", "4/3", "1/0", "-1/3", "1/10001", "1/3/5", "a/b", "33%"] {
+            let error = text.parse::<RunShare>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{text:?} is not a share of a run")), "{error}");
+            assert!(error.ends_with("from 1/1 to 10000/10000, such as 2/3"), "{error}");
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     actors::ShopperPool,
     arrival::RateProfile,
     client::{Availability, StoreClient, make_room},
-    config::{Config, Load},
+    config::{Config, Load, RunShare},
     metrics::TripMetrics,
     pace::{Allowance, Pace, ScheduleEnd, Shard},
     plan::Planner,
@@ -72,7 +72,7 @@ pub async fn drive(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ShopperError> {
     let itinerary = Itinerary::new(&config.store_url)?;
-    make_room(config.load.most_in_flight());
+    make_room(config.most_in_flight());
     let arbiters: Vec<_> = (0..config.threads.get())
         .map(|_| Arbiter::try_new())
         .collect::<Result<_, _>>()
@@ -96,13 +96,13 @@ pub async fn drive(
         clock,
         availability: Arc::new(Availability::new(config.store_url.clone())),
         in_flight: Arc::default(),
-        allowance: Allowance::new(config.trips, stopping.clone()),
+        allowance: Allowance::of_share(&config.load, config.trips, config.share, stopping.clone()),
         schedule_end: timing.end.clone(),
         stopping: stopping.clone(),
         open,
     };
-    for (index, arbiter) in arbiters.iter().enumerate() {
-        run.start_shard(arbiter, Shard { index, count: config.threads });
+    for (shard, arbiter) in Shard::of_share(config.share, config.threads).zip(&arbiters) {
+        run.start_shard(arbiter, shard);
     }
     drop(run);
     timing.keep(statistics, stopping, stop, &mut all_back).await;
@@ -111,10 +111,11 @@ pub async fn drive(
     Ok(())
 }
 
-/// How long a run has gone on, and how many trips its schedule asks for.
+/// How long a run has gone on, and how many trips its schedule asks this process for.
 struct Timing {
     clock: Clock,
     profile: Option<RateProfile>,
+    share: RunShare,
     end: ScheduleEnd,
 }
 
@@ -122,7 +123,8 @@ impl Timing {
     fn new(config: &Config, clock: Clock) -> Self {
         let profile = config.load.profile();
         let end = [config.duration, profile.as_ref().and_then(RateProfile::end)];
-        Self { clock, profile, end: ScheduleEnd::new(end.into_iter().flatten().min()) }
+        let share = config.share;
+        Self { clock, profile, share, end: ScheduleEnd::new(end.into_iter().flatten().min()) }
     }
 
     /// Empties the recorders each second until all trips have ended, or until [`STOP_GRACE`] after
@@ -176,7 +178,9 @@ impl Timing {
     }
 
     fn schedule_until(&self, time: Duration) -> Schedule {
-        Schedule { time, trips: self.profile.as_ref().map(|all| all.expected_until(time)) }
+        let shares = f64::from(self.share.count().get());
+        let trips = self.profile.as_ref().map(|all| all.expected_until(time) / shares);
+        Schedule { time, trips }
     }
 }
 
@@ -215,7 +219,7 @@ impl Run<'_> {
             clock: self.clock,
             pace: Pace::new(&config.load, seed, shard, allowance),
             planner: Planner::new(seed, config.mix.clone(), config.faults.clone()),
-            most_in_flight: config.load.most_in_flight().get(),
+            most_in_flight: config.most_in_flight().get(),
             end: config.duration,
             schedule_end: self.schedule_end.clone(),
             pool: self.start_pool(arbiter),
@@ -230,7 +234,7 @@ impl Run<'_> {
     fn start_pool(&self, arbiter: &Arbiter) -> actix::Addr<ShopperPool> {
         let (itinerary, clock) = (self.itinerary.clone(), self.clock);
         let (http, patience) = (self.config.http.clone(), self.config.patience);
-        let connections = self.config.load.most_in_flight();
+        let connections = self.config.most_in_flight();
         let (availability, requests) = (Arc::clone(&self.availability), self.requests.clone());
         // The client is made on the thread that uses it, since it cannot be sent to another.
         ShopperPool::start_traced_in(&arbiter.handle(), move |_| {

@@ -40,7 +40,7 @@ pub mod statistics;
 mod trip;
 mod under_way;
 
-pub use cli::Args;
+pub use cli::{Args, UsageError};
 pub use drive::{STOP_GRACE, ShopperError, drive};
 pub use process::run;
 pub use shared::share;

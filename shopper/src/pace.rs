@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     arrival::Schedule,
-    config::{Load, Think},
+    config::{Load, RunShare, Think},
     plan::{Purpose, rng},
 };
 
@@ -55,14 +55,32 @@ pub(crate) struct Return {
     pub(crate) reached_store: bool,
 }
 
-/// The number of a thread among those that make the trips of a run. It has every `count`th trip
-/// (open model) or shopper (closed model), beginning with `index`.
+/// The number of a thread among those that make the trips of a run, in all its processes. It has
+/// every `count`th trip (open model) or shopper (closed model), beginning with `index`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shard {
     /// Which one, from 0.
     pub(crate) index: usize,
     /// How many there are.
     pub(crate) count: NonZeroUsize,
+}
+
+impl Shard {
+    /// The shards of a process with this share of a run, one for each of its threads. All of them
+    /// together have what the share has on one thread.
+    pub(crate) fn of_share(share: RunShare, threads: NonZeroUsize) -> impl Iterator<Item = Self> {
+        // There are at most 10,000 shares, and a process has at most as many threads as it can
+        // start, so the products are far below the largest number.
+        let shares = share.count().get() as usize;
+        let count = threads.saturating_mul(NonZeroUsize::new(shares).unwrap_or(NonZeroUsize::MIN));
+        (0..threads.get())
+            .map(move |thread| Self { index: share.index() as usize + thread * shares, count })
+    }
+
+    /// Whether the trip of this number, from 0, is in it.
+    fn has(self, number: u64) -> bool {
+        number % self.count.get() as u64 == self.index as u64
+    }
 }
 
 /// When the trips of one thread start.
@@ -88,14 +106,18 @@ pub(crate) enum Next {
 type Part = Box<dyn Iterator<Item = (u64, Duration)> + Send>;
 
 impl Pace {
-    /// The pace of a shard. `allowance` limits the trips of all shards together: in the open model
-    /// by their numbers, in the closed model by counting them.
+    /// The pace of a shard. `allowance` limits the trips: in the open model by their numbers in the
+    /// whole run, in the closed model by counting those of this process.
     pub(crate) fn new(load: &Load, seed: u64, shard: Shard, allowance: Allowance) -> Self {
         match (load, load.profile()) {
             (Load::Open { arrivals, .. }, Some(profile)) => {
                 let all = (0..).zip(Schedule::new(profile, *arrivals, seed));
-                let part: Part = Box::new(all.skip(shard.index).step_by(shard.count.get()));
-                Self::Open(part.peekable(), allowance.trips)
+                // Every shard has the first trip after the last one that is allowed: it is never
+                // made, and tells when the schedule ends, which so is the same for all.
+                let end = allowance.trips;
+                let part = all.filter(move |&(number, _)| shard.has(number) || number == end);
+                let part: Part = Box::new(part);
+                Self::Open(part.peekable(), end)
             }
             (Load::Closed { shoppers, every, think }, _) => {
                 Self::Closed(Shoppers::new(*shoppers, *every, *think, seed, shard, allowance))
@@ -229,7 +251,8 @@ fn scaled(duration: Duration, factor: f64) -> Duration {
     Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
-/// How many trips a run may have, on all threads together.
+/// How many trips there may be. In the open model, where trips have numbers, it is the number of the
+/// whole run; in the closed model it is the number of this process, on all its threads together.
 #[derive(Clone, Debug)]
 pub(crate) struct Allowance {
     trips: u64,
@@ -238,6 +261,23 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
+    /// The allowance of a process with this share of a run of so many trips.
+    pub(crate) fn of_share(
+        load: &Load,
+        trips: Option<NonZeroU64>,
+        share: RunShare,
+        stopping: CancellationToken,
+    ) -> Self {
+        match load {
+            Load::Open { .. } => Self::new(trips, stopping),
+            // A share without any trip has no shopper either: the settings are refused before.
+            Load::Closed { .. } => {
+                let part = trips.map(|trips| NonZeroU64::new(share.part_of(trips.get())));
+                Self::new(part.map(|part| part.unwrap_or(NonZeroU64::MIN)), stopping)
+            }
+        }
+    }
+
     /// An allowance of this many trips, or without a limit. It cancels `stopping` when the last
     /// trip is taken.
     pub(crate) fn new(trips: Option<NonZeroU64>, stopping: CancellationToken) -> Self {
@@ -285,6 +325,8 @@ fn nanos(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::arrival::Arrivals;
 
@@ -399,6 +441,99 @@ mod tests {
                 three.sort();
                 assert_eq!(one, three);
             }
+        }
+    }
+
+    /// The departures of one process with a share of a run, on so many threads, until `end`. In the
+    /// closed model a trip takes as long as its shopper and its number say.
+    fn of_process(
+        load: &Load,
+        share: RunShare,
+        threads: usize,
+        trips: Option<NonZeroU64>,
+        end: Duration,
+    ) -> (Vec<Departure>, Option<Duration>) {
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let allowance = Allowance::of_share(load, trips, share, CancellationToken::new());
+        let shards = Shard::of_share(share, threads);
+        let mut paces: Vec<_> =
+            shards.map(|shard| Pace::new(load, 42, shard, allowance.clone())).collect();
+        let mut made = Vec::new();
+        // The earliest trip of all threads is taken first, as it is in a run.
+        let earliest = |paces: &mut Vec<Pace>| {
+            let due = |pace: &mut Pace| match pace.next() {
+                Next::At(due) => due,
+                _ => Duration::MAX,
+            };
+            let dues: Vec<_> = paces.iter_mut().map(due).collect();
+            let first = (0..paces.len()).min_by_key(|&thread| dues[thread])?;
+            let departure = paces[first].take_due(end)?;
+            let takes = 1 + (departure.shopper * 7 + departure.nth * 3) % 11;
+            let at = departure.due + Duration::from_millis(takes);
+            paces[first].back(back(departure, at, true));
+            Some(departure)
+        };
+        while let Some(departure) = earliest(&mut paces) {
+            made.push(departure);
+        }
+        let ends = paces.iter_mut().filter_map(|pace| match pace.after_last() {
+            Next::At(due) => Some(due),
+            _ => None,
+        });
+        (made, ends.min())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_shares_of_a_run_together_are_the_trips_of_one_shopper(
+            is_open: bool,
+            arrivals in prop::sample::select(
+                vec![Arrivals::Even, Arrivals::Poisson, Arrivals::Bursty]),
+            think in prop::sample::select(vec![Think::Fixed, Think::Exponential]),
+            count in 1_u32..7,
+            threads in prop::collection::vec(1_usize..5, 7),
+            limit in prop::option::of(10_u64..300),
+        ) {
+            let shoppers = NonZeroU32::new(20).unwrap();
+            let load = match is_open {
+                true => open("50", arrivals),
+                false => Load::Closed { shoppers, every: SECOND / 2, think },
+            };
+            // In the closed model it depends on the answers which trips are the first so many.
+            let trips = limit.filter(|_| is_open).and_then(NonZeroU64::new);
+            let whole = RunShare::WHOLE;
+            let (mut one, end) = of_process(&load, whole, threads[6], trips, 5 * SECOND);
+            one.sort();
+            let count = NonZeroU32::new(count).unwrap();
+            let mut all = Vec::new();
+            for index in 0..count.get() {
+                let share = RunShare::new(index, count).unwrap();
+                let process = of_process(&load, share, threads[index as usize], trips, 5 * SECOND);
+                prop_assert!(process.0.len() as u64 >= share.part_of(one.len() as u64) / 2);
+                if trips.is_some_and(|trips| one.len() as u64 == trips.get()) {
+                    prop_assert_eq!(process.1, end, "all shares see the same end");
+                }
+                all.extend(process.0);
+            }
+            all.sort();
+            prop_assert!(one.len() >= 10);
+            prop_assert_eq!(all, one);
+        }
+
+        #[test]
+        fn the_shares_of_the_closed_model_together_make_as_many_trips_as_asked_for(
+            limit in 7_u64..100,
+            count in 1_u32..7,
+            threads in 1_usize..4,
+        ) {
+            let shoppers = NonZeroU32::new(20).unwrap();
+            let load = Load::Closed { shoppers, every: SECOND, think: Think::Exponential };
+            let (trips, count) = (NonZeroU64::new(limit), NonZeroU32::new(count).unwrap());
+            let shares = (0..count.get()).map(|index| RunShare::new(index, count).unwrap());
+            let made = shares.map(|share| of_process(&load, share, threads, trips, Duration::MAX));
+            prop_assert_eq!(made.map(|made| made.0.len() as u64).sum::<u64>(), limit);
         }
     }
 

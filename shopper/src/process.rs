@@ -41,7 +41,11 @@ pub fn run(args: Args) -> ExitCode {
         Ok(report) => report,
         Err(error) => return fail(&error, WRONG_USAGE.into()),
     };
-    let code = match shop(&args, &report) {
+    let config = match args.config() {
+        Ok(config) => config,
+        Err(error) => return fail(&error, WRONG_USAGE.into()),
+    };
+    let code = match shop(&args, config, &report) {
         Ok((_, Some(Reason::ReaderGone))) => READER_GONE.into(),
         Ok((true, _)) => ExitCode::SUCCESS,
         Ok((false, _)) => ExitCode::FAILURE,
@@ -52,7 +56,11 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 /// Whether all assertions hold, and why the run was stopped, if it was.
-fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperError> {
+fn shop(
+    args: &Args,
+    config: Config,
+    report: &Report,
+) -> Result<(bool, Option<Reason>), ShopperError> {
     let stop =
         shared::signal::watch(args.parent_pipe, args.stop_within).map_err(ShopperError::Signals)?;
     let service = Service {
@@ -73,7 +81,7 @@ fn shop(args: &Args, report: &Report) -> Result<(bool, Option<Reason>), ShopperE
         let scope = actix_opentelemetry::instrumentation_scope();
         metrics::set_meter(&meters.meter_with_scope(scope));
     }
-    let config = Config { meters, ..args.config() };
+    let config = Config { meters, ..config };
     let statistics = Statistics::new(describe(&config, args));
     let view = View::start(&args.report, statistics.clone(), telemetry.accounting());
     let driven = actix::System::new().block_on(async {
@@ -103,6 +111,7 @@ fn describe(config: &Config, args: &Args) -> Settings {
         model: config.load.to_string(),
         mix: config.mix.to_string(),
         seed: config.seed,
+        shares: if config.share.is_whole() { vec![] } else { vec![config.share] },
         threads: config.threads.get(),
         faults: config.faults.iter().map(ToString::to_string).collect(),
         ..Settings::default()

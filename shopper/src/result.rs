@@ -12,8 +12,10 @@ use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::RunShare;
+
 /// The version of the form, in its `schema` field.
-pub const SCHEMA: &str = "grocery-shopper-report/2";
+pub const SCHEMA: &str = "grocery-shopper-report/3";
 
 /// One run of the shopper, from its settings to its slowest trips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +98,9 @@ pub struct Settings {
     /// only 53 bits of a number.
     #[serde(with = "as_text")]
     pub seed: u64,
+    /// Which shares of a run that was divided among shoppers this is, such as `1/3`; none if one
+    /// shopper made the whole run. All other settings are those of the whole run.
+    pub shares: Vec<RunShare>,
     /// How many threads made trips.
     pub threads: usize,
     /// Faults that trips asked for, each with the share of the trips.

@@ -20,7 +20,7 @@ use std::{
 use gate::Gate;
 use shopper::{
     arrival::{Arrivals, RateProfile, Schedule},
-    config::{Config, HttpConfig, Load},
+    config::{Config, HttpConfig, Load, RunShare},
     drive,
     result::{RunResult, Settings},
     statistics::Statistics,
@@ -61,6 +61,7 @@ fn config(store_url: &str) -> Config {
             arrivals: Arrivals::Poisson,
             max_shoppers: NonZeroU32::new(5000).expect("it is not zero"),
         },
+        share: RunShare::WHOLE,
         threads: THREADS,
         trips: None,
         duration: Some(RUN),

@@ -14,7 +14,7 @@ fn parse(line: &str) -> Result<Args, clap::Error> {
 }
 
 fn config(line: &str) -> Config {
-    parse(line).unwrap().config()
+    parse(line).unwrap().config().unwrap()
 }
 
 #[test]
@@ -103,6 +103,11 @@ fn values_that_make_no_sense_are_refused_by_name() {
         ("--store-url", "https://shop.example"),
         ("--store-url", "127.0.0.1:5000"),
         ("--stages", "30s"),
+        ("--share", "0/3"),
+        ("--share", "33%"),
+        ("--shares", "0"),
+        ("--shares", "10001"),
+        ("--share-index", "first"),
     ] {
         let error = parse(&format!("{flag} {value}")).unwrap_err().to_string();
         assert!(error.contains(flag) && error.contains(value), "{error}");
@@ -122,6 +127,47 @@ fn a_refusal_says_what_was_expected() {
         assert!(error.contains(expected), "{line}: {error}");
     }
     assert_eq!(config("--threads 256").threads.get(), 256);
+}
+
+#[test]
+fn a_share_is_named_by_number_or_by_the_index_of_a_pod() {
+    let share = |line: &str| config(line).share.to_string();
+    assert_eq!(share("--rate 600"), "1/1");
+    assert_eq!(share("--rate 600 --seed 1 --share 2/3"), "2/3");
+    assert_eq!(share("--rate 600 --seed 1 --shares 3 --share-index 2"), "3/3");
+    assert_eq!(share("--share-index 2"), "1/1", "an indexed Job of shoppers that share nothing");
+}
+
+#[test]
+fn a_share_needs_a_seed_and_an_index() {
+    for line in ["--share 1/3", "--shares 3 --share-index 0", "--shares 3 --seed 1"] {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument, "{line}: {error}");
+    }
+    let error = parse("--share 1/3 --shares 3 --share-index 0 --seed 1").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{error}");
+}
+
+#[test]
+fn a_share_that_does_not_exist_or_has_nothing_to_do_is_refused() {
+    for (line, expected) in [
+        (
+            "--shares 3 --share-index 3 --seed 1 --shoppers 9",
+            "--share-index 3 (or JOB_COMPLETION_INDEX): expected an index from 0 to 2, since \
+             --shares is 3",
+        ),
+        ("--share 1/3 --seed 1", "--shoppers 1: expected at least 3, since 3 shares divide them"),
+        (
+            "--share 1/3 --seed 1 --rate 9 --max-shoppers 2",
+            "--max-shoppers 2: expected at least 3, since 3 shares divide them",
+        ),
+        (
+            "--share 1/3 --seed 1 --rate 9 --trips 2",
+            "--trips 2: expected at least 3, since 3 shares divide them",
+        ),
+    ] {
+        assert_eq!(parse(line).unwrap().config().unwrap_err().to_string(), expected, "{line}");
+    }
 }
 
 #[test]

@@ -231,22 +231,23 @@ fn seconds(varies: Varies, result: &RunResult) -> Option<Seconds> {
 fn changed_settings(earlier: &Settings, now: &Settings) -> [Vec<String>; 2] {
     /// The name of a setting, and how it is shown.
     type Setting = (&'static str, fn(&Settings) -> String);
-    let changed = |settings: [Setting; 3]| {
-        let changed = settings.into_iter().filter_map(|(name, read)| {
+    let changed = |settings: &[Setting]| {
+        let changed = settings.iter().filter_map(|(name, read)| {
             let (before, after) = (read(earlier), read(now));
             (before != after).then(|| format!("{name}: {before} -> {after}"))
         });
         changed.collect()
     };
-    let load = changed([
+    let load = changed(&[
         ("model", |run| run.model.clone()),
         ("mix", |run| run.mix.clone()),
         ("faults", |run| match run.faults.as_slice() {
             [] => "none".to_owned(),
             faults => faults.join(" "),
         }),
+        ("shares", |run| units::shares(&run.shares)),
     ]);
-    let others = changed([
+    let others = changed(&[
         ("threads", |run| run.threads.to_string()),
         ("seed", |run| run.seed.to_string()),
         ("store", |run| run.store_url.clone()),

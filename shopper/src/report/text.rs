@@ -31,6 +31,9 @@ fn heading(result: &RunResult) -> String {
         row("mix", format!("{} (seed {})", run.mix, run.seed)),
         row("store", run.store_url.clone()),
     ];
+    if !run.shares.is_empty() {
+        rows.push(row("shares", units::shares(&run.shares)));
+    }
     if !run.faults.is_empty() {
         rows.push(row("faults", run.faults.join(" ")));
     }

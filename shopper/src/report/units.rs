@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::config::RunShare;
+
 /// A duration in microseconds with three significant digits: `870 µs`, `1.42 ms`, `12.3 s`,
 /// `2m 05s`.
 pub(crate) fn micros(us: u64) -> String {
@@ -35,6 +37,17 @@ pub(crate) fn clock(elapsed: Duration) -> String {
 /// Seconds to the millisecond, without trailing zeros: `20 s`, `3.333 s`.
 pub(crate) fn seconds(time: Duration) -> String {
     format!("{} s", trim(format!("{:.3}", time.as_secs_f64())))
+}
+
+/// The shares of a run: `1/3 2/3`, or `all 3` if none is missing.
+pub(crate) fn shares(shares: &[RunShare]) -> String {
+    match shares {
+        [] => "the whole run".to_owned(),
+        [first, ..] if shares.len() > 1 && shares.len() == first.count().get() as usize => {
+            format!("all {}", shares.len())
+        }
+        _ => shares.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    }
 }
 
 /// A rate: `0.5/s`, `199.8/s`, `12 345/s`. Only 0 is shown as `0/s`; less than 0.05 is `<0.1/s`.

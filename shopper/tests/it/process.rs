@@ -124,3 +124,29 @@ async fn wrong_usage_makes_the_code_two() {
     assert_eq!(ended.status.code(), Some(2));
     assert!(ended.errors().contains("cannot be used with"), "{}", ended.errors());
 }
+
+#[actix_web::test]
+async fn a_pod_of_an_indexed_job_makes_the_share_of_its_index_and_an_index_too_large_is_refused() {
+    let job = ["--shares", "3", "--seed", "7", "--rate", "600", "--trips", "30"];
+    let run = async |index: &str| {
+        let stub = Stub::proper();
+        let program = shopper(&stub.url)
+            .args(["--output", "json"])
+            .args(job)
+            .envs([("JOB_COMPLETION_INDEX", index)]);
+        end(program.start()).await
+    };
+    let ended = run("2").await;
+    assert_ended_well(&ended);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["run"]["shares"], serde_json::json!(["3/3"]));
+    assert_eq!(report["trips"]["started"], 10);
+    let refused = run("3").await;
+    assert_eq!(refused.status.code(), Some(2), "{}", refused.errors());
+    assert_eq!(
+        refused.errors(),
+        "shopper: --share-index 3 (or JOB_COMPLETION_INDEX): expected an index from 0 to 2, since \
+         --shares is 3"
+    );
+    assert_eq!(run("first").await.status.code(), Some(2));
+}

@@ -1,4 +1,5 @@
-//! The same seed gives the same trips, at any time and on any number of threads.
+//! The same seed gives the same trips, at any time, on any number of threads, and divided among
+//! any number of shoppers.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +8,7 @@ use std::{
 
 use shopper::{
     arrival::Arrivals,
-    config::{Config, Load},
+    config::{Config, Load, RunShare},
 };
 
 use crate::{
@@ -17,9 +18,20 @@ use crate::{
 
 /// The requests of each shopper, in order, without their keys and trace headers.
 async fn asked_by_shopper(seed: u64, threads: usize, load: Load) -> BTreeMap<String, Vec<String>> {
+    asked_by_share(seed, threads, load, RunShare::WHOLE).await
+}
+
+/// The same of one share of the run.
+async fn asked_by_share(
+    seed: u64,
+    threads: usize,
+    load: Load,
+    share: RunShare,
+) -> BTreeMap<String, Vec<String>> {
     let stub = Stub::proper();
     let config = Config {
         load,
+        share,
         threads: NonZeroUsize::new(threads).unwrap(),
         trips: NonZeroU64::new(60),
         seed,
@@ -59,4 +71,16 @@ async fn the_number_of_threads_changes_nothing_about_the_trips() {
     let one_thread = asked_by_shopper(42, 1, open()).await;
     assert_eq!(one_thread.len(), 60, "sixty shoppers, a trip each");
     assert_eq!(one_thread, asked_by_shopper(42, 3, open()).await);
+}
+
+#[actix_web::test]
+async fn three_shoppers_that_share_a_run_make_the_trips_of_one() {
+    let one = asked_by_shopper(42, 1, open()).await;
+    let mut shared = BTreeMap::new();
+    for (share, threads) in [("1/3", 1), ("2/3", 2), ("3/3", 1)] {
+        let part = asked_by_share(42, threads, open(), share.parse().unwrap()).await;
+        assert_eq!(part.len(), 20, "{share} of sixty");
+        shared.extend(part);
+    }
+    assert_eq!(one, shared);
 }

@@ -8,7 +8,7 @@ use std::{
 use actix_opentelemetry::testing::{SpanRecord, SpanTree, recorder};
 use opentelemetry::trace::TraceId;
 use shopper::{
-    config::{Config, HttpConfig, Load, Think},
+    config::{Config, HttpConfig, Load, RunShare, Think},
     drive,
     result::{RunResult, Settings, SlowTrip},
     statistics::Statistics,
@@ -35,6 +35,7 @@ pub(crate) fn one_trip(store_url: &str) -> Config {
     Config {
         store_url: store_url.parse().unwrap(),
         load: closed(1),
+        share: RunShare::WHOLE,
         threads: NonZeroUsize::MIN,
         trips: NonZeroU64::new(1),
         duration: None,

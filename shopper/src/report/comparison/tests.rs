@@ -164,8 +164,8 @@ fn what_is_no_report_is_refused_by_name() {
         ("[1, 2]", "not a report of the shopper"),
         ("{}", "not a report of the shopper (written by --output json): missing field `schema`"),
         (r#"{"schema": 7}"#, "not a report of the shopper"),
-        (other, r#"its schema is "grocery-shopper-report/1", and only "grocery-shopper-report/2""#),
-        (r#"{"schema": "grocery-shopper-report/2"}"#, "missing field `generator`"),
+        (other, r#"its schema is "grocery-shopper-report/1", and only "grocery-shopper-report/3""#),
+        (r#"{"schema": "grocery-shopper-report/3"}"#, "missing field `generator`"),
     ];
     for (content, problem) in refusals {
         let mut file = tempfile::NamedTempFile::new().unwrap();

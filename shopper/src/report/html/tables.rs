@@ -24,6 +24,7 @@ pub(super) fn header(result: &RunResult) -> Markup {
                 div { dt { "store" } dd { (run.store_url) } }
                 div { dt { "mix" } dd { (run.mix) } }
                 div { dt { "seed" } dd { (run.seed) } }
+                @if !run.shares.is_empty() { div { dt { "shares" } dd { (units::shares(&run.shares)) } } }
                 div { dt { "threads" } dd { (run.threads) } }
                 @if !run.faults.is_empty() { div { dt { "faults" } dd { (run.faults.join(" ")) } } }
             }
