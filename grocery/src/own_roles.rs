@@ -45,6 +45,7 @@ impl OwnRoles {
         // What the user has set for the store of a demo must not keep these spans from this viewer.
         let variables = [
             ("DATABASE_URL", "sqlite::memory:".into()),
+            ("STORE_DRAIN", "0s".into()),
             ("OTEL_SDK_DISABLED", "false".into()),
             ("OTEL_TRACES_EXPORTER", "otlp".into()),
             // The port of a page for Prometheus is that of the user's own store.

@@ -350,7 +350,10 @@ fn store_args(options: &Together) -> Vec<OsString> {
         ("--listen", Some(options.store_listen.to_string().into())),
         ("--keep-orders", Some(options.keep_orders.to_string().into())),
     ]);
-    args.extend(["--allow-faults", "--stop-within", STORE_STOP].map(OsString::from));
+    // Nothing balances load here: it stops at once, also in a container whose variables say otherwise.
+    args.extend(
+        ["--allow-faults", "--drain", "0s", "--stop-within", STORE_STOP].map(OsString::from),
+    );
     args
 }
 

@@ -153,7 +153,19 @@ pub struct Args {
     #[arg(long, hide = true)]
     pub parent_pipe: bool,
 
-    /// How long the store may take to stop.
+    /// How long the store goes on serving after it was told to stop, such as 5s: meanwhile `/readyz`
+    /// answers 503, so that a load balancer sends its requests elsewhere. Then it finishes what it has
+    /// begun and ends.
+    #[arg(
+        long,
+        env = "STORE_DRAIN",
+        value_name = "DURATION",
+        default_value = "0s",
+        value_parser = humantime::parse_duration
+    )]
+    pub drain: Duration,
+
+    /// How long the store may take to stop, after that.
     #[arg(long, hide = true, default_value = "10s", value_parser = humantime::parse_duration)]
     pub stop_within: Duration,
 
@@ -195,7 +207,7 @@ fn complain(error: &anyhow::Error) {
 
 /// Opens the store. Its telemetry is flushed at the end, also after an error.
 fn open(args: &Args, role: &[&str]) -> anyhow::Result<ExitCode> {
-    let stop = signal::watch(args.parent_pipe, args.stop_within)?;
+    let stop = signal::watch(args.parent_pipe, args.drain.saturating_add(args.stop_within))?;
     let service = Service {
         name: "grocery-store",
         namespace: "grocery",
@@ -227,9 +239,13 @@ fn open(args: &Args, role: &[&str]) -> anyhow::Result<ExitCode> {
 async fn serve(config: Config, stop: Stop, has_parent: bool) -> anyhow::Result<()> {
     let stopping = stop.clone();
     let is_any_port = config.listen.port() == 0;
+    let drain = config.drain;
     let store = server::serve(config, async move {
         let reason = stopping.requested().await;
-        tracing::info!(%reason, "the store is closing");
+        match drain {
+            Duration::ZERO => tracing::info!(%reason, "the store is closing"),
+            _ => tracing::info!(%reason, ?drain, "the store is closing, and serves until then"),
+        }
     })
     .await?;
     // With a parent this is said already, unless the system chose the port.
@@ -305,6 +321,7 @@ impl Args {
             keep_orders: self.keep_orders,
             clock: Clock::default(),
             request_timeout: self.request_timeout,
+            drain: self.drain,
             allow_faults: self.allow_faults,
             allowed_hosts: self.allowed_hosts.clone(),
             meters: None,

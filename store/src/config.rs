@@ -29,6 +29,8 @@ pub struct Config {
     pub clock: Clock,
     /// How long a request may take.
     pub request_timeout: Duration,
+    /// How long it goes on serving after it was told to stop, while it says that it is not ready.
+    pub drain: Duration,
     /// Whether requests may ask for faults.
     pub allow_faults: bool,
     /// The names by which clients reach it, see

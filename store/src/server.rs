@@ -12,7 +12,7 @@ use actix_web::{
 };
 use actix_web_opentelemetry::{RequestMetrics, RequestTracing};
 use opentelemetry::{Context, trace::FutureExt as _};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::{
     actors::{ActorParts, ActorPools, RetentionPolicy, ShopMetrics},
@@ -72,7 +72,8 @@ impl Running {
     }
 }
 
-/// Opens a store in the running actix system. It serves until `shutdown` resolves.
+/// Opens a store in the running actix system. It serves until `shutdown` resolves, and then for as long
+/// as `config.drain` says, in which it is not ready.
 ///
 /// # Errors
 /// [`Error::Storage`] if its database cannot be opened, [`Error::Listen`] if it cannot listen.
@@ -101,10 +102,15 @@ pub async fn serve(
     }
     let state = web::Data::new(AppState::new(pools, &config));
     let (server, addr) = listen(&config, state.clone())?;
+    let (closing, drain) = (state.clone(), config.drain);
     let done = actix_rt::spawn(async move {
         let handle = server.handle();
         let stop = async move {
             shutdown.await;
+            closing.close();
+            sleep(drain).await;
+            // No more connections are taken. Those that are idle are closed, and the answers to
+            // requests under way say `Connection: close`.
             handle.stop(true).await;
             future::pending::<()>().await;
         };

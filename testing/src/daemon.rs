@@ -5,6 +5,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, Write as _},
+    net::{SocketAddr, TcpListener},
     os::unix::{self, fs::MetadataExt, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -69,17 +70,23 @@ impl Folder {
         fs::read_to_string(self.path().join("log")).unwrap_or_default()
     }
 
+    /// A command that runs in this folder, as its owner.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.path());
+        if let Some((user, group)) = self.owner {
+            command.uid(user).gid(group);
+        }
+        command
+    }
+
     /// Starts a program in this folder.
     pub(crate) fn start(
         &self,
         program: &Path,
         arguments: impl IntoIterator<Item: AsRef<OsStr>>,
     ) -> io::Result<Daemon> {
-        let mut command = Command::new("sh");
-        command.current_dir(self.path());
-        if let Some((user, group)) = self.owner {
-            command.uid(user).gid(group);
-        }
+        let mut command = self.command(Path::new("sh"));
         command.args(["-c", LOOK_AFTER, "look-after-a-server"]).arg(self.path().join("log"));
         command.arg(program).args(arguments).stdin(Stdio::piped());
         let mut shell = command.spawn()?;
@@ -112,7 +119,7 @@ impl Drop for Folder {
 }
 
 /// The ids of the user `nobody` and its group if this process runs as root.
-pub(crate) fn unprivileged() -> io::Result<Option<(u32, u32)>> {
+fn unprivileged() -> io::Result<Option<(u32, u32)>> {
     if fs::metadata("/proc/self")?.uid() != 0 {
         return Ok(None);
     }
@@ -131,4 +138,12 @@ pub(crate) fn find(program: &str) -> Result<PathBuf, String> {
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
     found.ok_or_else(|| format!("{program} is not installed"))
+}
+
+/// An address that nothing listens on, for a program that cannot say which port the system gave it.
+/// The system gives out free ports at random, so another program is unlikely to get this one in the
+/// moment until it is used.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address")
 }

@@ -27,6 +27,7 @@
 //! |---|---|
 //! | [`process`] | a program of the workspace as a real process |
 //! | [`postgres`], [`pgbouncer`] | a PostgreSQL server, and a pooler in front of it |
+//! | [`haproxy`] | a load balancer |
 //! | [`browser`] | Chromium or Firefox, headless |
 //! | [`unread`] | a pipe or a terminal that is full and not read |
 //! | [`wait_until`] | waits for a condition |
@@ -54,6 +55,7 @@
 pub mod browser;
 mod daemon;
 pub mod grpc;
+pub mod haproxy;
 pub mod http;
 pub mod jaeger;
 pub mod log_record;

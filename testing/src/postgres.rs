@@ -9,7 +9,6 @@ use std::{
     fmt::Debug,
     fs,
     io::{self, BufRead, BufReader, Write},
-    os::unix::{self, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     str::FromStr,
@@ -19,7 +18,15 @@ use std::{
     },
 };
 
-use crate::{daemon::unprivileged, installed};
+use crate::{
+    daemon::{Folder, free_address},
+    installed,
+    tls::certificate,
+};
+
+/// PostgreSQL's own port. A server that listens on Unix sockets alone can have it, since each has a
+/// folder of its own.
+const PORT: u16 = 5432;
 
 /// Where Debian puts the programs of each version. Elsewhere `pg_config --bindir` says where they
 /// are.
@@ -45,11 +52,11 @@ fi
 #[derive(Debug)]
 pub struct Postgres {
     programs: PathBuf,
-    folder: PathBuf,
     options: String,
-    owner: Option<(u32, u32)>,
+    port: u16,
     script: Option<Script>,
     databases: AtomicU32,
+    folder: Folder,
 }
 
 /// The shell that looks after a running server.
@@ -87,6 +94,94 @@ impl Postgres {
         Some(server.unwrap_or_else(|error| panic!("cannot start PostgreSQL: {error}")))
     }
 
+    /// Starts a server that can also be reached over TCP, at 127.0.0.1 and 127.0.0.2, with TLS and a
+    /// password only. It shows the certificate `name` of `testing/certificates`. `None` if PostgreSQL
+    /// is not installed, which is also printed to standard error.
+    ///
+    /// # Panics
+    /// When PostgreSQL is missing although `CI=true`, or does not start.
+    pub fn start_with_tls(name: &str) -> Option<Self> {
+        let mut server = Self::start(&["fsync=off"])?;
+        server.stop();
+        let file = |end: &str| {
+            let content = fs::read(certificate(&format!("{name}.{end}"))).expect("a certificate");
+            server.folder.write(&format!("server.{end}"), content).expect("a file")
+        };
+        let (chain, key) = (file("pem"), file("key"));
+        let rules = "local all all trust\nhostssl all all 127.0.0.0/8 scram-sha-256\n";
+        fs::write(server.folder.path().join("data/pg_hba.conf"), rules)
+            .expect("its folder is ours");
+        server.port = free_address().port();
+        server.options += &format!(
+            " -c listen_addresses=127.0.0.1,127.0.0.2 -c port={} -c ssl=on -c ssl_cert_file={} \
+             -c ssl_key_file={} -c password_encryption=scram-sha-256",
+            server.port,
+            chain.display(),
+            key.display(),
+        );
+        server.start_again();
+        Some(server)
+    }
+
+    /// Makes a copy of this server that follows it and refuses to write.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let folder = Folder::new("postgres-").expect("a folder");
+        let copied = folder
+            .command(&self.programs.join("pg_basebackup"))
+            .arg("--pgdata")
+            .arg(folder.path().join("data"))
+            .arg("--host")
+            .arg(self.folder.path())
+            .args([
+                "--username=postgres",
+                "--checkpoint=fast",
+                "--write-recovery-conf",
+                "--no-sync",
+            ])
+            .output()
+            .expect("pg_basebackup stands beside initdb");
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        let mut standby = Self {
+            programs: self.programs.clone(),
+            options: options(folder.path()),
+            port: PORT,
+            script: None,
+            databases: AtomicU32::new(0),
+            folder,
+        };
+        standby.start_again();
+        standby
+    }
+
+    /// Makes a standby take writes.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn promote(&self) {
+        let promoted = self
+            .folder
+            .command(&self.programs.join("pg_ctl"))
+            .args(["promote", "--wait", "--silent", "--pgdata"])
+            .arg(self.folder.path().join("data"))
+            .status()
+            .expect("pg_ctl stands beside initdb");
+        assert!(promoted.success());
+    }
+
+    /// The port of its sockets.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join(format!(".s.PGSQL.{}", self.port))
+    }
+
     /// Makes a new, empty database and returns its URL, as a text or as a type that is parsed from
     /// one.
     ///
@@ -97,13 +192,15 @@ impl Postgres {
         let name = format!("test_{number}");
         let created = Command::new(self.programs.join("createdb"))
             .arg("--host")
-            .arg(&self.folder)
+            .arg(self.folder.path())
+            .arg(format!("--port={}", self.port))
             .args(["--username=postgres", "--template=template0", &name])
             .output()
             .expect("createdb stands beside initdb");
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
-        let host = self.folder.display().to_string().replace('/', "%2F");
-        let url = format!("postgres://postgres@{host}/{name}");
+        let host = self.folder.path().display().to_string().replace('/', "%2F");
+        let port = if self.port == PORT { String::new() } else { format!(":{}", self.port) };
+        let url = format!("postgres://postgres@{host}{port}/{name}");
         url.parse().expect("a URL of a database")
     }
 
@@ -129,26 +226,22 @@ impl Postgres {
 
     /// The folder in which its Unix socket is.
     pub(crate) fn socket_folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     fn set_up(programs: PathBuf, settings: &[&str]) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("postgres-").tempdir()?.keep();
-        let owner = unprivileged()?;
-        if let Some((user, group)) = owner {
-            unix::fs::chown(&folder, Some(user), Some(group))?;
-        }
-        let mut options =
-            format!("-k {} -c listen_addresses='' -c max_connections=300", folder.display());
+        let folder = Folder::new("postgres-")?;
+        let mut options = options(folder.path());
         for setting in settings {
             options += &format!(" -c {setting}");
         }
         let databases = AtomicU32::new(0);
-        let mut server = Self { programs, folder, options, owner, script: None, databases };
+        let mut server = Self { programs, options, port: PORT, script: None, databases, folder };
         let made = server
+            .folder
             .command(&server.programs.join("initdb"))
             .arg("--pgdata")
-            .arg(server.folder.join("data"))
+            .arg(server.folder.path().join("data"))
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"])
             .output()?;
         if !made.status.success() {
@@ -160,10 +253,11 @@ impl Postgres {
 
     fn run(&mut self) -> io::Result<()> {
         let mut shell = self
+            .folder
             .command(Path::new("sh"))
             .args(["-c", LOOK_AFTER, "look-after-postgres"])
             .arg(self.programs.join("pg_ctl"))
-            .arg(&self.folder)
+            .arg(self.folder.path())
             .arg(&self.options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -173,31 +267,18 @@ impl Postgres {
         };
         let mut script = Script { shell, stdin, stdout: BufReader::new(stdout) };
         if script.says() != "started" {
-            return Err(io::Error::other(fs::read_to_string(self.folder.join("log"))?));
+            return Err(io::Error::other(self.folder.log()));
         }
         self.script = Some(script);
         Ok(())
-    }
-
-    /// A command that runs as the user that owns the server: PostgreSQL refuses to run as root.
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(&self.folder);
-        if let Some((user, group)) = self.owner {
-            command.uid(user).gid(group);
-        }
-        command
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        match self.script.take() {
-            Some(Script { mut shell, stdin, .. }) => {
-                drop(stdin);
-                shell.wait().ok();
-            }
-            None => drop(fs::remove_dir_all(&self.folder)),
+        if let Some(Script { mut shell, stdin, .. }) = self.script.take() {
+            drop(stdin);
+            shell.wait().ok();
         }
     }
 }
@@ -208,6 +289,11 @@ impl Script {
         self.stdout.read_line(&mut line).expect("the script speaks ASCII");
         line.trim_end().into()
     }
+}
+
+/// The settings that all servers here have.
+fn options(folder: &Path) -> String {
+    format!("-k {} -c listen_addresses='' -c max_connections=300", folder.display())
 }
 
 /// The folder of the newest PostgreSQL's programs.

@@ -13,6 +13,7 @@ mod metrics;
 mod probe;
 mod prometheus;
 mod reader_gone;
+mod replicas;
 mod shutdown;
 mod together;
 mod trip;

@@ -195,7 +195,8 @@ pub(super) async fn healthz() -> &'static str {
     "alive"
 }
 
-/// Says whether the database answers, and so whether the store can sell.
+/// Says whether the database answers, and so whether the store can sell, and whether it will go on: a
+/// store that was told to stop is not ready, although it still serves for a while.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -205,6 +206,9 @@ pub(super) async fn healthz() -> &'static str {
     )
 )]
 pub(super) async fn readyz(state: web::Data<AppState>) -> Result<&'static str, ApiError> {
+    if state.is_closing() {
+        return Err(ApiError::closing());
+    }
     state.pools().regular().ledger.ask_until(state.deadline(), Ping).await?;
     Ok("ready")
 }

@@ -144,6 +144,12 @@ impl ApiError {
         Self::new(status, "impossible-basket", "Impossible basket", error)
     }
 
+    /// The store was told to stop.
+    pub(super) fn closing() -> Self {
+        let detail = "the store is closing: send no more requests to it";
+        Self::unavailable("closing", "Closing", detail)
+    }
+
     fn unavailable(kind: &'static str, title: &'static str, detail: impl ToString) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail)
     }

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     ops::Deref,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -24,6 +27,8 @@ use crate::{
 pub(crate) struct AppState {
     pools: ActorPools,
     request_timeout: Duration,
+    /// Whether the store has been told to stop.
+    is_closing: AtomicBool,
     faults: FaultSupport,
     lessons: Lessons,
     allowed_hosts: AllowedHosts,
@@ -41,6 +46,7 @@ impl AppState {
         Self {
             pools,
             request_timeout: config.request_timeout,
+            is_closing: AtomicBool::new(false),
             faults,
             allowed_hosts: AllowedHosts::of(config.listen, &config.allowed_hosts),
             clock: config.clock.clone(),
@@ -48,6 +54,16 @@ impl AppState {
             lessons: Lessons::new(config.allow_faults, Arc::clone(&tracer), config.program.clone()),
             tracer,
         }
+    }
+
+    /// Says from now on that the store is not ready. It goes on serving.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the store has been told to stop.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
     }
 
     /// All actors.

@@ -5,6 +5,7 @@
 mod actors;
 mod bodies;
 mod browsers;
+mod closing;
 mod command_line;
 mod conventions;
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use testing::process::{Process, Program};
+use testing::process::{Ended, Process, Program};
 
 use crate::support::StoreClient;
 
@@ -48,6 +48,16 @@ impl StoreProcess {
             (count >= times).then_some(())
         };
         self.process.await_lines(text, is_said);
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(self) -> Ended {
+        self.process.end()
     }
 
     /// Tells it to stop, and returns what it has written to stderr.

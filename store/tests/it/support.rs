@@ -79,6 +79,7 @@ impl TestStore {
             keep_orders: KeepOrders::Forever,
             clock: Clock::default(),
             request_timeout: PATIENCE,
+            drain: Duration::ZERO,
             allow_faults: false,
             allowed_hosts: Vec::new(),
             meters: None,

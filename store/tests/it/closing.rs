@@ -1,0 +1,108 @@
+//! A store that is told to stop: it says so first, goes on serving, and then finishes what it has begun.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
+
+use crate::process::{StoreProcess, store_program};
+
+fn start(args: &[&str]) -> (StoreProcess, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store =
+        StoreProcess::start(store_program(args.iter().copied()), &folder.path().join("store.db"));
+    (store, folder)
+}
+
+/// A connection that stays open between requests.
+struct KeptConnection(BufReader<TcpStream>);
+
+impl KeptConnection {
+    async fn to(store: &StoreProcess) -> Self {
+        let address = store.base().trim_start_matches("http://");
+        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+    }
+
+    async fn ask(&mut self, path: &str, header: &str) {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{header}\r\n");
+        self.0.write_all(request.as_bytes()).await.unwrap();
+    }
+
+    /// The lines of the answer's head. Its body is read too.
+    async fn answer(&mut self) -> Vec<String> {
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).await.unwrap();
+            match line.trim_end() {
+                "" => break,
+                line => head.push(line.to_ascii_lowercase()),
+            }
+        }
+        let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.expect("it has a length").parse().unwrap();
+        self.0.read_exact(&mut vec![0; length]).await.unwrap();
+        head
+    }
+
+    /// Waits until the store has closed it.
+    async fn closed(mut self) {
+        assert_eq!(self.0.read(&mut [0]).await.unwrap(), 0);
+    }
+}
+
+#[actix_web::test]
+async fn a_store_that_is_told_to_stop_is_not_ready_and_goes_on_serving() {
+    let (store, _folder) = start(&["--drain", "1h"]);
+    assert_eq!(store.get("/readyz").send().await.status, 200);
+
+    store.signal(Signal::SIGTERM);
+
+    let answer = loop {
+        let answer = store.get("/readyz").send().await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!(answer.status, 503);
+    let problem: shared::wire::Problem = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(problem.kind, "/problems/closing");
+    assert_eq!(store.get("/healthz").send().await.status, 200);
+    assert_eq!(store.checkout(&[(1, 1)]).send().await.status, 201);
+    // A second Ctrl-C does not wait for the hour.
+    store.signal(Signal::SIGINT);
+    store.ended();
+}
+
+#[actix_web::test]
+async fn what_is_under_way_when_the_time_is_over_is_finished_and_its_connection_closed() {
+    let (store, _folder) = start(&["--allow-faults", "--drain", "1s"]);
+    let (mut idle, mut busy) = (KeptConnection::to(&store).await, KeptConnection::to(&store).await);
+    for connection in [&mut idle, &mut busy] {
+        connection.ask("/", "").await;
+        assert_eq!(connection.answer().await[0], "http/1.1 200 ok");
+    }
+    busy.ask("/whats-in-store", "baggage: grocery.fault=slow-aisle=produce:3s\r\n").await;
+
+    store.signal(Signal::SIGTERM);
+
+    let head = busy.answer().await;
+    assert_eq!(head[0], "http/1.1 200 ok");
+    assert!(head.contains(&"connection: close".to_owned()), "{head:?}");
+    busy.closed().await;
+    idle.closed().await;
+    let ended = store.ended();
+    assert!(ended.status.success(), "{ended:?}");
+}
+
+/// The time in which the store must have ended begins when it has served for as long as it was told.
+#[actix_web::test]
+async fn the_time_to_stop_begins_after_the_time_to_serve() {
+    let (store, _folder) = start(&["--drain", "1500ms", "--stop-within", "1s"]);
+    store.signal(Signal::SIGTERM);
+    let ended = store.ended();
+    assert!(ended.status.success() && ended.took >= Duration::from_millis(1400), "{ended:?}");
+}
