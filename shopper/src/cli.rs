@@ -2,11 +2,13 @@
 
 use std::{
     num::{NonZeroU16, NonZeroU32, NonZeroU64},
+    sync::Arc,
     time::Duration,
 };
 
 use clap::ArgGroup;
 use shared::share::Share;
+use telemetry::tls;
 use url::Url;
 
 use crate::{
@@ -42,7 +44,7 @@ const MIX: &str = "quick-buy=80,big-basket=20";
         .conflicts_with("open"),
 )]
 pub struct Args {
-    /// Address of the store, such as http://127.0.0.1:5000
+    /// Address of the store, such as http://127.0.0.1:5000 or https://shop.example
     #[arg(
         long,
         env = "STORE_URL",
@@ -319,7 +321,16 @@ pub(crate) struct HttpArgs {
     /// than this
     #[arg(long, env = "SHOPPER_RETRY_BUDGET", value_name = "SHARE", default_value = "20%")]
     retry_budget: Share,
+
+    /// A file with certificates, as PEM, of the authorities that may sign the certificate of a store
+    /// at https:// [default: those that the system trusts]
+    #[arg(long, env = "SHOPPER_CA_CERTIFICATE", value_name = "FILE", value_parser = authorities)]
+    ca_certificate: Option<Authorities>,
 }
+
+/// Certificates of authorities, as PEM.
+#[derive(Clone, Debug)]
+struct Authorities(Arc<[u8]>);
 
 impl Args {
     /// Whether anything says when trips start.
@@ -365,6 +376,7 @@ impl Args {
                 request_timeout: self.http.request_timeout,
                 retries: self.http.retries,
                 retry_budget: self.http.retry_budget,
+                authorities: self.http.ca_certificate.as_ref().map(|file| Arc::clone(&file.0)),
             },
             meters: None,
         })
@@ -375,9 +387,15 @@ fn default_mix() -> Mix {
     MIX.parse().expect("it is a mix")
 }
 
+fn authorities(path: &str) -> Result<Authorities, String> {
+    let pem = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    tls::check_authorities(&pem).map_err(|expected| format!("expected {expected}"))?;
+    Ok(Authorities(pem.into()))
+}
+
 fn store_url(text: &str) -> Result<Url, String> {
     let url = text.parse::<Url>().map_err(|error| {
-        format!("{error}; expected http://HOST[:PORT], such as http://127.0.0.1:5000")
+        format!("{error}; expected http(s)://HOST[:PORT], such as http://127.0.0.1:5000")
     })?;
     Itinerary::new(&url).map_err(|error: StoreUrlError| error.to_string())?;
     Ok(url)

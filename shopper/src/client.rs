@@ -8,7 +8,8 @@ mod exchange;
 mod faults;
 mod open_files;
 
-pub(crate) use exchange::{Answer, Call, Exchanges, Unanswered};
+pub(crate) use connection::tls_for;
+pub(crate) use exchange::{Answer, Call, Exchanges, Target, Unanswered};
 pub(crate) use faults::warn_of_idle_faults;
 pub(crate) use open_files::make_room;
 
@@ -21,6 +22,7 @@ use awc::{
 };
 use opentelemetry::Context;
 use rand::{Rng, RngExt};
+use rustls::ClientConfig;
 use shared::{backoff::Backoff, notice::Notice};
 use url::Url;
 
@@ -49,15 +51,16 @@ pub(crate) struct StoreClient {
 
 impl StoreClient {
     /// A client with room for as many connections as trips can be under way, whose requests are
-    /// measured by `metrics`.
+    /// measured by `metrics`. Its connections speak TLS if that is given.
     pub(crate) fn new(
         config: &HttpConfig,
         connections: NonZeroU32,
         availability: Arc<Availability>,
         metrics: Option<ClientMetrics>,
+        tls: Option<Arc<ClientConfig>>,
     ) -> Self {
         let connector = Connector::new()
-            .connector(connection::connector())
+            .connector(connection::connector(tls))
             .timeout(config.connect_timeout)
             .limit(connections.get() as usize)
             .conn_lifetime(CONNECTION_LIFETIME);

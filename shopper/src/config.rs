@@ -4,6 +4,7 @@ use std::{
     fmt,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -162,6 +163,9 @@ pub struct HttpConfig {
     pub retries: u32,
     /// How many retries there may be, as a share of the other requests.
     pub retry_budget: Share,
+    /// The certificates of the authorities that are trusted with `https`, as PEM; the system's if
+    /// there are none.
+    pub authorities: Option<Arc<[u8]>>,
 }
 
 /// When trips start.

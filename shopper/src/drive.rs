@@ -10,6 +10,7 @@ use std::{
 use actix::{Arbiter, spawn};
 use actix_opentelemetry::TracedStart;
 use actix_web_opentelemetry::ClientMetrics;
+use rustls::ClientConfig;
 use telemetry::TelemetryError;
 use tokio::{
     sync::mpsc,
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     actors::ShopperPool,
     arrival::RateProfile,
-    client::{Availability, StoreClient, make_room},
+    client::{Availability, StoreClient, make_room, tls_for},
     config::{Config, Load, RunShare},
     metrics::TripMetrics,
     pace::{Allowance, Pace, ScheduleEnd, Shard},
@@ -44,6 +45,9 @@ pub enum ShopperError {
     /// The store's address cannot be used.
     #[error(transparent)]
     StoreUrl(#[from] StoreUrlError),
+    /// There are no certificates to check those of the store with.
+    #[error("cannot make connections with TLS: {0}")]
+    Tls(String),
     /// Telemetry cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -72,6 +76,7 @@ pub async fn drive(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ShopperError> {
     let itinerary = Itinerary::new(&config.store_url)?;
+    let tls = tls_for(&config.store_url, &config.http).map_err(ShopperError::Tls)?;
     make_room(config.most_in_flight());
     let arbiters: Vec<_> = (0..config.threads.get())
         .map(|_| Arbiter::try_new())
@@ -93,6 +98,7 @@ pub async fn drive(
         metrics: TripMetrics::new(config.meters.as_ref()),
         requests: config.meters.as_ref().map(ClientMetrics::new),
         itinerary,
+        tls,
         clock,
         availability: Arc::new(Availability::new(config.store_url.clone())),
         in_flight: Arc::default(),
@@ -191,6 +197,7 @@ struct Run<'a> {
     metrics: TripMetrics,
     requests: Option<ClientMetrics>,
     itinerary: Itinerary,
+    tls: Option<Arc<ClientConfig>>,
     clock: Clock,
     availability: Arc<Availability>,
     in_flight: Arc<AtomicU32>,
@@ -236,9 +243,10 @@ impl Run<'_> {
         let (http, patience) = (self.config.http.clone(), self.config.patience);
         let connections = self.config.most_in_flight();
         let (availability, requests) = (Arc::clone(&self.availability), self.requests.clone());
+        let tls = self.tls.clone();
         // The client is made on the thread that uses it, since it cannot be sent to another.
         ShopperPool::start_traced_in(&arbiter.handle(), move |_| {
-            let client = StoreClient::new(&http, connections, availability, requests);
+            let client = StoreClient::new(&http, connections, availability, requests, tls);
             ShopperPool::new(TripContext { client, itinerary, clock, patience })
         })
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use awc::http::{Uri, header::HeaderValue};
+use awc::http::header::HeaderValue;
 use opentelemetry::{
     Context, KeyValue, StringValue,
     baggage::BaggageExt,
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     activity::ACTIVITY,
     answers::{Product, WhatsInStore},
-    client::{Answer, Call, Exchanges, StoreClient, Unanswered},
+    client::{Answer, Call, Exchanges, StoreClient, Target, Unanswered},
     outcome::{Failure, OUTCOME, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket},
     result::Traffic,
@@ -301,14 +301,14 @@ pub(crate) struct Itinerary {
 /// Where a request goes, and the template of its path, which is made once for all requests.
 #[derive(Clone, Debug)]
 struct Address {
-    uri: Uri,
+    target: Target,
     template: StringValue,
 }
 
 /// Why a URL is not that of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{url:?} is not the address of a store: {problem}; expected http://HOST[:PORT], such as \
+    "{url:?} is not the address of a store: {problem}; expected http(s)://HOST[:PORT], such as \
      http://127.0.0.1:5000"
 )]
 pub struct StoreUrlError {
@@ -323,8 +323,8 @@ impl Itinerary {
     /// [`StoreUrlError`] when requests cannot be sent there.
     pub(crate) fn new(url: &Url) -> Result<Self, StoreUrlError> {
         let error = |problem| StoreUrlError { url: url.to_string(), problem };
-        if url.scheme() != "http" {
-            return Err(error("its scheme is not http"));
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(error("its scheme is neither http nor https"));
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(error("it names no host"));
@@ -341,9 +341,9 @@ impl Itinerary {
             Arc::<str>::from(format!("{prefix}{}", step.path_template())).into()
         };
         let address = |step: Step| {
-            let uri = format!("{base}{}", step.path_template()).parse();
-            let uri = uri.map_err(|_| error("HTTP does not allow it"))?;
-            Ok(Address { uri, template: template(step) })
+            let target = Target::new(&format!("{base}{}", step.path_template()));
+            let target = target.ok_or_else(|| error("HTTP does not allow it"))?;
+            Ok(Address { target, template: template(step) })
         };
         Ok(Self {
             welcome: address(Step::Welcome)?,
@@ -367,7 +367,7 @@ impl Itinerary {
     fn product(&self, id: &str) -> Option<Call> {
         let mut url = self.base.clone();
         url.path_segments_mut().ok()?.pop_if_empty().push("products").push(id);
-        Some(Call::Get { uri: url.as_str().parse().ok()?, template: self.product.clone() })
+        Some(Call::Get { target: Target::new(url.as_str())?, template: self.product.clone() })
     }
 
     /// A checkout with a new idempotency key. The key does not come from the plan, because the same
@@ -378,16 +378,16 @@ impl Itinerary {
             Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()),
         )
         .expect("a UUID is only hexadecimal digits and hyphens");
-        let Address { uri, template } = self.checkout.clone();
-        Call::Checkout { uri, template, body, key }
+        let Address { target, template } = self.checkout.clone();
+        Call::Checkout { target, template, body, key }
     }
 }
 
 impl Address {
     /// A request that reads what is there.
     fn get(&self) -> Call {
-        let Self { uri, template } = self.clone();
-        Call::Get { uri, template }
+        let Self { target, template } = self.clone();
+        Call::Get { target, template }
     }
 }
 
@@ -408,10 +408,13 @@ mod tests {
             ("http://127.0.0.1:5000", "http://127.0.0.1:5000/checkout", "/checkout"),
             ("http://[::1]:5000/", "http://[::1]:5000/checkout", "/checkout"),
             ("http://shop.example/a/", "http://shop.example/a/checkout", "/a/checkout"),
+            // awc takes a connection that speaks TLS for a plain one.
+            ("https://shop.example/", "http://shop.example:443/checkout", "/checkout"),
+            ("https://[::1]:5443/", "http://[::1]:5443/checkout", "/checkout"),
         ] {
-            let Address { uri, template: found } =
+            let Address { target, template: found } =
                 Itinerary::new(&url.parse().unwrap()).unwrap().checkout;
-            assert_eq!((uri.to_string().as_str(), found.as_str()), (expected, template));
+            assert_eq!((target.uri().to_string().as_str(), found.as_str()), (expected, template));
         }
     }
 
@@ -423,17 +426,17 @@ mod tests {
             ("a/b?c#d e", "/grocery/products/a%2Fb%3Fc%23d%20e"),
             ("ä^|[\"", "/grocery/products/%C3%A4^|[%22"),
         ] {
-            let Some(Call::Get { uri, template }) = itinerary.product(id) else {
+            let Some(Call::Get { target, template }) = itinerary.product(id) else {
                 panic!("{id:?} has no address");
             };
-            assert_eq!((uri.path(), template.as_str()), (path, "/grocery/products/{id}"));
+            assert_eq!((target.uri().path(), template.as_str()), (path, "/grocery/products/{id}"));
         }
         assert!(itinerary.product(&"7".repeat(70_000)).is_none());
     }
 
     #[test]
     fn what_is_no_store_is_refused_by_name() {
-        for url in ["https://127.0.0.1/", "file:///tmp", "http://a/?b", "http://me:pw@a/"] {
+        for url in ["ftp://127.0.0.1/", "file:///tmp", "http://a/?b", "http://me:pw@a/"] {
             let error = Itinerary::new(&url.parse().unwrap()).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{url:?}")), "{error}");
         }

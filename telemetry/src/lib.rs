@@ -64,7 +64,7 @@ mod runtimes;
 mod sampler;
 mod scope;
 mod streams;
-mod tls;
+pub mod tls;
 mod zipkin;
 
 pub use accounting::{Accounting, ExporterTotals, LogSnapshot, Snapshot};

@@ -1,4 +1,5 @@
-//! TLS for all exporters: which servers they trust, and which certificate they show.
+//! TLS for clients, of all exporters and of the shopper: which servers they trust, and which
+//! certificate they show.
 //!
 //! Certificates are loaded only to send to `https://`. So a container without the system's authorities
 //! can export to `http://`, and for `https://` the error says what is missing.
@@ -14,15 +15,16 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
     SignatureScheme,
 };
+use std::io;
 use std::sync::Arc;
 
-/// The certificates of an exporter, as PEM.
+/// The certificates of a client, as PEM.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Credentials<'a> {
+pub struct Credentials<'a> {
     /// The authorities to trust in place of the system's.
-    pub(crate) authorities: Option<&'a [u8]>,
+    pub authorities: Option<&'a [u8]>,
     /// The client's certificate, with those that lead to its authority, and its private key.
-    pub(crate) identity: Option<(&'a [u8], &'a [u8])>,
+    pub identity: Option<(&'a [u8], &'a [u8])>,
 }
 
 /// Makes the TLS configuration of a client. For an endpoint that is not secure it trusts no server,
@@ -31,10 +33,7 @@ pub(crate) struct Credentials<'a> {
 /// # Errors
 /// A text that says what is wrong with the certificates, or where they were looked for and not
 /// found.
-pub(crate) fn client(
-    is_secure: bool,
-    credentials: Credentials<'_>,
-) -> Result<ClientConfig, String> {
+pub fn client(is_secure: bool, credentials: Credentials<'_>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -62,7 +61,7 @@ pub(crate) fn client(
 ///
 /// # Errors
 /// A text that says what was expected, to follow the word "expected".
-pub(crate) fn check_authorities(pem: &[u8]) -> Result<(), String> {
+pub fn check_authorities(pem: &[u8]) -> Result<(), String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     OwnAuthorities::new(pem, provider).map(|_| ())
 }
@@ -145,6 +144,30 @@ fn cause(error: &Error) -> Option<&webpki::Error> {
         Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
             cause.downcast_ref()
         }
+        _ => None,
+    }
+}
+
+/// Why a server's certificate is not trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distrust {
+    /// The reason, in words.
+    pub why: String,
+    /// Whether the reason is that its authority is not known here.
+    pub of_authority: bool,
+}
+
+/// Why a handshake failed, if it was because of the server's certificate.
+pub fn distrusted(error: &io::Error) -> Option<Distrust> {
+    match error.get_ref()?.downcast_ref()? {
+        Error::InvalidCertificate(why) => Some(Distrust {
+            why: distrust(why),
+            of_authority: matches!(why, CertificateError::UnknownIssuer)
+                || matches!(
+                    cause(&Error::InvalidCertificate(why.clone())),
+                    Some(webpki::Error::CaUsedAsEndEntity)
+                ),
+        }),
         _ => None,
     }
 }

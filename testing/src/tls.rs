@@ -24,7 +24,15 @@ pub struct TlsFront {
     /// Where it listens.
     pub address: SocketAddr,
     /// Runs the server.
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for TlsFront {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl TlsFront {
@@ -37,10 +45,13 @@ impl TlsFront {
             .enable_all()
             .build()
             .expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        // The test may run in a runtime of its own, which must not wait for this one.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("an address");
         let acceptor = TlsAcceptor::from(Arc::new(config(name, asks_clients)));
         runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).expect("a socket");
             while let Ok((client, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
@@ -51,7 +62,7 @@ impl TlsFront {
                 });
             }
         });
-        TlsFront { address, _runtime: runtime }
+        TlsFront { address, runtime: Some(runtime) }
     }
 
     /// The URL, with the name that is in the certificates: `localhost`.

@@ -74,6 +74,7 @@ fn config(store_url: &str) -> Config {
             request_timeout: RUN,
             retries: 0,
             retry_budget: "0%".parse().expect("it is a share"),
+            authorities: None,
         },
         meters: None,
     }

@@ -100,7 +100,7 @@ fn values_that_make_no_sense_are_refused_by_name() {
         ("--mix", "nobody=1"),
         ("--fault", "panic=Nobody"),
         ("--retry-budget", "200%"),
-        ("--store-url", "https://shop.example"),
+        ("--store-url", "ftp://shop.example"),
         ("--store-url", "127.0.0.1:5000"),
         ("--stages", "30s"),
         ("--share", "0/3"),

@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,12 +17,15 @@ use awc::{
         header::{
             CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
         },
+        uri::Scheme,
     },
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, future::poll_fn};
 use opentelemetry::{Context, KeyValue, StringValue};
-use opentelemetry_semantic_conventions::attribute::{HTTP_REQUEST_RESEND_COUNT, URL_TEMPLATE};
+use opentelemetry_semantic_conventions::attribute::{
+    HTTP_REQUEST_RESEND_COUNT, URL_FULL, URL_TEMPLATE,
+};
 use shared::{
     fault::{FaultOutcome, OUTCOMES_HEADER},
     wire::IDEMPOTENCY_KEY,
@@ -33,20 +37,53 @@ use crate::{outcome::Failure, result::Traffic, statistics::FaultAnswer};
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
+/// Where a request goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// For awc, which is told `http` also where the connection speaks TLS by itself.
+    uri: Uri,
+    /// The whole address with `https`, for the spans; `None` if it is that for awc.
+    full: Option<StringValue>,
+}
+
+impl Target {
+    /// The target at this address; `None` if HTTP does not allow it.
+    pub(crate) fn new(address: &str) -> Option<Self> {
+        let uri: Uri = address.parse().ok()?;
+        if uri.scheme_str() != Some("https") {
+            return Some(Self { uri, full: None });
+        }
+        let mut parts = uri.into_parts();
+        let authority = parts.authority.take()?;
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(match authority.port() {
+            Some(_) => authority,
+            None => format!("{authority}:443").parse().ok()?,
+        });
+        let full = Some(Arc::<str>::from(address).into());
+        Some(Self { uri: Uri::from_parts(parts).ok()?, full })
+    }
+
+    /// For awc.
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+}
+
 /// A request that can be repeated unchanged.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     /// A `GET`, which changes nothing.
     Get {
         /// What to read.
-        uri: Uri,
+        target: Target,
         /// The path with `{id}` in it, by which its spans are named.
         template: StringValue,
     },
     /// A checkout, which is made only once if it is repeated with the same key.
     Checkout {
         /// Where to buy.
-        uri: Uri,
+        target: Target,
         /// The path, by which its spans are named.
         template: StringValue,
         /// The basket as JSON.
@@ -127,9 +164,9 @@ pub(super) async fn attempt(
     exchanges: &mut Exchanges,
 ) -> Result<Answer, Unanswered> {
     let mut request = match call {
-        Call::Get { uri, .. } => http.request(Method::GET, uri.clone()),
-        Call::Checkout { uri, key, .. } => http
-            .request(Method::POST, uri.clone())
+        Call::Get { target, .. } => http.request(Method::GET, target.uri.clone()),
+        Call::Checkout { target, key, .. } => http
+            .request(Method::POST, target.uri.clone())
             .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
             .insert_header((IDEMPOTENCY_KEY, key.clone())),
     }
@@ -138,6 +175,9 @@ pub(super) async fn attempt(
     .with_attributes([KeyValue::new(URL_TEMPLATE, call.template().clone())]);
     if let Some(metrics) = metrics {
         request = request.with_metrics(metrics);
+    }
+    if let Some(full) = &call.target().full {
+        request = request.with_attributes([KeyValue::new(URL_FULL, full.clone())]);
     }
     if resend_count > 0 {
         request = request
@@ -223,6 +263,13 @@ impl Call {
     /// Whether this error status is an ordinary answer: 409 to a checkout, too little in stock.
     fn expects(&self, status: StatusCode) -> bool {
         matches!(self, Self::Checkout { .. }) && status == StatusCode::CONFLICT
+    }
+
+    /// Where it goes.
+    fn target(&self) -> &Target {
+        match self {
+            Self::Get { target, .. } | Self::Checkout { target, .. } => target,
+        }
     }
 
     /// The path with `{id}` in it.

@@ -1,11 +1,16 @@
 //! Before the first trip: warns of faults that will do nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use awc::Client;
+use awc::{Client, Connector};
 use opentelemetry::global;
+use rustls::ClientConfig;
 use shared::fault::FaultSupport;
 
+use super::{
+    connection::{connector, tls_for},
+    exchange::Target,
+};
 use crate::{config::Config, trip::faults_url};
 
 /// How long to wait for the store. It may be down, and then the trips will report it.
@@ -30,7 +35,8 @@ pub(crate) async fn warn_of_idle_faults(config: &Config) {
         return;
     }
     let Some(url) = faults_url(&config.store_url) else { return };
-    match ask(&url).await {
+    let Ok(tls) = tls_for(&config.store_url, &config.http) else { return };
+    match ask(&url, tls).await {
         Ok(support) => {
             for fault in &config.faults {
                 if let Some(why) = support.ignores(fault.fault()) {
@@ -53,9 +59,12 @@ enum NotTold {
     Otherwise(String),
 }
 
-async fn ask(url: &str) -> Result<FaultSupport, NotTold> {
-    let client = Client::builder().timeout(PATIENCE).disable_redirects().finish();
-    let request = client.get(url).no_decompress();
+async fn ask(url: &str, tls: Option<Arc<ClientConfig>>) -> Result<FaultSupport, NotTold> {
+    let connector = Connector::new().connector(connector(tls));
+    let client =
+        Client::builder().connector(connector).timeout(PATIENCE).disable_redirects().finish();
+    let target = Target::new(url).ok_or(NotTold::Unreachable)?;
+    let request = client.get(target.uri().clone()).no_decompress();
     #[expect(clippy::disallowed_methods, reason = "it is asked before the first trip, in no trace")]
     let answer = request.send().await;
     let mut answer = answer.map_err(|_| NotTold::Unreachable)?;

@@ -17,4 +17,5 @@ mod seed;
 mod stall;
 mod stub;
 mod support;
+mod tls;
 mod trees;

@@ -48,6 +48,7 @@ pub(crate) fn one_trip(store_url: &str) -> Config {
             request_timeout: DEADLINE,
             retries: 0,
             retry_budget: "100%".parse().unwrap(),
+            authorities: None,
         },
         meters: None,
     }

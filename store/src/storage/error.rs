@@ -27,6 +27,8 @@
 
 use std::borrow::Cow;
 
+use telemetry::tls::{self, Distrust};
+
 use super::DatabaseUrl;
 
 /// Why the database failed.
@@ -141,6 +143,13 @@ pub(super) fn reason(error: &sqlx::Error) -> String {
 
 /// The reason, with what to do about it if that does not follow from the database's own message.
 pub(super) fn explained(error: &sqlx::Error) -> String {
+    if let sqlx::Error::Io(io) = error
+        && let Some(Distrust { why, of_authority }) = tls::distrusted(io)
+    {
+        let advice =
+            if of_authority { " (the parameter sslrootcert names its authority)" } else { "" };
+        return format!("the server's certificate is not trusted: {why}{advice}");
+    }
     let reason = reason(error);
     match code(error).as_deref().and_then(|code| advice(code, &reason)) {
         Some(advice) => format!("{reason} ({advice})"),

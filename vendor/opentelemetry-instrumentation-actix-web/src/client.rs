@@ -189,15 +189,15 @@ impl InstrumentedClientRequest {
         // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client
         let uri = self.request.get_uri();
         let scheme = uri.scheme_str().unwrap_or_default();
-        self.attrs.extend([
-            KeyValue::new(
-                SERVER_ADDRESS,
-                uri.host()
-                    .map(|host| Cow::Owned(host.to_owned()))
-                    .unwrap_or(Cow::Borrowed("unknown")),
-            ),
-            KeyValue::new(URL_FULL, http_url(uri)),
-        ]);
+        self.attrs.push(KeyValue::new(
+            SERVER_ADDRESS,
+            uri.host()
+                .map(|host| Cow::Owned(host.to_owned()))
+                .unwrap_or(Cow::Borrowed("unknown")),
+        ));
+        if !self.attrs.iter().any(|attr| attr.key.as_str() == URL_FULL) {
+            self.attrs.push(KeyValue::new(URL_FULL, http_url(uri)));
+        }
         if let Some(port) = uri.port_u16().or_else(|| default_port(scheme)) {
             self.attrs
                 .push(KeyValue::new(SERVER_PORT, i64::from(port)));
