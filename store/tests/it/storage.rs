@@ -5,11 +5,14 @@
 mod audit;
 mod conservation;
 mod deliveries;
+mod failover;
 mod fixture;
 mod folding;
 mod keys;
 mod opening;
 mod orders;
 mod outage;
+mod pooler;
 mod retries;
 mod spans;
+mod tls;

@@ -269,6 +269,16 @@ async fn a_backend_that_is_killed_in_a_transaction_is_replaced_and_the_work_done
     assert!(none_is_in_a_transaction(&test).await);
 }
 
+/// As on the server that was the primary until a moment ago.
+#[tokio::test]
+async fn a_connection_that_refuses_to_write_is_replaced_and_the_work_done_again() {
+    let Some(test) = TestDatabase::postgres().await else { return };
+    test.mark().await;
+    test.database.on_the_writer("SET default_transaction_read_only = on").await;
+    test.write().await;
+    assert!(!test.is_marked().await);
+}
+
 #[tokio::test]
 async fn a_statement_that_takes_too_long_costs_the_connection() {
     let Some(test) = TestDatabase::postgres().await else { return };

@@ -118,6 +118,14 @@ impl TestDatabase {
         storage::migrate(&self.url).await.unwrap()
     }
 
+    /// The answer to a question that is asked as the storage's are, by a statement without a name.
+    pub(super) async fn through_the_pooler(&self, question: &'static str) -> String {
+        let mut connection = AnyConnection::connect(&self.url.to_string()).await.unwrap();
+        let row = sqlx::raw_sql(question).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        sqlx::Row::get(&row, 0)
+    }
+
     /// Changes the database without the storage.
     pub(super) async fn tamper(&self, statements: &[&str]) {
         let mut connection = AnyConnection::connect(&self.connect_string()).await.unwrap();
