@@ -18,11 +18,16 @@ const OTLP_LOGS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
 const PROMETHEUS_HOST: &str = "OTEL_EXPORTER_PROMETHEUS_HOST";
 pub(crate) const PROMETHEUS_PORT: &str = "OTEL_EXPORTER_PROMETHEUS_PORT";
 const SCHEDULE_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
+const METRIC_INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 const VIEWER_LOG: &str = "VIEWER_LOG";
 
 /// How long a span waits at most until it is sent, in milliseconds, unless the variable is set. A
 /// trace is complete only when both services have sent their spans, and somebody may be looking.
 const SHORT_DELAY: &str = "1000";
+
+/// How often metrics are sent to the viewer, in milliseconds, unless the variable is set: as often as
+/// its charts have a point.
+const SHORT_INTERVAL: &str = "10000";
 
 /// The media type of OTLP in protobuf.
 const PROTOBUF: &str = "application/x-protobuf";
@@ -55,6 +60,9 @@ pub(crate) struct Environment {
     delays: bool,
     /// Whether a variable says where log records go.
     logs: bool,
+    /// Whether the variable for where metrics go is set, and that for how often.
+    has_metrics_exporter: bool,
+    has_metric_interval: bool,
     /// Whether the variable for the viewer's log is set.
     viewer_logs: bool,
 }
@@ -126,6 +134,8 @@ impl Environment {
             page: MetricsPage::read(read),
             delays: read(SCHEDULE_DELAY).is_some(),
             logs: read(LOGS_EXPORTER).or_else(|| read(OTLP_LOGS_ENDPOINT)).is_some(),
+            has_metrics_exporter: read(METRICS_EXPORTER).is_some(),
+            has_metric_interval: read(METRIC_INTERVAL).is_some(),
             viewer_logs: read(VIEWER_LOG).is_some(),
         }
     }
@@ -137,9 +147,9 @@ impl Environment {
         if self.viewer_logs { Vec::new() } else { vec![(VIEWER_LOG, "warn".into())] }
     }
 
-    /// The variables that the store and the shopper get in addition to those of this process. They
-    /// send their log records only to the viewer that is started here: another receiver may not
-    /// take any.
+    /// The variables that the store, the lab and the shopper get in addition to those of this process.
+    /// Metrics and log records go only to the viewer that is started here, unless the user says where
+    /// they go: another receiver may not take any.
     pub(crate) fn for_services(
         &self,
         options: &Together,
@@ -165,6 +175,12 @@ impl Environment {
         }
         if !self.delays {
             variables.push((SCHEDULE_DELAY, SHORT_DELAY.into()));
+        }
+        if *receiver == Receiver::Viewer && !self.has_metrics_exporter {
+            variables.push((METRICS_EXPORTER, "otlp".into()));
+            if !self.has_metric_interval {
+                variables.push((METRIC_INTERVAL, SHORT_INTERVAL.into()));
+            }
         }
         variables
     }
@@ -285,6 +301,26 @@ mod tests {
         assert_eq!(logs(&Receiver::Viewer, &told), [""; 0]);
         assert_eq!(logs(&Receiver::Running, &Environment::default()), [""; 0]);
         assert_eq!(logs(&Receiver::Nobody, &Environment::default()), [""; 0]);
+    }
+
+    #[test]
+    fn metrics_go_to_our_own_viewer_unless_told_otherwise() {
+        let of = |environment: Environment, receiver| {
+            let variables = variables_for(&receiver, &environment, &[]).into_iter();
+            variables.filter(|one| one.starts_with("OTEL_METRIC")).collect::<Vec<_>>()
+        };
+        let nothing_set = Environment::default;
+
+        let (exporter, interval) =
+            ("OTEL_METRICS_EXPORTER=otlp", "OTEL_METRIC_EXPORT_INTERVAL=10000");
+        assert_eq!(of(nothing_set(), Receiver::Viewer), [exporter, interval]);
+        let told = Environment { has_metric_interval: true, ..nothing_set() };
+        assert_eq!(of(told, Receiver::Viewer), [exporter]);
+        let told = Environment { has_metrics_exporter: true, ..nothing_set() };
+        assert!(of(told, Receiver::Viewer).is_empty());
+        for receiver in [Receiver::Running, Receiver::Nobody, Receiver::Configured("x".into())] {
+            assert!(of(nothing_set(), receiver).is_empty());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The page's files, inside the binary: nothing is read from a disk or fetched from elsewhere.
 //!
-//! `/`, `/search`, `/graph`, `/logs`, `/monitor`, `/trace/{id}` and `/compare/{a}/{b}` are all the one
+//! `/`, `/search`, `/graph`, `/logs`, `/monitor`, `/monitor/instruments`, `/trace/{id}` and `/compare/{a}/{b}` are all the one
 //! page, which finds its way by the address; so are the other addresses of Jaeger's page, which lead
 //! to what is nearest here, and those that are none, with status 404. `/assets/NAME` is the file of
 //! that name in `web/`.
@@ -52,6 +52,8 @@ const ASSETS: &[Asset] = &[
     asset!("grid.js", JS),
     asset!("help.js", JS),
     asset!("icon.svg", SVG),
+    asset!("instruments.js", JS),
+    asset!("instruments-data.js", JS),
     asset!("lanes.js", JS),
     asset!("lib.js", JS),
     asset!("list.css", CSS),
@@ -65,6 +67,7 @@ const ASSETS: &[Asset] = &[
     asset!("monitor.js", JS),
     asset!("monitor-chart.js", JS),
     asset!("monitor-data.js", JS),
+    asset!("monitor-tabs.js", JS),
     asset!("path-list.js", JS),
     asset!("picture.js", JS),
     asset!("row.js", JS),
@@ -93,6 +96,7 @@ const VIEWS: &[&str] = &[
     "/graph",
     "/logs",
     "/monitor",
+    "/monitor/instruments",
     "/trace/{id}",
     "/compare",
     "/compare/{a}",

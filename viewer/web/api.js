@@ -62,6 +62,10 @@ export const fetchGraph = (stretch, signal) => get(`/graph?${stretch}`, signal);
 /** Rate, errors and duration over time (`URLSearchParams`: `range`, `end`, `service` or `other`). */
 export const fetchMonitor = (query, signal) => get(`/monitor?${query}`, signal);
 
+/** The instruments of metrics; and one of them over time (`URLSearchParams`: what names it, `range`, `attribute`). */
+export const fetchInstruments = (signal) => get('/instruments', signal);
+export const fetchInstrument = (query, signal) => get(`/instrument?${query}`, signal);
+
 /** Services with their operations. */
 export const fetchServices = (signal) => get('/services', signal);
 

@@ -7,7 +7,8 @@
 //   them the `details` of a span, and `export` with `picture`. `grid` is a table of any length.
 // - Two traces: `compare`, with `compare-tree`, `compare-details` and `compare-with` (what to compare with).
 // - The actor graph: `graph`, drawn by `graph-picture`, laid out by `graph-layout`.
-// - The monitor: `monitor`, with `monitor-chart` and `monitor-data`.
+// - The monitor: `monitor`, with `monitor-chart` and `monitor-data`; `instruments`, with `instruments-data`;
+//   `monitor-tabs` leads from one to the other.
 // - What they show, without a document: `model` (a trace), `critical-path`, `scale` (a stretch of time), `comparison`
 //   with `align` (two traces), `graph-data`.
 // - The log records: `logs`, with `log-model` (records read) and `log-parts` (how one is shown); those of a trace
@@ -18,6 +19,7 @@
 import { comparePath } from './compare-with.js';
 import { compareView } from './compare.js';
 import { graphView } from './graph.js';
+import { instrumentsView } from './instruments.js';
 import { el } from './lib.js';
 import { listView } from './list.js';
 import { logsView } from './logs.js';
@@ -30,7 +32,8 @@ const view = document.getElementById('view');
 function opened(name, open) {
   return (root, match, params) => {
     for (const link of document.querySelectorAll('[data-nav]')) {
-      if (link.dataset.nav === name) link.setAttribute('aria-current', 'page');
+      // The instruments are a part of the monitor.
+      if (link.dataset.nav === (name === 'instruments' ? 'monitor' : name)) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
     }
     setKeys([]);
@@ -54,6 +57,7 @@ const { go, show } = startRouter(
     [/^\/graph\/?$/, opened('graph', graphView)],
     [/^\/logs\/?$/, opened('logs', logsView)],
     [/^\/monitor\/?$/, opened('monitor', monitorView)],
+    [/^\/monitor\/instruments\/?$/, opened('instruments', instrumentsView)],
     [/^\/(?:search\/?)?$/, opened('list', listView)],
     [/^/, opened('nothing', nothingView)],
   ],

@@ -21,11 +21,11 @@ function drawing(name, { bars, lines }, { width, height }) {
   );
 }
 
-/** One chart with its title, its largest value and what its lines are. */
-export function largeChart(chart, more = []) {
-  const { title, unit, bars, lines } = chart;
+/** One chart with its title, its largest value, what its lines are, and the times of its answer. */
+export function largeChart(chart, { from_us: from, to_us: to }, more = []) {
+  const { title, unit, bars, lines, hasOwnKey } = chart;
   const most = largest(...bars.map(({ values }) => values), ...lines.map(({ values }) => values));
-  const keys = [...bars.filter(({ name }) => name !== 'all'), ...lines];
+  const keys = hasOwnKey ? [] : [...bars.filter(({ name }) => name !== 'all'), ...lines];
   return el(
     'figure',
     { class: 'plot' },
@@ -37,6 +37,7 @@ export function largeChart(chart, more = []) {
       keys.map(({ name }) => el('span', { class: `plot-key ${name}` }, name)),
     ),
     el('div', { class: 'plot-field' }, drawing('large-plot', chart, LARGE), more),
+    el('div', { class: 'plot-times soft num' }, el('span', {}, clock(from)), el('span', {}, clock(to))),
   );
 }
 
@@ -69,7 +70,7 @@ export class TimeCharts {
     Object.assign(this, { answer, row, steps: row.points.count.length });
     replace(
       this.node,
-      charts.map((chart) => largeChart(chart, el('div', { class: 'chosen-time' }))),
+      charts.map((chart) => largeChart(chart, answer, el('div', { class: 'chosen-time' }))),
     );
     this.show();
   }

@@ -118,9 +118,10 @@ export function linePath(values, max, width, height) {
       return;
     }
     const [x, y] = [(i + 0.5) * step, height - (max > 0 ? (value / max) * height : 0)];
-    // A value between gaps is a line of no length: its round ends make it a dot.
     const isAlone = !isOpen && (values[i + 1] ?? null) === null;
-    path += `${isOpen ? 'L' : 'M'}${place(x)},${place(y)}${isAlone ? 'h0' : ''}`;
+    // A value between gaps is a short line.
+    if (isAlone) path += `M${place(x - step * 0.3)},${place(y)}h${place(step * 0.6)}`;
+    else path += `${isOpen ? 'L' : 'M'}${place(x)},${place(y)}`;
     isOpen = true;
   });
   return path;

@@ -21,9 +21,24 @@ import {
   stateOf,
   tracesPath,
 } from './monitor-data.js';
+import { monitorTabs } from './monitor-tabs.js';
 import { setKeys } from './shell.js';
 
 const EVERY_MS = 5000;
+/** Columns of numbers. */
+const NUMBERS = [
+  'Rate',
+  'Errors',
+  'p50',
+  'p95',
+  'p99',
+  'Wait p50',
+  'Wait p99',
+  'In mailbox',
+  'Batches',
+  'Batch mean',
+  'Batch p99',
+];
 
 /** Opens the monitor. */
 export function monitorView(root, { params, go }) {
@@ -36,19 +51,6 @@ export function monitorView(root, { params, go }) {
       return true;
     },
   };
-}
-
-/** The two pages of the monitor. `current` is the address of the one that is shown. */
-export function monitorTabs(current) {
-  const tabs = [
-    ['/monitor', 'Spans'],
-    ['/monitor/instruments', 'Instruments'],
-  ];
-  return el(
-    'nav',
-    { class: 'monitor-tabs', 'aria-label': 'Monitor' },
-    tabs.map(([href, text]) => el('a', { href, 'aria-current': href === current && 'page' }, text)),
-  );
 }
 
 class Monitor {
@@ -200,7 +202,7 @@ class Monitor {
       ...['Rate', 'Errors', 'p50', 'p95', 'p99'],
       ...(type === 'operation' ? ['Impact'] : []),
       ...(isActor ? ['Wait p50', 'Wait p99', 'In mailbox', 'Batches', 'Batch mean', 'Batch p99'] : []),
-      ...['Over time: rate', 'p95', ...(isActor ? ['wait p99'] : []), 'Traces'],
+      ...['Rate over time', 'p95 over time', ...(isActor ? ['Wait p99 over time'] : []), 'Traces'],
     ];
     const more = total > rows.length ? ` The ${rows.length} with the most time of ${total}.` : '';
     return el(
@@ -216,7 +218,7 @@ class Monitor {
           el(
             'tr',
             {},
-            names.map((name) => el('th', { scope: 'col' }, name)),
+            names.map((name) => el('th', { scope: 'col', class: NUMBERS.includes(name) && 'num' }, name)),
           ),
         ),
         el(

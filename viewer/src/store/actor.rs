@@ -25,6 +25,12 @@ pub(crate) fn is_message(span: &Span) -> bool {
     span.attribute(KIND).is_some()
 }
 
+/// Whether `span` is an actor's message as far as it tells: it says how it was sent, or how long it
+/// waited.
+pub(crate) fn is_handled(span: &Span) -> bool {
+    is_message(span) || wait(span).is_some()
+}
+
 /// Nanoseconds that the message of `span` waited in the mailbox.
 pub(crate) fn wait(span: &Span) -> Option<u64> {
     let seconds = match span.attribute(WAIT)? {

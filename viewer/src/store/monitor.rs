@@ -23,7 +23,7 @@ use std::mem::size_of;
 use foldhash::fast::RandomState;
 
 use self::sketch::Sketch;
-use super::actor::{actor_of, batch_size, is_message, wait};
+use super::actor::{actor_of, batch_size, is_handled, wait};
 use super::footprint::heap;
 use super::model::{Kind, Span};
 
@@ -230,7 +230,7 @@ impl Monitor {
         room.change(operation, span, change, Of::Operation);
         let mut wanted = 1;
         if let Some(actor) = actor_of(span)
-            && (is_message(span) || batch_size(span).is_some())
+            && (is_handled(span) || batch_size(span).is_some())
         {
             wanted += 1;
             let series = self::actor(&mut service.actors, actor, may_be_new, &mut room);
@@ -455,7 +455,7 @@ impl Series {
 impl Bucket {
     fn change(&mut self, span: &Span, change: Change, of: Of) {
         let (duration, errors) = (span.duration(), u64::from(span.is_error()));
-        let is_counted = of == Of::Operation || is_message(span);
+        let is_counted = of == Of::Operation || is_handled(span);
         if is_counted {
             change.number(&mut self.count, 1);
             change.number(&mut self.errors, errors);

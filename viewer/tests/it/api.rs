@@ -3,6 +3,7 @@
 
 mod errors;
 mod graph;
+mod instruments;
 mod legacy;
 mod list;
 mod metrics;

@@ -19,6 +19,7 @@ mod list;
 mod list_order;
 mod logs;
 mod look;
+mod monitor;
 mod narrow;
 mod shop;
 mod transfer;

@@ -88,8 +88,8 @@ test('a step is as long as it has passed', () => {
   assert.deepEqual(timeOfSteps(answer, 1, 0), { from: 1e9, to: 1e9 + 15e6 });
 });
 
-test('a line has gaps, and a value between gaps is a dot', () => {
-  assert.equal(linePath([1, 2, null, 4], 4, 40, 8), 'M5,6L15,4M35,0h0');
+test('a line has gaps, and a value between gaps is a short line', () => {
+  assert.equal(linePath([1, 2, null, 4], 4, 40, 8), 'M5,6L15,4M32,0h6');
   assert.equal(linePath([null, null], 0, 40, 8), '');
   assert.equal(linePath([0, 0], 0, 40, 8), 'M10,8L30,8');
 });

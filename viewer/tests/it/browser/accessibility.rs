@@ -25,12 +25,14 @@ fn axe() -> Option<String> {
 #[test]
 fn axe_finds_nothing_serious_on_any_page() {
     let Some(axe) = axe() else { return };
-    let Some((_backend, browser, shop)) = open_logged_shop() else { return };
+    let Some((backend, browser, shop)) = open_logged_shop() else { return };
+    super::monitor::send_metric(&backend, "store", "depth");
     let trip = format!("/trace/{}", shop.trip.hex());
     let compared = format!("/compare/{}/{}", shop.trip.hex(), shop.batch.hex());
     let pages = [
         // While the last minute, which the graph shows, has something in it.
         ("/graph".into(), ".graph .node"),
+        ("/monitor/instruments".into(), ".lines li"),
         ("/monitor?service=grocery-store&actor=Aisle".into(), ".monitor-panel .curve"),
         ("/".into(), ".rows .row"),
         ("/?service=nobody".into(), ".blank h2"),
