@@ -16,13 +16,14 @@
 //! - `ingest`: the bounded queue to the store, and its one writer. `budget`: the memory that
 //!   requests share, and that readers share. `stats`, `refusals`: counts, and log lines when
 //!   refusing begins and ends.
-//! - `store`: the traces, bounded by spans and bytes. The oldest traces go first, and go whole.
+//! - `store`: the traces, bounded by spans and bytes. The oldest traces go first, and go whole. Beside
+//!   them the figures of the last hour (`monitor`) and the metrics that came (`instruments`).
 //! - `query`: searching traces. `adjusted`: a trace as it is shown, with remarks on what does not
 //!   fit.
 //! - `answer`: how answers are made, in pieces and within a bound. `otlp_json`, `render`: traces
 //!   and values as JSON, written straight from the store.
 //! - `jaeger`: Jaeger's query API, `/api/*` and `/api/v3/*`.
-//! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph,
+//! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph, monitor,
 //!   files in and out.
 //! - `page`: the page's files, of which `web/app.js` has a map. `security`: the headers of every answer,
 //!   the checks of every request.
