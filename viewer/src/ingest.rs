@@ -138,9 +138,11 @@ fn write(jobs: &Receiver<Job>, mut decoder: Decoder, store: &SharedStore, stats:
             if rejected > 0 {
                 taken.rejected += rejected;
                 taken.reason.get_or_insert_with(|| {
-                    let most = store.instruments().bounds().series;
+                    let bounds = store.instruments().bounds();
                     format!(
-                        "no room for more series: the viewer keeps {most} (--max-metric-series)"
+                        "no room for more series: the viewer keeps {} of them in {} bytes \
+                         (--max-metric-series, --max-metric-bytes)",
+                        bounds.series, bounds.bytes
                     )
                 });
             }

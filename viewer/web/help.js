@@ -70,6 +70,18 @@ const FIGURES = [
       word(84, 20, '9/s'),
     ],
   ],
+  [
+    'In the monitor a bar is what came in a step of time, its red part what failed; a line is a percentile.',
+    () => [
+      svg('path', { class: 'bars', d: 'M8,44v-22h12v22zM24,44v-34h12v34zM40,44v-16h12v16zM56,44v-28h12v28z' }),
+      svg('path', { class: 'bars errors', d: 'M24,44v-10h12v10z' }),
+      svg('path', { class: 'curve p95', fill: 'none', d: 'M84,36L104,22L124,30L144,12L164,26' }),
+    ],
+  ],
+  [
+    'How many messages are in a mailbox is there the mean over time: what they waited together in each second.',
+    () => [wait(8, 8, 60), bar(68, 8, 60, 1), wait(30, 28, 70), bar(100, 28, 60, 1)],
+  ],
 ];
 
 /** The figures as a list. */

@@ -4,7 +4,7 @@
 // `scope`), and `attribute=key=value` for each attribute that its series must have.
 
 import { fetchInstrument, fetchInstruments } from './api.js';
-import { count, dateTime, plural, shortId } from './format.js';
+import { bytes, count, dateTime, plural, shortId } from './format.js';
 import {
   chartsOf,
   chosenValue,
@@ -266,7 +266,7 @@ function notesOf(held) {
   return [
     `${plural(held.instruments, 'instrument')}, ${plural(held.series, 'series', 'series')} of the last hour.`,
     held.no_room > 0 &&
-      `${plural(held.no_room, 'point')} rejected: there are more than ${count(held.max_series)} series.`,
+      `${plural(held.no_room, 'point')} rejected: there is room for ${count(held.max_series)} series in ${bytes(held.max_bytes)}.`,
     held.future > 0 && `${plural(held.future, 'point')} dated in the future left out.`,
     held.late > 0 && `${plural(held.late, 'point')} of a time that is not held left out.`,
   ]

@@ -57,6 +57,8 @@ pub(crate) struct Instruments {
     list: BTreeMap<Arc<InstrumentKey>, Instrument>,
     series: usize,
     bytes: usize,
+    /// What of these the attributes of series and the names of instruments take.
+    name_bytes: usize,
     /// Since when this viewer has been running, in nanoseconds since the epoch.
     since: u64,
     current: u64,
@@ -120,6 +122,7 @@ impl Instruments {
             list: BTreeMap::new(),
             series: 0,
             bytes: 0,
+            name_bytes: 0,
             since: now,
             current: now / SLOT,
             first: (now / SLOT).saturating_sub(SLOTS),
@@ -178,7 +181,12 @@ impl Instruments {
         for point in &metric.points {
             self.add_point(&key, metric, point);
             while self.bytes > self.bounds.bytes {
-                let Some(oldest) = self.oldest() else { break };
+                let Some(oldest) = self.oldest() else {
+                    // The last points alone take more than there is: all series begin anew.
+                    self.list.clear();
+                    (self.series, self.bytes, self.name_bytes) = (0, 0, 0);
+                    break;
+                };
                 self.forget_before(oldest + 1);
             }
         }
@@ -197,14 +205,19 @@ impl Instruments {
         let labels = labels(&metric.resource, &point.attributes);
         let has_series = self.list.get(key).is_some_and(|of| of.series.contains_key(&labels));
         if !has_series {
-            if self.series >= self.bounds.series {
+            let is_new = !self.list.contains_key(key);
+            let bytes = series_bytes(&labels)
+                + if is_new { instrument_bytes(key, &metric.description) } else { 0 };
+            // Names do not go with the oldest slots, so half of the room is for what does.
+            let has_room = self.name_bytes + bytes <= self.bounds.bytes / 2;
+            if self.series >= self.bounds.series || !has_room {
                 self.totals.no_room += 1;
                 return;
             }
             self.series += 1;
-            self.bytes += series_bytes(&labels);
-            if !self.list.contains_key(key) {
-                self.bytes += instrument_bytes(key, &metric.description);
+            self.bytes += bytes;
+            self.name_bytes += bytes;
+            if is_new {
                 let instrument =
                     Instrument { description: metric.description.clone(), ..Instrument::default() };
                 self.list.insert(Arc::new(key.clone()), instrument);
@@ -235,7 +248,7 @@ impl Instruments {
     fn forget_before(&mut self, slot: u64) {
         self.first = self.first.max(slot);
         let oldest = self.current.saturating_sub(SLOTS);
-        let (mut count, mut bytes) = (0, 0);
+        let (mut count, mut bytes, mut name_bytes) = (0, 0, 0);
         self.list.retain(|key, instrument| {
             instrument.series.retain(|labels, series| {
                 while series.steps.front().is_some_and(|(of, _)| *of < slot) {
@@ -244,17 +257,18 @@ impl Instruments {
                 let is_used = series.last.as_ref().is_some_and(|last| last.time / SLOT >= oldest);
                 if is_used {
                     count += 1;
-                    bytes += series_bytes(labels) + series.bytes();
+                    bytes += series.bytes();
+                    name_bytes += series_bytes(labels);
                 }
                 is_used
             });
             let is_used = !instrument.series.is_empty();
             if is_used {
-                bytes += instrument_bytes(key, &instrument.description);
+                name_bytes += instrument_bytes(key, &instrument.description);
             }
             is_used
         });
-        (self.series, self.bytes) = (count, bytes);
+        (self.series, self.bytes, self.name_bytes) = (count, bytes + name_bytes, name_bytes);
     }
 }
 
@@ -887,6 +901,33 @@ mod tests {
 
         instruments.add(&[], NOW + (SLOTS + 2) * SLOT);
         assert_eq!((instruments.series_count(), instruments.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn long_attributes_and_last_points_are_within_the_bound_too() {
+        let bytes = 256 << 10;
+        let mut instruments = Instruments::new(InstrumentBounds { series: 5_000, bytes }, NOW);
+        let labelled = |number: i64, text: &str, value| Point {
+            attributes: [
+                Attribute { key: "n".into(), value: Value::Int(number) },
+                Attribute { key: "text".into(), value: Value::String(text.into()) },
+            ]
+            .into(),
+            ..point(0, 1, value)
+        };
+        let long = "x".repeat(16 << 10);
+        let points = (0..100).map(|number| labelled(number, &long, PointValue::Number(1.0)));
+        let sent = metric(InstrumentKind::Gauge, false, points.collect());
+        assert_eq!(instruments.add(&[sent], NOW + SLOT), 93);
+        assert!(instruments.bytes() <= bytes, "{}", instruments.bytes());
+
+        let bounds: Vec<f64> = (0..1_000).map(f64::from).collect();
+        for number in 0..100 {
+            let value = histogram(&bounds, &[1; 1_001]);
+            let sent = labelled(number, "", value);
+            instruments.add(&[metric(InstrumentKind::Histogram, true, vec![sent])], NOW + SLOT);
+            assert!(instruments.bytes() <= bytes, "{}", instruments.bytes());
+        }
     }
 
     #[test]

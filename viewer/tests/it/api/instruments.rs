@@ -167,7 +167,8 @@ fn series_past_the_bound_are_rejected_and_their_sender_is_told() {
 
     let answer = send(&backend, json!([{"name": "depth", "gauge": { "dataPoints": points }}]));
 
-    let message = "no room for more series: the viewer keeps 2 (--max-metric-series)";
+    let message = "no room for more series: the viewer keeps 2 of them in 67108864 bytes \
+                   (--max-metric-series, --max-metric-bytes)";
     assert_eq!(
         answer,
         json!({"partialSuccess": {"rejectedDataPoints": "3", "errorMessage": message}})
