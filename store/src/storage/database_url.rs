@@ -265,6 +265,38 @@ mod tests {
     }
 
     #[test]
+    fn whether_there_is_a_pooler_is_a_parameter_that_only_the_store_reads() {
+        for (text, passed_on, is_pooled) in [
+            ("postgres://db/x?sslmode=disable", "postgres://db/x?sslmode=disable", None),
+            ("postgres://db/x?pgbouncer=true", "postgres://db/x", Some(true)),
+            ("postgres://db/x?pgbouncer=false&port=6432", "postgres://db/x?port=6432", Some(false)),
+        ] {
+            let url: DatabaseUrl = text.parse().unwrap();
+            let Location::Server(server) = url.location() else { panic!("{url}") };
+            assert_eq!((server.url.as_str(), server.is_pooled), (passed_on, is_pooled));
+            assert!(server.ignored.is_empty());
+        }
+        let error = "postgres://db/x?pgbouncer=maybe".parse::<DatabaseUrl>().unwrap_err();
+        let expected = "its parameter pgbouncer is neither true nor false";
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+
+    /// Somebody who names an authority expects the certificate to be checked.
+    #[test]
+    fn an_authority_that_nothing_is_checked_against_is_refused() {
+        for mode in ["", "sslmode=require&", "sslmode=prefer&", "sslmode=disable&"] {
+            let text = format!("postgres://db/x?{mode}sslrootcert=/ca.pem");
+            let error = text.parse::<DatabaseUrl>().unwrap_err().to_string();
+            let expected = "it has sslrootcert, which is only used with sslmode=verify-full";
+            assert!(error.contains(expected), "{error}");
+        }
+        for mode in ["verify-full", "verify-ca"] {
+            let text = format!("postgres://db/x?sslrootcert=/ca.pem&sslmode={mode}");
+            text.parse::<DatabaseUrl>().unwrap();
+        }
+    }
+
+    #[test]
     fn unknown_parameters_are_kept_from_the_driver_and_only_their_names_are_said() {
         for (text, passed_on, ignored) in [
             ("postgres://db/x", "postgres://db/x", &[][..]),
