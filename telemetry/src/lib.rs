@@ -134,7 +134,8 @@ impl Telemetry {
         let plain_lines = Arc::new(plain_lines);
         let pipeline = Pipeline::with_console(&service, &config, &console)?;
         let repeats = logs::init(&service, &config, logs, pipeline.loggers())?;
-        panics::report(Arc::clone(&plain_lines), config.line_format, pipeline.loggers());
+        let (lines, format) = (Arc::clone(&plain_lines), config.line_format);
+        panics::report(lines, format, repeats.clone(), pipeline.loggers());
         for warning in &config.warnings {
             ::tracing::warn!("{warning}");
         }

@@ -10,10 +10,12 @@
 //! nothing of theirs. On a thread that exports telemetry the panic is a line only, for there the SDK
 //! makes no records.
 //!
+//! A panic that repeats itself, because requests cause it, is one line and a count. Each is a record.
+//!
 //! <https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/>
 
 use crate::config::LineFormat;
-use crate::logs::PanicLine;
+use crate::logs::{PanicLine, Repeats};
 use crate::scope::instrumentation_scope;
 use crate::streams::PlainLines;
 use opentelemetry::logs::{LogRecord as _, Logger as _, LoggerProvider as _, Severity};
@@ -46,13 +48,16 @@ const MAX_BACKTRACE_BYTES: usize = 16 * 1024;
 pub(super) fn report(
     lines: Arc<PlainLines>,
     format: LineFormat,
+    repeats: Repeats,
     loggers: Option<&SdkLoggerProvider>,
 ) {
     let scope = instrumentation_scope(TARGET, env!("CARGO_PKG_VERSION"));
     let logger = loggers.map(|loggers| loggers.logger_with_scope(scope));
     panic::set_hook(Box::new(move |info| {
         let report = Report::of(info);
-        lines.write(&report.line().format(format));
+        if report.is_fatal || repeats.is_first_panic(TARGET, &report.at(), &report.message) {
+            lines.write(&report.line().format(format));
+        }
         if let Some(logger) = &logger {
             report.emit(logger);
         }
@@ -96,6 +101,12 @@ impl Report {
             backtrace: is_captured
                 .then(|| first_bytes(&backtrace.to_string(), MAX_BACKTRACE_BYTES).to_owned()),
         }
+    }
+
+    /// The place as text.
+    fn at(&self) -> String {
+        let place = self.place.as_ref();
+        place.map_or(String::new(), |(file, line, column)| format!("{file}:{line}:{column}"))
     }
 
     fn severity(&self) -> (Severity, &'static str) {

@@ -7,6 +7,7 @@ use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use serde_json::json;
 use std::fmt;
 use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields as _};
@@ -41,7 +42,9 @@ where
         match self.0 {
             LineFormat::Text => {
                 SystemTime.format_time(&mut writer)?;
-                let metadata = event.metadata();
+                // Events of the crate `log` have their real target in a field.
+                let of_log = event.normalized_metadata();
+                let metadata = of_log.as_ref().unwrap_or_else(|| event.metadata());
                 write!(writer, " {:>5} {}: ", metadata.level(), metadata.target())?;
                 ctx.field_format().format_fields(writer.by_ref(), event)?;
                 write!(writer, "{}", Ids::of_current())?;

@@ -4,7 +4,8 @@
 //! Clients can make a service log as often as they like: every request that is not HTTP is an error
 //! of the HTTP server, and thousands of such lines a second would bury all others. So the first
 //! event of a kind is written and the others are counted. Events are of one kind if they come from
-//! the same place in the code and have the same text:
+//! the same place in the code and say the same. Of an event with a name, which has fields for each
+//! occurrence, only the message, `error.type` and `exception.message` count:
 //!
 //! ```text
 //! ERROR actix_http: no HTTP: a header                                     the first
@@ -13,18 +14,21 @@
 //!
 //! These are the warnings and errors of libraries, and those of the service's own code that have an
 //! event name: a name says that it is a kind of thing that happens, such as a request that failed.
+//! Panics are counted in the same way, since a request may cause one.
 //! Other events of its own code are always written. It can use a [`Notice`], since it knows when
 //! something is over.
 
+use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, EXCEPTION_MESSAGE};
 use shared::notice::Notice;
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::layer::{Context, Filter};
 
 /// A repetition is over when the event has not come for so long.
@@ -58,39 +62,66 @@ const LIBRARIES: [&str; 10] = [
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Repeats(Arc<Mutex<HashMap<Kind, Episode>>>);
 
-/// `None` stands for all kinds for which there was no room.
-type Kind = Option<(Identifier, u64)>;
+/// Which occurrences are counted together.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    /// Events from this place in the code, with this hash of their target and their text. All
+    /// events of the crate `log` with the same level are from one place.
+    Event(Identifier, u64),
+    /// Panics with this hash of their place and their message.
+    Panic(u64),
+    /// All kinds for which there was no room.
+    Others,
+}
 
 #[derive(Debug)]
 struct Episode {
     notice: Notice,
     level: Level,
-    target: &'static str,
+    target: String,
     text: String,
 }
 
 impl Repeats {
-    /// Whether this is the first event of its kind, and so is to be written.
-    fn is_first(&self, event: &Event<'_>) -> bool {
-        let mut text = Text::default();
+    /// Whether this is the first event of its kind, and so is to be written. It comes from `target`.
+    fn is_first(&self, event: &Event<'_>, target: &str, is_named: bool) -> bool {
+        let mut text = Text { is_named, ..Text::default() };
         event.record(&mut text);
-        let mut hasher = DefaultHasher::new();
-        text.0.hash(&mut hasher);
         let metadata = event.metadata();
-        let mut episodes = self.episodes();
-        let kind = Some((metadata.callsite(), hasher.finish()));
-        let kind =
-            if episodes.contains_key(&kind) || episodes.len() < MAX_KINDS { kind } else { None };
+        let kind = Kind::Event(metadata.callsite(), hash(&(target, &text.text)));
+        self.count(self.episodes(), kind, || (*metadata.level(), target.to_owned(), text.cut()))
+    }
+
+    /// Whether this is the first panic at its place with its message, and so is to be written.
+    ///
+    /// It waits for no lock: the thread that panics may hold it. Then the panic is written.
+    pub(crate) fn is_first_panic(&self, target: &str, place: &str, message: &str) -> bool {
+        let Ok(episodes) = self.0.try_lock() else { return true };
+        let text =
+            || Text { text: format!("a panic at {place}: {message}"), is_named: false }.cut();
+        let kind = Kind::Panic(hash(&(place, message)));
+        self.count(episodes, kind, || (Level::ERROR, target.to_owned(), text()))
+    }
+
+    /// Counts an occurrence, and returns whether it is the first one of its kind. `about` returns
+    /// its level, its target and its text.
+    fn count(
+        &self,
+        mut episodes: MutexGuard<'_, HashMap<Kind, Episode>>,
+        kind: Kind,
+        about: impl FnOnce() -> (Level, String, String),
+    ) -> bool {
+        let has_room = episodes.contains_key(&kind) || episodes.len() < MAX_KINDS;
+        let kind = if has_room { kind } else { Kind::Others };
         if let Some(episode) = episodes.get(&kind) {
             return episode.notice.occurred();
         }
         let is_unwatched = episodes.is_empty();
-        let episode = Episode {
-            notice: Notice::default(),
-            level: *metadata.level(),
-            target: if kind.is_some() { metadata.target() } else { "others" },
-            text: if kind.is_some() { text.cut() } else { "warnings and errors".into() },
-        };
+        let (level, mut target, mut text) = about();
+        if kind == Kind::Others {
+            (target, text) = ("others".into(), "warnings and errors".into());
+        }
+        let episode = Episode { notice: Notice::default(), level, target, text };
         episode.notice.occurred();
         episodes.insert(kind, episode);
         drop(episodes);
@@ -124,7 +155,7 @@ impl Repeats {
         self.episodes().retain(|_, episode| match episode.notice.over_after(calm) {
             Some(over) => {
                 let Episode { level, target, text, .. } = episode;
-                ended.push((*level, *target, std::mem::take(text), over));
+                ended.push((*level, std::mem::take(target), std::mem::take(text), over));
                 false
             }
             None => true,
@@ -154,36 +185,51 @@ impl<S: Subscriber> Filter<S> for Repeats {
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        let is_of_library =
-            || LIBRARIES.iter().any(|library| metadata.target().starts_with(library));
+        // Events of the crate `log` have their real target in a field.
+        let of_log = event.normalized_metadata();
+        let target = of_log.as_ref().map_or(metadata.target(), Metadata::target);
+        let is_of_library = || LIBRARIES.iter().any(|library| target.starts_with(library));
         // `tracing` names an event that has no name of its own by its place in the code.
-        let has_name = || !metadata.name().starts_with("event ");
-        let may_repeat = *metadata.level() <= Level::WARN && (has_name() || is_of_library());
-        !may_repeat || self.is_first(event)
+        let is_named = of_log.is_none() && !metadata.name().starts_with("event ");
+        let may_repeat = *metadata.level() <= Level::WARN && (is_named || is_of_library());
+        !may_repeat || self.is_first(event, target, is_named)
     }
 }
 
-/// The fields of an event as text.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What an event says: its message and its fields. Of an event with a name, only those fields that
+/// say what is wrong.
 #[derive(Default)]
-struct Text(String);
+struct Text {
+    text: String,
+    is_named: bool,
+}
 
 impl Text {
     fn cut(mut self) -> String {
-        if self.0.len() > MAX_TEXT {
-            self.0.truncate(self.0.floor_char_boundary(MAX_TEXT));
-            self.0.push('…');
+        if self.text.len() > MAX_TEXT {
+            self.text.truncate(self.text.floor_char_boundary(MAX_TEXT));
+            self.text.push('…');
         }
-        self.0
+        self.text
     }
 }
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let separator = if self.0.is_empty() { "" } else { " " };
+        let separator = if self.text.is_empty() { "" } else { " " };
         // Writing into a string cannot fail.
         match field.name() {
-            "message" => write!(self.0, "{separator}{value:?}"),
-            name => write!(self.0, "{separator}{name}={value:?}"),
+            "message" => write!(self.text, "{separator}{value:?}"),
+            // Where an event of the crate `log` comes from.
+            name if name.starts_with("log.") => Ok(()),
+            name if self.is_named && ![ERROR_TYPE, EXCEPTION_MESSAGE].contains(&name) => Ok(()),
+            name => write!(self.text, "{separator}{name}={value:?}"),
         }
         .unwrap_or(());
     }
@@ -193,6 +239,7 @@ impl Visit for Text {
 mod tests {
     use super::*;
     use std::io::Write;
+    use tracing_log::log;
     use tracing_subscriber::filter::FilterExt as _;
     use tracing_subscriber::filter::LevelFilter;
     use tracing_subscriber::fmt::MakeWriter;
@@ -239,12 +286,12 @@ mod tests {
     #[test]
     fn a_flood_is_two_lines_for_each_kind() {
         let lines = written(|repeats| {
-            for _ in 0..1_000 {
+            for number in 0..1_000 {
                 complain("a header");
                 complain("a method");
                 tracing::info!(target: "actix_http", "and so on");
                 tracing::warn!("our own");
-                tracing::warn!(name: "grocery.request.failed", "a kind of our own");
+                tracing::warn!(name: "grocery.request.failed", number, "a kind of our own");
             }
             repeats.end_after(Duration::from_secs(60));
             complain("a header");
@@ -263,6 +310,57 @@ mod tests {
         assert_eq!(end(&said[2]), "ERROR actix_http said: no HTTP: a header count=1001");
         assert_eq!(end(&said[3]), "ERROR actix_http said: no HTTP: a method count=1000");
         assert_eq!(said[4..], ["ERROR no HTTP: a header"]);
+    }
+
+    #[test]
+    fn events_of_the_crate_log_are_counted_by_their_own_target() {
+        let log = |target: &str| {
+            let message = format_args!("cannot connect");
+            let record = log::Record::builder()
+                .level(log::Level::Warn)
+                .target(target)
+                .file(Some("src/client.rs"))
+                .line(Some(7))
+                .args(message)
+                .build();
+            tracing_log::format_trace(&record).unwrap();
+        };
+        let lines = written(|repeats| {
+            for _ in 0..3 {
+                log("reqwest::connect");
+                log("rustls::conn");
+                log("our::own");
+            }
+            repeats.end_after(Duration::ZERO);
+        });
+        let end = |line: &String| line.split(" lasted=").next().unwrap().to_owned();
+        let mut lines: Vec<_> = lines.iter().map(end).collect();
+        assert_eq!(lines[..5], vec!["WARN cannot connect"; 5], "two of libraries: {lines:?}");
+        lines[5..].sort_unstable();
+        assert_eq!(
+            lines[5..],
+            [
+                "WARN reqwest::connect said: cannot connect count=3",
+                "WARN rustls::conn said: cannot connect count=3",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_panic_is_counted_by_its_place_and_its_message() {
+        let lines = written(|repeats| {
+            let panics = |place, message| repeats.is_first_panic("panics", place, message);
+            assert!(panics("a.rs:1:1", "no"));
+            assert!(!panics("a.rs:1:1", "no"));
+            assert!(panics("a.rs:1:1", "yes"));
+            assert!(panics("a.rs:2:1", "no"));
+            let held = repeats.episodes();
+            assert!(panics("a.rs:1:1", "no"), "a panic of the thread that holds the lock");
+            drop(held);
+            repeats.end_after(Duration::ZERO);
+        });
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        assert!(line.starts_with("ERROR panics said: a panic at a.rs:1:1: no count=2 "), "{line}");
     }
 
     #[test]

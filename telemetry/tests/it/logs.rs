@@ -24,7 +24,7 @@ fn logging<T>(pipeline: &Pipeline, work: impl FnOnce() -> T) -> T {
 }
 
 /// Logs so many events.
-fn emit(pipeline: &Pipeline, count: usize) {
+pub(crate) fn emit(pipeline: &Pipeline, count: usize) {
     logging(pipeline, || (0..count).for_each(|number| tracing::info!(number, "one of many")));
 }
 

@@ -1,5 +1,6 @@
 //! The accounting and the process as metrics, as they arrive by OTLP.
 
+use crate::logs::emit;
 use crate::support::{impatient, pipeline, shutdown, story};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::{
@@ -81,6 +82,101 @@ fn the_last_metrics_agree_with_the_accounting() {
         durations.iter().map(|(attributes, point)| (&attributes[..], point.count)).collect();
     let refused = format!("error.type=503 {zipkin}");
     assert_eq!(counts, [(&otlp[..], 1), (&refused[..], 1)].into());
+}
+
+/// The points of the metrics about log records, without those about spans.
+fn log_points(receiver: &HttpReceiver) -> BTreeSet<String> {
+    let is_of_logs = |point: &String| point.contains(".log.");
+    points(&last(receiver)).into_iter().filter(is_of_logs).collect()
+}
+
+/// The attributes of the processor of log records with this index.
+fn log_processor(index: usize) -> String {
+    let kind = "batching_log_processor";
+    format!("otel.component.name={kind}/{index} otel.component.type={kind}")
+}
+
+#[test]
+fn the_last_metrics_agree_with_the_accounting_of_log_records() {
+    let receiver = HttpReceiver::answering(200);
+    let refusing = HttpReceiver::answering(503);
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp,console"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &receiver.url()),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &refusing.url()),
+        ("OTEL_BLRP_EXPORT_TIMEOUT", "1"),
+    ]);
+    emit(&pipeline, 3);
+    let line = shutdown(pipeline).to_string();
+    let logs =
+        "logs otlp exported=0 failed=3 dropped=0 | logs console exported=3 failed=0 dropped=0";
+    assert!(line.ends_with(logs), "{line}");
+
+    let otlp = exporter("otlp_http_log_exporter", &refusing);
+    let kind = "telemetry::console::LogPrinter";
+    let console = format!("otel.component.name={kind}/0 otel.component.type={kind}");
+    let [first, second] = [0, 1].map(log_processor);
+    let expected = [
+        "otel.sdk.log.created 3".to_owned(),
+        format!("otel.sdk.exporter.log.exported {console} 3"),
+        format!("otel.sdk.exporter.log.exported {otlp} 0"),
+        format!("otel.sdk.exporter.log.exported error.type=503 {otlp} 3"),
+        format!("otel.sdk.exporter.log.inflight {console} 0"),
+        format!("otel.sdk.exporter.log.inflight {otlp} 0"),
+        format!("otel.sdk.processor.log.processed {first} 3"),
+        format!("otel.sdk.processor.log.processed {second} 3"),
+        format!("otel.sdk.processor.log.processed error.type=queue_full {first} 0"),
+        format!("otel.sdk.processor.log.processed error.type=queue_full {second} 0"),
+        format!("otel.sdk.processor.log.queue.capacity {first} 2048"),
+        format!("otel.sdk.processor.log.queue.capacity {second} 2048"),
+        format!("otel.sdk.processor.log.queue.size {first} 0"),
+        format!("otel.sdk.processor.log.queue.size {second} 0"),
+    ];
+    assert_eq!(log_points(&receiver), expected.into());
+}
+
+#[test]
+fn log_records_that_find_the_queue_full_or_are_cut_off_at_the_end_are_causes_of_their_own() {
+    let receiver = HttpReceiver::answering(200);
+    let hanging = HttpReceiver::answering(HANG);
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &receiver.url()),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &hanging.url()),
+        ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "0"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "2"),
+        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "1"),
+    ]);
+    emit(&pipeline, 1);
+    wait_until("a batch is hanging", || hanging.hanging() == 1);
+    emit(&pipeline, 5);
+    pipeline.meters().expect("metrics are exported").force_flush().expect("they are taken");
+    let otlp = exporter("otlp_http_log_exporter", &hanging);
+    let processor = log_processor(0);
+    let mut expected = BTreeSet::from([
+        "otel.sdk.log.created 6".to_owned(),
+        format!("otel.sdk.exporter.log.exported {otlp} 0"),
+        format!("otel.sdk.exporter.log.inflight {otlp} 1"),
+        format!("otel.sdk.processor.log.processed {processor} 1"),
+        format!("otel.sdk.processor.log.processed error.type=queue_full {processor} 3"),
+        format!("otel.sdk.processor.log.queue.capacity {processor} 2"),
+        format!("otel.sdk.processor.log.queue.size {processor} 2"),
+    ]);
+    assert_eq!(log_points(&receiver), expected);
+
+    let accounting = pipeline.accounting();
+    pipeline.shutdown_within(Duration::from_secs(2));
+    expected.remove(&format!("otel.sdk.processor.log.queue.size {processor} 2"));
+    expected.insert(format!("otel.sdk.processor.log.queue.size {processor} 0"));
+    let given_up = "otel.sdk.processor.log.processed error.type=already_shutdown";
+    expected.insert(format!("{given_up} {processor} 2"));
+    assert_eq!(log_points(&receiver), expected);
+    let logs = accounting.snapshot().logs.expect("logs are exported");
+    assert_eq!((logs.emitted, logs.exporters[0].dropped), (6, 6));
 }
 
 /// Spans that are queued, that are being sent and that were rejected are each counted once.
