@@ -335,8 +335,9 @@ async fn a_wait_for_a_connection_that_is_in_vain_is_counted_and_ends() {
     let database = Database::open(&url, POSTGRES_CONNECTIONS, &CATALOGUE, Some(&meters));
     let database = database.await.unwrap();
     let of_writer = |name: &str| {
-        let lines = recorder.metric(&format!("db.client.connection.{name}")).lines();
-        let mut lines = lines.into_iter().filter(|line| line.contains("name=writer"));
+        let name = format!("db.client.connection.{name}");
+        let metric = recorder.metrics().into_iter().find(|metric| metric.name == name)?;
+        let mut lines = metric.lines().into_iter().filter(|line| line.contains("name=writer"));
         lines.next().map(|line| line.replace("db.client.connection.", ""))
     };
 
