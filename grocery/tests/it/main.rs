@@ -9,6 +9,7 @@ mod formats;
 mod lab;
 mod lab_page;
 mod lesson;
+mod manifests;
 mod metrics;
 mod probe;
 mod prometheus;
