@@ -21,6 +21,12 @@
 //! | [`grpc`] | a server for OTLP over gRPC |
 //! | [`tls`] | TLS in front of either |
 //!
+//! What the services may emit, and whether they emit that:
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`registry`] | the registry of names, and the check of telemetry against it |
+//!
 //! And what a test starts or waits for:
 //!
 //! | module | what is in it |
@@ -64,6 +70,7 @@ pub mod otlp;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
+pub mod registry;
 pub mod span;
 pub mod tls;
 pub mod unread;
