@@ -14,6 +14,7 @@ use opentelemetry::{
         SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
     },
 };
+use opentelemetry_semantic_conventions::attribute::URL_TEMPLATE;
 use serde::Deserialize;
 use shared::{
     fault::{BAGGAGE_KEY, Fault, OUTCOMES_HEADER, SHOPPER_KIND},
@@ -344,7 +345,8 @@ async fn send(
         Some(_) => request.content_type("application/json"),
         None => request,
     };
-    let traced = request.trace_request_with_context(cx.clone()).with_span_namer(name_by_template);
+    let template = KeyValue::new(URL_TEMPLATE, path_template(&request));
+    let traced = request.trace_request_with_context(cx.clone()).with_attributes([template]);
     let response = match body {
         Some(body) => traced.send_body(body).await,
         None => traced.send().await,
@@ -352,13 +354,12 @@ async fn send(
     Whole::read(url, response.map_err(|error| anyhow!("no answer: {error}"))?).await
 }
 
-/// The method, and the path without what is different each time.
-fn name_by_template(request: &ClientRequest) -> String {
-    let path = match request.get_uri().path() {
-        path if path.starts_with("/products/") => "/products/{id}",
-        path => path,
-    };
-    format!("{} {path}", request.get_method())
+/// The path without what is different each time.
+fn path_template(request: &ClientRequest) -> String {
+    match request.get_uri().path() {
+        path if path.starts_with("/products/") => "/products/{id}".to_owned(),
+        path => path.to_owned(),
+    }
 }
 
 /// Asks for a run of a lesson, in a trace that begins here.

@@ -14,6 +14,7 @@ mod metrics;
 mod probe;
 mod prometheus;
 mod reader_gone;
+mod registry;
 mod replicas;
 mod shutdown;
 mod together;
