@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backend_down;
+mod dashboards;
 mod environment;
 mod formats;
 mod lab;
