@@ -42,6 +42,18 @@ pub(crate) enum Role {
     Lesson(LessonArgs),
     /// Ask a role whether it is well, as a container's health check does
     Probe(Probe),
+    /// Work with the reports that shoppers wrote
+    #[command(subcommand)]
+    Report(Report),
+}
+
+/// What can be done with reports.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Report {
+    /// Merge the reports of shoppers that shared a run, as if one had made all trips: percentiles
+    /// come from all values. Exit code 0 if all assertions hold, 1 if one does not, 2 for files that
+    /// are not of one run
+    Merge(shopper::MergeArgs),
 }
 
 /// What to run when all roles run together.

@@ -36,7 +36,7 @@ use std::{io::Write, process::ExitCode};
 
 use shared::{fault, output};
 
-use crate::cli::{Cli, Role};
+use crate::cli::{Cli, Report, Role};
 
 fn main() -> ExitCode {
     let cli: Cli = shared::env::parse();
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Some(Role::Lab(args)) => lab::run(args),
         Some(Role::Lesson(args)) => lesson::run(&args),
         Some(Role::Probe(args)) => probe::run(&args),
+        Some(Role::Report(Report::Merge(args))) => return shopper::merge(&args),
         None => together::run(cli.together),
     };
     outcome.unwrap_or_else(|error| {

@@ -43,5 +43,6 @@ mod under_way;
 pub use cli::{Args, UsageError};
 pub use drive::{STOP_GRACE, ShopperError, drive};
 pub use process::run;
+pub use report::{MergeArgs, merge};
 pub use shared::share;
 pub use trip::StoreUrlError;

@@ -39,6 +39,15 @@ impl Outcome {
         }
     }
 
+    /// The outcome with this [`name`](Self::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Bought, Self::Browsed, Self::Left, Self::OutOfStock, Self::GaveUp]
+            .into_iter()
+            .find(|outcome| outcome.name() == name)
+            .or_else(|| Failure::named(name).map(Self::Failed))
+    }
+
     /// The failure, if it is one.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
@@ -92,5 +101,15 @@ impl Failure {
             Self::Body => "body".into(),
             Self::Abandoned => "abandoned".into(),
         }
+    }
+
+    /// The failure with this [`name`](Self::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let status = name.parse().ok().map(Self::Status);
+        [Self::Connect, Self::Timeout, Self::Disconnect, Self::Body, Self::Abandoned]
+            .into_iter()
+            .chain(status)
+            .find(|failure| failure.name() == name)
     }
 }

@@ -37,7 +37,7 @@ const WRONG_USAGE: u8 = 2;
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
     output::report_panics();
-    let report = match Report::prepare(&args.report) {
+    let report = match Report::prepare(&args.report.forms) {
         Ok(report) => report,
         Err(error) => return fail(&error, WRONG_USAGE.into()),
     };
@@ -70,7 +70,7 @@ fn shop(
         quiet_targets: &[ACTIVITY],
         ..Service::default()
     };
-    let streams = match args.report.output {
+    let streams = match args.report.forms.output {
         Format::Text => Streams::new(output::stderr, stop.stdout()),
         // Standard output has only the report, so that it is one JSON document.
         Format::Json => Streams::new(output::stderr, io::stderr()),
@@ -96,9 +96,9 @@ fn shop(
     driven?;
     stop.tell_parent();
     output::stderr().open_reserve();
-    let passed = report.conclude(statistics.result(), || {
+    let passed = report.conclude(statistics.result(), |result| {
         telemetry.shutdown_within(stop.time_for(telemetry::SHUTDOWN_TIMEOUT));
-        telemetry.accounting().snapshot()
+        result.account(&telemetry.accounting().snapshot());
     })?;
     Ok((passed, stop.reason()))
 }

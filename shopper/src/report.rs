@@ -2,13 +2,16 @@
 //! by assertions. All of it reads the one [`RunResult`]:
 //!
 //! - `text`, `html`: the forms for people, with the `columns` that they share;
+//! - `file`, `merge`: reports that were written, and several of them as one;
 //! - `metric`: the figures that have a name, for `assertion` and `comparison`;
 //! - `units`: formats figures for people.
 
 mod assertion;
 mod columns;
 mod comparison;
+mod file;
 mod html;
+mod merge;
 mod metric;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -18,6 +21,7 @@ pub(crate) mod units;
 pub use assertion::{AssertionError, Assertions};
 pub use comparison::compare;
 pub use html::page;
+pub use merge::{MergeArgs, merge};
 pub use text::text;
 
 use std::{
@@ -36,6 +40,33 @@ use crate::result::{RunResult, Verdict};
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Report")]
 pub struct ReportArgs {
+    /// What is written of it at the end.
+    #[command(flatten)]
+    pub forms: FormArgs,
+
+    /// Page of the trace viewer or of a Jaeger, for links to traces
+    #[arg(
+        long,
+        env = "SHOPPER_UI_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:16686"
+    )]
+    pub ui_url: url::Url,
+
+    /// Show nothing during the run: neither the live view on a terminal nor a line every 10 s
+    /// elsewhere
+    #[arg(short, long, env = "SHOPPER_QUIET")]
+    pub quiet: bool,
+
+    /// Kind of the terminal; one that is `dumb` gets lines instead of the live view
+    #[arg(long, env = "TERM", hide = true)]
+    pub term: Option<String>,
+}
+
+/// The forms of a report, and what is checked of it.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Report")]
+pub struct FormArgs {
     /// Form of the report on standard output. With json nothing else is written there: console
     /// spans go to standard error
     #[arg(long, env = "SHOPPER_OUTPUT", value_enum, default_value_t, value_name = "FORM")]
@@ -57,24 +88,6 @@ pub struct ReportArgs {
     #[expect(missing_docs, reason = "its help is made of the list of metrics")]
     #[arg(long, env = "SHOPPER_ASSERT", value_name = "LIST", help = assert_help())]
     pub assert: Option<Assertions>,
-
-    /// Page of the trace viewer or of a Jaeger, for links to traces
-    #[arg(
-        long,
-        env = "SHOPPER_UI_URL",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:16686"
-    )]
-    pub ui_url: url::Url,
-
-    /// Show nothing during the run: neither the live view on a terminal nor a line every 10 s
-    /// elsewhere
-    #[arg(short, long, env = "SHOPPER_QUIET")]
-    pub quiet: bool,
-
-    /// Kind of the terminal; one that is `dumb` gets lines instead of the live view
-    #[arg(long, env = "TERM", hide = true)]
-    pub term: Option<String>,
 }
 
 /// A form of the report.
@@ -102,34 +115,39 @@ fn assert_help() -> StyledStr {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// The report to compare with could not be read.
-    #[error("--compare {}: cannot be read: {source}", path.display())]
+    /// A report could not be read.
+    #[error("{file}: cannot be read: {source}")]
     Unreadable {
-        /// The file that was asked for.
-        path: PathBuf,
+        /// The file that was asked for, with the flag that named it.
+        file: String,
         /// What the system says.
         source: io::Error,
     },
-    /// The file to compare with is no report of a shopper.
-    #[error("--compare {}: not a report of the shopper (written by --output json): {problem}", path.display())]
+    /// The file is no report of a shopper.
+    #[error("{file}: not a report of the shopper (written by --output json): {problem}")]
     Malformed {
-        /// The file that was asked for.
-        path: PathBuf,
+        /// The file that was asked for, with the flag that named it.
+        file: String,
         /// What is wrong in it, and where.
         problem: String,
     },
-    /// The file to compare with is a report of another version.
-    #[error(
-        "--compare {}: its schema is {found:?}, and only {expected:?} can be compared",
-        path.display()
-    )]
+    /// The file is a report of another version.
+    #[error("{file}: its schema is {found:?}, and only {expected:?} can be read")]
     OtherSchema {
-        /// The file that was asked for.
-        path: PathBuf,
+        /// The file that was asked for, with the flag that named it.
+        file: String,
         /// The schema that the file names.
         found: String,
         /// The schema that this version reads and writes.
         expected: &'static str,
+    },
+    /// Two reports that are to be merged were not made by shares of one run.
+    #[error("{file}: {difference}; only the shares of one run can be merged")]
+    OtherRun {
+        /// The second of the two files.
+        file: String,
+        /// What differs, with the name of the first file.
+        difference: String,
     },
     /// An assertion is about an earlier run, and none was named.
     #[error("--assert {0}: it is about an earlier run: name that with --compare")]
@@ -165,7 +183,7 @@ pub enum ReportError {
 /// A report whose files were checked before the run, so that it can be written at the end.
 #[derive(Debug)]
 pub struct Report {
-    args: ReportArgs,
+    args: FormArgs,
     earlier: Option<RunResult>,
 }
 
@@ -176,8 +194,9 @@ impl Report {
     ///
     /// [`ReportError`] when the earlier report cannot be read, an assertion needs one and none was
     /// named, or the folder of a file does not exist. All of them are wrong usage.
-    pub fn prepare(args: &ReportArgs) -> Result<Self, ReportError> {
-        let earlier = args.compare.as_deref().map(comparison::read).transpose()?;
+    pub fn prepare(args: &FormArgs) -> Result<Self, ReportError> {
+        let read = |path: &Path| file::read(format!("--compare {}", path.display()), path);
+        let earlier = args.compare.as_deref().map(read).transpose()?;
         let against = args.assert.as_ref().and_then(Assertions::first_against_earlier);
         if let (None, Some(assertion)) = (&earlier, against) {
             return Err(ReportError::NoEarlierRun(assertion.to_owned()));
@@ -193,8 +212,8 @@ impl Report {
     /// Writes the report in every form that was asked for, and returns whether all assertions hold.
     ///
     /// Assertions that do not hold are written to standard error first. Then `settle` ends the
-    /// telemetry, so that the report has the final counts of spans, and its links lead to complete
-    /// traces.
+    /// telemetry and accounts for the spans, so that the report has their final counts, and its links
+    /// lead to complete traces.
     ///
     /// # Errors
     ///
@@ -202,14 +221,14 @@ impl Report {
     pub fn conclude(
         &self,
         mut result: RunResult,
-        settle: impl FnOnce() -> telemetry::Snapshot,
+        settle: impl FnOnce(&mut RunResult),
     ) -> Result<bool, ReportError> {
         result.comparison = self.earlier.as_ref().map(|earlier| compare(earlier, &result));
         if let Some(assertions) = &self.args.assert {
             result.assertions = assertions.judge(&result);
         }
         say_what_failed(&result.assertions);
-        result.account(&settle());
+        settle(&mut result);
         self.write(&result)?;
         Ok(result.assertions.iter().all(|verdict| verdict.passed))
     }

@@ -36,6 +36,9 @@ pub struct RunResult {
     pub latency: Latencies,
     /// The distribution of the trips' latency, for charts.
     pub distribution: Distribution,
+    /// The distributions behind all percentiles, by which the results of several shoppers are
+    /// merged.
+    pub histograms: Histograms,
     /// The steps of a trip, in their order: always all of them.
     pub steps: Vec<Step>,
     /// The kinds of trip: always all of them.
@@ -156,10 +159,10 @@ pub struct Traffic {
 
 impl AddAssign for Traffic {
     fn add_assign(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.retries += other.retries;
-        self.sent_bytes += other.sent_bytes;
-        self.received_bytes += other.received_bytes;
+        self.requests = self.requests.saturating_add(other.requests);
+        self.retries = self.retries.saturating_add(other.retries);
+        self.sent_bytes = self.sent_bytes.saturating_add(other.sent_bytes);
+        self.received_bytes = self.received_bytes.saturating_add(other.received_bytes);
     }
 }
 
@@ -195,6 +198,41 @@ pub struct Percentiles {
     pub p99_9_us: Option<u64>,
     /// The largest.
     pub max_us: Option<u64>,
+}
+
+/// The distributions of a run. Those without any values are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histograms {
+    /// Of whole trips.
+    pub trip: LatencyHistograms,
+    /// Of the steps, by their names.
+    pub steps: BTreeMap<String, LatencyHistograms>,
+    /// Of the kinds of trip, by their names, from the intended start.
+    pub kinds: BTreeMap<String, Histogram>,
+}
+
+/// The distributions of a latency that was measured in two ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyHistograms {
+    /// From the intended start.
+    pub corrected: Option<Histogram>,
+    /// From the real start.
+    pub service: Option<Histogram>,
+}
+
+/// All durations that were recorded, each to three digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// The counts in microseconds: an HdrHistogram in its encoding V2, without compression, in
+    /// base64. All have the same bounds, 1 µs to an hour, so it takes 100 kB at the very most.
+    pub v2: String,
+    /// The shortest, exactly.
+    pub min_us: u64,
+    /// The longest, exactly.
+    pub max_us: u64,
+    /// The sum in nanoseconds, exactly. A text in JSON, as the seed is.
+    #[serde(with = "as_text")]
+    pub sum_ns: u128,
 }
 
 /// The distribution of the trips' latency.
@@ -235,6 +273,8 @@ pub struct Step {
     pub name: String,
     /// Requests sent, including retries.
     pub requests: u64,
+    /// Retries among them.
+    pub retries: u64,
     /// How often the step failed, after its retries.
     pub failures: u64,
     /// How often its shopper gave up in it, as planned.
@@ -470,13 +510,20 @@ mod seconds {
 
 /// A number as a text.
 mod as_text {
+    use std::{fmt::Display, str::FromStr};
+
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        number: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.collect_str(number)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    pub(super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<T, D::Error> {
         let text = String::deserialize(from)?;
         text.parse().map_err(|_| D::Error::custom(format!("{text:?} is not a whole number")))
     }

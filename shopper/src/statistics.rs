@@ -11,12 +11,15 @@
 mod build;
 mod histogram;
 mod interval;
+mod merge;
 mod timeline;
 
 pub use histogram::LONGEST;
 pub(crate) use histogram::{Durations, micros};
 pub use interval::{FaultAnswer, SLOWEST_KEPT, StepEnd, StepRecord, TripRecord};
 pub(crate) use interval::{Interval, Latency};
+pub use merge::MOST_MERGED;
+pub(crate) use merge::Merge;
 pub use timeline::MAX_POINTS;
 
 use std::{

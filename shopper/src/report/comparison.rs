@@ -3,21 +3,13 @@
 //! Two runs of the same software differ too, by chance. How much is estimated from how much the
 //! seconds within each run differ. A difference that is not larger than this counts as noise.
 
-use std::{fmt, fs::File, io::Read as _, path::Path};
-
-use serde::Deserialize;
+use std::fmt;
 
 use super::{
-    ReportError,
     metric::{self, Better, METRICS, Metric, Reading, Varies},
     units,
 };
-use crate::result::{
-    Comparison, Difference, Direction, Point, RunResult, SCHEMA, Settings, Step, Unit,
-};
-
-/// The largest report that is read. Even a run of a week writes less than a megabyte.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
+use crate::result::{Comparison, Difference, Direction, Point, RunResult, Settings, Step, Unit};
 
 /// The fewest seconds from which noise is estimated.
 const FEWEST_POINTS: usize = 5;
@@ -28,31 +20,6 @@ const BAND: f64 = 2.0;
 
 /// The resolution of a latency, as a share of it: its histogram has three digits.
 const RESOLUTION: f64 = 0.001;
-
-/// Reads the result in the file at `path`.
-pub(super) fn read(path: &Path) -> Result<RunResult, ReportError> {
-    let unreadable = |source| ReportError::Unreadable { path: path.to_owned(), source };
-    let malformed = |problem: String| ReportError::Malformed { path: path.to_owned(), problem };
-    let mut text = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > MOST_BYTES {
-        return Err(malformed(format!("larger than {}", units::bytes(MOST_BYTES))));
-    }
-    let malformed = |error: serde_json::Error| malformed(error.to_string());
-    // The version is read first, since a result of another version may lack fields of this one.
-    let Version { schema } = serde_json::from_slice(&text).map_err(malformed)?;
-    if schema != SCHEMA {
-        let (path, found) = (path.to_owned(), schema);
-        return Err(ReportError::OtherSchema { path, found, expected: SCHEMA });
-    }
-    serde_json::from_slice(&text).map_err(malformed)
-}
-
-#[derive(Deserialize)]
-struct Version {
-    schema: String,
-}
 
 /// Compares `now` with `earlier`: every metric that both have, then the steps that both have.
 #[must_use]

@@ -7,8 +7,9 @@ use crate::{
     outcome::Outcome,
     plan,
     result::{
-        Bucket, Distribution, Exporter, FaultCounts, Generator, Kind, Latencies, Percentiles,
-        Point, Quantile, Rate, RunResult, SCHEMA, Settings, Step, Telemetry, Trips, per_second,
+        Bucket, Distribution, Exporter, FaultCounts, Generator, Histograms, Kind, Latencies,
+        LatencyHistograms, Percentiles, Point, Quantile, Rate, RunResult, SCHEMA, Settings, Step,
+        Telemetry, Trips, per_second,
     },
 };
 
@@ -49,6 +50,7 @@ impl RunResult {
         let steps = plan::Step::ALL.iter().zip(&total.steps).map(|(step, counts)| Step {
             name: step.name().to_owned(),
             requests: counts.traffic.requests,
+            retries: counts.traffic.retries,
             failures: counts.failures,
             gave_up: counts.gave_up,
             sent_bytes: counts.traffic.sent_bytes,
@@ -80,6 +82,7 @@ impl RunResult {
                 service: curve(&total.latency.service),
                 histogram: buckets(&total.latency.corrected),
             },
+            histograms: Histograms::of(total),
             steps: steps.collect(),
             kinds: kinds.collect(),
             outcomes,
@@ -101,6 +104,29 @@ impl RunResult {
         let page = self.telemetry.is_received().then(|| self.run.ui_url.trim_end_matches('/'));
         for trace in self.slowest.iter_mut().filter_map(|trip| trip.trace.as_mut()) {
             trace.url = page.map(|page| format!("{page}/trace/{}", trace.id));
+        }
+    }
+}
+
+impl Histograms {
+    fn of(total: &Interval) -> Self {
+        let stored = |of: &Latency| LatencyHistograms {
+            corrected: of.corrected.stored(),
+            service: of.service.stored(),
+        };
+        let steps = plan::Step::ALL.iter().zip(&total.steps);
+        let visited = steps.filter(|(_, counts)| counts.latency.corrected.count() > 0);
+        let kinds = plan::TripKind::ALL.iter().zip(&total.kinds);
+        Self {
+            trip: stored(&total.latency),
+            steps: visited
+                .map(|(step, counts)| (step.name().to_owned(), stored(&counts.latency)))
+                .collect(),
+            kinds: kinds
+                .filter_map(|(kind, counts)| {
+                    Some((kind.name().to_owned(), counts.latency.stored()?))
+                })
+                .collect(),
         }
     }
 }

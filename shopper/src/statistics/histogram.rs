@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hdrhistogram::{
+    Histogram,
+    serialization::{Deserializer, Serializer as _, V2Serializer},
+};
+
+use crate::result;
 
 /// The longest duration that percentiles can show: longer ones count as this long there. The
 /// maximum and the mean are exact for any duration.
@@ -10,6 +16,17 @@ pub const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Significant decimal digits kept of every duration.
 const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// How many bytes come before the counts in the encoding V2 of an HdrHistogram: what it is, the length of
+/// the counts, and the bounds. See <https://github.com/HdrHistogram/HdrHistogram>.
+const HEADER_BYTES: usize = 40;
+
+/// Where in the header the length of the counts is.
+const LENGTH: std::ops::Range<usize> = 4..8;
+
+/// The longest text of a histogram that is read: each count takes nine bytes at most, and base64 makes
+/// four characters of three bytes.
+const LONGEST_TEXT: usize = 300_000;
 
 /// Durations: their percentiles to three digits, their count, minimum, maximum and mean exactly.
 ///
@@ -47,7 +64,7 @@ impl Durations {
             self.buckets.add(&other.buckets).expect("all histograms have the same bounds");
             self.min = self.min.min(other.min);
             self.max = self.max.max(other.max);
-            self.sum_ns += other.sum_ns;
+            self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         }
     }
 
@@ -101,10 +118,59 @@ impl Durations {
             .map(|at| (self.within(at.value_iterated_to()), at.count_since_last_iteration()))
     }
 
+    /// All of it for a report; `None` if there are no durations.
+    pub(crate) fn stored(&self) -> Option<result::Histogram> {
+        Some(result::Histogram {
+            v2: STANDARD.encode(encode(&self.buckets)),
+            min_us: self.min_us()?,
+            max_us: self.max_us()?,
+            sum_ns: self.sum_ns,
+        })
+    }
+
+    /// The durations that a report has, or what is wrong with them.
+    pub(crate) fn restore(stored: Option<&result::Histogram>) -> Result<Self, &'static str> {
+        let Some(stored) = stored else { return Ok(Self::new()) };
+        if stored.v2.len() > LONGEST_TEXT {
+            return Err("is longer than a histogram of a shopper");
+        }
+        let bytes = STANDARD.decode(&stored.v2).map_err(|_| "is not in base64")?;
+        let empty = encode(&Self::new().buckets);
+        let (Some(header), Some(counts)) = (bytes.get(..HEADER_BYTES), bytes.get(HEADER_BYTES..))
+        else {
+            return Err("ends too early");
+        };
+        // The reader takes memory for the bounds that are in the header, so they are compared first.
+        let is_same = (0..HEADER_BYTES).all(|at| LENGTH.contains(&at) || header[at] == empty[at]);
+        if !is_same {
+            return Err("is not an HdrHistogram V2 of 1 us to an hour with three digits");
+        }
+        if header[LENGTH] != u32::try_from(counts.len()).unwrap_or(u32::MAX).to_be_bytes() {
+            return Err("is shorter or longer than it says");
+        }
+        let buckets: Histogram<u64> =
+            Deserializer::new().deserialize(&mut &bytes[..]).map_err(|_| "has wrong counts")?;
+        if buckets.is_empty() || stored.min_us > stored.max_us {
+            return Err("has no values, or ends that are in the wrong order");
+        }
+        let (min, max) =
+            (Duration::from_micros(stored.min_us), Duration::from_micros(stored.max_us));
+        Ok(Self { buckets, min, max, sum_ns: stored.sum_ns })
+    }
+
     /// Limits the bound of a bucket to the shortest and longest duration that was recorded.
     fn within(&self, us: u64) -> u64 {
         us.min(micros(self.max)).max(micros(self.min))
     }
+}
+
+/// A histogram in the encoding V2.
+fn encode(buckets: &Histogram<u64>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    V2Serializer::new()
+        .serialize(buckets, &mut bytes)
+        .expect("memory takes all bytes, and no count reaches 2^63");
+    bytes
 }
 
 /// A duration in whole microseconds.
@@ -150,6 +216,101 @@ mod tests {
             durations.clear();
             prop_assert_eq!((durations.count(), durations.max_us()), (0, None));
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_stored_is_restored_and_merges_as_if_one_had_recorded_all(
+            parts in prop::collection::vec(
+                prop::collection::vec(0_u64..5_000_000_000_000, 0..60), 1..5),
+        ) {
+            let (mut one, mut merged) = (Durations::new(), Durations::new());
+            for part in &parts {
+                let mut durations = Durations::new();
+                for ns in part {
+                    one.record(Duration::from_nanos(*ns));
+                    durations.record(Duration::from_nanos(*ns));
+                }
+                let stored = durations.stored();
+                prop_assert_eq!(stored.is_none(), part.is_empty());
+                merged.merge(&Durations::restore(stored.as_ref()).unwrap());
+            }
+            prop_assert_eq!(merged.stored(), one.stored());
+            prop_assert_eq!(merged.count(), one.count());
+            prop_assert_eq!(merged.mean_us(), one.mean_us());
+            prop_assert!(merged.curve(5).eq(one.curve(5)));
+            for percent in [0.0, 50.0, 90.0, 99.0, 99.9, 100.0] {
+                prop_assert_eq!(merged.percentile_us(percent), one.percentile_us(percent));
+            }
+        }
+
+        #[test]
+        fn a_histogram_of_a_stranger_is_read_or_refused(
+            counts in prop::collection::vec(any::<u8>(), 0..200),
+            length in prop::option::of(any::<u32>()),
+            changed in prop::option::of((0_usize..HEADER_BYTES, any::<u8>())),
+        ) {
+            let mut bytes = encode(&Durations::new().buckets)[..HEADER_BYTES].to_vec();
+            bytes[LENGTH].copy_from_slice(&length.unwrap_or(counts.len() as u32).to_be_bytes());
+            bytes.extend(counts);
+            if let Some((at, byte)) = changed {
+                bytes[at] = byte;
+            }
+            let v2 = STANDARD.encode(bytes);
+            let stored = result::Histogram { v2, min_us: 5, max_us: 500, sum_ns: 7 };
+            if let Ok(durations) = Durations::restore(Some(&stored)) {
+                prop_assert!(durations.count() > 0);
+                let mut twice = durations.clone();
+                twice.merge(&durations);
+                prop_assert!(twice.percentile_us(99.0).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_histogram_of_a_shopper_is_refused_and_it_is_said_why() {
+        let mut durations = Durations::new();
+        durations.record(Duration::from_millis(3));
+        let good = durations.stored().unwrap();
+        let with = |v2: String| result::Histogram { v2, ..good.clone() };
+        let other = Histogram::new_with_bounds(1, u64::MAX, 5).unwrap();
+        let empty = encode(&Durations::new().buckets);
+        for (stored, problem) in [
+            (with("A".repeat(LONGEST_TEXT + 1)), "is longer than a histogram of a shopper"),
+            (with("?".to_owned()), "is not in base64"),
+            (with("AAAA".to_owned()), "ends too early"),
+            (
+                with(STANDARD.encode(encode(&other))),
+                "is not an HdrHistogram V2 of 1 us to an hour with three digits",
+            ),
+            (with(good.v2.clone() + "AAAA"), "is not in base64"),
+            (
+                with(STANDARD.encode([encode(&durations.buckets), vec![2]].concat())),
+                "is shorter or longer than it says",
+            ),
+            (with(STANDARD.encode(&empty)), "has no values, or ends that are in the wrong order"),
+            (
+                result::Histogram { min_us: 4000, ..good.clone() },
+                "has no values, or ends that are in the wrong order",
+            ),
+        ] {
+            assert_eq!(Durations::restore(Some(&stored)).unwrap_err(), problem);
+        }
+        assert_eq!(Durations::restore(Some(&good)).unwrap().stored(), Some(good));
+    }
+
+    #[test]
+    fn the_largest_histogram_is_not_longer_than_what_is_read() {
+        let mut durations = Durations::new();
+        let mut us = 1;
+        while us < LONGEST.as_micros() as u64 {
+            durations.buckets.record_n(us, 1 << 50).unwrap();
+            us = durations.buckets.next_non_equivalent(us);
+        }
+        (durations.min, durations.max) = (Duration::from_micros(1), LONGEST);
+        let stored = durations.stored().unwrap();
+        assert!(stored.v2.len() <= LONGEST_TEXT, "{}", stored.v2.len());
+        assert_eq!(Durations::restore(Some(&stored)).unwrap().stored(), Some(stored));
     }
 
     #[test]

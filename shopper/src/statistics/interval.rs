@@ -159,8 +159,7 @@ impl Interval {
         let latency = service + delay;
         *self.outcomes.entry(trip.outcome).or_default() += 1;
         if let (Some(failure), Some(reason)) = (trip.outcome.failure(), &trip.reason) {
-            let reason = || reason.chars().take(LONGEST_REASON).collect();
-            self.reasons.entry(failure).or_insert_with(reason);
+            self.keep_reason(failure, reason);
         }
         self.latency.record(service, delay);
         for step in &trip.steps {
@@ -183,6 +182,12 @@ impl Interval {
         }
     }
 
+    /// Keeps the reason of the first failure of each kind.
+    pub(super) fn keep_reason(&mut self, failure: Failure, reason: &str) {
+        let reason = || reason.chars().take(LONGEST_REASON).collect();
+        self.reasons.entry(failure).or_insert_with(reason);
+    }
+
     fn record_faults(&mut self, faults: &str, steps: &[StepRecord]) {
         let answers = || steps.iter().flat_map(|step| &step.fault_answers);
         for (index, fault) in faults.split(';').enumerate() {
@@ -196,8 +201,8 @@ impl Interval {
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        self.started += other.started;
-        self.missed += other.missed;
+        self.started = self.started.saturating_add(other.started);
+        self.missed = self.missed.saturating_add(other.missed);
         for (outcome, count) in &other.outcomes {
             *self.outcomes.entry(*outcome).or_default() += count;
         }

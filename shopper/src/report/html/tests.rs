@@ -31,10 +31,12 @@ fn hostile() -> RunResult {
 
 fn poison(value: &mut serde_json::Value) {
     match value {
-        // These three fields cannot hold any other text: two are enums, and one is a number.
+        // These fields cannot hold any other text: they are enums, numbers and shares.
         serde_json::Value::Object(fields) => fields
             .iter_mut()
-            .filter(|(name, _)| !matches!(name.as_str(), "unit" | "direction" | "seed"))
+            .filter(|(name, _)| {
+                !matches!(name.as_str(), "unit" | "direction" | "seed" | "sum_ns" | "shares")
+            })
             .for_each(|(_, value)| poison(value)),
         serde_json::Value::Array(items) => items.iter_mut().for_each(poison),
         serde_json::Value::String(text) => *text = PAYLOAD.to_owned(),
