@@ -92,7 +92,9 @@ fn merged(files: &[PathBuf]) -> Result<RunResult, ReportError> {
 
 /// The first setting that the reports of one run have in common and these do not.
 fn difference(first_path: &Path, first: &Settings, other: &Settings) -> Option<String> {
-    let settings: [(&str, fn(&Settings) -> String); 5] = [
+    /// The name of a setting, and how it is shown.
+    type Setting = (&'static str, fn(&Settings) -> String);
+    let settings: [Setting; 5] = [
         ("seed", |run| run.seed.to_string()),
         ("model", |run| run.model.clone()),
         ("mix", |run| run.mix.clone()),

@@ -5,10 +5,13 @@ use tempfile::TempDir;
 use super::merged;
 use crate::{report::sample, result::RunResult};
 
+/// What is changed in a report.
+type Change = fn(&mut RunResult);
+
 /// A folder with reports of these names, each changed in its way.
-fn folder(reports: &[(&str, fn(&mut RunResult))]) -> (TempDir, Vec<PathBuf>) {
+fn folder(reports: &[(&str, Change)]) -> (TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
-    let write = |(name, change): &(&str, fn(&mut RunResult))| {
+    let write = |(name, change): &(&str, Change)| {
         let mut result = sample::result();
         change(&mut result);
         let path = folder.path().join(name);
@@ -50,7 +53,7 @@ fn a_report_alone_comes_out_as_it_went_in() {
 
 #[test]
 fn what_is_not_of_one_run_is_refused_by_the_names_of_both_files() {
-    let refusals: [(fn(&mut RunResult), &str); 6] = [
+    let refusals: [(Change, &str); 6] = [
         (|r| share(r, "1/3"), "A has the share 1/3 too"),
         (|r| share(r, "2/4"), r#"its number of shares is "4", and that of A is "3""#),
         (|r| r.run.seed = 7, r#"its seed is "7", and that of A is "42""#),

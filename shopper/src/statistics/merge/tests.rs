@@ -187,7 +187,9 @@ fn spans_are_added_up_by_exporter() {
 
 #[test]
 fn a_result_that_contradicts_itself_is_refused_and_it_is_said_where() {
-    let changes: [(fn(&mut RunResult), &str); 9] = [
+    /// What is changed in a result, and what is then said of it.
+    type Case = (fn(&mut RunResult), &'static str);
+    let changes: [Case; 9] = [
         (|r| r.run.started_at = "noon".to_owned(), "run.started_at: \"noon\" is no time"),
         (|r| r.trips.failed += 1, "outcomes and failures do not add up to trips"),
         (|r| r.trips.started = u64::MAX, "trips.started: 18446744073709551615 is larger"),
