@@ -12,10 +12,11 @@ use crate::{lab::LabArgs, lesson::LessonArgs, probe::Probe};
 
 /// A grocery store, its shoppers and their traces, in one command.
 ///
-/// Without a command it runs all three: the trace viewer, the store and the shopper, each a process
-/// of its own, until Ctrl-C. Without flags about load shoppers come in small groups, three trips a
-/// second in all, of every kind, and one trip in ten asks for a slow aisle. Exit code 0 when done, 1
-/// when something failed, 2 for wrong usage.
+/// Without a command it runs all roles: the trace viewer, the store, the lab and the shopper, each a
+/// process of its own, until Ctrl-C. They send their spans, log records and metrics to the viewer.
+/// Without flags about load shoppers come in small groups, three trips a second in all, of every
+/// kind, and one trip in ten asks for a slow aisle. Exit code 0 when done, 1 when something failed, 2
+/// for wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "grocery", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
