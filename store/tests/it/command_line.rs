@@ -82,3 +82,20 @@ fn a_time_that_is_too_short_to_keep_orders_is_wrong_usage() {
         assert_eq!(ended.status.code(), Some(2), "{args:?}");
     }
 }
+
+#[tokio::test]
+async fn a_migration_alone_says_what_it_has_applied_and_opens_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}/grocery.db", folder.path().display());
+    let migrate = || store_program(["--migrate", "--database", &database]).run();
+
+    let first = migrate();
+    assert!(first.status.success(), "{first:?}");
+    assert!(first.stdout.starts_with(&format!("applied to {database}: 1, 2, 3")), "{first:?}");
+    let again = migrate();
+    assert_eq!(again.stdout, format!("the schema of {database} is up to date\n"));
+    assert!(again.status.success() && again.errors().is_empty(), "{again:?}");
+    Storage::open_with(&database.parse().unwrap(), &[]).await.unwrap().check().await.unwrap();
+    let both = store_program(["--migrate", "--audit", "--database", &database]).run();
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
+}
