@@ -266,7 +266,8 @@ function notesOf(held) {
   return [
     `${plural(held.instruments, 'instrument')}, ${plural(held.series, 'series', 'series')} of the last hour.`,
     held.no_room > 0 &&
-      `${plural(held.no_room, 'point')} rejected: there is room for ${count(held.max_series)} series in ${bytes(held.max_bytes)}.`,
+      `${plural(held.no_room, 'point')} rejected: there is room for ` +
+        `${count(held.max_series)} series in ${bytes(held.max_bytes)}.`,
     held.future > 0 && `${plural(held.future, 'point')} dated in the future left out.`,
     held.late > 0 && `${plural(held.late, 'point')} of a time that is not held left out.`,
   ]
