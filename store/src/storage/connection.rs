@@ -57,6 +57,10 @@ use super::{
 /// How long to wait for a connection. After that, a request is answered with 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long to wait for the first connection, when no request waits for it: a busy machine may take
+/// seconds to make a new file.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long to wait before trying again to open a file that another process has locked, or to connect
 /// to a server that admits nobody just now.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -198,7 +202,7 @@ impl Connector {
             Some(is_pooled) => is_pooled,
             None => {
                 let mut other = self.connect().await?;
-                let found = within(ACQUIRE_TIMEOUT, pooler::is_there(connection, &mut other)).await;
+                let found = within(OPEN_TIMEOUT, pooler::is_there(connection, &mut other)).await;
                 other.close().await.ok();
                 found.map_err(|error| StorageError::open(&self.url, explained(&error)))?
             }
@@ -224,13 +228,13 @@ impl Connector {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await;
+        let connected = tokio::time::timeout(OPEN_TIMEOUT, connect).await;
         let reason = match connected {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => explained(&error),
             Err(_) => match refusal {
                 Some(error) => explained(&error),
-                None => format!("no answer within {ACQUIRE_TIMEOUT:?}"),
+                None => format!("no answer within {OPEN_TIMEOUT:?}"),
             },
         };
         Err(StorageError::open(&self.url, reason))
