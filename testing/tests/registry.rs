@@ -97,7 +97,7 @@ groups:
     type: attribute_group
     brief: On every record.
     attributes: [{ref: shop.pieces}]
-    annotations: {on_every: log}
+    annotations: {on_every: log, crates: [shop]}
   - id: span.shop.request
     type: span
     span_kind: server
@@ -201,7 +201,8 @@ fn sold() -> Metric {
 
 fn log() -> Log {
     let attributes = attributes([("shop.pieces", Value::Int(1))]);
-    Log { origin: Origin::default(), event_name: String::new(), attributes }
+    let origin = Origin { scope: "shop::till".into(), ..Origin::default() };
+    Log { origin, event_name: String::new(), attributes }
 }
 
 /// What is wrong with one span.
@@ -475,8 +476,13 @@ fn a_metric_of_another_name_unit_instrument_or_type_is_found() {
 fn a_log_record_with_an_unknown_event_or_attribute_is_found() {
     assert_eq!(
         of_log(|log| drop(log.attributes.insert("till".into(), Value::Int(1)))),
-        ["log record \"\" of  by \"\": the attribute till is not one of its own"]
+        ["log record \"\" of  by \"shop::till\": the attribute till is not one of its own"]
     );
+    let of_library = |log: &mut Log| {
+        log.origin.scope = "sqlx::query".into();
+        log.attributes.insert("elapsed".into(), text("2s"));
+    };
+    assert_eq!(of_log(of_library), [""; 0], "what a library logs is its own business");
     assert_eq!(
         of_log(|log| {
             log.origin = by("shop");

@@ -134,7 +134,7 @@ fn shop_and_fail(backend: &HttpReceiver) {
     let args =
         ["store", "--listen", "127.0.0.1:0", "--database", "sqlite::memory:", "--allow-faults"];
     let restocking =
-        ["--restock-below", "500", "--restock-delay", "10ms", "--request-timeout", "1s"];
+        ["--restock-below", "500", "--restock-delay", "10ms", "--request-timeout", "5s"];
     let store = grocery(args.into_iter().chain(restocking), exporting_to(backend)).start();
     let base = url(&store);
     let ask = |method: &str, path: &str| send(&base, method, path, "", "").0;
@@ -177,7 +177,7 @@ fn shop_and_fail(backend: &HttpReceiver) {
         // It finds that the actor has stopped.
         ("panic=Ledger", 503),
         ("stall=Aisle:1ms", 201),
-        ("slow-aisle=produce:1500ms", 504),
+        ("slow-aisle=produce:6s", 504),
         ("slow-aisle=nowhere:1ms", 201),
         ("panic=Nobody", 201),
         ("nonsense", 201),

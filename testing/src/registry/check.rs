@@ -236,7 +236,17 @@ impl<'r> Check<'r> {
             self.required(&place, &found.attributes, attributes);
             uses.extend(found.attributes.iter().map(|(key, used)| (key.as_str(), used)));
         }
-        self.attributes(&place, &uses, attributes);
+        if self.is_of_own_crate(&origin.scope) {
+            self.attributes(&place, &uses, attributes);
+        }
+    }
+
+    /// Whether a scope, which is the target of a log line, is in one of the crates whose lines the
+    /// registry is about.
+    fn is_of_own_crate(&self, scope: &str) -> bool {
+        let name = scope.split("::").next().unwrap_or_default();
+        let mut groups = self.registry.of(GroupType::AttributeGroup);
+        groups.any(|it| it.group.annotations.crates.iter().any(|one| one == name))
     }
 
     /// The attributes that may be on all telemetry of this kind.

@@ -142,6 +142,9 @@ pub struct Annotations {
     pub links: Option<String>,
     /// Of a span: why one that has failed may have no `error.type`.
     pub fails_without_type: Option<String>,
+    /// Of an attribute group on every log record: the crates whose records it is about. Records of other
+    /// crates, which are libraries, have attributes of the libraries' own.
+    pub crates: Vec<String>,
     /// Of the registry: scopes without a version or a schema URL, each with the reason.
     pub plain_scopes: BTreeMap<String, String>,
     /// Of an attribute group: where its attributes may be, beside the groups that name them: on every
