@@ -29,10 +29,6 @@ const NOT_REACHED: &[(&str, &str)] = &[
         "the store tells only actors that have room: the library's tests make it",
     ),
     (
-        "event exception",
-        "a panic is a mistake, and there is none to make: telemetry's tests make one",
-    ),
-    (
         "event grocery.lesson.cut_short",
         "a lesson would have to last ten seconds: the store's tests make it",
     ),

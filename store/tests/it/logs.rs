@@ -58,3 +58,35 @@ async fn only_what_the_store_fails_to_do_is_a_record_and_on_standard_error_it_is
     assert_eq!(lines.len(), 2, "the first, and the count: {said}");
     assert!(lines[1].contains(" count=3 "), "{said}");
 }
+
+#[actix_web::test]
+async fn an_injected_panic_is_a_record_of_its_request_and_on_standard_error_it_is_counted() {
+    let (records, said) = logs_of(async |store| {
+        for _ in 0..2 {
+            let order = in_trace(store.checkout(&[(1, 1)])).fault("panic=Checkout");
+            order.send().await.problem(503);
+        }
+    })
+    .await;
+    let panics: Vec<_> = records.iter().filter(|one| one.event_name == "exception").collect();
+    assert!(!panics.is_empty(), "{records:#?}");
+    for panic in panics {
+        assert_eq!((panic.trace_id.as_str(), panic.severity.as_str()), (TRACE, "17 ERROR"));
+        let text = |name: &str| panic.attributes[name].as_str();
+        assert_eq!(text("exception.type"), "panic");
+        assert_eq!(text("exception.message"), "the request asked for it: panic=Checkout");
+        assert!(text("exception.stacktrace").contains("faults.rs"), "{panic:?}");
+    }
+    let failed = |one: &&LogRecord| one.event_name == "grocery.request.failed";
+    let failed: Vec<_> = records.iter().filter(failed).collect();
+    assert_eq!(failed.len(), 2, "{records:#?}");
+    for failure in failed {
+        assert_eq!((failure.trace_id.as_str(), failure.severity.as_str()), (TRACE, "13 WARN"));
+        assert_eq!(failure.attributes["http.response.status_code"], "503");
+    }
+    assert_eq!(
+        said.matches("thread '").count(),
+        1,
+        "the first is written, the others are counted: {said}"
+    );
+}
