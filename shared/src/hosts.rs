@@ -78,6 +78,11 @@ impl fmt::Display for HostName {
     }
 }
 
+/// The name in a `Host` header, without its port, as it can be listed; `None` if that is no name.
+pub fn host_name(host: &str) -> Option<HostName> {
+    without_port(host).parse().ok()
+}
+
 /// The host of `host:port`, without the brackets around an IPv6 address and without a dot at the
 /// end.
 fn without_port(host: &str) -> &str {
@@ -150,6 +155,20 @@ mod tests {
         let closed = hosts("0.0.0.0:5000", &["store"]);
         assert!(closed.allow("store:5000") && closed.allow("127.0.0.1:5000"));
         assert!(!closed.allow("evil.example"));
+    }
+
+    #[test]
+    fn the_name_in_a_header_can_be_listed() {
+        let name = |host| host_name(host).map(|name| name.to_string());
+        for (host, listed) in [
+            ("host.docker.internal:4318", "host.docker.internal"),
+            ("[2001:db8::1]:80", "2001:db8::1"),
+            ("10.1.2.3", "10.1.2.3"),
+        ] {
+            assert_eq!(name(host).as_deref(), Some(listed));
+            assert!(hosts("127.0.0.1:80", &[listed]).allow(host), "{host}");
+        }
+        assert_eq!((name(""), name("a b"), name("\"x")), (None, None, None));
     }
 
     #[test]

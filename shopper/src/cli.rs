@@ -44,7 +44,7 @@ const MIX: &str = "quick-buy=80,big-basket=20";
         .conflicts_with("open"),
 )]
 pub struct Args {
-    /// Address of the store, such as http://127.0.0.1:5000 or https://shop.example
+    /// Address of the store, such as `http://127.0.0.1:5000` or `https://shop.example`
     #[arg(
         long,
         env = "STORE_URL",

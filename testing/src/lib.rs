@@ -33,7 +33,7 @@
 //! |---|---|
 //! | [`process`] | a program of the workspace as a real process |
 //! | [`postgres`], [`pgbouncer`] | a PostgreSQL server, and a pooler in front of it |
-//! | [`haproxy`] | a load balancer |
+//! | [`haproxy`], [`nginx`] | a load balancer, and a proxy that shows a server below a path |
 //! | [`browser`] | Chromium or Firefox, headless |
 //! | [`unread`] | a pipe or a terminal that is full and not read |
 //! | [`wait_until`] | waits for a condition |
@@ -66,6 +66,7 @@ pub mod http;
 pub mod jaeger;
 pub mod log_record;
 pub mod metric;
+pub mod nginx;
 pub mod otlp;
 pub mod pgbouncer;
 pub mod postgres;

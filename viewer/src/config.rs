@@ -5,6 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared::hosts::HostName;
+
+use crate::base_path::BasePath;
+use crate::cors::Origin;
+
 /// What is logged unless told otherwise. actix logs much at its start, and an error for each answer
 /// that is cut short; the viewer has log lines of its own for that.
 const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off";
@@ -84,6 +89,29 @@ pub struct Args {
     #[arg(hide_default_value = true)]
     pub chips: Chips,
 
+    /// Path under which a proxy shows the page, such as /tools/traces
+    ///
+    /// The page, both query APIs and the live feeds are then reached under this path, whether the
+    /// proxy passes it on or takes it away. OTLP stays at /v1/traces of its own port [default: none]
+    #[arg(long, env = "VIEWER_BASE_PATH", value_name = "PATH", default_value = "")]
+    #[arg(hide_default_value = true)]
+    pub base_path: BasePath,
+
+    /// Names and addresses by which the viewer is reached, without port, separated by commas
+    ///
+    /// A viewer that listens on the loopback interface answers to the names of this machine alone,
+    /// such as localhost, and to these, for example host.docker.internal. One that listens elsewhere
+    /// answers to every name, unless there are some here [default: none]
+    #[arg(long, env = "VIEWER_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    pub allowed_hosts: Vec<HostName>,
+
+    /// Origins whose pages may send OTLP over HTTP from a browser, separated by commas, such as
+    /// `https://shop.example,http://localhost:3000`
+    ///
+    /// `*` lets the pages of every site send; it is for development [default: none]
+    #[arg(long, env = "VIEWER_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
+
     /// What is logged on stderr, as tracing filters write it
     #[arg(long, env = "VIEWER_LOG", value_name = "FILTER", default_value = DEFAULT_LOG)]
     pub log: String,
@@ -159,6 +187,12 @@ pub struct Config {
     pub max_metric_bytes: usize,
     /// Attributes whose values stand on each trace of the list.
     pub chips: Chips,
+    /// Path under which a proxy shows the page.
+    pub base_path: BasePath,
+    /// Names by which the viewer is reached, beside those of the loopback interface.
+    pub allowed_hosts: Vec<HostName>,
+    /// Origins whose pages may send OTLP over HTTP from a browser.
+    pub cors_origins: Vec<Origin>,
     /// Bytes that one request may have, compressed and decompressed.
     pub max_request_bytes: usize,
     /// Bytes that requests may take together. A third of them is for bodies that come in or wait,
@@ -202,6 +236,9 @@ impl Config {
             max_metric_series: Self::MAX_METRIC_SERIES,
             max_metric_bytes: Self::MAX_METRIC_BYTES,
             chips: Chips::default(),
+            base_path: BasePath::default(),
+            allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
             max_request_bytes: Self::MAX_REQUEST_BYTES,
             max_waiting_bytes: Self::MAX_WAITING_BYTES,
             max_reading_bytes: Self::MAX_READING_BYTES,
@@ -225,6 +262,9 @@ impl From<&Args> for Config {
             max_metric_series: args.max_metric_series,
             max_metric_bytes: args.max_metric_bytes,
             chips: args.chips.clone(),
+            base_path: args.base_path.clone(),
+            allowed_hosts: args.allowed_hosts.clone(),
+            cors_origins: args.cors_origins.clone(),
             ..Self::on_free_ports()
         }
     }

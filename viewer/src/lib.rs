@@ -26,15 +26,18 @@
 //! - `api`: what the page needs and Jaeger does not have: live tail, links both ways, actor graph, monitor,
 //!   files in and out.
 //! - `page`: the page's files, of which `web/app.js` has a map. `security`: the headers of every answer,
-//!   the checks of every request.
+//!   the checks of every request. `base_path`: the page below a path of a proxy. `cors`: pages of other
+//!   sites that may send.
 //!
 //! Deliberately absent: a disk, users, and the OpenTelemetry SDK (the viewer is not traced itself).
 
 mod adjusted;
 mod answer;
 mod api;
+mod base_path;
 mod budget;
 mod config;
+mod cors;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -53,7 +56,9 @@ mod server;
 mod stats;
 mod store;
 
+pub use base_path::BasePath;
 pub use config::{Args, Chips, Config};
+pub use cors::Origin;
 pub use error::Error;
 pub use role::run;
 pub use server::{Handle, serve};

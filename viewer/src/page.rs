@@ -4,11 +4,16 @@
 //! page, which finds its way by the address; so are the other addresses of Jaeger's page, which lead
 //! to what is nearest here, and those that are none, with status 404. `/assets/NAME` is the file of
 //! that name in `web/`.
+//!
+//! The page's own references begin with the viewer's base path. Its scripts know that path by where they
+//! were loaded from.
 
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, ContentType};
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::{Path, ServiceConfig, get, route};
+use actix_web::web::{Bytes, Data, Path, ServiceConfig, get, route};
 use actix_web::{HttpRequest, HttpResponse};
+
+use crate::base_path::BasePath;
 
 /// A file: its name, its content type, its bytes.
 type Asset = (&'static str, &'static str, &'static [u8]);
@@ -29,6 +34,7 @@ const ASSETS: &[Asset] = &[
     asset!("align.js", JS),
     asset!("api.js", JS),
     asset!("app.js", JS),
+    asset!("base-path.js", JS),
     asset!("compare.css", CSS),
     asset!("compare.js", JS),
     asset!("compare-details.js", JS),
@@ -105,7 +111,26 @@ const VIEWS: &[&str] = &[
 /// Those that only Jaeger's page has.
 const VIEWS_OF_JAEGER: &[&str] = &["/dependencies", "/deep-dependencies", "/quality-metrics"];
 
-/// The routes.
+/// The page as it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Page(Bytes);
+
+impl Page {
+    /// The page of a viewer that is reached under this path.
+    pub(crate) fn under(base: &BasePath) -> Self {
+        let base = base.as_str();
+        let referring = INDEX.replace("=\"/", &format!("=\"{base}/"));
+        Self(referring.replace("<code>/", &format!("<code>{base}/")).into())
+    }
+}
+
+/// All addresses that have the page.
+#[cfg(test)]
+pub(crate) fn addresses() -> impl Iterator<Item = &'static str> {
+    VIEWS.iter().chain(VIEWS_OF_JAEGER).copied().chain(["/assets/app.js", "/favicon.ico"])
+}
+
+/// The routes. They need a [`Page`].
 pub(crate) fn routes(config: &mut ServiceConfig) {
     for path in VIEWS.iter().chain(VIEWS_OF_JAEGER) {
         config.route(path, get().to(index));
@@ -116,26 +141,26 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .default_service(route().to(elsewhere));
 }
 
-async fn index() -> HttpResponse {
-    page(StatusCode::OK)
+async fn index(page: Data<Page>) -> HttpResponse {
+    answer(&page, StatusCode::OK)
 }
 
 /// For people the page, which says that there is none of that address; for programs the status.
-async fn elsewhere(request: HttpRequest) -> HttpResponse {
+async fn elsewhere(request: HttpRequest, page: Data<Page>) -> HttpResponse {
     let accepted = request.headers().get(ACCEPT).and_then(|types| types.to_str().ok());
     if request.method() == Method::GET && accepted.is_some_and(|types| types.contains("text/html"))
     {
-        page(StatusCode::NOT_FOUND)
+        answer(&page, StatusCode::NOT_FOUND)
     } else {
         HttpResponse::NotFound().finish()
     }
 }
 
-fn page(status: StatusCode) -> HttpResponse {
+fn answer(page: &Page, status: StatusCode) -> HttpResponse {
     HttpResponse::build(status)
         .content_type(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(INDEX)
+        .body(page.0.clone())
 }
 
 async fn asset(name: Path<String>) -> HttpResponse {
@@ -150,5 +175,29 @@ fn serve(name: &str) -> HttpResponse {
             .insert_header((CACHE_CONTROL, "no-cache"))
             .body(*bytes),
         None => HttpResponse::NotFound().finish(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_of_the_page_begins_with_the_base_path() {
+        let page = Page::under(&"/tools/traces".parse().unwrap());
+        let html = std::str::from_utf8(&page.0).unwrap();
+        let references = |html: &str| -> Vec<String> {
+            ["href=\"", "src=\"", "<code>"]
+                .into_iter()
+                .flat_map(|before| html.split(before).skip(1))
+                .filter(|reference| !reference.starts_with('#'))
+                .map(|reference| reference.split(['"', '<']).next().unwrap().to_owned())
+                .collect()
+        };
+        let as_it_is = references(INDEX);
+        assert!(as_it_is.iter().any(|reference| reference.ends_with("app.js")), "{as_it_is:?}");
+        let moved = as_it_is.iter().map(|reference| format!("/tools/traces{reference}"));
+        assert_eq!(references(html), moved.collect::<Vec<_>>());
+        assert_eq!(Page::under(&BasePath::default()).0, INDEX);
     }
 }

@@ -37,8 +37,9 @@ fn try_run(args: &Args) -> anyhow::Result<()> {
         tokio::runtime::Builder::new_current_thread().build().context("cannot wait for signals")?;
     let handle = serve(Config::from(args))?;
     tracing::info!(
-        "the traces are at http://{}/ ; OTLP goes to http://{} or, over gRPC, http://{}",
+        "the traces are at http://{}{}/ ; OTLP goes to http://{} or, over gRPC, http://{}",
         handle.listen(),
+        args.base_path.as_str(),
         handle.otlp(),
         handle.otlp_grpc(),
     );

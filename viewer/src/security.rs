@@ -2,18 +2,20 @@
 //! script into the page. Every request is [checked](check_request), so that a page of another site
 //! can neither read the traces nor send any.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{HOST, ORIGIN};
+use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN};
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
+use shared::hosts::{AllowedHosts, HostName, host_name};
 use shared::site::{self, CONTENT_SECURITY_POLICY, Forms, SEC_FETCH_SITE};
 
+use crate::cors::Origins;
 use crate::otlp::Signal;
 use crate::refusals::Reason;
 use crate::stats::Stats;
@@ -32,15 +34,29 @@ pub(crate) struct RequestCheck {
     address: SocketAddr,
     /// The flag that sets the address.
     flag: &'static str,
+    hosts: AllowedHosts,
     /// Whether a request that changes something must be of the server's own page, or of no page.
     is_page: bool,
+    /// Origins whose pages may send: browsers ask about them.
+    origins: Origins,
     stats: Arc<Stats>,
 }
 
 impl RequestCheck {
-    /// The check of a server that is bound to `address`, as `flag` said.
-    pub(crate) fn new(address: SocketAddr, flag: &'static str, stats: Arc<Stats>) -> Self {
-        Self { address, flag, is_page: false, stats }
+    /// The check of a server that is bound to `address`, as `flag` said, and reached by the names
+    /// that are `listed`.
+    ///
+    /// A server on the loopback interface is this machine's, as seen from itself; one that was told
+    /// to listen to others cannot know its names. Without this check a page on the internet could
+    /// let its own name point to 127.0.0.1 and read the traces (DNS rebinding).
+    pub(crate) fn new(
+        address: SocketAddr,
+        flag: &'static str,
+        listed: &[HostName],
+        stats: Arc<Stats>,
+    ) -> Self {
+        let (hosts, origins) = (AllowedHosts::of(address, listed), Origins::default());
+        Self { address, flag, hosts, is_page: false, origins, stats }
     }
 
     /// The same for the server of the page, which changes things for its own page only.
@@ -48,24 +64,28 @@ impl RequestCheck {
         Self { is_page: true, ..self }
     }
 
+    /// The same for a server to which pages of these origins may send.
+    pub(crate) fn with_origins(self, origins: Origins) -> Self {
+        Self { origins, ..self }
+    }
+
+    /// The origins whose pages may send.
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
     /// The refusal of a request that is not answered, counted.
     fn refuse(&self, request: &ServiceRequest) -> Option<HttpResponse> {
         let host = host(request);
-        if !self.allows_host(&host) {
+        if !self.hosts.allow(&host) {
             return Some(self.refuse_host(&host, request.path()));
         }
-        if self.is_page && changes_something(request) && !is_of_own_site(request, &host) {
-            return Some(self.refuse_site());
+        if self.is_page {
+            let is_foreign = changes_something(request) && !is_of_own_site(request, &host);
+            return is_foreign.then(|| self.refuse_site());
         }
-        None
-    }
-
-    /// Whether a request to `host` is answered. A server on the loopback interface is this
-    /// machine's, as seen from itself; one that was told to listen to others cannot know its names.
-    /// Without this check a page on the internet could let its own name point to 127.0.0.1 and read
-    /// the traces (DNS rebinding).
-    fn allows_host(&self, host: &str) -> bool {
-        !self.address.ip().is_loopback() || is_loopback(host)
+        let origin = asks_for(request)?;
+        (!self.origins.allow(origin)).then(|| self.refuse_origin(origin))
     }
 
     /// The answer to a request that a browser sends for a page of another site.
@@ -76,14 +96,32 @@ impl RequestCheck {
         HttpResponse::Forbidden().json(serde_json::json!({ "error": text }))
     }
 
+    /// The answer to a browser that asks whether a page of this origin may send.
+    fn refuse_origin(&self, origin: &[u8]) -> HttpResponse {
+        let origin = String::from_utf8_lossy(origin);
+        let text = format!(
+            "pages of {origin:?} may not send from a browser: start the viewer with --cors-origins \
+             and the origins that may"
+        );
+        self.stats.refusals.refused(Reason::Site, &text);
+        HttpResponse::Forbidden().json(serde_json::json!({ "error": text }))
+    }
+
     /// The answer to a request to another host.
     fn refuse_host(&self, host: &str, path: &str) -> HttpResponse {
-        let elsewhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.address.port());
-        let text = format!(
-            "host {host:?} is not this machine: use localhost or 127.0.0.1, or, to be reached from \
-             containers and other machines, start the viewer with {} {elsewhere}",
-            self.flag
-        );
+        let name = host_name(host);
+        let name = name.as_ref().map_or("NAME".into(), HostName::to_string);
+        let text = if self.address.ip().is_loopback() {
+            let elsewhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.address.port());
+            format!(
+                "host {host:?} is not this machine: use localhost or 127.0.0.1, or start the viewer \
+                 with --allowed-hosts {name}, or, to be reached from containers and other \
+                 machines, with {} {elsewhere}",
+                self.flag
+            )
+        } else {
+            format!("host {host:?} is not listed: start the viewer with --allowed-hosts {name} too")
+        };
         if let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.http_path() == path) {
             self.stats.of(signal).count_request();
             self.stats.of(signal).count_refused();
@@ -116,6 +154,14 @@ fn host(request: &ServiceRequest) -> String {
     named.or_else(|| header().map(str::to_owned)).unwrap_or_default()
 }
 
+/// The origin of the page for which a browser asks whether it may send; `None` for other requests.
+fn asks_for(request: &ServiceRequest) -> Option<&[u8]> {
+    let is_asked = request.method() == Method::OPTIONS
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let origin = request.headers().get(ORIGIN).filter(|_| is_asked)?;
+    Some(origin.as_bytes())
+}
+
 fn changes_something(request: &ServiceRequest) -> bool {
     !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
 }
@@ -124,32 +170,4 @@ fn changes_something(request: &ServiceRequest) -> bool {
 fn is_of_own_site(request: &ServiceRequest, host: &str) -> bool {
     let header = |name: &str| request.headers().get(name).map(|value| value.as_bytes());
     site::is_own(header(SEC_FETCH_SITE), header(ORIGIN.as_str()), host)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_loopback;
-
-    #[test]
-    fn only_names_of_this_machine_are_loopback() {
-        for host in ["localhost", "localhost:16686", "127.0.0.1:1", "[::1]:80", "a.localhost"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in
-            ["", "example.com", "127.0.0.1.example.com", "localhost.example.com", "10.0.0.1"]
-        {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 }

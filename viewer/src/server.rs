@@ -142,13 +142,13 @@ pub fn serve(config: Config) -> Result<Handle, Error> {
     let readers = Readers::new(config.max_reading_bytes, config.read_patience);
     let receives = Receives { otlp, otlp_grpc };
     let live = Arc::new(Live::default());
-    let state = State { store, stats, live, readers, chips: config.chips, receives };
+    let chips = config.chips.clone();
+    let state = State { store, stats, live, readers, chips, receives };
 
     let connections = Connections::of_this_process();
     let (stop_grpc, grpc_stopped) = oneshot::channel();
     let grpc = grpc::start(grpc.0, connections.grpc, receiver.clone(), grpc_stopped)?;
-    let (web, servers) =
-        web::start(page, http, connections, receiver, state, config.read_patience)?;
+    let (web, servers) = web::start(page, http, connections, receiver, state, &config)?;
     Ok(Handle {
         listen,
         otlp,

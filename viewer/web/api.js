@@ -1,5 +1,7 @@
 // The viewer's own query API. The only file that knows its addresses.
 
+import { reached } from './base-path.js';
+
 const BASE = '/viewer/api';
 const RETRY_MS = 5000;
 
@@ -14,7 +16,7 @@ export class ApiError extends Error {
 async function ask(path, options) {
   let response;
   try {
-    response = await fetch(BASE + path, options);
+    response = await fetch(reached(BASE + path), options);
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new ApiError(0, 'The viewer does not answer. Is it still running?');
@@ -86,7 +88,7 @@ function live(path, name, handlers) {
   let source = null;
   let timer = 0;
   const connect = () => {
-    source = new EventSource(BASE + path);
+    source = new EventSource(reached(BASE + path));
     source.addEventListener('hello', () => handlers.hello());
     source.addEventListener(name, (event) => handlers[name](JSON.parse(event.data)));
     source.addEventListener('error', () => {

@@ -6,6 +6,7 @@
 // with another stretch.
 
 import { fetchGraph } from './api.js';
+import { showAddress } from './base-path.js';
 import { plural } from './format.js';
 import { changeWords, dotOf, errorWords, graphOf, MEASURES, measureWords, stretchWords } from './graph-data.js';
 import { fileOf, GraphPicture, MOST_EDGES } from './graph-picture.js';
@@ -193,7 +194,7 @@ class GraphView {
   }
 
   changed() {
-    history.replaceState({}, '', this.params.size ? `/graph?${this.params}` : '/graph');
+    showAddress(this.params.size ? `/graph?${this.params}` : '/graph');
     this.drawTimes();
     const { params } = this;
     const [time, before] = this.node('select');

@@ -1,5 +1,7 @@
 // What every view needs: making elements, the colours of services, addresses.
 
+import { reached } from './base-path.js';
+
 // Making elements. Everything that comes from the network goes through here as a text node or an
 // attribute value and is never parsed as markup: span names and attributes come from strangers.
 
@@ -7,8 +9,9 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 /**
  * An HTML element. `props`: `class`, `data-*`, `aria-*` and other attributes by name, listeners as
- * `onclick: fn`, and `style: { left: '3%' }`, which is set property by property because the
- * Content-Security-Policy forbids the attribute. Values of null, undefined and false are left out.
+ * `onclick: fn`, `href` as a path of the viewer, and `style: { left: '3%' }`, which is set property
+ * by property because the Content-Security-Policy forbids the attribute. Values of null, undefined
+ * and false are left out.
  */
 export function el(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
@@ -24,6 +27,7 @@ function fill(node, props, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else if (name === 'style') setStyle(node, value);
+    else if (name === 'href') node.setAttribute(name, reached(value));
     else node.setAttribute(name, value === true ? '' : String(value));
   }
   node.append(...present(children));

@@ -2,6 +2,7 @@
 // footer.
 
 import { fetchStats } from './api.js';
+import { reached, showAddress, within } from './base-path.js';
 import { bytes, count, plural, rate } from './format.js';
 import { legend } from './help.js';
 import { el, idsIn, replace as fill, tracePath } from './lib.js';
@@ -19,9 +20,13 @@ export function startRouter(root, routes, elsewhere) {
   let view = { close: () => {} };
 
   const show = () => {
-    const moved = elsewhere.find(([pattern]) => pattern.test(location.pathname));
-    if (moved) history.replaceState({}, '', moved[1](moved[0].exec(location.pathname)));
-    const { pathname, search } = location;
+    const asked = within(location.pathname);
+    const moved = elsewhere.find(([pattern]) => pattern.test(asked));
+    if (moved) showAddress(moved[1](moved[0].exec(asked)));
+    // Not through the proxy, but straight from the viewer.
+    else if (reached(asked) !== location.pathname) showAddress(asked + location.search);
+    const { search } = location;
+    const pathname = within(location.pathname);
     const params = new URLSearchParams(search);
     if (view.path === pathname && view.moved?.(params)) return;
     view.close();
@@ -32,7 +37,7 @@ export function startRouter(root, routes, elsewhere) {
   };
 
   const go = (path, { replace = false } = {}) => {
-    history[replace ? 'replaceState' : 'pushState']({}, '', path);
+    showAddress(path, !replace);
     show();
   };
 
@@ -40,7 +45,7 @@ export function startRouter(root, routes, elsewhere) {
   document.addEventListener('click', (event) => {
     const link = event.target.closest('a[href^="/"]');
     const modified = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button;
-    if (!link || link.target || modified || event.defaultPrevented) return;
+    if (!link || link.target || link.hasAttribute('download') || modified || event.defaultPrevented) return;
     event.preventDefault();
     go(link.getAttribute('href'));
   });

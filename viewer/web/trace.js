@@ -2,6 +2,7 @@
 // selected span.
 
 import { ApiError, fetchTrace } from './api.js';
+import { showAddress } from './base-path.js';
 import { compareLink, comparePath } from './compare-with.js';
 import { bySpan, criticalPath } from './critical-path.js';
 import { drawDetails } from './details.js';
@@ -253,7 +254,7 @@ class TracePage {
     const { selected, view } = this;
     const span = selected ?? view.focused?.span;
     this.mode = mode;
-    history.pushState({}, '', this.address());
+    showAddress(this.address(), true);
     this.draw();
     this.view.focus(span?.id);
   }
@@ -333,7 +334,7 @@ class TracePage {
     if (span) drawDetails(this.panel, span, this.detailsHost());
     else this.closing?.abort();
     this.panel.scrollTop = 0;
-    history.replaceState({}, '', this.address());
+    showAddress(this.address());
     this.view.refresh();
     if (!this.covered()) return;
     this.chart.scrollIntoView({ block: 'start' });
@@ -402,7 +403,7 @@ class TracePage {
   /** Finds what the reader types. */
   find(text) {
     this.text = text.trim();
-    history.replaceState({}, '', this.address());
+    showAddress(this.address());
     this.mark();
     this.tools.draw();
     this.view.refresh();

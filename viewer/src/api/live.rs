@@ -277,6 +277,8 @@ fn watch(watched: Watched, state: &State) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
+        // nginx would gather events until it has some kilobytes of them.
+        .insert_header(("x-accel-buffering", "no"))
         .streaming(ReceiverStream::new(waiting).map(|event| Ok::<_, actix_web::Error>(event.bytes)))
 }
 

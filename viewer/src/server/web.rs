@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer, rt};
 #[cfg(target_os = "linux")]
@@ -19,11 +19,15 @@ use super::Connections;
 use crate::answer::ANSWERS;
 use crate::api::live::TICK;
 use crate::api::{self, State};
+use crate::base_path::{BasePath, without_base_path};
+use crate::config::Config;
+use crate::cors::Origins;
 use crate::error::Error;
+use crate::jaeger;
 use crate::otlp::http;
 use crate::otlp::receiver::Receiver;
+use crate::page::{self, Page};
 use crate::security::{RequestCheck, check_request, headers};
-use crate::{jaeger, page};
 
 /// Workers of each server.
 const WORKERS: usize = 2;
@@ -43,17 +47,22 @@ pub(super) fn start(
     connections: Connections,
     receiver: Receiver,
     state: State,
-    patience: Duration,
+    config: &Config,
 ) -> Result<(JoinHandle<()>, Vec<ServerHandle>), Error> {
     let failed = |source| Error::Start { what: "the HTTP servers", source };
     let (started, handles) = channel();
+    let check = |address, flag| {
+        RequestCheck::new(address, flag, &config.allowed_hosts, Arc::clone(&state.stats))
+    };
+    let origins = Origins::new(&config.cors_origins);
+    let page = (page.0, connections.page, check(page.1, "--listen").of_page());
+    let otlp = (otlp.0, connections.otlp, check(otlp.1, "--otlp").with_origins(origins));
+    let (base, patience) = (config.base_path.clone(), config.read_patience);
     let thread = std::thread::Builder::new()
         .name(String::from("viewer-http"))
         .spawn(move || {
-            let check = |address, flag| RequestCheck::new(address, flag, Arc::clone(&state.stats));
-            let page = (page.0, connections.page, check(page.1, "--listen").of_page());
-            let otlp = (otlp.0, connections.otlp, check(otlp.1, "--otlp"));
-            rt::System::new().block_on(run(page, otlp, receiver, state, patience, &started));
+            let run = run(page, otlp, receiver, state, base, patience, &started);
+            rt::System::new().block_on(run);
         })
         .map_err(failed)?;
     match handles.recv() {
@@ -68,21 +77,24 @@ async fn run(
     otlp: Port,
     receiver: Receiver,
     state: State,
+    base: BasePath,
     patience: Duration,
     started: &Sender<std::io::Result<Vec<ServerHandle>>>,
 ) {
     let ticking = rt::spawn(tick(state.clone()));
     let (state, receiver) = (Data::new(state), Data::new(receiver));
     let uploads = Data::clone(&receiver);
-    let page = server(page, patience, move |config| {
+    let html = Data::new(Page::under(&base));
+    let page = server(page, base, patience, move |config| {
         config
+            .app_data(Data::clone(&html))
             .app_data(Data::clone(&state))
             .app_data(Data::clone(&uploads))
             .configure(api::routes)
             .configure(jaeger::routes)
             .configure(page::routes);
     });
-    let otlp = server(otlp, patience, move |config| {
+    let otlp = server(otlp, BasePath::default(), patience, move |config| {
         config.app_data(Data::clone(&receiver)).configure(http::routes);
     });
     let servers = page.and_then(|page| Ok((page, otlp?)));
@@ -103,17 +115,21 @@ async fn run(
     ticking.abort();
 }
 
-/// A server that answers what `routes` say. A connection ends when its peer leaves an answer unread
+/// A server that answers what `routes` say, under the path `base` and without it. A connection ends when its peer leaves an answer unread
 /// for longer than `patience`.
 fn server(
     (listener, connections, check): Port,
+    base: BasePath,
     patience: Duration,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
-    let check = Data::new(check);
+    let (check, base) = (Data::new(check), Data::new(base));
     let app = move || {
         App::new()
             .app_data(Data::clone(&check))
+            .app_data(Data::clone(&base))
+            .wrap(from_fn(without_base_path))
+            .wrap(Condition::new(!check.origins().is_empty(), check.origins().middleware()))
             .wrap(from_fn(check_request))
             .wrap(headers())
             .configure(routes.clone())

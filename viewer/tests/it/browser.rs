@@ -8,6 +8,7 @@
 
 mod accessibility;
 mod addresses;
+mod behind_proxy;
 mod compare;
 mod graph;
 mod hostile;
@@ -21,6 +22,7 @@ mod logs;
 mod look;
 mod monitor;
 mod narrow;
+mod senders;
 mod shop;
 mod transfer;
 mod waterfall;

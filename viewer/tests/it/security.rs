@@ -5,6 +5,7 @@ mod fuzz;
 mod limits;
 
 use reqwest::blocking::RequestBuilder;
+use viewer::Config;
 
 use crate::support::Backend;
 use crate::support::spans::{Trace, of_service, request, text};
@@ -62,8 +63,8 @@ fn a_request_to_another_host_is_told_what_helps_and_counted() {
         answer["error"],
         format!(
             "host \"host.docker.internal:4318\" is not this machine: use localhost or 127.0.0.1, \
-             or, to be reached from containers and other machines, start the viewer with \
-             --otlp 0.0.0.0:{port}"
+             or start the viewer with --allowed-hosts host.docker.internal, or, to be reached from \
+             containers and other machines, with --otlp 0.0.0.0:{port}"
         )
     );
     let traces = &backend.get("/viewer/api/stats").1["signals"]["traces"];
@@ -71,6 +72,77 @@ fn a_request_to_another_host_is_told_what_helps_and_counted() {
         serde_json::json!([traces["requests"], traces["refused"]]),
         serde_json::json!([1, 1])
     );
+}
+
+#[test]
+fn names_that_are_listed_are_answered() {
+    let listed = ["host.docker.internal", "traces.example"];
+    let allowed_hosts = listed.map(|host| host.parse().expect("a host")).into();
+    let backend = Backend::with(Config { allowed_hosts, ..Config::on_free_ports() });
+
+    for host in ["host.docker.internal:4318", "Traces.Example", "localhost"] {
+        assert_eq!(status(backend.query("/api/services").header("host", host)), 200, "{host}");
+        let post = backend.otlp("/v1/traces").header("host", host).body("{}");
+        assert_eq!(status(post.header("content-type", "application/json")), 200, "{host}");
+    }
+    assert_eq!(status(backend.query("/api/services").header("host", "evil.example")), 403);
+}
+
+/// What a browser asks before a page of `origin` may send JSON to `path`, and what it is told.
+fn ask(backend: &Backend, origin: &str, path: &str) -> reqwest::blocking::Response {
+    let url = format!("http://{}{path}", backend.handle().otlp());
+    let client = reqwest::blocking::Client::new();
+    let request = client
+        .request(reqwest::Method::OPTIONS, url)
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-encoding,content-type,x-team");
+    request.send().expect("an answer")
+}
+
+#[test]
+fn a_browser_is_told_whose_pages_may_send() {
+    let listed = ["https://shop.example", "http://localhost:3000"];
+    let cors_origins = listed.map(|origin| origin.parse().expect("an origin")).into();
+    let backend = Backend::with(Config { cors_origins, ..Config::on_free_ports() });
+    let header = |answer: &reqwest::blocking::Response, name: &str| {
+        answer.headers().get(name).map(|value| value.to_str().expect("ASCII").to_owned())
+    };
+
+    for origin in listed {
+        for path in ["/v1/traces", "/v1/logs", "/v1/metrics"] {
+            let answer = ask(&backend, origin, path);
+            assert_eq!(answer.status(), 200, "{origin} {path}");
+            let said = |name: &str| header(&answer, &format!("access-control-allow-{name}"));
+            assert_eq!(said("origin").as_deref(), Some(origin));
+            assert_eq!(said("methods").as_deref(), Some("POST"));
+            let headers = said("headers").unwrap_or_default();
+            for name in ["content-encoding", "content-type", "x-team"] {
+                assert!(headers.split(',').any(|allowed| allowed.trim() == name), "{headers}");
+            }
+            assert_eq!(said("credentials"), None);
+        }
+        // The answer that the page reads, also where it is an error.
+        for (body, status) in [("{}", 200), ("{", 400)] {
+            let post = backend.otlp("/v1/traces").header("content-type", "application/json");
+            let answer = post.header("origin", origin).body(body).send().expect("an answer");
+            assert_eq!(answer.status(), status);
+            let allowed = header(&answer, "access-control-allow-origin");
+            assert_eq!(allowed.as_deref(), Some(origin), "{body}");
+        }
+    }
+    for backend in [&backend, &Backend::viewer()] {
+        let answer = ask(backend, "https://evil.example", "/v1/traces");
+        assert_eq!(header(&answer, "access-control-allow-origin"), None);
+        assert_eq!(answer.status(), 403);
+        let said: serde_json::Value =
+            serde_json::from_str(&answer.text().expect("a text")).expect("JSON");
+        assert_eq!(
+            said["error"],
+            "pages of \"https://evil.example\" may not send from a browser: start the viewer \
+             with --cors-origins and the origins that may"
+        );
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ const TEXTS: &str = "return [...document.querySelectorAll('.log-row')].map((row)
 const HEADING: &str = "return document.querySelector('.details h2')?.textContent";
 
 /// What a failed checkout logs.
-fn log_the_checkout(backend: &Backend, shop: &Shop) {
+pub(super) fn log_the_checkout(backend: &Backend, shop: &Shop) {
     let mut failed = of_span(shop.trip, RECORD, 26_000, ERROR, "cannot record the order");
     failed.attributes = vec![spans::text("grocery.order.id", "order 7")];
     backend.send_logs(&of_service(
