@@ -10,7 +10,8 @@ import { showAddress } from './base-path.js';
 import { plural } from './format.js';
 import { changeWords, dotOf, errorWords, graphOf, MEASURES, measureWords, stretchWords } from './graph-data.js';
 import { fileOf, GraphPicture, MOST_EDGES } from './graph-picture.js';
-import { announce, el, icon, replace, series, svg } from './lib.js';
+import { announce, el, failure, icon, replace, series, svg } from './lib.js';
+import { Refresh } from './refresh.js';
 import { setKeys } from './shell.js';
 
 const EVERY_MS = 2000;
@@ -38,7 +39,7 @@ export function graphView(root, { params, go }) {
 
 class GraphView {
   constructor(root, params, go) {
-    Object.assign(this, { params, isPaused: false, isRefused: false, graph: null, asking: null });
+    Object.assign(this, { params, isRefused: false, graph: null });
     this.notes = el('div', { class: 'graph-notes soft num', role: 'status' });
     this.svg = svg('svg', { class: 'graph', role: 'presentation', 'aria-hidden': 'true' });
     this.picture = new GraphPicture(this.svg, go);
@@ -46,7 +47,14 @@ class GraphView {
     this.body = el('tbody', {});
     this.blank = el('div', {});
     this.content = this.contentNode();
-    this.pause = el('button', { type: 'button', onclick: () => this.toggle() }, 'Live');
+    const isReading = () => this.body.contains(document.activeElement);
+    // The next is asked for when the last has come: to go through everything may take its time.
+    this.refresh = new Refresh(EVERY_MS, {
+      get: (signal) => this.fetch(signal),
+      show: (answers) => this.show(answers),
+      failed: (error) => this.failed(error),
+      isBusy: () => this.isRefused || this.isFixed() || isReading(),
+    });
     this.chosen = el('div', { class: 'graph-times' });
     root.append(
       el('h1', { class: 'sr-only' }, 'Actor graph'),
@@ -57,14 +65,9 @@ class GraphView {
       this.blank,
     );
     this.drawTimes();
-    this.drawPause();
-    const isReading = () => this.body.contains(document.activeElement);
-    // The next is asked for when the last has come: to go through everything may take its time.
-    const isBusy = () => this.isPaused || this.isRefused || this.isFixed() || this.asking !== null || isReading();
-    this.timer = setInterval(() => !isBusy() && this.update(), EVERY_MS);
     replace(this.notes, el('p', {}, 'Loading the graph…'));
     setKeys([
-      { keys: ['p'], does: 'pause, or go on', run: () => this.toggle() },
+      { keys: ['p'], does: 'pause, or go on', run: () => this.refresh.toggle() },
       { keys: ['m'], does: 'compare what was before now with what comes', run: () => this.splitNow() },
       { keys: ['s'], does: 'save the picture (SVG)', run: () => this.save('svg') },
       { keys: ['d'], does: 'save the graph for Graphviz (DOT)', run: () => this.save('dot') },
@@ -72,12 +75,11 @@ class GraphView {
       { keys: ['k', 'ArrowUp'], does: 'previous row of the table', run: () => moveRow(this.body, -1) },
       { keys: ['Escape'], inFields: true, does: 'leave the table', run: () => document.activeElement?.blur() },
     ]);
-    this.update();
+    this.refresh.now();
   }
 
   close() {
-    this.asking?.abort();
-    clearInterval(this.timer);
+    this.refresh.close();
   }
 
   tools() {
@@ -123,7 +125,7 @@ class GraphView {
         { type: 'button', title: 'Save the graph for Graphviz (d)', onclick: () => this.save('dot') },
         'DOT',
       ),
-      this.pause,
+      this.refresh.button,
     );
   }
 
@@ -200,7 +202,7 @@ class GraphView {
     const [time, before] = this.node('select');
     time.value = params.has('start') || params.has('end') ? 'chosen' : (params.get('window') ?? '');
     before.value = params.has('before_start') || params.has('before_end') ? 'chosen' : (params.get('before') ?? '');
-    this.update();
+    this.refresh.now();
   }
 
   node(css) {
@@ -247,26 +249,17 @@ class GraphView {
 
   // Getting and drawing it.
 
-  async update() {
-    if (document.hidden) return;
-    this.asking?.abort();
-    const asking = new AbortController();
-    this.asking = asking;
-    try {
-      const answers = await this.fetch(asking.signal);
-      if (asking.signal.aborted) return;
-      this.isRefused = false;
-      this.answers = answers;
-      this.graph = graphOf(answers.after, answers.before);
-      this.draw();
-    } catch (error) {
-      if (error.name === 'AbortError') return;
-      // What the viewer refuses it refuses again, until something else is asked.
-      this.isRefused = error.status >= 400 && error.status < 500;
-      replace(this.notes, el('p', { class: 'bad' }, icon('⚠', 'error'), ` ${error.message}`));
-    } finally {
-      if (this.asking === asking) this.asking = null;
-    }
+  show(answers) {
+    this.isRefused = false;
+    this.answers = answers;
+    this.graph = graphOf(answers.after, answers.before);
+    this.draw();
+  }
+
+  failed(error) {
+    // What the viewer refuses it refuses again, until something else is asked.
+    this.isRefused = error.status >= 400 && error.status < 500;
+    replace(this.notes, el('p', { class: 'bad' }, icon('⚠', 'error'), ` ${error.message}`));
   }
 
   /** The answer for the stretch, and for the one before it. */
@@ -317,18 +310,6 @@ class GraphView {
     drawTable(this.head, this.body, graph);
   }
 
-  drawPause() {
-    this.pause.textContent = this.isPaused ? 'Paused' : 'Live';
-    this.pause.dataset.state = this.isPaused ? 'paused' : 'live';
-    this.pause.setAttribute('aria-pressed', String(!this.isPaused));
-  }
-
-  toggle() {
-    this.isPaused = !this.isPaused;
-    this.drawPause();
-    announce(this.isPaused ? 'Paused' : 'Live');
-  }
-
   /** Saves what is drawn. */
   save(kind) {
     if (!this.graph?.nodes.length) return announce('There is nothing to save');
@@ -371,7 +352,7 @@ function drawTable(head, body, graph) {
         el('td', {}, el('a', { href: edge.target.path }, nodeName(edge.target))),
         el('td', {}, edge.kind, graph.isCompared && stateOf(edge)),
         MEASURES.map((measure) => measureCell(measure, edge, graph.isCompared)),
-        el('td', { class: 'num' }, isFailing ? el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${errors}`) : errors),
+        el('td', { class: 'num' }, isFailing ? failure(errors) : errors),
       );
     }),
   );

@@ -17,10 +17,11 @@ import {
   stateOf,
   withAttribute,
 } from './instruments-data.js';
-import { announce, el, icon, replace, series, tracePath } from './lib.js';
+import { el, failure, replace, series, tracePath } from './lib.js';
 import { largeChart } from './monitor-chart.js';
 import { RANGES } from './monitor-data.js';
 import { monitorTabs } from './monitor-tabs.js';
+import { Refresh } from './refresh.js';
 import { setKeys } from './shell.js';
 
 const EVERY_MS = 5000;
@@ -40,7 +41,7 @@ export function instrumentsView(root, { params, go }) {
 
 class InstrumentsView {
   constructor(root, params, go) {
-    Object.assign(this, { go, isPaused: false, asking: null, instruments: [] });
+    Object.assign(this, { go, instruments: [] });
     this.range = el(
       'select',
       { onchange: ({ target }) => this.change({ range: target.value }) },
@@ -54,7 +55,16 @@ class InstrumentsView {
       'aria-label': 'Instruments with these words',
       oninput: () => this.drawList(),
     });
-    this.pause = el('button', { type: 'button', onclick: () => this.toggle() }, 'Live');
+    this.refresh = new Refresh(EVERY_MS, {
+      get: (signal) => this.get(signal),
+      show: ({ held, isThere, charts }) => {
+        this.content.hidden = !this.instruments.length;
+        replace(this.notes, notesOf(held));
+        this.drawList();
+        this.drawChosen(isThere, charts);
+      },
+      failed: (error) => replace(this.notes, failure(error.message)),
+    });
     this.notes = el('p', { class: 'monitor-notes soft', role: 'status' }, 'Loading the instruments…');
     this.list = el('ul', { class: 'instruments' });
     this.chosen = el('section', { class: 'monitor-panel', 'aria-label': 'Chosen instrument' });
@@ -68,16 +78,14 @@ class InstrumentsView {
         monitorTabs('/monitor/instruments'),
         el('label', { class: 'soft' }, 'Time ', this.range),
         this.filter,
-        this.pause,
+        this.refresh.button,
       ),
       this.notes,
       this.content,
     );
-    this.drawPause();
-    this.timer = setInterval(() => !this.isPaused && !this.asking && this.update(), EVERY_MS);
     setKeys([
       { keys: ['/'], does: 'to the field for a name', run: () => this.filter.focus() },
-      { keys: ['p'], does: 'pause, or go on', run: () => this.toggle() },
+      { keys: ['p'], does: 'pause, or go on', run: () => this.refresh.toggle() },
       { keys: ['j', 'ArrowDown'], does: 'next instrument', run: () => this.move(1) },
       { keys: ['k', 'ArrowUp'], does: 'previous instrument', run: () => this.move(-1) },
       { keys: ['Escape'], inFields: true, does: 'leave the field', run: () => document.activeElement?.blur() },
@@ -86,43 +94,27 @@ class InstrumentsView {
   }
 
   close() {
-    this.asking?.abort();
-    clearInterval(this.timer);
+    this.refresh.close();
   }
 
   show(params) {
     this.state = stateOf(params, RANGES);
     this.range.value = this.state.range;
     this.drawList();
-    this.update();
+    this.refresh.now();
   }
 
   change(changes) {
     this.go(pathOf({ ...this.state, ...changes }), { replace: true });
   }
 
-  async update() {
-    if (document.hidden) return;
-    this.asking?.abort();
-    const asking = new AbortController();
-    this.asking = asking;
-    try {
-      const { instruments, held } = await fetchInstruments(asking.signal);
-      this.instruments = instruments;
-      this.state.key ??= instruments.length ? keyOf(instruments[0]) : null;
-      const isThere = instruments.find((known) => isSame(known, this.state.key));
-      const charts = isThere && (await fetchInstrument(paramsOf(this.state), asking.signal));
-      if (asking.signal.aborted) return;
-      this.content.hidden = !instruments.length;
-      replace(this.notes, notesOf(held));
-      this.drawList();
-      this.drawChosen(isThere, charts);
-    } catch (error) {
-      if (error.name === 'AbortError') return;
-      replace(this.notes, el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${error.message}`));
-    } finally {
-      if (this.asking === asking) this.asking = null;
-    }
+  async get(signal) {
+    const { instruments, held } = await fetchInstruments(signal);
+    this.instruments = instruments;
+    this.state.key ??= instruments.length ? keyOf(instruments[0]) : null;
+    const isThere = instruments.find((known) => isSame(known, this.state.key));
+    const charts = isThere && (await fetchInstrument(paramsOf(this.state), signal));
+    return { held, isThere, charts };
   }
 
   drawList() {
@@ -207,19 +199,6 @@ class InstrumentsView {
     const links = [...this.list.querySelectorAll('a')];
     const at = links.indexOf(document.activeElement);
     links[at < 0 ? 0 : Math.max(0, Math.min(links.length - 1, at + step))]?.focus();
-  }
-
-  drawPause() {
-    this.pause.textContent = this.isPaused ? 'Paused' : 'Live';
-    this.pause.dataset.state = this.isPaused ? 'paused' : 'live';
-    this.pause.setAttribute('aria-pressed', String(!this.isPaused));
-  }
-
-  toggle() {
-    this.isPaused = !this.isPaused;
-    this.drawPause();
-    announce(this.isPaused ? 'Paused' : 'Live');
-    if (!this.isPaused) this.update();
   }
 }
 

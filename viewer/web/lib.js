@@ -53,6 +53,11 @@ export function icon(text, name) {
   return el('span', { class: `icon ${name}`, 'aria-hidden': 'true' }, text);
 }
 
+/** What went wrong, marked. */
+export function failure(text) {
+  return el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${text}`);
+}
+
 /** Text for screen readers only. */
 export function srOnly(text) {
   return el('span', { class: 'sr-only' }, text);

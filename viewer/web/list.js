@@ -5,6 +5,7 @@ import { comparePath } from './compare-with.js';
 import { Feed, orderOf } from './feed.js';
 import { age, count, duration, plural } from './format.js';
 import { announce, el, endpoint, perFrame, replace, tracePath } from './lib.js';
+import { LiveTail } from './live-tail.js';
 import { COLUMNS, drawRow, isArriving } from './row.js';
 import { scatter } from './scatter.js';
 import { SearchForm, filterOf, isFiltered, pathWith, tagsOf } from './search.js';
@@ -16,7 +17,7 @@ const SETTLE_MS = 2000;
 
 let lastOpened = null;
 let lastPath = '/';
-let isLive = true;
+const live = { isOn: true };
 // The traces to be compared, two at most: `{ id, title }`. They outlast the search that found them.
 let marked = [];
 
@@ -43,14 +44,20 @@ class List {
     this.problem = el('div', { role: 'alert' });
     this.summary = el('span', { class: 'summary' });
     this.marks = el('span', { class: 'marks', role: 'status' });
-    this.liveButton = el('button', { type: 'button', onclick: () => this.toggleLive() });
+    this.tail = new LiveTail(live, this.feed, {
+      connect: (on) =>
+        liveTraces(this.filter, { ...on, traces: ({ traces, skipped }) => this.arrived(traces, skipped) }),
+      ask: (signal, since) => this.ask(signal, since),
+      failed: (error) => this.failed(error),
+      settleMs: SETTLE_MS,
+    });
     this.newButton = el('button', {
       type: 'button',
       class: 'primary new',
       hidden: true,
       onclick: () => this.showNew(),
     });
-    this.uploads = uploads(() => this.search());
+    this.uploads = uploads(() => this.tail.search());
     this.download = downloadAll(() => [...this.rows.keys()]);
     this.scatter = scatter((trace) => this.open(trace.trace_id));
     this.body = el('div', { role: 'rowgroup', class: 'rows' });
@@ -85,7 +92,7 @@ class List {
         this.newButton,
         this.uploads.button,
         this.download,
-        this.liveButton,
+        this.tail.button,
       ),
       this.uploads.result,
       this.scatter.node,
@@ -100,20 +107,14 @@ class List {
     this.scroller.addEventListener('scroll', () => this.relax(), { passive: true });
     this.body.addEventListener('click', (event) => this.clicked(event));
     this.ages = setInterval(() => this.drawAges(), 5000);
-    this.onVisible = () => this.connect();
-    document.addEventListener('visibilitychange', this.onVisible);
     setKeys(listKeys(this));
-    this.search();
-    this.connect();
+    this.tail.start();
   }
 
   stop() {
     this.uploads.close();
-    this.abort?.abort();
-    this.disconnect?.();
+    this.tail.stop();
     clearInterval(this.ages);
-    clearTimeout(this.settling);
-    document.removeEventListener('visibilitychange', this.onVisible);
   }
 
   /** What the list shows at one click: an order of everything held, or what failed. */
@@ -160,62 +161,20 @@ class List {
     );
   }
 
-  async search() {
-    this.abort?.abort();
-    this.abort = new AbortController();
-    clearTimeout(this.settling);
-    this.settling = 0;
-    const since = this.feed.clock;
-    const { signal } = this.abort;
-    this.isSearching = true;
-    try {
-      const answer = await searchTraces(this.filter, signal);
-      this.total = answer.total;
-      this.state = 'ready';
-      this.problem.replaceChildren();
-      this.feed.settle(answer.traces, { since, hold: this.isEngaged() });
-      this.form.learn(answer.traces);
-      this.draw();
-    } catch (error) {
-      if (error.name === 'AbortError') return;
-      this.state = 'failed';
-      this.problem.replaceChildren(el('p', { class: 'notice' }, error.message));
-      this.draw();
-    } finally {
-      if (!signal.aborted) {
-        this.isSearching = false;
-        // One is the answer; what is more has come meanwhile.
-        if (this.feed.clock > since + 1) this.settleSoon();
-      }
-    }
+  async ask(signal, since) {
+    const answer = await searchTraces(this.filter, signal);
+    this.total = answer.total;
+    this.state = 'ready';
+    this.problem.replaceChildren();
+    this.feed.settle(answer.traces, { since, hold: this.isEngaged() });
+    this.form.learn(answer.traces);
+    this.draw();
   }
 
-  /** Asks anew, in a while, for what only the viewer knows: how many there are, and what was let go. */
-  settleSoon() {
-    // Never while it is being asked: a search that takes longer than that would not come to its end.
-    if (!this.isSearching) this.settling ||= setTimeout(() => this.search(), SETTLE_MS);
-  }
-
-  /** One connection while the page is visible and live: a browser allows six to a server. */
-  connect() {
-    this.disconnect?.();
-    this.disconnect = null;
-    this.liveButton.setAttribute('aria-pressed', String(isLive));
-    this.liveButton.dataset.state = isLive ? 'live' : 'paused';
-    this.liveButton.textContent = isLive ? 'Live' : 'Paused';
-    this.liveButton.title = isLive ? 'Pause the live tail (p)' : 'Go on with the live tail (p)';
-    if (!isLive || document.hidden) return;
-    this.disconnect = liveTraces(this.filter, {
-      hello: () => {
-        this.liveButton.dataset.state = 'live';
-        // Traces that came after the last search and before this connection were not told: search again.
-        this.search();
-      },
-      traces: ({ traces, skipped }) => this.arrived(traces, skipped),
-      lost: () => {
-        this.liveButton.dataset.state = 'lost';
-      },
-    });
+  failed(error) {
+    this.state = 'failed';
+    this.problem.replaceChildren(el('p', { class: 'notice' }, error.message));
+    this.draw();
   }
 
   arrived(traces, skipped) {
@@ -224,15 +183,7 @@ class List {
     this.form.learn(traces);
     if (!before && this.feed.waiting) announce('New traces: press n to show them');
     this.draw();
-    this.settleSoon();
-  }
-
-  toggleLive() {
-    isLive = !isLive;
-    announce(isLive ? 'Live' : 'Paused');
-    clearTimeout(this.settling);
-    this.settling = 0;
-    this.connect();
+    this.tail.settleSoon();
   }
 
   isEngaged() {
@@ -494,6 +445,6 @@ function listKeys(list) {
     },
     { keys: ['n'], does: 'show the new traces', run: () => list.showNew() },
     { keys: ['u'], does: 'load traces from a file', run: () => list.uploads.choose() },
-    { keys: ['p'], does: 'pause the live tail, or go on', run: () => list.toggleLive() },
+    { keys: ['p'], does: 'pause the live tail, or go on', run: () => list.tail.toggle() },
   ];
 }

@@ -7,6 +7,7 @@ import { field, options, putTimes, select, timeFields } from './form.js';
 import { clock, count, dateTime, plural } from './format.js';
 import { Grid } from './grid.js';
 import { announce, el, perFrame, replace, series, tracePath } from './lib.js';
+import { LiveTail } from './live-tail.js';
 import { LEVELS, readLogs } from './log-model.js';
 import { drawRecord, level } from './log-parts.js';
 import { setKeys } from './shell.js';
@@ -17,7 +18,7 @@ const DEFAULT_LIMIT = 500;
 /** How long after something came the list asks anew for what only the viewer knows, in milliseconds. */
 const SETTLE_MS = 4000;
 
-let isLive = true;
+const live = { isOn: true };
 
 /** Opens the page. */
 export function logsView(root, { params, go }) {
@@ -52,7 +53,13 @@ class LogPage {
     this.form = this.makeForm();
     this.problem = el('div', { role: 'alert' });
     this.summary = el('span', { class: 'summary' });
-    this.liveButton = el('button', { type: 'button', onclick: () => this.toggleLive() });
+    this.tail = new LiveTail(live, this.feed, {
+      connect: (on) => liveLogs(this.filter, { ...on, logs: (told) => this.arrived(told) }),
+      ask: (signal, since) => this.ask(signal, since),
+      failed: (error) => this.failed(error),
+      // The spans of records that came before them are known then, and what was let go.
+      settleMs: SETTLE_MS,
+    });
     this.newButton = el('button', {
       type: 'button',
       class: 'primary new',
@@ -82,7 +89,7 @@ class LogPage {
         quick(params),
         this.newButton,
         el('a', { class: 'button', href: logFile(this.filter), download: '' }, 'Download'),
-        this.liveButton,
+        this.tail.button,
       ),
       el('div', { class: 'panes' }, this.grid.node, this.panel),
       this.blank,
@@ -93,23 +100,17 @@ class LogPage {
     this.relaxed = () => this.relax();
     for (const event of ['pointerleave', 'focusout']) this.grid.node.addEventListener(event, this.relaxed);
     this.grid.node.addEventListener('scroll', this.relaxed, { passive: true });
-    this.onVisible = () => this.connect();
-    document.addEventListener('visibilitychange', this.onVisible);
     setKeys(logKeys(this));
     this.offerServices();
-    this.search();
-    this.connect();
+    this.tail.start();
     const open = this.params.get('record');
     if (open) this.show(open);
   }
 
   stop() {
-    this.abort?.abort();
+    this.tail.stop();
     this.opening?.abort();
-    this.disconnect?.();
-    clearTimeout(this.settling);
     this.grid.close();
-    document.removeEventListener('visibilitychange', this.onVisible);
   }
 
   /** The address has changed. Returns whether this page goes on: if only the open record is another. */
@@ -181,62 +182,22 @@ class LogPage {
     }, 1000);
   }
 
-  async search() {
-    this.abort?.abort();
-    this.abort = new AbortController();
-    clearTimeout(this.settling);
-    this.settling = 0;
-    const { signal } = this.abort;
-    const since = this.feed.clock;
-    this.isSearching = true;
-    try {
-      const answer = await searchLogs(this.filter, signal);
-      this.state = 'ready';
-      this.problem.replaceChildren();
-      this.held = answer.held;
-      // What is told from here on and has come before that has been counted.
-      this.total = answer.total;
-      this.counted = answer.oldest + answer.held - 1;
-      this.feed.settle(answer.records, { since, hold: this.isEngaged() });
-      this.draw();
-    } catch (error) {
-      if (error.name === 'AbortError') return;
-      this.state = 'failed';
-      this.problem.replaceChildren(el('p', { class: 'notice' }, error.message));
-      this.draw();
-    } finally {
-      if (!signal.aborted) {
-        this.isSearching = false;
-        if (this.feed.clock > since + 1) this.settleSoon();
-      }
-    }
+  async ask(signal, since) {
+    const answer = await searchLogs(this.filter, signal);
+    this.state = 'ready';
+    this.problem.replaceChildren();
+    this.held = answer.held;
+    // What is told from here on and has come before that has been counted.
+    this.total = answer.total;
+    this.counted = answer.oldest + answer.held - 1;
+    this.feed.settle(answer.records, { since, hold: this.isEngaged() });
+    this.draw();
   }
 
-  /** Asks anew, in a while, for the spans of records that came before them, and for what was let go. */
-  settleSoon() {
-    if (!this.isSearching) this.settling ||= setTimeout(() => this.search(), SETTLE_MS);
-  }
-
-  /** One connection while the page is visible and live. */
-  connect() {
-    this.disconnect?.();
-    this.disconnect = null;
-    this.liveButton.setAttribute('aria-pressed', String(isLive));
-    this.liveButton.dataset.state = isLive ? 'live' : 'paused';
-    this.liveButton.textContent = isLive ? 'Live' : 'Paused';
-    this.liveButton.title = isLive ? 'Pause the live tail (p)' : 'Go on with the live tail (p)';
-    if (!isLive || document.hidden) return;
-    this.disconnect = liveLogs(this.filter, {
-      hello: () => {
-        this.liveButton.dataset.state = 'live';
-        // Records that came after the last search and before this connection were not told.
-        this.search();
-      },
-      logs: (told) => this.arrived(told),
-      lost: () => {
-        this.liveButton.dataset.state = 'lost';
-      },
-    });
+  failed(error) {
+    this.state = 'failed';
+    this.problem.replaceChildren(el('p', { class: 'notice' }, error.message));
+    this.draw();
   }
 
   arrived({ records, skipped, held }) {
@@ -246,15 +207,7 @@ class LogPage {
     this.feed.take(records, { hold: this.isEngaged(), skipped });
     if (!before && this.feed.waiting) announce('New log records: press n to show them');
     this.draw();
-    this.settleSoon();
-  }
-
-  toggleLive() {
-    isLive = !isLive;
-    announce(isLive ? 'Live' : 'Paused');
-    clearTimeout(this.settling);
-    this.settling = 0;
-    this.connect();
+    this.tail.settleSoon();
   }
 
   isEngaged() {
@@ -509,6 +462,6 @@ function logKeys(page) {
           : page.closeDetails(),
     },
     { keys: ['n'], does: 'show the new records', run: () => page.showNew() },
-    { keys: ['p'], does: 'pause the live tail, or go on', run: () => page.toggleLive() },
+    { keys: ['p'], does: 'pause the live tail, or go on', run: () => page.tail.toggle() },
   ];
 }

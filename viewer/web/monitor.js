@@ -6,7 +6,7 @@
 
 import { fetchMonitor } from './api.js';
 import { duration, percent, rate } from './format.js';
-import { announce, el, icon, replace, series } from './lib.js';
+import { el, failure, replace, series } from './lib.js';
 import { smallChart, TimeCharts } from './monitor-chart.js';
 import {
   amount,
@@ -22,6 +22,7 @@ import {
   tracesPath,
 } from './monitor-data.js';
 import { monitorTabs } from './monitor-tabs.js';
+import { Refresh } from './refresh.js';
 import { setKeys } from './shell.js';
 
 const EVERY_MS = 5000;
@@ -55,13 +56,20 @@ export function monitorView(root, { params, go }) {
 
 class Monitor {
   constructor(root, params, go) {
-    Object.assign(this, { root, go, isPaused: false, asking: null, answer: null });
+    Object.assign(this, { root, go, answer: null });
     this.range = el(
       'select',
       { onchange: ({ target }) => this.change({ range: target.value }) },
       RANGES.map(([seconds, text]) => el('option', { value: seconds }, `last ${text}`)),
     );
-    this.pause = el('button', { type: 'button', onclick: () => this.toggle() }, 'Live');
+    this.refresh = new Refresh(EVERY_MS, {
+      get: (signal) => this.get(signal),
+      show: (answer) => {
+        this.answer = answer;
+        this.draw();
+      },
+      failed: (error) => replace(this.notes, failure(error.message)),
+    });
     this.notes = el('p', { class: 'monitor-notes soft', role: 'status' }, 'Loading the figures…');
     this.services = el('div', {});
     this.title = el('h2', {});
@@ -79,15 +87,13 @@ class Monitor {
         { class: 'headline tools', role: 'toolbar', 'aria-label': 'Monitor' },
         monitorTabs('/monitor'),
         el('label', { class: 'soft' }, 'Time ', this.range),
-        this.pause,
+        this.refresh.button,
       ),
       this.notes,
       this.content,
     );
-    this.drawPause();
-    this.timer = setInterval(() => !this.isPaused && !this.asking && this.update(), EVERY_MS);
     setKeys([
-      { keys: ['p'], does: 'pause, or go on', run: () => this.toggle() },
+      { keys: ['p'], does: 'pause, or go on', run: () => this.refresh.toggle() },
       { keys: ['j', 'ArrowDown'], does: 'next row', run: () => this.move(1) },
       { keys: ['k', 'ArrowUp'], does: 'previous row', run: () => this.move(-1) },
       { keys: ['1'], does: 'the last 5 minutes', run: () => this.change({ range: '300' }) },
@@ -102,15 +108,14 @@ class Monitor {
   }
 
   close() {
-    this.asking?.abort();
-    clearInterval(this.timer);
+    this.refresh.close();
   }
 
   /** Shows what an address asks for. */
   show(params) {
     this.state = stateOf(params);
     this.range.value = this.state.range;
-    this.update();
+    this.refresh.now();
   }
 
   change(changes) {
@@ -119,26 +124,12 @@ class Monitor {
 
   // Getting and drawing it.
 
-  async update() {
-    if (document.hidden) return;
-    this.asking?.abort();
-    const asking = new AbortController();
-    this.asking = asking;
+  get(signal) {
     const { range, service, isOther } = this.state;
     const query = new URLSearchParams({ range });
     if (isOther) query.set('other', 'true');
     else if (service) query.set('service', service);
-    try {
-      const answer = await fetchMonitor(query, asking.signal);
-      if (asking.signal.aborted) return;
-      this.answer = answer;
-      this.draw();
-    } catch (error) {
-      if (error.name === 'AbortError') return;
-      replace(this.notes, el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${error.message}`));
-    } finally {
-      if (this.asking === asking) this.asking = null;
-    }
+    return fetchMonitor(query, signal);
   }
 
   draw() {
@@ -313,19 +304,6 @@ class Monitor {
     const at = rows.findIndex((row) => row.closest('tr').contains(document.activeElement));
     rows[at < 0 ? 0 : Math.max(0, Math.min(rows.length - 1, at + step))]?.focus();
   }
-
-  drawPause() {
-    this.pause.textContent = this.isPaused ? 'Paused' : 'Live';
-    this.pause.dataset.state = this.isPaused ? 'paused' : 'live';
-    this.pause.setAttribute('aria-pressed', String(!this.isPaused));
-  }
-
-  toggle() {
-    this.isPaused = !this.isPaused;
-    this.drawPause();
-    announce(this.isPaused ? 'Paused' : 'Live');
-    if (!this.isPaused) this.update();
-  }
 }
 
 function secondsOf({ whole_from_us: whole, to_us: to }) {
@@ -334,5 +312,5 @@ function secondsOf({ whole_from_us: whole, to_us: to }) {
 
 function errorCell({ errors, count }) {
   if (!errors) return '0%';
-  return el('span', { class: 'bad' }, icon('⚠', 'error'), ` ${percent(errors, count)}`);
+  return failure(percent(errors, count));
 }
