@@ -75,6 +75,7 @@ const ASSETS: &[Asset] = &[
     asset!("monitor-chart.js", JS),
     asset!("monitor-data.js", JS),
     asset!("monitor-tabs.js", JS),
+    asset!("panel.js", JS),
     asset!("path-list.js", JS),
     asset!("picture.js", JS),
     asset!("refresh.js", JS),

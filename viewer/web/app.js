@@ -4,12 +4,12 @@
 //
 // - The list of traces: `list`, with `search`, `feed` (what is on it and what waits), `row` and `scatter`.
 // - One trace: `trace`, with its views `waterfall`, `lanes`, `flame`, `table`, `statistics` and `path-list`; beside
-//   them the `details` of a span, and `export` with `picture`. `grid` is a table of any length.
+//   them the `details` of a span (`panel` has what these share with a log record's), and `export` with `picture`.
+//   `grid` is a table of any length.
 // - Two traces: `compare`, with `compare-tree`, `compare-details` and `compare-with` (what to compare with).
 // - The actor graph: `graph`, drawn by `graph-picture`, laid out by `graph-layout`.
 // - The monitor: `monitor`, with `monitor-chart` and `monitor-data`; `instruments`, with `instruments-data`;
-//   `monitor-tabs` leads from one to the other. `refresh` asks
-//   again and again for what the graph and the monitor show.
+//   `monitor-tabs` leads from one to the other. `refresh` asks again and again for what the graph and the monitor show.
 // - What they show, without a document: `model` (a trace), `critical-path`, `scale` (a stretch of time), `comparison`
 //   with `align` (two traces), `graph-data`.
 // - The log records: `logs`, with `log-model` (records read) and `log-parts` (how one is shown); those of a trace

@@ -1,10 +1,14 @@
 // Everything about one span, beside the chart.
 
 import { fetchTrace } from './api.js';
-import { attributeValue, count, duration, percent, plural, shortId } from './format.js';
-import { announce, el, icon, replace, searchPath, series, tagText, tracePath } from './lib.js';
-import { logSection } from './trace-logs.js';
+import { count, duration, percent, plural, shortId } from './format.js';
+import { announce, el, icon, replace, searchPath, series, tracePath } from './lib.js';
 import { isException, linksOf, modelOf, readTrace, remarksOf, selfTime } from './model.js';
+import { attributeTable, panelHead, scopeLines, section } from './panel.js';
+import { logSection } from './trace-logs.js';
+
+/** From a value of an attribute to the traces that have it. */
+const TRACES = [{ what: 'Traces', sign: '⌕', path: searchPath }];
 
 /**
  * Draws the panel of `span`. `host`: `{ model, carried, steps, closing, close(), show(span), fit(span)
@@ -28,14 +32,14 @@ export function drawDetails(panel, span, host) {
     ...batches(span, host),
     section(
       'Attributes',
-      attributes(
+      attributeTable(
         span.attributes.filter((attribute) => !isCarried(attribute)),
-        span,
+        TRACES,
       ),
     ),
     section(
       'Carried along',
-      attributes(span.attributes.filter(isCarried), span),
+      attributeTable(span.attributes.filter(isCarried), TRACES),
       'The same on spans of several services: what baggage brought',
     ),
     section(
@@ -55,39 +59,14 @@ export function drawDetails(panel, span, host) {
           el('p', { class: 'soft' }, `and ${count(span.backlink_count - span.backlinks.length)} more`),
       ].filter(Boolean),
     ),
-    section('Resource', attributes(span.resource?.attributes ?? [])),
-    section(
-      'Scope',
-      span.scope?.name
-        ? [
-            el('p', { class: 'scope' }, span.scope.name, ' ', el('span', { class: 'soft' }, span.scope.version ?? '')),
-            ...attributes(span.scope.attributes ?? []),
-          ]
-        : [],
-    ),
+    section('Resource', attributeTable(span.resource?.attributes ?? [])),
+    section('Scope', span.scope?.name ? scopeLines(span.scope) : []),
     lost(span),
   );
 }
 
 /** The head of a panel about a span: its service, its name, and a button that calls `close`. */
-export function spanHead(span, close) {
-  return el(
-    'header',
-    {},
-    el(
-      'div',
-      {},
-      el(
-        'span',
-        { class: 'service', 'data-series': series(span.service) },
-        el('span', { class: 'swatch' }),
-        span.service,
-      ),
-      el('h2', {}, span.name || '(no name)'),
-    ),
-    el('button', { type: 'button', class: 'quiet', 'aria-label': 'Close the details', onclick: () => close() }, '✕'),
-  );
-}
+export const spanHead = (span, close) => panelHead(span.service, span.name || '(no name)', close);
 
 function facts(span, host) {
   const onPath = (host.steps.get(span.id) ?? []).reduce((sum, { from, to }) => sum + to - from, 0);
@@ -140,43 +119,6 @@ function copyButton(name, id) {
   return button;
 }
 
-function section(title, content, hint) {
-  if (!content.length) return '';
-  return el('section', {}, el('h3', { title: hint }, title), ...content);
-}
-
-function attributes(list, span) {
-  if (!list.length) return [];
-  const rows = [...list]
-    .sort((a, b) => (a.key < b.key ? -1 : 1))
-    .map((attribute) => {
-      const value = attributeValue(attribute);
-      const canSearch = span && ['string', 'int', 'bool', 'double'].includes(attribute.type) && value.length < 100;
-      return el(
-        'tr',
-        {},
-        el('th', { scope: 'row' }, attribute.key),
-        el(
-          'td',
-          { class: attribute.type },
-          value,
-          canSearch &&
-            el(
-              'a',
-              {
-                class: 'find',
-                href: searchPath({ tags: tagText(attribute.key, value) }),
-                'aria-label': `Traces with this ${attribute.key}`,
-                title: 'Traces with this value',
-              },
-              '⌕',
-            ),
-        ),
-      );
-    });
-  return [el('table', { class: 'attributes' }, el('tbody', {}, rows))];
-}
-
 function drawEvent(event, span) {
   return el(
     'div',
@@ -193,7 +135,7 @@ function drawEvent(event, span) {
         `+${duration(event.at_ns - span.start_ns)}`,
       ),
     ),
-    ...attributes(event.attributes),
+    ...attributeTable(event.attributes),
     event.dropped_attributes > 0 &&
       el('p', { class: 'soft' }, `${plural(event.dropped_attributes, 'attribute')} dropped by the sender`),
   );
@@ -290,7 +232,7 @@ function drawLink(link, way, host, isHeld) {
       link.batch_size > 1 && el('span', { class: 'instance' }, plural(link.batch_size, 'message')),
     ),
     el('p', { class: 'soft mono' }, isHere ? 'in this trace' : `trace ${link.trace_id}`, isHeld ? '' : ', not held'),
-    ...attributes(link.attributes ?? []),
+    ...attributeTable(link.attributes ?? []),
   );
 }
 

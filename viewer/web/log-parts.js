@@ -1,8 +1,15 @@
 // How a log record looks wherever it is shown: its severity, and everything about it.
 
-import { attributeValue, dateTime, plural } from './format.js';
-import { el, logsPath, replace, searchPath, series, tagText, tracePath } from './lib.js';
+import { dateTime, plural } from './format.js';
+import { el, logsPath, replace, searchPath, tracePath } from './lib.js';
 import { ERROR } from './log-model.js';
+import { attributeTable, panelHead, scopeLines, section } from './panel.js';
+
+/** From a value of an attribute to the log records and to the traces that have it. */
+const FINDS = [
+  { what: 'Log records', sign: '⌕', path: logsPath },
+  { what: 'Traces', sign: '⇢', path: searchPath },
+];
 
 /** The severity in words, coloured. */
 export function level({ severity, level: name }) {
@@ -30,22 +37,7 @@ export function drawRecord(panel, record, { row = {}, close }) {
   ].filter(Boolean);
   replace(
     panel,
-    el(
-      'header',
-      {},
-      el(
-        'div',
-        {},
-        el(
-          'span',
-          { class: 'service', 'data-series': series(record.service) },
-          el('span', { class: 'swatch' }),
-          record.service,
-        ),
-        el('h2', {}, level(record), ' Log record'),
-      ),
-      el('button', { type: 'button', class: 'quiet', 'aria-label': 'Close the details', onclick: () => close() }, '✕'),
-    ),
+    panelHead(record.service, [level(record), ' Log record'], close),
     record.has_invalid_ids &&
       el('p', { class: 'notice remark-text' }, '△ It names its trace or span by an id that is none.'),
     el('section', {}, el('p', { class: 'log-text' }, record.text || '(no text)')),
@@ -59,13 +51,9 @@ export function drawRecord(panel, record, { row = {}, close }) {
       ),
       places(record, row),
     ),
-    section('Attributes', table(record.attributes, true)),
-    section('Resource', table(record.resource.attributes, true)),
-    section('Scope', [
-      record.scope.name &&
-        el('p', { class: 'scope' }, record.scope.name, ' ', el('span', { class: 'soft' }, record.scope.version)),
-      ...table(record.scope.attributes),
-    ]),
+    section('Attributes', attributeTable(record.attributes, FINDS)),
+    section('Resource', attributeTable(record.resource.attributes, FINDS)),
+    section('Scope', scopeLines(record.scope)),
     section('Lost', [
       record.dropped_attributes > 0 &&
         el('p', { class: 'soft' }, `${plural(record.dropped_attributes, 'attribute')} dropped by the sender`),
@@ -86,38 +74,4 @@ function places(record, { span_name: name, actor }) {
     el('a', { class: 'button', href: logsPath({ traceID: trace }) }, 'Records of this trace'),
     el('code', { class: 'soft', title: 'Trace id' }, trace),
   );
-}
-
-function section(title, content) {
-  const present = content.filter(Boolean);
-  return present.length ? el('section', {}, el('h3', {}, title), ...present) : '';
-}
-
-/** Attributes as a table; with `canSearch` each value leads to the records, and to the traces, that have it. */
-function table(attributes, canSearch) {
-  if (!attributes.length) return [];
-  const rows = attributes.map((attribute) => {
-    const value = attributeValue(attribute);
-    const isShort = ['string', 'int', 'bool', 'double'].includes(attribute.type) && value.length < 100;
-    const find = (href, what, sign) =>
-      el(
-        'a',
-        { class: 'find', href, 'aria-label': `${what} with this ${attribute.key}`, title: `${what} with this value` },
-        sign,
-      );
-    const tags = tagText(attribute.key, value);
-    return el(
-      'tr',
-      {},
-      el('th', { scope: 'row' }, attribute.key),
-      el(
-        'td',
-        { class: attribute.type },
-        value,
-        canSearch && isShort && find(logsPath({ tags }), 'Log records', '⌕'),
-        canSearch && isShort && find(searchPath({ tags }), 'Traces', '⇢'),
-      ),
-    );
-  });
-  return [el('table', { class: 'attributes' }, el('tbody', {}, rows))];
 }

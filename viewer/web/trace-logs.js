@@ -45,7 +45,7 @@ export function logSection(span) {
     'section',
     {},
     el('h3', {}, `Log records (${count(span.logs.length)})`),
-    ...span.logs.slice(0, MOST).map((record) => entry(record, span)),
+    ...span.logs.slice(0, MOST).map((record) => entry(record, sinceStart(record, span))),
     span.logs.length > MOST &&
       el(
         'p',
@@ -61,26 +61,21 @@ export function logSection(span) {
 
 const MOST = 50;
 
-function entry(record, span) {
-  const after = record.at_ns - span.start_ns;
+/** A record in a few lines. `place`: what says where it belongs. */
+function entry(record, ...place) {
   return el(
     'div',
     { class: `log-entry at-${record.level || 'unset'}` },
-    el(
-      'p',
-      {},
-      level(record),
-      ' ',
-      el(
-        'span',
-        { class: 'soft num', title: 'After the start of the span' },
-        `${after < 0 ? '−' : '+'}${duration(Math.abs(after))}`,
-      ),
-      ' ',
-      el('a', { href: recordPath(record) }, 'Record'),
-    ),
+    el('p', {}, level(record), ' ', ...place, ' ', el('a', { href: recordPath(record) }, 'Record')),
     el('p', { class: 'log-text' }, record.text || '(no text)'),
   );
+}
+
+/** When it was written, in the time of its span. */
+function sinceStart(record, span) {
+  const after = record.at_ns - span.start_ns;
+  const text = `${after < 0 ? '−' : '+'}${duration(Math.abs(after))}`;
+  return el('span', { class: 'soft num', title: 'After the start of the span' }, text);
 }
 
 /** The address of a record among the others of its trace. */
@@ -96,20 +91,7 @@ export function logsWithoutSpans({ held, records }) {
     ...records
       .slice(0, MOST)
       .map((record) =>
-        el(
-          'div',
-          { class: `log-entry at-${record.level || 'unset'}` },
-          el(
-            'p',
-            {},
-            level(record),
-            ' ',
-            el('span', { class: 'soft num' }, when(Number(record.time_ns / 1000n))),
-            ` ${record.service} `,
-            el('a', { href: recordPath(record) }, 'Record'),
-          ),
-          el('p', { class: 'log-text' }, record.text || '(no text)'),
-        ),
+        entry(record, el('span', { class: 'soft num' }, when(Number(record.time_ns / 1000n))), ` ${record.service}`),
       ),
     el('p', {}, el('a', { href: logsPath({ traceID: records[0].trace_id }) }, 'All of them on the page of the logs')),
   );
