@@ -26,7 +26,7 @@ use rustls::ClientConfig;
 use shared::{backoff::Backoff, notice::Notice};
 use url::Url;
 
-use crate::{activity::ACTIVITY, config::HttpConfig, outcome::Failure};
+use crate::{ACTIVITY, config::HttpConfig, outcome::Failure};
 
 /// How long a connection is kept. The store may close it earlier.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(3600);

@@ -19,7 +19,6 @@
 //! - [`live`] and [`report`]: what is shown of it, during the run and at its end;
 //! - [`run`]: the whole process.
 
-mod activity;
 mod actors;
 pub mod answers;
 pub mod arrival;
@@ -46,3 +45,7 @@ pub use process::run;
 pub use report::{MergeArgs, merge};
 pub use shared::share;
 pub use trip::StoreUrlError;
+
+/// The target of the log events about single trips and requests. They are exported, but not written
+/// to standard error unless `RUST_LOG` asks for it: there may be as many of them as there are requests.
+const ACTIVITY: &str = "shopper::activity";

@@ -16,7 +16,7 @@ use shared::{
 use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
-    activity::ACTIVITY,
+    ACTIVITY,
     cli::Args,
     client::warn_of_idle_faults,
     config::Config,

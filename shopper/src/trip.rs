@@ -19,7 +19,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    activity::ACTIVITY,
+    ACTIVITY,
     answers::{Product, WhatsInStore},
     client::{Answer, Call, Exchanges, StoreClient, Target, Unanswered},
     outcome::{Failure, OUTCOME, Outcome},

@@ -19,7 +19,7 @@ use shared::{
 use telemetry::{Service, Streams, Telemetry};
 
 use crate::{
-    activity::ACTIVITY,
+    ACTIVITY,
     actors::{ActorConfig, RestockPolicy},
     clock::Clock,
     config::{Config, Program},

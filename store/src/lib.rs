@@ -14,7 +14,6 @@
 //! - [`domain`]: baskets, products, orders and keys, used by all of the above; no I/O, no
 //!   telemetry.
 
-mod activity;
 mod actors;
 mod cli;
 mod clock;
@@ -30,3 +29,8 @@ pub use cli::{Args, run};
 pub use clock::Clock;
 pub use config::{Config, Program};
 pub use server::{Error, Running, SHUTDOWN_TIMEOUT, serve};
+
+/// The target of the log events about single requests and deliveries. They are exported, but not
+/// written to standard error unless `RUST_LOG` asks for it: there are as many of them as there are
+/// requests.
+const ACTIVITY: &str = "store::activity";

@@ -18,7 +18,7 @@ use shared::fault::{self, Fault, FaultyActor};
 use tokio::time::sleep;
 
 use super::error::ActorError;
-use crate::activity::ACTIVITY;
+use crate::ACTIVITY;
 
 /// The faults of one request, as a context value.
 #[derive(Clone, Debug)]

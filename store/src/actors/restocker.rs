@@ -16,7 +16,7 @@ use super::{
     supervised::Supervised,
 };
 use crate::{
-    activity::ACTIVITY,
+    ACTIVITY,
     domain::{Delivery, ProductId},
 };
 

@@ -17,7 +17,7 @@ use super::{
     state::{Actors, AppState},
 };
 use crate::{
-    activity::ACTIVITY,
+    ACTIVITY,
     actors::{self, ActorError, FindOrder, FindProduct, FoundOrder, Ping, PlaceOrder},
     domain::{Basket, IdempotencyKey, NewOrder, OrderId, ProductId},
     lessons::LessonList,

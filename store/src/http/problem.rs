@@ -16,7 +16,7 @@ use opentelemetry::{Context, trace::TraceContextExt as _};
 use shared::wire::{PROBLEM_JSON, Problem, Shortage};
 
 use crate::{
-    activity::ACTIVITY,
+    ACTIVITY,
     actors::ActorError,
     domain::{BasketError, OrderId},
 };

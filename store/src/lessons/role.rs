@@ -21,7 +21,7 @@ use opentelemetry::{
 use shared::{output, signal};
 use telemetry::{Service, Streams, Telemetry};
 
-use crate::activity::ACTIVITY;
+use crate::ACTIVITY;
 
 use super::{
     exit,

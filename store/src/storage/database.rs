@@ -41,7 +41,7 @@ use super::{
     span::{Endpoint, SCOPE, SpanFactory},
     sql::Dialect,
 };
-use crate::{activity::ACTIVITY, domain::CatalogueEntry};
+use crate::{ACTIVITY, domain::CatalogueEntry};
 
 /// How long a statement may take, including the way of its answer, before its connection counts as
 /// lost.
