@@ -4,7 +4,8 @@ use crate::budget::Budget;
 use crate::otlp::decode::{Decoded, Decoder};
 use crate::otlp::{Compression, Encoding, Request, Signal};
 use crate::query::tags;
-use crate::store::instruments::{InstrumentBounds, Instruments};
+use crate::store::instruments::Instruments;
+use crate::store::monitor::SeriesBounds;
 
 /// The memory that a request may take here.
 const DECODED_BYTES: usize = 4 << 20;
@@ -81,7 +82,7 @@ fn decode_signal(signal: Signal, form: Form, body: &[u8]) -> Option<Outcome> {
     let records_in_words = records.iter().map(|record| format!("{record:?}"));
     let metrics_in_words = metrics.iter().map(|metric| format!("{metric:?}"));
     // Whatever was taken of them can be kept.
-    let bounds = InstrumentBounds { series: 100, bytes: 1 << 20 };
+    let bounds = SeriesBounds { series: 100, bytes: 1 << 20 };
     let mut instruments = Instruments::new(bounds, 0);
     for round in 1..=3 {
         instruments.add(&metrics, round * 1_000_000_000_000_000_000);

@@ -22,10 +22,10 @@ use crate::ingest::{Queue, SharedStore};
 use crate::otlp::decode::Decoder;
 use crate::otlp::receiver::Receiver;
 use crate::stats::Stats;
-use crate::store::instruments::{InstrumentBounds, Instruments};
+use crate::store::instruments::Instruments;
 use crate::store::logs::{LogBounds, Logs};
 use crate::store::model::now;
-use crate::store::monitor::MonitorBounds;
+use crate::store::monitor::SeriesBounds;
 use crate::store::{Bounds, Store};
 
 /// A running viewer. It stops when this is dropped, or [stopped](Self::stop).
@@ -120,10 +120,10 @@ pub fn serve(config: Config) -> Result<Handle, Error> {
     let (listen, otlp, otlp_grpc) = (page.1, http.1, grpc.1);
 
     let log_bounds = LogBounds { records: config.max_logs, bytes: config.max_log_bytes };
-    let monitor = MonitorBounds { series: config.max_series, bytes: config.max_series_bytes };
+    let monitor = SeriesBounds { series: config.max_series, bytes: config.max_series_bytes };
     let bounds = Bounds { spans: config.max_spans, bytes: config.max_bytes, monitor };
     let instruments =
-        InstrumentBounds { series: config.max_metric_series, bytes: config.max_metric_bytes };
+        SeriesBounds { series: config.max_metric_series, bytes: config.max_metric_bytes };
     let instruments = Instruments::new(instruments, now());
     let store = SharedStore::new(Store::new(bounds), Logs::new(log_bounds), instruments);
     let stats = Arc::new(Stats::new());

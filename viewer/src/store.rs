@@ -25,7 +25,7 @@ use foldhash::fast::RandomState;
 use self::backlinks::{Backlinks, PER_LINK_BYTES};
 use self::catalog::Catalog;
 use self::model::{Span, TraceId, now};
-use self::monitor::{Monitor, MonitorBounds};
+use self::monitor::{Monitor, SeriesBounds};
 use self::names::Names;
 use self::trace::{Added, Trace};
 
@@ -34,7 +34,7 @@ use self::trace::{Added, Trace};
 pub(crate) struct Bounds {
     pub(crate) spans: usize,
     pub(crate) bytes: usize,
-    pub(crate) monitor: MonitorBounds,
+    pub(crate) monitor: SeriesBounds,
 }
 
 /// What has happened to spans since the start.
@@ -319,7 +319,7 @@ mod tests {
         let mut store = Store::new(Bounds {
             spans: 1,
             bytes: usize::MAX,
-            monitor: MonitorBounds { series: 10, bytes: 1 << 20 },
+            monitor: SeriesBounds { series: 10, bytes: 1 << 20 },
         });
         let mut add = |store: &mut Store, id, name| {
             let span = span(&mut names, name);

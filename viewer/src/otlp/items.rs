@@ -1,5 +1,5 @@
-//! An export request of any signal, read straight into the items that the store keeps: spans or log
-//! records.
+//! An export request of any signal, read straight into the items that the store keeps: spans, log records
+//! or metrics.
 //!
 //! A request is a tree: resources have scopes, scopes have items, and senders may write the fields
 //! of a message in any order. So an item is made with what is known of its resource and scope when
@@ -34,7 +34,7 @@ const UNREADABLE_ITEMS: u64 = 1_000;
 /// The attribute in which a resource names its service.
 pub(super) const SERVICE_NAME: &str = "service.name";
 
-/// What a request holds of: a span or a log record, as the store keeps it.
+/// What a request holds of: a span, a log record or a metric, as the store keeps it.
 pub(super) trait Item: Sized {
     /// The fields of a request.
     const REQUEST: &'static [Field];

@@ -19,7 +19,7 @@ use super::metrics::{
     Buckets, Exemplar, Exponential, Histogram, InstrumentKind, Metric, Point, PointValue, Summary,
 };
 use super::model::{Attribute, Resource};
-use super::monitor::{SLOT, SLOTS};
+use super::monitor::{SLOT, SLOTS, SeriesBounds};
 use crate::render;
 
 /// Exemplars kept of one instrument; of more, the newest.
@@ -29,13 +29,6 @@ const EXEMPLARS: usize = 64;
 const MOST_SCALE: i32 = 4;
 /// The resource's attribute that tells processes of a service apart.
 const INSTANCE: &str = "service.instance.id";
-
-/// How much may be remembered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct InstrumentBounds {
-    pub(crate) series: usize,
-    pub(crate) bytes: usize,
-}
 
 /// What became of data points.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +46,7 @@ pub(crate) struct InstrumentTotals {
 /// All instruments.
 #[derive(Debug)]
 pub(crate) struct Instruments {
-    bounds: InstrumentBounds,
+    bounds: SeriesBounds,
     list: BTreeMap<Arc<InstrumentKey>, Instrument>,
     series: usize,
     bytes: usize,
@@ -116,7 +109,7 @@ pub(crate) enum Step {
 
 impl Instruments {
     /// None yet, at the moment `now` in nanoseconds since the epoch.
-    pub(crate) fn new(bounds: InstrumentBounds, now: u64) -> Self {
+    pub(crate) fn new(bounds: SeriesBounds, now: u64) -> Self {
         Self {
             bounds,
             list: BTreeMap::new(),
@@ -161,7 +154,7 @@ impl Instruments {
         self.bytes
     }
 
-    pub(crate) fn bounds(&self) -> InstrumentBounds {
+    pub(crate) fn bounds(&self) -> SeriesBounds {
         self.bounds
     }
 
@@ -709,7 +702,7 @@ mod tests {
     }
 
     fn instruments() -> Instruments {
-        Instruments::new(InstrumentBounds { series: 10, bytes: 1 << 20 }, NOW)
+        Instruments::new(SeriesBounds { series: 10, bytes: 1 << 20 }, NOW)
     }
 
     fn series(instruments: &Instruments) -> &MetricSeries {
@@ -906,7 +899,7 @@ mod tests {
     #[test]
     fn long_attributes_and_last_points_are_within_the_bound_too() {
         let bytes = 256 << 10;
-        let mut instruments = Instruments::new(InstrumentBounds { series: 5_000, bytes }, NOW);
+        let mut instruments = Instruments::new(SeriesBounds { series: 5_000, bytes }, NOW);
         let labelled = |number: i64, text: &str, value| Point {
             attributes: [
                 Attribute { key: "n".into(), value: Value::Int(number) },
@@ -933,7 +926,7 @@ mod tests {
     #[test]
     fn past_the_bound_on_bytes_the_oldest_slots_go() {
         let bytes = 64 << 10;
-        let mut instruments = Instruments::new(InstrumentBounds { series: 10, bytes }, NOW);
+        let mut instruments = Instruments::new(SeriesBounds { series: 10, bytes }, NOW);
         let bounds: Vec<f64> = (0..100).map(f64::from).collect();
 
         for time in 0..SLOTS {

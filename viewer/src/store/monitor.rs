@@ -35,9 +35,9 @@ pub(crate) const SLOTS: u64 = 360;
 /// there is no room.
 const OF_A_SERVICE: usize = 3;
 
-/// How much may be remembered.
+/// How much may be remembered: of these figures, or of the instruments of metrics.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MonitorBounds {
+pub(crate) struct SeriesBounds {
     pub(crate) series: usize,
     pub(crate) bytes: usize,
 }
@@ -57,7 +57,7 @@ pub(crate) struct MonitorTotals {
 /// The figures of the last hour.
 #[derive(Debug)]
 pub(crate) struct Monitor {
-    bounds: MonitorBounds,
+    bounds: SeriesBounds,
     services: HashMap<Box<str>, Service, RandomState>,
     /// Services for which there was no room.
     other: Service,
@@ -124,7 +124,7 @@ enum Change {
 }
 
 impl Monitor {
-    pub(crate) fn new(bounds: MonitorBounds, now: u64) -> Self {
+    pub(crate) fn new(bounds: SeriesBounds, now: u64) -> Self {
         Self {
             bounds,
             services: HashMap::default(),
@@ -200,7 +200,7 @@ impl Monitor {
         self.bytes
     }
 
-    pub(crate) fn bounds(&self) -> MonitorBounds {
+    pub(crate) fn bounds(&self) -> SeriesBounds {
         self.bounds
     }
 
@@ -575,7 +575,7 @@ mod tests {
     }
 
     fn monitor(series: usize, bytes: usize) -> Monitor {
-        Monitor::new(MonitorBounds { series, bytes }, NOW)
+        Monitor::new(SeriesBounds { series, bytes }, NOW)
     }
 
     fn counts(series: Option<&Series>) -> Vec<(u64, u64, u64)> {
