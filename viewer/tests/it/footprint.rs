@@ -15,14 +15,19 @@ use crate::support::Backend;
 use crate::support::logs::{self, INFO, of_span};
 use crate::support::spans::{Trace, of_service, request, text};
 
+/// The viewer that this process is.
+fn backend_of(process: &Process) -> Backend {
+    let line = first_line(process);
+    let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
+    let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
+    Backend::at(url(), url())
+}
+
 #[test]
 fn the_process_takes_about_the_memory_that_it_counts() {
     let (held, sent) = (40_000, 160_000);
     let mut process = viewer(&["--parent-pipe", "--max-spans", &held.to_string()]);
-    let line = first_line(&process);
-    let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
-    let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
-    let backend = Backend::at(url(), url());
+    let backend = backend_of(&process);
     let before = memory(&process, "VmRSS");
 
     let mut stats = Json::Null;
@@ -44,10 +49,7 @@ fn the_process_takes_about_the_memory_that_it_counts() {
 fn the_process_takes_about_the_memory_that_it_counts_of_log_records() {
     let (held, sent) = (40_000, 120_000);
     let mut process = viewer(&["--parent-pipe", "--max-logs", &held.to_string()]);
-    let line = first_line(&process);
-    let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
-    let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
-    let backend = Backend::at(url(), url());
+    let backend = backend_of(&process);
     let before = memory(&process, "VmRSS");
 
     let mut stats = Json::Null;
@@ -76,10 +78,7 @@ fn the_process_takes_about_the_memory_that_it_counts_of_log_records() {
 #[test]
 fn readers_take_little_however_much_they_read() {
     let mut process = viewer(&["--parent-pipe"]);
-    let line = first_line(&process);
-    let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
-    let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
-    let backend = Backend::at(url(), url());
+    let backend = backend_of(&process);
     let (trace, note) = (Trace::new(), "x".repeat(1_000));
     for batch in 0..5_u64 {
         let spans = (batch * 1_000 + 1..=batch * 1_000 + 1_000).map(|id| {
@@ -138,10 +137,7 @@ fn a_small_bomb_in_json_is_refused_and_takes_no_memory() {
     let bomb = bomb.finish().expect("memory");
     assert!(bomb.len() < 17_000);
     let mut process = viewer(&["--parent-pipe"]);
-    let line = first_line(&process);
-    let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
-    let mut url = || urls.next().expect("a URL").trim_end_matches('/').to_owned();
-    let backend = Backend::at(url(), url());
+    let backend = backend_of(&process);
     let before = memory(&process, "VmHWM");
 
     let post = backend.otlp("/v1/traces").header("content-type", "application/json");
