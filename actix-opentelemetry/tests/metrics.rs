@@ -246,7 +246,7 @@ actix.message.duration [s] actix.actor.name=Till actix.message.kind=ask actix.me
 }
 
 /// Fails in every way.
-struct Trouble;
+struct Failing;
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -261,15 +261,15 @@ enum Failure {
     Stuck,
 }
 
-impl Actor for Trouble {
+impl Actor for Failing {
     type Context = TracedContext<Self>;
 }
 
-impl TracedActor for Trouble {
-    const NAME: &'static str = "Trouble";
+impl TracedActor for Failing {
+    const NAME: &'static str = "Failing";
 }
 
-impl Handler<Fail> for Trouble {
+impl Handler<Fail> for Failing {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, fail: Fail, ctx: &mut Self::Context) -> Self::Result {
@@ -321,23 +321,23 @@ async fn failures_are_counted_though_nothing_is_traced() {
     meter();
     // Each of these panics ends its actor, except for the one in a future on the arbiter.
     for failure in [Failure::InHandler, Failure::InSpawned, Failure::InTimer] {
-        let trouble = Trouble.start_traced();
-        trouble.do_send(Fail(failure));
-        ended(&trouble).await;
-        assert!(tell(&trouble, Fail(failure)).is_err());
+        let failing = Failing.start_traced();
+        failing.do_send(Fail(failure));
+        ended(&failing).await;
+        assert!(tell(&failing, Fail(failure)).is_err());
     }
-    let trouble = Trouble::create_traced(|ctx| {
+    let failing = Failing::create_traced(|ctx| {
         ctx.set_mailbox_capacity(1);
-        Trouble
+        Failing
     });
-    assert_eq!(ask(&trouble, Fail(Failure::InReply)).await, Err(AskError::Closed));
-    let stuck = ask(&trouble, Fail(Failure::Stuck)).timeout(Duration::from_millis(1));
+    assert_eq!(ask(&failing, Fail(Failure::InReply)).await, Err(AskError::Closed));
+    let stuck = ask(&failing, Fail(Failure::Stuck)).timeout(Duration::from_millis(1));
     assert_eq!(stuck.await, Err(AskError::Timeout));
-    trouble.do_send(Fail(Failure::Stuck));
+    failing.do_send(Fail(Failure::Stuck));
     // The first message fills the mailbox, which is not emptied before something is awaited, and
     // the second finds no room. The first is given up, and so not handled.
-    let given_up = ask(&trouble, Fail(Failure::Stuck));
-    let refused = ask(&trouble, Fail(Failure::Stuck)).fail_when_full();
+    let given_up = ask(&failing, Fail(Failure::Stuck));
+    let refused = ask(&failing, Fail(Failure::Stuck)).fail_when_full();
     assert_eq!(refused.await, Err(AskError::Full));
     drop(given_up);
     let stillborn = Stillborn.start_traced();
@@ -345,28 +345,28 @@ async fn failures_are_counted_though_nothing_is_traced() {
     ended(&stillborn).await;
     assert_eq!(ask(&stillborn, Fail(Failure::Stuck)).await, Err(AskError::Closed));
     // All have been handled by now.
-    assert_eq!(ask(&trouble, Fail(Failure::InReply)).await, Err(AskError::Closed));
+    assert_eq!(ask(&failing, Fail(Failure::InReply)).await, Err(AskError::Closed));
 
     let expected = "\
+actix.actor.live [{actor}] actix.actor.name=Failing = 1
 actix.actor.live [{actor}] actix.actor.name=Stillborn = 0
-actix.actor.live [{actor}] actix.actor.name=Trouble = 1
+actix.actor.panics [{panic}] actix.actor.name=Failing = 5
 actix.actor.panics [{panic}] actix.actor.name=Stillborn = 1
-actix.actor.panics [{panic}] actix.actor.name=Trouble = 5
+actix.ask.failures [{ask}] actix.actor.name=Failing actix.message.kind=ask actix.message.type=Fail error.type=mailbox_closed = 2
+actix.ask.failures [{ask}] actix.actor.name=Failing actix.message.kind=ask actix.message.type=Fail error.type=mailbox_full = 1
+actix.ask.failures [{ask}] actix.actor.name=Failing actix.message.kind=ask actix.message.type=Fail error.type=timeout = 1
 actix.ask.failures [{ask}] actix.actor.name=Stillborn actix.message.kind=ask actix.message.type=Fail error.type=mailbox_closed = 2
-actix.ask.failures [{ask}] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail error.type=mailbox_closed = 2
-actix.ask.failures [{ask}] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail error.type=mailbox_full = 1
-actix.ask.failures [{ask}] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail error.type=timeout = 1
-actix.message.active [{message}] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail = 1
-actix.message.active [{message}] actix.actor.name=Trouble actix.message.kind=tell actix.message.type=Fail = 1
-actix.message.active.max_age [s] actix.actor.name=Trouble actix.message.kind=ask actix.message.type=Fail > 0
-actix.message.active.max_age [s] actix.actor.name=Trouble actix.message.kind=tell actix.message.type=Fail > 0
+actix.message.active [{message}] actix.actor.name=Failing actix.message.kind=ask actix.message.type=Fail = 1
+actix.message.active [{message}] actix.actor.name=Failing actix.message.kind=tell actix.message.type=Fail = 1
+actix.message.active.max_age [s] actix.actor.name=Failing actix.message.kind=ask actix.message.type=Fail > 0
+actix.message.active.max_age [s] actix.actor.name=Failing actix.message.kind=tell actix.message.type=Fail > 0
+actix.message.dropped [{message}] actix.actor.name=Failing actix.message.drop_reason=abandoned actix.message.kind=ask actix.message.type=Fail = 1
+actix.message.dropped [{message}] actix.actor.name=Failing actix.message.drop_reason=mailbox_closed actix.message.kind=tell actix.message.type=Fail = 3
+actix.message.dropped [{message}] actix.actor.name=Failing actix.message.drop_reason=mailbox_full actix.message.kind=ask actix.message.type=Fail = 1
 actix.message.dropped [{message}] actix.actor.name=Stillborn actix.message.drop_reason=mailbox_closed actix.message.kind=ask actix.message.type=Fail = 1
-actix.message.dropped [{message}] actix.actor.name=Stillborn actix.message.drop_reason=undelivered actix.message.kind=ask actix.message.type=Fail = 1
-actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=abandoned actix.message.kind=ask actix.message.type=Fail = 1
-actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=mailbox_closed actix.message.kind=tell actix.message.type=Fail = 3
-actix.message.dropped [{message}] actix.actor.name=Trouble actix.message.drop_reason=mailbox_full actix.message.kind=ask actix.message.type=Fail = 1";
+actix.message.dropped [{message}] actix.actor.name=Stillborn actix.message.drop_reason=undelivered actix.message.kind=ask actix.message.type=Fail = 1";
     let without = ["actix.mailbox", "actix.message.duration", "actix.message.without"];
-    assert_eq!(series(&["Trouble", "Stillborn"], &without), expected);
+    assert_eq!(series(&["Failing", "Stillborn"], &without), expected);
 }
 
 mod a {

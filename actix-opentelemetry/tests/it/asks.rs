@@ -365,23 +365,23 @@ async fn in_a_trace_that_is_not_sampled_there_is_no_span_but_the_context_is_carr
 }
 
 /// An actor that is an entry point.
-struct Door;
+struct EntryPoint;
 
-messages!(Open => Context);
+messages!(Start => Context);
 
-impl Actor for Door {
+impl Actor for EntryPoint {
     type Context = TracedContext<Self>;
 }
 
-impl TracedActor for Door {
-    const NAME: &'static str = "Door";
+impl TracedActor for EntryPoint {
+    const NAME: &'static str = "EntryPoint";
     const ROOT: RootPolicy = RootPolicy::Start;
 }
 
-impl Handler<Open> for Door {
-    type Result = MessageResult<Open>;
+impl Handler<Start> for EntryPoint {
+    type Result = MessageResult<Start>;
 
-    fn handle(&mut self, _: Open, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: Start, _: &mut Self::Context) -> Self::Result {
         MessageResult(Context::current())
     }
 }
@@ -389,12 +389,12 @@ impl Handler<Open> for Door {
 #[actix::test]
 async fn an_actor_that_is_an_entry_point_starts_traces() {
     let recorder = actix_opentelemetry::testing::recorder();
-    let door = Door.start_traced();
+    let entry = EntryPoint.start_traced();
 
-    let outside = door.send(Open).await.unwrap();
-    let refused = async { door.send(Open).await }.with_context(unsampled()).await.unwrap();
+    let outside = entry.send(Start).await.unwrap();
+    let refused = async { entry.send(Start).await }.with_context(unsampled()).await.unwrap();
 
     let spans = recorder.spans(outside.span().span_context().trace_id());
-    assert_eq!(SpanTree::new(&spans).render(), "ask Door Open INTERNAL\n");
+    assert_eq!(SpanTree::new(&spans).render(), "ask EntryPoint Start INTERNAL\n");
     assert!(!refused.span().span_context().is_sampled(), "a trace that is refused stays so");
 }
