@@ -87,7 +87,7 @@ fn the_help_lists_the_keys_and_the_grid_tells_its_shape() {
     );
     browser.expect("return document.querySelectorAll('dialog kbd').length > 20", true);
     // What is to be seen, each with a picture and a sentence.
-    browser.expect("return document.querySelectorAll('dialog .legend li svg + p').length", 10);
+    browser.expect("return document.querySelectorAll('dialog .legend li svg + p').length", 12);
     browser.press(Key::Escape);
     browser.expect("return document.querySelector('dialog')", serde_json::Value::Null);
 
