@@ -286,7 +286,7 @@ impl Drop for Browser {
 }
 
 /// How long anything may take that a test of a page waits for.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Calls `attempt` until it succeeds; what it said last is the failure.
 ///

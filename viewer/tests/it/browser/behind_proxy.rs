@@ -47,9 +47,11 @@ fn works_behind_a_proxy(passes: Passes) {
     browser.expect(ROWS, 2);
     assert_eq!(browser.path(), "/tools/traces/");
 
-    // The live tail.
+    // The live tail. The trace waits where the browser still has the pointer on a row.
     let late = Trace::new();
     backend.send(&request([of_service("late", vec![late.span(1, 0, "late", 0..10)])]));
+    browser.expect(&format!("{ROWS} + !document.querySelector('.new').hidden"), 3);
+    browser.press("n");
     browser.expect(ROWS, 3);
 
     // A file of the trace.
