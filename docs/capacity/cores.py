@@ -14,10 +14,15 @@ import sys
 import tempfile
 import time
 
-from grocery import (
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benches"))
+
+from measure import (
     DEFAULT_FAULT,
     DEFAULT_MIX,
+    ROOMY,
     Role,
+    arguments,
+    complete,
     ended,
     environment,
     free_ports,
@@ -30,7 +35,7 @@ from grocery import (
     table,
     used_ms,
 )
-from otlp_receiver import Receiver
+from otlp_receiver import Receiver, records
 
 TAIL_SAMPLING = """
   tail_sampling:
@@ -65,17 +70,19 @@ def load(rate, trips):
 def trips_run(options, rate, trips, traced):
     """Milliseconds a trip of the store and of the shopper."""
     receiver = Receiver()
-    variables = environment(receiver.url if traced else None)
+    variables = environment(receiver.url if traced else None) | ROOMY
     with tempfile.TemporaryDirectory(prefix="capacity-") as folder:
-        url, role = store(options.program, f"sqlite:{folder}/store.db", variables)
+        url, role = store(options.program, f"sqlite:{folder}/store.db", variables, ["--allow-faults"])
         with role:
             # The first trips make connections and fill the allocator.
             shop(options.program, url, variables, load(rate, max(trips // 10, 10)))
             before = used_ms(role.pid)
-            report, shopper_ms = shop(options.program, url, variables, load(rate, trips))
+            report, shopper_ms, log = shop(options.program, url, variables, load(rate, trips))
             # What waits in the exporter's queue is sent within this time.
             time.sleep(1.5)
             store_ms, rss = used_ms(role.pid) - before, rss_mib(role.pid)
+    complete(log)
+    complete(role.read_log())
     receiver.close()
     return store_ms / ended(report), shopper_ms / ended(report), rss
 
@@ -84,7 +91,7 @@ def trips_rows(options):
     for rate in (3, 30, 300):
         trips = rate * options.seconds
         for traced in (True, False):
-            runs = [trips_run(options, rate, trips, traced) for _ in range(options.repeat)]
+            runs = [trips_run(options, rate, trips, traced) for _ in range(options.rounds)]
             of_store, of_shopper, rss = (median(column) for column in zip(*runs))
             yield [
                 f"{rate} trips/s, {'all traced' if traced else 'no telemetry'}",
@@ -98,14 +105,17 @@ def trips_rows(options):
 
 def record(options):
     """The requests that store and shopper send for the spans of some trips, and the number of these spans."""
-    receiver = Receiver(keep=True)
-    variables = environment(receiver.url)
+    receiver = Receiver()
+    variables = environment(receiver.url) | ROOMY
     with tempfile.TemporaryDirectory(prefix="capacity-") as folder:
-        url, role = store(options.program, f"sqlite:{folder}/store.db", variables)
+        url, role = store(options.program, f"sqlite:{folder}/store.db", variables, ["--allow-faults"])
         with role:
-            shop(options.program, url, variables, load(300, 300 * options.seconds))
+            _, _, log = shop(options.program, url, variables, load(300, 300 * options.seconds))
+    complete(log)
+    complete(role.read_log())
     receiver.close()
-    return receiver.bodies, receiver.by_service.total()
+    bodies = [body for _, body, _ in receiver.take_bodies()]
+    return bodies, sum(1 for body in bodies for _ in records(body))
 
 
 def replay(bodies, port):
@@ -149,7 +159,7 @@ def collector(options, recorded, tail):
         command = [options.collector, "--config", str(config)]
         figures = receiver_run(recorded, command, f"http://127.0.0.1:{port}/", port, 9)
     backend.close()
-    return *figures, backend.by_service.total() / recorded[1]
+    return *figures, backend.count()["traces"].by_service.total() / recorded[1]
 
 
 def receivers_rows(options):
@@ -159,15 +169,15 @@ def receivers_rows(options):
         runs["collector, batch"] = lambda: collector(options, recorded, False)
         runs["collector, tail_sampling and batch"] = lambda: collector(options, recorded, True)
     for name, run in runs.items():
-        of_span, rss, kept = (median(col) for col in zip(*(run() for _ in range(options.repeat))))
+        of_span, rss, kept = (median(col) for col in zip(*(run() for _ in range(options.rounds))))
         yield [name, f"{of_span:.1f}", f"{1e6 / of_span:,.0f}", f"{kept:.0%}", f"{rss:.0f}"]
 
 
 def main():
-    options_parser = parser(__doc__)
+    options_parser = parser(__doc__, rounds=3, program="target/release/grocery")
     options_parser.add_argument("--collector", help="the collector's program [default: skipped]")
     options_parser.add_argument("--seconds", type=int, default=20, help="of a run [default: 20]")
-    options = options_parser.parse_args()
+    options = arguments(options_parser)
     head()
     names = ["load", "store, ms a trip", "trips/s a core", "shopper, ms a trip", "trips/s a core"]
     table([*names, "store, MiB"], trips_rows(options))

@@ -7,10 +7,29 @@ Each kind of trip runs alone, at a rate at which orders seldom meet. Spans are c
 the shopper's report. Bytes are those of the requests' bodies, with and without gzip.
 """
 
+import collections
+import pathlib
+import sys
 import tempfile
 
-from grocery import DEFAULT_FAULT, DEFAULT_MIX, ended, environment, head, median, parser, shop, store, table
-from otlp_receiver import Receiver
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benches"))
+
+from measure import (
+    DEFAULT_FAULT,
+    DEFAULT_MIX,
+    ROOMY,
+    arguments,
+    complete,
+    ended,
+    environment,
+    head,
+    median,
+    parser,
+    shop,
+    store,
+    table,
+)
+from otlp_receiver import Receiver, children, records
 
 KINDS = ["browse-only", "quick-buy", "big-basket", "bulk-buy", "hesitant", "impatient"]
 
@@ -18,25 +37,26 @@ KINDS = ["browse-only", "quick-buy", "big-basket", "bulk-buy", "hesitant", "impa
 def run(options, flags, compression):
     """What one run makes, per trip."""
     receiver = Receiver()
-    variables = environment(receiver.url)
+    variables = environment(receiver.url) | ROOMY
     if compression:
         variables["OTEL_EXPORTER_OTLP_COMPRESSION"] = compression
     with tempfile.TemporaryDirectory(prefix="capacity-") as folder:
-        address, role = store(options.program, f"sqlite:{folder}/store.db", variables)
+        address, role = store(options.program, f"sqlite:{folder}/store.db", variables, ["--allow-faults"])
         with role:
             receiver.reset()
-            report, _ = shop(options.program, address, variables, flags)
+            report, _, log = shop(options.program, address, variables, flags)
         # The store has sent its last spans when it has ended.
+    complete(log)
+    complete(role.read_log())
     receiver.close()
+    figures = collections.Counter()
+    for _, body, wire in receiver.take_bodies():
+        figures["wire"] += wire
+        for service, span in records(body):
+            figures["shopper" if service == "shopper" else "store"] += 1
+            figures["links"] += len(children(span, 13))
     trips = ended(report)
-    figures = {
-        "shopper": receiver.by_service["shopper"],
-        "store": receiver.by_service["grocery-store"],
-        "links": receiver.links,
-        "wire": receiver.wire,
-        "spans": receiver.span_bytes,
-    }
-    return {key: value / trips for key, value in figures.items()}
+    return {key: figures[key] / trips for key in ("shopper", "store", "links", "wire")}
 
 
 def medians(runs):
@@ -59,16 +79,16 @@ def row(name, plain, packed):
 
 def rows(options, flags):
     for name, words in flags.items():
-        plain = medians([run(options, words, None) for _ in range(options.repeat)])
-        packed = medians([run(options, words, "gzip") for _ in range(options.repeat)])
+        plain = medians([run(options, words, None) for _ in range(options.rounds)])
+        packed = medians([run(options, words, "gzip") for _ in range(options.rounds)])
         yield row(name, plain, packed)
 
 
 def main():
-    options_parser = parser(__doc__)
+    options_parser = parser(__doc__, rounds=3, program="target/release/grocery")
     options_parser.add_argument("--trips", default="120", help="trips of a run [default: 120]")
     options_parser.add_argument("--rate", default="30", help="trips a second [default: 30]")
-    options = options_parser.parse_args()
+    options = arguments(options_parser)
     head()
     load = ["--trips", options.trips, "--seed", "7"]
     flags = {kind: [*load, "--rate", options.rate, "--mix", f"{kind}=1"] for kind in KINDS}
