@@ -4,13 +4,12 @@
 use std::fmt;
 
 use shared::money::Money;
-use sqlx::FromRow;
 
 use super::{
     StorageError,
     connection::Transaction,
     database::Database,
-    sql::{NO_ROWS, Statement},
+    sql::{NO_ROWS, Statement, read_by_name},
 };
 
 /// Lifts PostgreSQL's statement timeout, which is meant for orders and too short for reading whole
@@ -82,7 +81,7 @@ pub struct Audit {
 }
 
 /// The pieces of one product, since the store opened for the first time.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductCount {
     /// The product's id.
     pub id: i64,
@@ -100,30 +99,34 @@ pub struct ProductCount {
     pub on_hand: i64,
 }
 
-#[derive(FromRow)]
 struct OrderCounts {
     orders: i64,
     total_cents: i64,
     keys: i64,
 }
 
-#[derive(FromRow)]
 struct FoldedCounts {
     orders: i64,
     total_cents: i64,
 }
 
-#[derive(FromRow)]
 struct WrongTotal {
     id: String,
     expected: i64,
     counted: i64,
 }
 
-#[derive(FromRow)]
 struct WrongKey {
     key: String,
     order_id: String,
+}
+
+read_by_name! {
+    ProductCount { id, name, initial, delivered, sold, folded, on_hand }
+    OrderCounts { orders, total_cents, keys }
+    FoldedCounts { orders, total_cents }
+    WrongTotal { id, expected, counted }
+    WrongKey { key, order_id }
 }
 
 /// Audits the database.

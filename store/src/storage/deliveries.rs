@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::{
     StorageError,
     connection::Transaction,
     database::Database,
     products::{lock_products, stock_in},
-    sql::{Statement, milliseconds, reading_rows},
+    sql::{Statement, milliseconds, read_by_name, reading_rows},
 };
 use crate::domain::{Delivery, ProductId, StockLevel};
 
@@ -40,10 +39,13 @@ struct DeliveryRow {
     delivered_at_ms: i64,
 }
 
-#[derive(FromRow)]
 struct NewRow {
     product_id: i64,
     quantity: i64,
+}
+
+read_by_name! {
+    NewRow { product_id, quantity }
 }
 
 #[derive(Serialize)]

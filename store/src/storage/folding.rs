@@ -17,13 +17,12 @@ use std::{
 };
 
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::{
     StorageError,
     connection::{Session, Transaction},
     database::Database,
-    sql::{Dialect, NO_ROWS, Statement, milliseconds, reading_rows},
+    sql::{Dialect, NO_ROWS, Statement, milliseconds, read_by_name, reading_rows},
 };
 
 /// The most orders, and the most deliveries, in one transaction. Sales wait for it on SQLite, where
@@ -152,32 +151,38 @@ struct ProductSums {
     delivered: i64,
 }
 
-#[derive(Clone, Copy, Debug, FromRow)]
+#[derive(Clone, Copy, Debug)]
 struct PiecesRow {
     product_id: i64,
     quantity: i64,
 }
 
-#[derive(Clone, Copy, Debug, FromRow)]
+#[derive(Clone, Copy, Debug)]
 struct DeletedOrderRow {
     placed_at_ms: i64,
     total_cents: i64,
 }
 
-#[derive(FromRow, Serialize)]
+#[derive(Serialize)]
 struct OrderIdRow {
     id: String,
 }
 
-#[derive(FromRow)]
 struct OldRow {
     #[expect(dead_code, reason = "that there is a row is the answer")]
     old: i64,
 }
 
-#[derive(FromRow)]
 struct NewestRow {
     newest_placed_at_ms: i64,
+}
+
+read_by_name! {
+    PiecesRow { product_id, quantity }
+    DeletedOrderRow { placed_at_ms, total_cents }
+    OrderIdRow { id }
+    OldRow { old }
+    NewestRow { newest_placed_at_ms }
 }
 
 #[derive(Serialize)]

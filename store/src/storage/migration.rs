@@ -11,12 +11,12 @@
 //!
 //! The table of applied migrations has the form that sqlx's own migrator gives it.
 
-use std::{collections::HashSet, fmt::Write as _};
+use std::{collections::HashSet, fmt::Write as _, sync::LazyLock};
 
 use serde::Serialize;
 use sqlx::{
-    AnyConnection, Row,
-    migrate::{Migration, Migrator},
+    AnyConnection, Row, SqlStr,
+    migrate::{Migration, MigrationType},
     raw_sql,
 };
 
@@ -28,7 +28,26 @@ use super::{
 use crate::domain::CatalogueEntry;
 
 /// All migrations of the schema, up to what this version of the store needs.
-static MIGRATIONS: Migrator = sqlx::migrate!();
+///
+/// They are listed here because sqlx's macro for it, as its other macros, has Cargo build both drivers
+/// twice: once more for the compiler.
+static MIGRATIONS: LazyLock<[Migration; 4]> = LazyLock::new(|| {
+    [
+        migration(
+            1,
+            "stock and orders",
+            include_str!("../../migrations/0001_stock_and_orders.sql"),
+        ),
+        migration(2, "write checks", include_str!("../../migrations/0002_write_checks.sql")),
+        migration(3, "first sale", include_str!("../../migrations/0003_first_sale.sql")),
+        migration(4, "folded orders", include_str!("../../migrations/0004_folded_orders.sql")),
+    ]
+});
+
+fn migration(version: i64, description: &'static str, text: &'static str) -> Migration {
+    let sql = SqlStr::from_static(text);
+    Migration::new(version, description.into(), MigrationType::Simple, sql, false)
+}
 
 /// Takes SQLite's write lock at once. In PostgreSQL the transaction gets limits of its own: a change
 /// of a large table may take long, but must not wait for a lock for long, since all others wait
@@ -303,4 +322,29 @@ fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").ok();
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::MIGRATIONS;
+
+    #[test]
+    fn every_file_of_the_folder_is_a_migration_by_its_number_name_and_text() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let files: BTreeSet<(String, String)> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                (name, fs::read_to_string(entry.path()).unwrap())
+            })
+            .collect();
+        let listed = MIGRATIONS.iter().map(|known| {
+            let name = format!("{:04}_{}.sql", known.version, known.description.replace(' ', "_"));
+            (name, known.sql.as_str().to_owned())
+        });
+        assert_eq!(files, listed.collect());
+    }
 }

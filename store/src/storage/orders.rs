@@ -11,7 +11,6 @@ use std::{
 
 use serde::Serialize;
 use shared::wire::Receipt;
-use sqlx::FromRow;
 
 use super::{
     RecordOutcome, StorageError,
@@ -19,7 +18,7 @@ use super::{
     database::Database,
     products::lock_products,
     sale::{self, Decision, KeyUse, LockedProducts, UsedKeys, decide},
-    sql::{self, Dialect, IdRow, Statement, milliseconds, reading_rows},
+    sql::{self, Dialect, IdRow, Statement, milliseconds, read_by_name, reading_rows},
 };
 use crate::domain::{IdempotencyKey, NewOrder, OrderId, ProductId};
 
@@ -163,7 +162,6 @@ fn outcome(
     })
 }
 
-#[derive(FromRow)]
 struct KeyUseRow {
     key: String,
     fingerprint: String,
@@ -311,7 +309,6 @@ impl<'o> Sales<'o> {
     }
 }
 
-#[derive(FromRow)]
 struct ReceiptLineRow {
     id: String,
     placed_at_ms: i64,
@@ -319,6 +316,11 @@ struct ReceiptLineRow {
     name: String,
     quantity: i64,
     unit_price_cents: i64,
+}
+
+read_by_name! {
+    KeyUseRow { key, fingerprint, order_id, expires_at_ms, trace_id, span_id }
+    ReceiptLineRow { id, placed_at_ms, product_id, name, quantity, unit_price_cents }
 }
 
 pub(super) async fn order(

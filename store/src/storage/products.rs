@@ -5,14 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::FromRow;
-
 use super::{
     StorageError,
     connection::{Session, Transaction},
     database::Database,
     sale::{LockedProduct, LockedProducts},
-    sql::{self, IdRow, NO_ROWS, Statement, reading_rows},
+    sql::{self, IdRow, NO_ROWS, Statement, read_by_name, reading_rows},
 };
 use crate::domain::{CatalogueProduct, ProductId, StockLevel};
 
@@ -38,7 +36,6 @@ const LOCK_PRODUCTS: Statement = reading_rows!(
     locking: " FOR UPDATE",
 );
 
-#[derive(FromRow)]
 struct ProductRow {
     id: i64,
     name: String,
@@ -47,7 +44,6 @@ struct ProductRow {
     on_hand: i64,
 }
 
-#[derive(FromRow)]
 struct StockRow {
     id: i64,
     on_hand: i64,
@@ -99,12 +95,17 @@ pub(super) async fn stock_in(
         .collect()
 }
 
-#[derive(FromRow)]
 struct LockedRow {
     id: i64,
     name: String,
     price_cents: i64,
     on_hand: i64,
+}
+
+read_by_name! {
+    ProductRow { id, name, price_cents, aisle, on_hand }
+    StockRow { id, on_hand }
+    LockedRow { id, name, price_cents, on_hand }
 }
 
 /// Locks products, in the order of their ids, and reads their stock.

@@ -10,12 +10,10 @@
 //!
 //! PostgreSQL's autovacuum sees to its tables.
 
-use sqlx::FromRow;
-
 use super::{
     StorageError,
     database::Database,
-    sql::{Dialect, NO_ROWS, Statement},
+    sql::{Dialect, NO_ROWS, Statement, read_by_name},
 };
 
 /// The largest file, in bytes, that is rewritten when a store opens. That takes about a second.
@@ -48,12 +46,16 @@ pub(crate) enum SpaceReturn {
     TooLarge,
 }
 
-#[derive(Clone, Copy, Debug, FromRow)]
+#[derive(Clone, Copy, Debug)]
 struct SpaceRow {
     pages: i64,
     free: i64,
     page_size: i64,
     auto_vacuum: i64,
+}
+
+read_by_name! {
+    SpaceRow { pages, free, page_size, auto_vacuum }
 }
 
 impl SpaceRow {

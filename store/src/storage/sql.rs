@@ -38,6 +38,22 @@ pub(super) struct Statement {
     postgres: &'static str,
 }
 
+/// How a row is read into a struct of its own: each field from the column of its name.
+///
+/// sqlx's `#[derive(FromRow)]` writes the same, but has Cargo build both drivers twice: once more for
+/// the compiler.
+macro_rules! read_by_name {
+    ($($row:ident { $($column:ident),+ $(,)? })+) => { $(
+        impl sqlx::FromRow<'_, sqlx::any::AnyRow> for $row {
+            fn from_row(row: &sqlx::any::AnyRow) -> sqlx::Result<Self> {
+                use sqlx::Row as _;
+                Ok(Self { $($column: row.try_get(stringify!($column))?),+ })
+            }
+        }
+    )+ };
+}
+pub(super) use read_by_name;
+
 impl Dialect {
     /// `db.system.name`, by the list of well-known systems in
     /// <https://opentelemetry.io/docs/specs/semconv/registry/attributes/db/>.
