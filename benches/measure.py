@@ -65,9 +65,14 @@ def median(values):
     return statistics.median(values)
 
 
-def row(work, runs, unit, aim=""):
-    """A row of the table of aims: what was measured, each run, its unit, and an aim such as `>= 0.9`."""
-    return {"work": work, "value": median(runs), "unit": unit, "aim": aim, "runs": list(runs)}
+def row(work, runs, unit, aim="", note=None, counts=True):
+    """A row of the table of aims: what was measured, each run, its unit, and an aim such as `>= 0.9`.
+
+    The note is shown beside the figure. A figure that does not count, since the run was not what it should be, neither
+    reaches an aim nor misses it; the note says why.
+    """
+    made = {"work": work, "value": median(runs), "unit": unit, "aim": aim, "runs": list(runs)}
+    return made | ({"note": note} if note else {}) | ({} if counts else {"counts": False})
 
 
 def finish(rows):
@@ -270,10 +275,16 @@ def only_bought(report):
     return report["outcomes"].keys() == {"bought"}
 
 
-def warm_up(program, url, variables, flags, attempts=20):
-    """Has trips made until each of a run ends with an order: in a new store most goods are sold out at first."""
-    for _ in range(attempts):
-        report, _, log = shop(program, url, variables, flags)
-        if only_bought(report):
-            return
-    sys.exit(f"after {attempts} runs of {shlex.join(flags)} there are still outcomes but `bought`: {report['outcomes']}\n{log}")
+def warm_up(program, database, flags, attempts=20):
+    """Has a store without telemetry sell until each trip of a run ends with an order.
+
+    In a new store most goods are sold out at first, and such a trip is cheap. What is on hand is in the database, for the
+    stores that are measured.
+    """
+    url, role = store(program, database, environment())
+    with role:
+        for _ in range(attempts):
+            report, _, log = shop(program, url, environment(), flags)
+            if only_bought(report):
+                return
+    sys.exit(f"after {attempts} runs of {shlex.join(flags)} not every trip ends with an order: {report['outcomes']}\n{log}")
