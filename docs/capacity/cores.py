@@ -36,6 +36,7 @@ from measure import (
     used_ms,
 )
 from otlp_receiver import Receiver, records
+from recording import record, replay
 
 TAIL_SAMPLING = """
   tail_sampling:
@@ -103,34 +104,6 @@ def trips_rows(options):
             ]
 
 
-def record(options):
-    """The requests that store and shopper send for the spans of some trips, and the number of these spans."""
-    receiver = Receiver()
-    variables = environment(receiver.url) | ROOMY
-    with tempfile.TemporaryDirectory(prefix="capacity-") as folder:
-        url, role = store(options.program, f"sqlite:{folder}/store.db", variables, ["--allow-faults"])
-        with role:
-            _, _, log = shop(options.program, url, variables, load(300, 300 * options.seconds))
-    complete(log)
-    complete(role.read_log())
-    receiver.close()
-    bodies = [body for _, body, _ in receiver.take_bodies()]
-    return bodies, sum(1 for body in bodies for _ in records(body))
-
-
-def replay(bodies, port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    for body in bodies:
-        connection.request(
-            "POST", "/v1/traces", body, {"content-type": "application/x-protobuf"}
-        )
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            sys.exit(f"the receiver of spans answered {answer.status}")
-    connection.close()
-
-
 def receiver_run(recorded, command, ready, port, wait):
     """Microseconds of processor time a span of the process that `command` starts, and its memory in MiB."""
     bodies, spans = recorded
@@ -163,7 +136,7 @@ def collector(options, recorded, tail):
 
 
 def receivers_rows(options):
-    recorded = record(options)
+    recorded = record(options.program, load(300, 300 * options.seconds))
     runs = {"viewer": lambda: (*viewer(options, recorded), 1.0)}
     if options.collector:
         runs["collector, batch"] = lambda: collector(options, recorded, False)
