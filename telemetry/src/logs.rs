@@ -25,7 +25,7 @@ use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use std::io::IsTerminal as _;
 use tracing::Metadata;
-use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -41,6 +41,9 @@ const LOG_FILTER: &str = "info,actix_server=warn,opentelemetry=warn";
 ///
 /// A warning or an error of a library that repeats itself is written once and then counted: see
 /// [`Repeats`].
+///
+/// Each filter says which levels it may let through. Otherwise every `debug!` and `trace!` of a
+/// library would reach the filters, and those of the crate `log` each time.
 pub(super) fn init(
     service: &Service,
     config: &Config,
@@ -54,7 +57,7 @@ pub(super) fn init(
         .with_writer(stream)
         .with_filter(
             filter(config, service.quiet_targets)?
-                .and(filter_fn(is_said_once))
+                .and(filter_fn(is_said_once).with_max_level_hint(LevelFilter::TRACE))
                 .and(repeats.clone()),
         );
     let records = match loggers {

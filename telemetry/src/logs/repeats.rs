@@ -29,6 +29,7 @@ use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_log::NormalizeEvent as _;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
 /// A repetition is over when the event has not come for so long.
@@ -183,6 +184,10 @@ impl<S: Subscriber> Filter<S> for Repeats {
         true
     }
 
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::TRACE)
+    }
+
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
         let metadata = event.metadata();
         // Events of the crate `log` have their real target in a field.
@@ -241,7 +246,6 @@ mod tests {
     use std::io::Write;
     use tracing_log::log;
     use tracing_subscriber::filter::FilterExt as _;
-    use tracing_subscriber::filter::LevelFilter;
     use tracing_subscriber::fmt::MakeWriter;
     use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 

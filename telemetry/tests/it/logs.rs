@@ -623,3 +623,18 @@ fn a_record_on_the_console_is_an_object_if_json_is_asked_for() {
     });
     assert_eq!(record, expected);
 }
+
+#[test]
+fn what_no_filter_lets_through_costs_nothing() {
+    let level = |variables: &[(&str, &str)]| {
+        let process = Process::start(variables);
+        let level = process.order("level of both");
+        process.end();
+        level
+    };
+    let none = ("OTEL_TRACES_EXPORTER", "none");
+    // Not even the macros of debug events, and of the crate `log`, look further than the level.
+    assert_eq!(level(&[none]), "info INFO");
+    assert_eq!(level(&[none, ("OTEL_SDK_DISABLED", "true"), ("RUST_LOG", "warn")]), "warn WARN");
+    assert_eq!(level(&[none, ("RUST_LOG", "warn,store=debug")]), "debug DEBUG");
+}

@@ -11,6 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ChildStdout;
 use telemetry::{Streams, Telemetry};
 use testing::process::{self, Ended, Program};
+use tracing::level_filters::LevelFilter;
+use tracing_log::log;
 
 /// The test that runs in the process.
 const OBEY: &str = "global::obey";
@@ -108,6 +110,10 @@ pub(crate) fn run(streams: Streams) -> ! {
                     tracing::error!(target: "actix_http", "no HTTP");
                 }
                 eprintln!("answer: {count}");
+            }
+            Some(("level", _)) => {
+                let (of_tracing, of_log) = (LevelFilter::current(), log::max_level());
+                eprintln!("answer: {of_tracing} {of_log}");
             }
             Some(("panic", text)) => panic_on("worker", text, &|text| panic!("{text}")),
             // The main thread of a Rust program is known by this name.
