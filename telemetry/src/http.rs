@@ -52,9 +52,10 @@ pub(crate) type ReadAnswer = fn(Option<&str>, &[u8]) -> Result<Accepted, String>
 
 /// A client for one endpoint, which keeps what became of the last request.
 ///
-/// The exporters of other crates build the requests, but do not return the answers. So they are
-/// given this as their HTTP client. It always tells them that all went well, and keeps the
-/// [outcome](Self::outcome) for the accounting:
+/// This crate's exporter of spans over OTLP gets it from [`request`](Self::request). The exporters of
+/// other crates build the requests, but do not return the answers. So they are given this as their
+/// HTTP client. It always tells them that all went well, and keeps the [outcome](Self::outcome) for
+/// the accounting:
 ///
 /// ```text
 /// exporter.export(batch) ──▶ post.send(request) ──▶ backend
@@ -120,15 +121,25 @@ impl Post {
         }))
     }
 
-    /// Posts `body` until it is taken or given up.
-    pub(crate) fn send(&self, url: &str, headers: &HeaderMap, body: &Bytes) {
-        let outcome = match url.parse() {
+    /// Posts `body` until it is taken or given up, and returns what became of it.
+    pub(crate) fn request(
+        &self,
+        url: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Accepted, Failure> {
+        match url.parse() {
             Ok(url) => self.retry.run(|| self.attempt(&url, headers, body)),
             Err(error) => {
                 let (reason, retryable) = (format!("{url}: {error}"), Retryable::Never);
                 Err(Failure { reason, retryable, error_type: error_type::OTHER.into() })
             }
-        };
+        }
+    }
+
+    /// Posts `body` as [`request`](Self::request) does, and keeps what became of it.
+    pub(crate) fn send(&self, url: &str, headers: &HeaderMap, body: &Bytes) {
+        let outcome = self.request(url, headers, body);
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 

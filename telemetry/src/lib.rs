@@ -70,6 +70,7 @@ mod zipkin;
 pub use accounting::{Accounting, ExporterTotals, LogSnapshot, Snapshot};
 pub use error::TelemetryError;
 pub use meters::ServiceMeters;
+pub use otlp::SpanEncoder;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
 pub use propagation::propagator;
 pub use resource::Service;

@@ -1,19 +1,29 @@
 //! The exporter `otlp`, for spans, log records and metrics.
 //!
-//! Over HTTP, opentelemetry-otlp encodes the request and sends it through [`Post`], which reads the
-//! answer. Over gRPC opentelemetry-otlp does not return the answer, so the request is encoded here
-//! with opentelemetry-proto and sent by that crate's generated client (`otlp/grpc.rs`).
+//! | | over HTTP in protobuf, the default | over HTTP in JSON | over gRPC |
+//! |---|---|---|---|
+//! | spans | encoded by [`SpanEncoder`] (`otlp/spans.rs`) | opentelemetry-otlp | encoded by [`SpanEncoder`] |
+//! | log records, metrics | opentelemetry-otlp | opentelemetry-otlp | opentelemetry-proto |
+//!
+//! There are many more spans than anything else, so only they have an encoder of their own.
+//! opentelemetry-otlp sends through [`Post`], which reads the answer. Over gRPC it does not return the
+//! answer, so requests are sent by opentelemetry-proto's generated clients (`otlp/grpc.rs`).
 
 pub(crate) mod answer;
+mod encode;
 pub(crate) mod grpc;
+mod requests;
+mod spans;
+
+pub use encode::SpanEncoder;
 
 use crate::config::{OtlpConfig, Protocol};
 use crate::error::TelemetryError;
-use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Posted, Signal};
+use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Logs, Posted, Spans};
 use crate::http::{Post, PostClient, ReadAnswer, Target};
 use crate::outcome::Outcome;
 use crate::retry::Retry;
-use grpc::{GrpcBatches, GrpcMetrics};
+use grpc::{GrpcLogs, GrpcMetrics, GrpcSpans};
 use opentelemetry_otlp::{
     Compression, ExporterBuildError, LogExporter, MetricExporter, RetryPolicy, SpanExporter,
     WithExportConfig, WithHttpConfig,
@@ -22,66 +32,91 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use std::fmt::Debug;
+use spans::HttpSpans;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An exporter of spans or of log records over one of the two transports. `E` is
-/// opentelemetry-otlp's exporter for HTTP.
+/// An exporter of spans.
 #[derive(Debug)]
-pub(crate) enum Otlp<E> {
-    Http(Posted<E>),
-    Grpc(Box<GrpcBatches>),
+pub(crate) enum OtlpSpans {
+    Protobuf(HttpSpans),
+    Json(Posted<SpanExporter>),
+    Grpc(Box<GrpcSpans>),
 }
 
-impl Otlp<SpanExporter> {
-    /// Builds the exporter of spans.
+impl OtlpSpans {
+    /// Builds the exporter.
     ///
     /// # Errors
     /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
-    pub(crate) fn spans(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
-        if config.protocol == Protocol::Grpc {
-            return GrpcBatches::new(config, retry).map(|grpc| Otlp::Grpc(Box::new(grpc)));
-        }
-        let post = post(config, answer::of_traces, retry)?;
-        let builder = SpanExporter::builder().with_http();
-        let exporter = with_http(builder, config, &post).build().map_err(refused)?;
-        Ok(Otlp::Http(Posted::new(exporter, post)))
+    pub(crate) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
+        let post = |retry| post(config, answer::of_traces, retry);
+        Ok(match config.protocol {
+            Protocol::Grpc => OtlpSpans::Grpc(Box::new(GrpcSpans::new(config, retry)?)),
+            Protocol::HttpProtobuf => OtlpSpans::Protobuf(HttpSpans::new(config, post(retry)?)),
+            Protocol::HttpJson => {
+                let post = post(retry)?;
+                let builder = SpanExporter::builder().with_http();
+                let exporter = with_http(builder, config, &post).build().map_err(refused)?;
+                OtlpSpans::Json(Posted::new(exporter, post))
+            }
+        })
     }
 }
 
-impl Otlp<LogExporter> {
-    /// Builds the exporter of log records.
-    ///
-    /// # Errors
-    /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
-    pub(crate) fn logs(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
-        if config.protocol == Protocol::Grpc {
-            return GrpcBatches::new(config, retry).map(|grpc| Otlp::Grpc(Box::new(grpc)));
-        }
-        let post = post(config, answer::of_logs, retry)?;
-        let builder = LogExporter::builder().with_http();
-        let exporter = with_http(builder, config, &post).build().map_err(refused)?;
-        Ok(Otlp::Http(Posted::new(exporter, post)))
-    }
-}
-
-impl<S: Signal, E: Debug + Send + Sync + 'static> Deliver<S> for Otlp<E>
-where
-    Posted<E>: Deliver<S>,
-    GrpcBatches: Deliver<S>,
-{
-    async fn deliver(&self, batch: BatchOf<'_, S>) -> Outcome {
+impl Deliver<Spans> for OtlpSpans {
+    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
         match self {
-            Otlp::Http(http) => http.deliver(batch).await,
-            Otlp::Grpc(grpc) => grpc.deliver(batch).await,
+            OtlpSpans::Protobuf(http) => http.deliver(batch).await,
+            OtlpSpans::Json(http) => http.deliver(batch).await,
+            OtlpSpans::Grpc(grpc) => grpc.deliver(batch).await,
         }
     }
 
     fn set_resource(&mut self, resource: &Resource) {
         match self {
-            Otlp::Http(http) => http.set_resource(resource),
-            Otlp::Grpc(grpc) => grpc.set_resource(resource),
+            OtlpSpans::Protobuf(http) => http.set_resource(resource),
+            OtlpSpans::Json(http) => http.set_resource(resource),
+            OtlpSpans::Grpc(grpc) => grpc.set_resource(resource),
+        }
+    }
+}
+
+/// An exporter of log records over one of the two transports.
+#[derive(Debug)]
+pub(crate) enum OtlpLogs {
+    Http(Box<Posted<LogExporter>>),
+    Grpc(Box<GrpcLogs>),
+}
+
+impl OtlpLogs {
+    /// Builds the exporter.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
+    pub(crate) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
+        if config.protocol == Protocol::Grpc {
+            return GrpcLogs::new(config, retry).map(|grpc| OtlpLogs::Grpc(Box::new(grpc)));
+        }
+        let post = post(config, answer::of_logs, retry)?;
+        let builder = LogExporter::builder().with_http();
+        let exporter = with_http(builder, config, &post).build().map_err(refused)?;
+        Ok(OtlpLogs::Http(Box::new(Posted::new(exporter, post))))
+    }
+}
+
+impl Deliver<Logs> for OtlpLogs {
+    async fn deliver(&self, batch: BatchOf<'_, Logs>) -> Outcome {
+        match self {
+            OtlpLogs::Http(http) => http.deliver(batch).await,
+            OtlpLogs::Grpc(grpc) => grpc.deliver(batch).await,
+        }
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        match self {
+            OtlpLogs::Http(http) => http.set_resource(resource),
+            OtlpLogs::Grpc(grpc) => grpc.set_resource(resource),
         }
     }
 }

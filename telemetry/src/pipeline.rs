@@ -13,7 +13,7 @@ use crate::exporter::{AccountingExporter, Deliver, Logs, Spans};
 use crate::health::Health;
 use crate::log_processor::AccountingLogProcessor;
 use crate::metrics::Meters;
-use crate::otlp::Otlp;
+use crate::otlp::{OtlpLogs, OtlpSpans};
 use crate::processor::AccountingProcessor;
 use crate::prometheus::Page;
 use crate::queue::{Queue, Queues};
@@ -254,7 +254,7 @@ impl Build<'_> {
             }
             SpanExporterConfig::Otlp(receiver) => {
                 let health = health("otlp");
-                let exporter = Otlp::spans(receiver, retry(&health))?;
+                let exporter = OtlpSpans::new(receiver, retry(&health))?;
                 let kinds = [
                     "otlp_grpc_span_exporter",
                     "otlp_http_span_exporter",
@@ -302,7 +302,7 @@ impl Build<'_> {
             LogExporterConfig::Otlp(receiver) => {
                 let health = Arc::new(Health::new("otlp logs"));
                 let retry = self.retry(&self.closing.logs, limits, &health);
-                let exporter = Otlp::logs(receiver, retry)?;
+                let exporter = OtlpLogs::new(receiver, retry)?;
                 let kinds = [
                     "otlp_grpc_log_exporter",
                     "otlp_http_log_exporter",

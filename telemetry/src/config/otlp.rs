@@ -7,7 +7,7 @@
 
 use super::variables::{Variables, timeout};
 use crate::tls::{self, Credentials};
-use http::Uri;
+use http::{HeaderMap, HeaderName, Uri};
 use std::fmt;
 use std::time::Duration;
 
@@ -127,6 +127,15 @@ impl OtlpConfig {
         }
     }
 
+    /// The headers that go with each request.
+    pub(crate) fn header_map(&self) -> HeaderMap {
+        // The names and values were checked when they were read.
+        let valid = |(name, value): &(String, String)| {
+            Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?))
+        };
+        self.headers.iter().filter_map(valid).collect()
+    }
+
     fn read(vars: &Variables<'_>, signal: &Signal) -> Self {
         let protocols = [
             ("grpc", Protocol::Grpc),
@@ -182,7 +191,7 @@ fn grpc_endpoint(vars: &Variables<'_>, signal: &Signal) -> Uri {
 fn headers(vars: &Variables<'_>, name: &str) -> Option<Vec<(String, String)>> {
     let headers = vars.pairs(name)?;
     let are_valid = headers.iter().all(|(key, value)| {
-        http::HeaderName::try_from(key).is_ok() && http::HeaderValue::try_from(value).is_ok()
+        HeaderName::try_from(key).is_ok() && http::HeaderValue::try_from(value).is_ok()
     });
     if !are_valid {
         vars.refuse(name, "valid HTTP header names and values");

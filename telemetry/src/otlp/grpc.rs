@@ -1,9 +1,12 @@
-//! OTLP over gRPC, by opentelemetry-proto's generated client.
+//! OTLP over gRPC: log records and metrics by opentelemetry-proto's generated clients, spans as the
+//! bytes that [`SpanEncoder`] makes.
 //!
 //! The connection lives on a runtime of its own, and the exporter's own thread waits for each call.
 //! The service's runtimes are not used: tonic is known to hang on a current-thread runtime, which
 //! is what actix has.
 
+use super::encode::SpanEncoder;
+use super::requests::Requests;
 use crate::config::OtlpConfig;
 use crate::error::TelemetryError;
 use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Logs, Signal as _, Spans};
@@ -14,17 +17,17 @@ use crate::quiet;
 use crate::retry::Retry;
 use crate::tls;
 use ::http::Uri;
-use ::http::uri::Scheme;
+use ::http::uri::{PathAndQuery, Scheme};
+use bytes::BufMut as _;
 use hyper_util::rt::TokioIo;
+use opentelemetry_http::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::logs::tonic::group_logs_by_resource_and_scope;
-use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
@@ -40,11 +43,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsConnector;
-use tonic::codec::CompressionEncoding;
+use tonic::client::Grpc;
+use tonic::codec::{BufferSettings, Codec, CompressionEncoding, EncodeBuf, Encoder};
 use tonic::codegen::Service;
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, GrpcMethod, Request, Response, Status};
+use tonic_prost::ProstDecoder;
 use tonic_types::StatusExt as _;
 
 /// The most bytes of an answer that are read.
@@ -90,17 +95,11 @@ impl Connection {
             let _entered = runtime.enter();
             endpoint.connect_with_connector_lazy(Connector::new(is_secure.then_some(tls)))
         };
-        // The names and values were checked when the configuration was read.
-        let headers = config
-            .headers
-            .iter()
-            .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
-            .collect();
         Ok(Connection {
             runtime: Some(runtime),
             channel,
             destination,
-            metadata: MetadataMap::from_headers(headers),
+            metadata: MetadataMap::from_headers(config.header_map()),
             gzip: config.gzip,
             timeout: config.timeout,
             retry,
@@ -207,42 +206,91 @@ fn name(code: Code) -> &'static str {
 #[error("no answer in time")]
 struct TimedOut;
 
-/// Exports spans or log records.
+/// Exports spans, which are encoded before they are sent.
 #[derive(Debug)]
-pub(crate) struct GrpcBatches {
+pub(crate) struct GrpcSpans {
+    connection: Connection,
+    requests: Requests,
+}
+
+impl GrpcSpans {
+    pub(super) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
+        let connection = Connection::new(config, retry)?;
+        Ok(GrpcSpans { connection, requests: Requests::default() })
+    }
+}
+
+impl Deliver<Spans> for GrpcSpans {
+    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
+        let client = client(
+            Grpc::new(self.connection.channel.clone()).max_decoding_message_size(LONGEST_ANSWER),
+            self.connection.gzip,
+            Grpc::send_compressed,
+        );
+        self.requests.send(&batch, |body| {
+            self.connection.send(body, async |mut request: Request<Bytes>| {
+                let mut client = client.clone();
+                client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+                request.extensions_mut().insert(GrpcMethod::new(TRACE_SERVICE, "Export"));
+                let path = PathAndQuery::from_static(EXPORT_TRACES);
+                client.unary(request, path, EncodedCodec).await
+            })
+        })
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.requests.encoder = SpanEncoder::new(resource);
+    }
+}
+
+/// The service that takes spans, and its method:
+/// <https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>
+const TRACE_SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
+const EXPORT_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// Sends a request that is encoded already, and decodes the answer.
+struct EncodedCodec;
+
+impl Codec for EncodedCodec {
+    type Encode = Bytes;
+    type Decode = ExportTraceServiceResponse;
+    type Encoder = EncodedCodec;
+    type Decoder = ProstDecoder<ExportTraceServiceResponse>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        EncodedCodec
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstDecoder::new(BufferSettings::default())
+    }
+}
+
+impl Encoder for EncodedCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, request: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put(request);
+        Ok(())
+    }
+}
+
+/// Exports log records.
+#[derive(Debug)]
+pub(crate) struct GrpcLogs {
     connection: Connection,
     resource: ResourceAttributesWithSchema,
 }
 
-impl GrpcBatches {
+impl GrpcLogs {
     pub(super) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
         let connection = Connection::new(config, retry)?;
-        Ok(GrpcBatches { connection, resource: ResourceAttributesWithSchema::default() })
+        Ok(GrpcLogs { connection, resource: ResourceAttributesWithSchema::default() })
     }
 }
 
-impl Deliver<Spans> for GrpcBatches {
-    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
-        let spans = Spans::count(&batch);
-        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
-        let client = client(
-            TraceServiceClient::new(self.connection.channel.clone())
-                .max_decoding_message_size(LONGEST_ANSWER),
-            self.connection.gzip,
-            TraceServiceClient::send_compressed,
-        );
-        let sent = self.connection.send(&ExportTraceServiceRequest { resource_spans }, async |r| {
-            client.clone().export(r).await
-        });
-        Outcome::of(sent, spans)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.resource = resource.into();
-    }
-}
-
-impl Deliver<Logs> for GrpcBatches {
+impl Deliver<Logs> for GrpcLogs {
     async fn deliver(&self, batch: BatchOf<'_, Logs>) -> Outcome {
         let records = Logs::count(&batch);
         let resource_logs = group_logs_by_resource_and_scope(&batch, &self.resource);

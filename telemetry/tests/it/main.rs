@@ -5,6 +5,7 @@
 mod accounting;
 mod config;
 mod delivery;
+mod encoding;
 mod environment;
 mod global;
 #[cfg(feature = "jaeger")]
