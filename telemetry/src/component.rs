@@ -38,6 +38,12 @@ impl Component {
         Component { kind, index: 0, server: Some((host.to_owned(), port)) }
     }
 
+    /// The host and the port of the backend that it sends to.
+    pub(crate) fn server(&self) -> Option<String> {
+        let (host, port) = self.server.as_ref()?;
+        Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+    }
+
     /// Its attributes: `otel.component.type`, `otel.component.name`, and for an exporter that sends
     /// to a backend `server.address` and `server.port`.
     pub(crate) fn attributes(&self) -> Vec<KeyValue> {

@@ -13,6 +13,7 @@
 //! | `resource.rs` | [`Service`]: what every span says about the process |
 //! | `sampler.rs` | counts what the sampler decides, also about spans that are not recorded |
 //! | `processor.rs`, `queue.rs` | counts a span that ended, and puts it into the queue of each exporter or drops it |
+//! | `batches.rs` | the spans that wait for an exporter, and the thread that hands them to it |
 //! | `accounting.rs` | [`Accounting`]: the counters, and the totals that are read from them |
 //! | `exporter.rs`, `outcome.rs` | what an exporter is here: it delivers a batch and returns the outcome |
 //! | `otlp.rs`, `zipkin.rs`, `jaeger.rs`, `console.rs` | the exporters |
@@ -35,6 +36,7 @@
 //! [`TelemetryError`] says why telemetry did not start. No two files import each other.
 
 mod accounting;
+mod batches;
 mod component;
 pub mod config;
 mod console;

@@ -3,6 +3,7 @@
 //! A [`Pipeline`] is a value and sets nothing global, so a test can have as many as it likes.
 
 use crate::accounting::{Accounting, ExporterCounters, Items, Totals};
+use crate::batches::SpanBatches;
 use crate::component::Component;
 use crate::config::{
     BatchLimits, Config, JaegerConfig, LogExporterConfig, OtlpConfig, Protocol, SpanExporterConfig,
@@ -26,7 +27,7 @@ use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{self, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{self, BatchSpanProcessor, Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -220,7 +221,7 @@ struct Build<'a> {
 
 impl Build<'_> {
     /// The queues of the exporters of spans.
-    fn span_queues(&self) -> Result<Queues<BatchSpanProcessor>, TelemetryError> {
+    fn span_queues(&self) -> Result<Queues<SpanBatches>, TelemetryError> {
         let exporters = self.config.exporters.iter().enumerate();
         let queues = exporters.map(|(index, exporter)| self.span_queue(index, exporter));
         queues.collect::<Result<_, _>>().map(Queues)
@@ -240,7 +241,7 @@ impl Build<'_> {
         &self,
         index: usize,
         exporter: &SpanExporterConfig,
-    ) -> Result<Queue<BatchSpanProcessor>, TelemetryError> {
+    ) -> Result<Queue<SpanBatches>, TelemetryError> {
         let limits = self.config.batch;
         let processor = Component::new("batching_span_processor", index);
         let health = |name| Arc::new(Health::new(name));
@@ -250,7 +251,7 @@ impl Build<'_> {
             SpanExporterConfig::Console(format) => {
                 let console = SpanPrinter::new(self.console.clone(), *format);
                 let component = Component::new("telemetry::console::SpanPrinter", 0);
-                queue(health("console"), component).of_spans("console", console)
+                queue(health("console"), component).of_spans("console", console, self.resource)?
             }
             SpanExporterConfig::Otlp(receiver) => {
                 let health = health("otlp");
@@ -260,7 +261,11 @@ impl Build<'_> {
                     "otlp_http_span_exporter",
                     "otlp_http_json_span_exporter",
                 ];
-                queue(health, otlp_component(receiver, kinds)).of_spans("otlp", exporter)
+                queue(health, otlp_component(receiver, kinds)).of_spans(
+                    "otlp",
+                    exporter,
+                    self.resource,
+                )?
             }
             SpanExporterConfig::Zipkin(receiver) => {
                 let health = health("zipkin");
@@ -268,7 +273,7 @@ impl Build<'_> {
                 let exporter = zipkin::spans(receiver, service, retry(&health))?;
                 let kind = "zipkin_http_span_exporter";
                 let component = Component::exporter_to(kind, &receiver.endpoint);
-                queue(health, component).of_spans("zipkin", exporter)
+                queue(health, component).of_spans("zipkin", exporter, self.resource)?
             }
             SpanExporterConfig::Jaeger(receiver) => {
                 let health = health("jaeger");
@@ -280,7 +285,7 @@ impl Build<'_> {
                         Component::exporter_to(kind, endpoint)
                     }
                 };
-                jaeger_queue(receiver, retry, queue(health, component))?
+                jaeger_queue(receiver, retry, queue(health, component), self.resource)?
             }
         })
     }
@@ -340,8 +345,9 @@ fn jaeger_queue(
     receiver: &JaegerConfig,
     retry: Retry,
     queue: QueueParts,
-) -> Result<Queue<BatchSpanProcessor>, TelemetryError> {
-    Ok(queue.of_spans("jaeger", crate::jaeger::JaegerExporter::new(receiver, retry)?))
+    resource: &Resource,
+) -> Result<Queue<SpanBatches>, TelemetryError> {
+    queue.of_spans("jaeger", crate::jaeger::JaegerExporter::new(receiver, retry)?, resource)
 }
 
 #[cfg(not(feature = "jaeger"))]
@@ -349,7 +355,8 @@ fn jaeger_queue(
     _: &JaegerConfig,
     _: Retry,
     _: QueueParts,
-) -> Result<Queue<BatchSpanProcessor>, TelemetryError> {
+    _: &Resource,
+) -> Result<Queue<SpanBatches>, TelemetryError> {
     let reason = "this program was built without the feature jaeger".to_owned();
     Err(TelemetryError::Exporter { exporter: "jaeger", reason })
 }
@@ -367,16 +374,15 @@ impl QueueParts {
     fn of_spans(
         self,
         name: &'static str,
-        exporter: impl Deliver<Spans>,
-    ) -> Queue<BatchSpanProcessor> {
+        mut exporter: impl Deliver<Spans>,
+        resource: &Resource,
+    ) -> Result<Queue<SpanBatches>, TelemetryError> {
+        exporter.set_resource(resource);
         let limits = self.limits;
-        let batch = trace::BatchConfigBuilder::default()
-            .with_max_queue_size(limits.queue_size)
-            .with_max_export_batch_size(limits.batch_size)
-            .with_scheduled_delay(limits.schedule_delay)
-            .build();
         let (counters, health, exporter) = self.counted(name, exporter);
-        Queue::new(counters, health, BatchSpanProcessor::new(exporter, batch))
+        let batches = SpanBatches::start(exporter, limits)
+            .map_err(|error| TelemetryError::exporter(name, &error))?;
+        Ok(Queue::new(counters, health, batches))
     }
 
     /// Gives an exporter of log records a queue and a thread of its own.

@@ -1,13 +1,13 @@
 //! The span processor: it counts each span that ends, and puts it into the queue of each exporter.
 
 use crate::accounting::Totals;
-use crate::queue::{Queue, Queues};
+use crate::batches::SpanBatches;
+use crate::queue::Queues;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::Span as _;
 use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value};
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct AccountingProcessor {
     totals: Arc<Totals>,
-    queues: Queues<BatchSpanProcessor>,
+    queues: Queues<SpanBatches>,
     baggage_keys: Vec<Key>,
     value_length_limit: Option<usize>,
 }
 
 impl AccountingProcessor {
     /// A processor that feeds `queues` and counts into `totals`.
-    pub(super) fn new(totals: Arc<Totals>, queues: Queues<BatchSpanProcessor>) -> Self {
+    pub(super) fn new(totals: Arc<Totals>, queues: Queues<SpanBatches>) -> Self {
         AccountingProcessor { totals, queues, baggage_keys: Vec::new(), value_length_limit: None }
     }
 
@@ -60,13 +60,9 @@ impl SpanProcessor for AccountingProcessor {
         }
         let Some((last, others)) = self.queues.0.split_last() else { return };
         for queue in others {
-            if has_room(queue) {
-                queue.batches().on_end(span.clone());
-            }
+            queue.put(span.clone());
         }
-        if has_room(last) {
-            last.batches().on_end(span);
-        }
+        last.put(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -76,19 +72,6 @@ impl SpanProcessor for AccountingProcessor {
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         self.queues.end(timeout)
     }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.queues.describe(resource);
-    }
-}
-
-/// Reserves a place for one span in the queue. If it is full, that is logged once.
-fn has_room(queue: &Queue<BatchSpanProcessor>) -> bool {
-    let has_room = queue.admit();
-    if !has_room {
-        queue.health().overflowed("spans");
-    }
-    has_room
 }
 
 /// Cuts every text in the attributes of `span`, its events and its links to `limit` characters:

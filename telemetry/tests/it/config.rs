@@ -41,9 +41,19 @@ fn nothing_set_means_the_defaults() {
     assert_eq!(config.line_format, LineFormat::Text);
     assert_eq!(config.propagators, [Propagator::TraceContext, Propagator::Baggage]);
     assert_eq!(format!("{:?}", config.sampler), "ParentBased(AlwaysOn)");
-    assert_eq!((config.batch.queue_size, config.batch.batch_size), (2_048, 512));
+    assert_eq!((config.batch.queue_size, config.batch.batch_size), (32_768, 4_096));
     assert_eq!(config.batch.schedule_delay, Duration::from_secs(5));
     assert_eq!(config.limits.max_links_per_span, 128);
+}
+
+#[test]
+fn a_batch_is_an_eighth_of_the_queue_within_bounds_unless_it_is_set() {
+    for (queue, batch) in [(1, 1), (100, 100), (600, 512), (2_048, 512), (8_192, 1_024)] {
+        let config = right(&[("OTEL_BSP_MAX_QUEUE_SIZE", &queue.to_string())]);
+        assert_eq!((config.batch.queue_size, config.batch.batch_size), (queue, batch));
+    }
+    let config = right(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "32768")]);
+    assert_eq!(config.batch.batch_size, 32_768);
 }
 
 #[test]
@@ -139,7 +149,7 @@ fn logs_have_variables_of_their_own() {
     assert_eq!(receiver.endpoint, "http://h:1/base/v1/logs");
     assert_eq!(receiver.timeout, Some(Duration::from_millis(250)));
     assert_eq!(config.log_batch.batch_size, 100, "no larger than the queue");
-    assert_eq!((config.batch.queue_size, config.log_limits.attributes), (2_048, 6));
+    assert_eq!((config.batch.queue_size, config.log_limits.attributes), (32_768, 6));
 }
 
 #[test]

@@ -93,7 +93,8 @@ fn an_outage_is_logged_once_and_its_end_once() {
 #[test]
 fn a_stuck_stdout_stops_neither_the_spans_nor_the_end_of_the_process() {
     let receiver = HttpReceiver::answering(200);
-    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())];
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()), ("OTEL_BSP_MAX_QUEUE_SIZE", "2048")];
     let (process, never_read) = Process::start_with_stdout(&variables);
     let mut ended = 0;
     while ended < 10_000 {

@@ -1,6 +1,11 @@
 //! Backends that answer 503, hang or are not there: waiting is bounded, and every span is counted.
 
+use crate::support::held::HeldReceiver;
+use crate::support::log::Log;
 use crate::support::{assert_balanced, pipeline, shutdown, story};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
+use std::time::Duration;
 use telemetry::ExporterTotals;
 use testing::http::{HANG, HttpReceiver};
 use testing::{otlp, wait_until};
@@ -101,4 +106,66 @@ fn a_backend_that_hangs_longer_than_the_timeout_fails_the_batch() {
     story::end_spans(pipeline.tracers(), 3);
     let totals = shutdown(pipeline).to_string();
     assert_eq!(totals, "telemetry: started=3 ended=3 | otlp exported=0 failed=3 dropped=0");
+}
+
+/// What a service makes while a backend that is 100 ms away takes a batch: 840 spans at 400 trips a
+/// second, and 4,000 at the most that two cores can do. By default there is room for eight times that.
+#[test]
+fn by_default_a_backend_that_is_far_away_loses_no_span() {
+    const BATCH: usize = 4_096;
+    const QUEUE: usize = 32_768;
+    let far = HeldReceiver::start();
+    let pipeline =
+        pipeline(&[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_ENDPOINT", &far.url())]);
+    let accounting = pipeline.accounting();
+    // A full batch wakes the exporter: its delay of five seconds is not what this waits for.
+    story::end_spans(pipeline.tracers(), BATCH);
+    let first = far.next();
+    // The first batch is on its way, and has no answer yet.
+    story::end_spans(pipeline.tracers(), QUEUE);
+    let running = accounting.snapshot();
+    assert_balanced(&running);
+    let otlp = ExporterTotals {
+        name: "otlp",
+        queued: 36_864,
+        in_flight: 4_096,
+        ..ExporterTotals::default()
+    };
+    assert_eq!(running.exporters, [otlp], "{running}");
+    // The memory is bounded: the queue is full now.
+    story::end_spans(pipeline.tracers(), 2);
+
+    far.answer(9);
+    let ended = shutdown(pipeline).to_string();
+    let expected = "telemetry: started=36866 ended=36866 | otlp exported=36864 failed=0 dropped=2";
+    assert_eq!(ended, expected);
+    let later = (0..8).map(|_| far.next());
+    let sizes: Vec<_> = std::iter::once(first).chain(later).map(|body| spans_in(&body)).collect();
+    assert_eq!(sizes, [BATCH; 9], "one request for each full batch, and all at the end");
+}
+
+fn spans_in(body: &[u8]) -> usize {
+    let request = ExportTraceServiceRequest::decode(body).expect("protobuf");
+    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+    scopes.map(|scope| scope.spans.len()).sum()
+}
+
+#[test]
+fn a_backend_that_takes_requests_and_never_answers_is_named_once() {
+    let hanging = HttpReceiver::answering(HANG);
+    let log = Log::start();
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &hanging.url()),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
+    ]);
+    let accounting = pipeline.accounting();
+    story::end_spans(pipeline.tracers(), 3);
+    pipeline.shutdown_within(Duration::from_millis(100));
+    let totals = "telemetry: started=3 ended=3 | otlp exported=0 failed=0 dropped=3";
+    assert_eq!(accounting.to_string(), totals);
+    let address = hanging.address;
+    let [line] = &log.lines(&address.to_string())[..] else { panic!("{:#?}", log.lines("")) };
+    let said = format!("no answer from {address} until the process ended");
+    assert!(line.contains(&said), "{line}");
 }

@@ -53,8 +53,8 @@ fn wrong_values_are_refused_by_name_value_and_what_is_allowed() {
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0", size),
         (
             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-            "2049",
-            "at most OTEL_BSP_MAX_QUEUE_SIZE, which is 2048",
+            "32769",
+            "at most OTEL_BSP_MAX_QUEUE_SIZE, which is 32768",
         ),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s", millis),
         ("OTEL_BSP_EXPORT_TIMEOUT", "-5", millis),

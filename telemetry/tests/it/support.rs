@@ -1,5 +1,6 @@
 //! Shared by the tests: pipelines, and the spans that are sent through them.
 
+pub(crate) mod held;
 pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod story;
