@@ -2,13 +2,14 @@
 //!
 //! `cargo bench -p telemetry --bench cost` prints the processor time of each, and how it compares.
 //! The variants take turns, and each figure is the median of the rounds, so that other programs on
-//! the machine change little. With the name of a variant and a number,
+//! the machine change little. With the name of a variant and a number it does only that, so often, for
+//! counting instructions:
 //!
 //! ```text
-//! valgrind --tool=callgrind --toggle-collect='cost::*::work' target/release/deps/cost-... encode/telemetry 4
+//! cargo bench -p telemetry --bench cost --no-run          # prints the program's path
+//! valgrind --tool=callgrind --callgrind-out-file=counts PATH encode/telemetry 3
+//! callgrind_annotate --inclusive=yes counts | grep work   # of 3 batches of 4,096 spans
 //! ```
-//!
-//! it does only that, so often: for counting instructions.
 
 use nix::time::{ClockId, clock_gettime};
 use opentelemetry::trace::{
