@@ -1,5 +1,5 @@
 #[cfg(feature = "metrics")]
-use crate::client_metrics::ClientMetrics;
+use crate::client_metrics::{ClientMetrics, MeasuredRequest};
 use crate::{
     middleware::get_scope,
     util::{default_port, http_url, method_attributes, method_in_name, protocol_version},
@@ -9,21 +9,21 @@ use actix_web::{
     body::MessageBody,
     http::{
         self,
-        header::{HeaderName, HeaderValue},
+        header::{HeaderMap, HeaderName, HeaderValue},
     },
     web::Bytes,
 };
 use awc::{
-    error::{ConnectError, SendRequestError},
+    error::{ConnectError, FreezeRequestError, SendRequestError},
     http::header::{CONTENT_LENGTH, USER_AGENT},
-    ClientRequest, ClientResponse,
+    ClientRequest, ClientResponse, FrozenClientRequest,
 };
-use futures_util::{future::TryFutureExt as _, Future, Stream};
+use futures_util::{Future, Stream};
 use opentelemetry::{
-    global,
+    global::{self, BoxedTracer},
     propagation::Injector,
     trace::{SpanKind, Status, TraceContextExt, Tracer},
-    Context, KeyValue,
+    Context, KeyValue, Value,
 };
 use opentelemetry_semantic_conventions::{
     attribute::{ERROR_TYPE, HTTP_REQUEST_BODY_SIZE, URL_TEMPLATE},
@@ -33,11 +33,15 @@ use opentelemetry_semantic_conventions::{
     },
 };
 use serde::Serialize;
-use std::{io, mem};
-use std::str::FromStr;
 use std::{
     borrow::Cow,
     fmt::{self, Debug},
+    future::poll_fn,
+    io,
+    pin::Pin,
+    str::FromStr,
+    sync::Arc,
+    task::Poll,
 };
 
 /// A wrapper for the actix-web [awc::ClientRequest].
@@ -184,74 +188,18 @@ impl InstrumentedClientRequest {
             Some(span_namer) => span_namer(&self.request),
             None => default_span_name(&self.request, &self.attrs),
         };
-
-        // Client attributes
-        // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client
-        let uri = self.request.get_uri();
-        let scheme = uri.scheme_str().unwrap_or_default();
-        self.attrs.push(KeyValue::new(
-            SERVER_ADDRESS,
-            uri.host()
-                .map(|host| Cow::Owned(host.to_owned()))
-                .unwrap_or(Cow::Borrowed("unknown")),
-        ));
-        if !self.attrs.iter().any(|attr| attr.key.as_str() == URL_FULL) {
-            self.attrs.push(KeyValue::new(URL_FULL, http_url(uri)));
-        }
-        if let Some(port) = uri.port_u16().or_else(|| default_port(scheme)) {
-            self.attrs
-                .push(KeyValue::new(SERVER_PORT, i64::from(port)));
-        }
-        self.attrs
-            .extend(method_attributes(self.request.get_method()));
-
-        if let Some(user_agent) = self
-            .request
-            .headers()
-            .get(USER_AGENT)
-            .and_then(|len| len.to_str().ok())
-        {
-            self.attrs
-                .push(KeyValue::new(USER_AGENT_ORIGINAL, user_agent.to_string()))
-        }
-
-        if let Some(content_length) = self.request.headers().get(CONTENT_LENGTH).and_then(|len| {
-            len.to_str()
-                .ok()
-                .and_then(|str_len| str_len.parse::<i64>().ok())
-        }) {
-            self.attrs
-                .push(KeyValue::new(HTTP_REQUEST_BODY_SIZE, content_length))
-        }
-
-        #[cfg(feature = "metrics")]
-        let measured = self
-            .metrics
-            .take()
-            .map(|metrics| metrics.start(&self.attrs));
-
-        let span = tracer
-            .span_builder(name)
-            .with_kind(SpanKind::Client)
-            .with_attributes(mem::take(&mut self.attrs))
-            .start_with_context(&tracer, &self.cx);
-        let cx = self.cx.with_span(span);
-
-        global::get_text_map_propagator(|injector| {
-            injector.inject_context(&cx, &mut ActixClientCarrier::new(&mut self.request));
-        });
-
-        let answer = f(self.request)
-            .inspect_ok(|res| record_response(res, &cx))
-            .inspect_err(|error| record_err(error, &cx))
-            .await;
-        #[cfg(feature = "metrics")]
-        if let Some(measured) = measured {
-            match &answer {
-                Ok(response) => measured.answered(response.status(), response.version()),
-                Err(error) => measured.failed(error_type(error)),
-            }
-        }
+        add_request_attributes(&self.request, &mut self.attrs);
+        let exchange = Exchange::start(
+            &tracer,
+            name,
+            self.attrs,
+            #[cfg(feature = "metrics")]
+            self.metrics.as_ref(),
+            &self.cx,
+        );
+        exchange.inject(self.request.headers_mut());
+        let answer = f(self.request).await;
+        exchange.end(&answer);
         answer
     }
 
@@ -318,6 +266,208 @@ impl InstrumentedClientRequest {
     ) -> InstrumentedClientRequest {
         self.span_namer = Some(span_namer);
         self
+    }
+}
+
+/// A request that is made many times. Its head, the name of its spans and the attributes that all of
+/// them have are made once, so that sending it makes only what differs.
+pub struct PreparedRequest {
+    request: FrozenClientRequest,
+    tracer: BoxedTracer,
+    name: String,
+    attrs: Vec<KeyValue>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<ClientMetrics>,
+}
+
+impl Debug for PreparedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedRequest")
+            .field("name", &self.name)
+            .field("attrs", &self.attrs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PreparedRequest {
+    /// Prepares this request, whose spans will have `attributes` and the standard ones. Its spans come
+    /// from the tracer provider that is the global one now.
+    ///
+    /// # Errors
+    /// When the request cannot be sent, since it has no host, for example.
+    pub fn new(
+        request: ClientRequest,
+        attributes: impl IntoIterator<Item = KeyValue>,
+    ) -> Result<Self, FreezeRequestError> {
+        let mut attrs: Vec<_> = attributes.into_iter().collect();
+        let name = default_span_name(&request, &attrs);
+        add_request_attributes(&request, &mut attrs);
+        Ok(Self {
+            request: request.freeze()?,
+            tracer: global::tracer_with_scope(get_scope()),
+            name,
+            attrs: attrs.into_iter().map(shared).collect(),
+            #[cfg(feature = "metrics")]
+            metrics: None,
+        })
+    }
+
+    /// Measures the requests by these instruments too.
+    #[cfg(feature = "metrics")]
+    pub fn with_metrics(mut self, metrics: ClientMetrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Sends the request once, with a span in `cx` that has `attributes` too, with `headers` beside its
+    /// own, and with a body if there is one. It fails with [`SendRequestError::Timeout`] if `limit`
+    /// ends before the head of the answer has come.
+    pub async fn send(
+        &self,
+        cx: &Context,
+        attributes: impl IntoIterator<Item = KeyValue>,
+        mut headers: HeaderMap,
+        body: Option<Bytes>,
+        mut limit: impl Future<Output = ()> + Unpin,
+    ) -> AwcResult {
+        #[cfg(feature = "metrics")]
+        let is_measured = self.metrics.is_some();
+        #[cfg(not(feature = "metrics"))]
+        let is_measured = false;
+        let exchange = if can_be_traced(cx) || is_measured {
+            Exchange::start(
+                &self.tracer,
+                self.name.clone(),
+                self.attrs.iter().cloned().chain(attributes).collect(),
+                #[cfg(feature = "metrics")]
+                self.metrics.as_ref(),
+                cx,
+            )
+        } else {
+            Exchange::untraced(cx)
+        };
+        exchange.inject(&mut headers);
+        let request = self.request.extra_headers(headers);
+        let mut sending = match body {
+            Some(body) => request.send_body(body),
+            None => request.send(),
+        };
+        let answer = poll_fn(|task| {
+            let answer = Pin::new(&mut sending).poll(task);
+            if answer.is_pending() && Pin::new(&mut limit).poll(task).is_ready() {
+                return Poll::Ready(Err(SendRequestError::Timeout));
+            }
+            answer
+        })
+        .await;
+        exchange.end(&answer);
+        answer
+    }
+}
+
+/// False in a span that has no ids: the SDK is disabled, and would make no span of a request either.
+fn can_be_traced(cx: &Context) -> bool {
+    !cx.has_active_span() || cx.span().span_context().is_valid()
+}
+
+/// The attribute with a text that its clones share.
+fn shared(attribute: KeyValue) -> KeyValue {
+    match attribute.value {
+        Value::String(text) => KeyValue::new(attribute.key, Arc::<str>::from(text.as_str())),
+        value => KeyValue::new(attribute.key, value),
+    }
+}
+
+/// Client attributes, as far as the request's head tells them:
+/// https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client
+fn add_request_attributes(request: &ClientRequest, attrs: &mut Vec<KeyValue>) {
+    let uri = request.get_uri();
+    let scheme = uri.scheme_str().unwrap_or_default();
+    attrs.push(KeyValue::new(
+        SERVER_ADDRESS,
+        uri.host()
+            .map(|host| Cow::Owned(host.to_owned()))
+            .unwrap_or(Cow::Borrowed("unknown")),
+    ));
+    if !attrs.iter().any(|attr| attr.key.as_str() == URL_FULL) {
+        attrs.push(KeyValue::new(URL_FULL, http_url(uri)));
+    }
+    if let Some(port) = uri.port_u16().or_else(|| default_port(scheme)) {
+        attrs.push(KeyValue::new(SERVER_PORT, i64::from(port)));
+    }
+    attrs.extend(method_attributes(request.get_method()));
+    let headers = request.headers();
+    if let Some(user_agent) = headers.get(USER_AGENT).and_then(|len| len.to_str().ok()) {
+        attrs.push(KeyValue::new(USER_AGENT_ORIGINAL, user_agent.to_string()))
+    }
+    if let Some(content_length) = headers.get(CONTENT_LENGTH).and_then(|len| {
+        len.to_str().ok().and_then(|str_len| str_len.parse::<i64>().ok())
+    }) {
+        attrs.push(KeyValue::new(HTTP_REQUEST_BODY_SIZE, content_length))
+    }
+}
+
+/// A request that is under way, with its span.
+struct Exchange {
+    cx: Context,
+    has_span: bool,
+    #[cfg(feature = "metrics")]
+    measured: Option<MeasuredRequest>,
+}
+
+impl Exchange {
+    fn start(
+        tracer: &BoxedTracer,
+        name: String,
+        attrs: Vec<KeyValue>,
+        #[cfg(feature = "metrics")] metrics: Option<&ClientMetrics>,
+        parent: &Context,
+    ) -> Self {
+        #[cfg(feature = "metrics")]
+        let measured = metrics.map(|metrics| metrics.clone().start(&attrs));
+        let span = tracer
+            .span_builder(name)
+            .with_kind(SpanKind::Client)
+            .with_attributes(attrs)
+            .start_with_context(tracer, parent);
+        Self {
+            cx: parent.with_span(span),
+            has_span: true,
+            #[cfg(feature = "metrics")]
+            measured,
+        }
+    }
+
+    /// A request without a span and without measurements, which only carries its context.
+    fn untraced(cx: &Context) -> Self {
+        Self {
+            cx: cx.clone(),
+            has_span: false,
+            #[cfg(feature = "metrics")]
+            measured: None,
+        }
+    }
+
+    /// Writes the context of the span into the headers of the request.
+    fn inject(&self, headers: &mut HeaderMap) {
+        global::get_text_map_propagator(|injector| {
+            injector.inject_context(&self.cx, &mut ActixClientCarrier { headers });
+        });
+    }
+
+    fn end(self, answer: &AwcResult) {
+        match answer {
+            _ if !self.has_span => {}
+            Ok(response) => record_response(response, &self.cx),
+            Err(error) => record_err(error, &self.cx),
+        }
+        #[cfg(feature = "metrics")]
+        if let Some(measured) = self.measured {
+            match answer {
+                Ok(response) => measured.answered(response.status(), response.version()),
+                Err(error) => measured.failed(error_type(error)),
+            }
+        }
     }
 }
 
@@ -402,20 +552,28 @@ fn io_error_type(error: &io::Error) -> &'static str {
     }
 }
 
-struct ActixClientCarrier<'a> {
-    request: &'a mut ClientRequest,
-}
+/// The headers of trace context and baggage, whose names need not be parsed for each request.
+static KNOWN: [HeaderName; 3] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
 
-impl<'a> ActixClientCarrier<'a> {
-    fn new(request: &'a mut ClientRequest) -> Self {
-        ActixClientCarrier { request }
-    }
+struct ActixClientCarrier<'a> {
+    headers: &'a mut HeaderMap,
 }
 
 impl Injector for ActixClientCarrier<'_> {
     fn set(&mut self, key: &str, value: String) {
-        let header_name = HeaderName::from_str(key).expect("Must be header name");
-        let header_value = HeaderValue::from_str(&value).expect("Must be a header value");
-        self.request.headers_mut().insert(header_name, header_value);
+        // The SDK writes `tracestate` without a value where there is none, which says nothing.
+        if value.is_empty() {
+            return;
+        }
+        let known = KNOWN.iter().find(|name| name.as_str() == key).cloned();
+        let name =
+            known.unwrap_or_else(|| HeaderName::from_str(key).expect("Must be header name"));
+        let value =
+            HeaderValue::from_maybe_shared(Bytes::from(value)).expect("Must be a header value");
+        self.headers.insert(name, value);
     }
 }

@@ -165,7 +165,7 @@ mod util;
 
 #[cfg(feature = "awc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "awc")))]
-pub use client::{ClientExt, InstrumentedClientRequest};
+pub use client::{ClientExt, InstrumentedClientRequest, PreparedRequest};
 #[cfg(all(feature = "awc", feature = "metrics"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "awc", feature = "metrics"))))]
 pub use client_metrics::ClientMetrics;
