@@ -60,13 +60,16 @@ pub(super) fn init(
                 .and(filter_fn(is_said_once).with_max_level_hint(LevelFilter::TRACE))
                 .and(repeats.clone()),
         );
-    let records = match loggers {
+    let registry = Registry::default().with(lines);
+    // Not as a layer that may be none: with such a one, `tracing` asks all filters anew for each of
+    // the events that libraries make for every request and that no filter ever lets through.
+    match loggers {
         Some(loggers) => {
-            Some(OpenTelemetryTracingBridge::new(loggers).with_filter(filter(config, &[])?))
+            let records = OpenTelemetryTracingBridge::new(loggers);
+            registry.with(records.with_filter(filter(config, &[])?)).try_init()?;
         }
-        None => None,
-    };
-    Registry::default().with(lines).with(records).try_init()?;
+        None => registry.try_init()?,
+    }
     Ok(repeats)
 }
 
