@@ -1,6 +1,6 @@
-//! The actors of a thread: a pool of shoppers, which grows when all of them are on a trip.
+//! The actors of a thread: shoppers, of which there are more as soon as all of them are on a trip.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Handler, Message, WrapFuture};
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart};
@@ -12,67 +12,45 @@ use crate::{
 
 /// The shoppers of one thread. It sends an idle shopper on each trip, and starts a new one if none
 /// is idle.
+///
+/// A trip is one message: the pool is no actor, and a shopper that is back puts itself among the idle
+/// ones.
 pub(crate) struct ShopperPool {
     context: Rc<TripContext>,
-    idle: Vec<Addr<Shopper>>,
+    idle: Idle,
 }
+
+/// The shoppers of a thread that are on no trip.
+type Idle = Rc<RefCell<Vec<Addr<Shopper>>>>;
 
 impl ShopperPool {
     pub(crate) fn new(context: TripContext) -> Self {
-        Self { context: Rc::new(context), idle: Vec::new() }
+        Self { context: Rc::new(context), idle: Idle::default() }
     }
-}
 
-impl Actor for ShopperPool {
-    type Context = TracedContext<Self>;
-}
-
-impl TracedActor for ShopperPool {
-    const NAME: &'static str = "ShopperPool";
-}
-
-impl Handler<GoShopping> for ShopperPool {
-    type Result = ();
-
-    fn handle(&mut self, trip: GoShopping, ctx: &mut TracedContext<Self>) {
-        let shopper = self.idle.pop().unwrap_or_else(|| {
-            Shopper::new(Rc::clone(&self.context), ctx.address()).start_traced()
+    /// Sends a shopper on this trip.
+    pub(crate) fn send(&self, trip: TripGuard) {
+        let idle = self.idle.borrow_mut().pop();
+        let shopper = idle.unwrap_or_else(|| {
+            let (context, idle) = (Rc::clone(&self.context), Rc::clone(&self.idle));
+            Shopper { context, idle }.start_traced()
         });
-        shopper.do_send(trip);
-    }
-}
-
-/// A shopper is idle again.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Idle(Addr<Shopper>);
-
-impl Handler<Idle> for ShopperPool {
-    type Result = ();
-
-    fn handle(&mut self, Idle(shopper): Idle, _: &mut TracedContext<Self>) {
-        self.idle.push(shopper);
+        shopper.do_send(GoShopping(trip));
     }
 }
 
 /// Makes one trip at a time. Which of the run's shoppers it plays is in the plan of the trip.
 struct Shopper {
     context: Rc<TripContext>,
-    pool: Addr<ShopperPool>,
-}
-
-impl Shopper {
-    fn new(context: Rc<TripContext>, pool: Addr<ShopperPool>) -> Self {
-        Self { context, pool }
-    }
+    idle: Idle,
 }
 
 impl Actor for Shopper {
     type Context = TracedContext<Self>;
 }
 
-/// Messages between the actors come from outside any trace, so they are no spans: a trip is the
-/// root of its own trace.
+/// Its messages come from outside any trace, so they are no spans: a trip is the root of its own
+/// trace.
 impl TracedActor for Shopper {
     const NAME: &'static str = "Shopper";
 }
@@ -80,7 +58,7 @@ impl TracedActor for Shopper {
 /// Make a trip.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct GoShopping(pub(crate) TripGuard);
+struct GoShopping(TripGuard);
 
 impl Handler<GoShopping> for Shopper {
     type Result = ();
@@ -92,7 +70,7 @@ impl Handler<GoShopping> for Shopper {
             make_trip(&context, &guard.plan, &mut guard.record).await;
         };
         ctx.spawn(trip.into_actor(self).map(|(), shopper, ctx| {
-            shopper.pool.do_send(Idle(ctx.address()));
+            shopper.idle.borrow_mut().push(ctx.address());
         }));
     }
 }

@@ -9,21 +9,25 @@ mod faults;
 mod open_files;
 
 pub(crate) use connection::tls_for;
-pub(crate) use exchange::{Answer, Call, Exchanges, Target, Unanswered};
+pub(crate) use exchange::{Answer, Call, Exchanges, Purchase, Route, Target, Unanswered};
 pub(crate) use faults::warn_of_idle_faults;
 pub(crate) use open_files::make_room;
 
-use std::{cell::RefCell, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{cell::RefCell, num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use actix_web_opentelemetry::ClientMetrics;
 use awc::{
     Client, Connector,
-    http::header::{ACCEPT_ENCODING, USER_AGENT},
+    http::{
+        Method,
+        header::{ACCEPT_ENCODING, USER_AGENT},
+    },
 };
-use opentelemetry::Context;
+use opentelemetry::{Context, StringValue};
 use rand::{Rng, RngExt};
 use rustls::ClientConfig;
 use shared::{backoff::Backoff, notice::Notice};
+use tokio::time::{Instant, Sleep, sleep};
 use url::Url;
 
 use crate::{ACTIVITY, config::HttpConfig, outcome::Failure};
@@ -34,6 +38,9 @@ const CONNECTION_LIFETIME: Duration = Duration::from_secs(3600);
 /// The longest pauses before retries. If the store asks for a longer one, there is no retry.
 const PAUSES: Backoff =
     Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
+
+/// The longest time limit of a request: a year, which the clock can always add.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How many retries can be saved up. Without a limit, a long time without failures would save up
 /// enough for a storm of retries.
@@ -66,7 +73,8 @@ impl StoreClient {
             .conn_lifetime(CONNECTION_LIFETIME);
         let http = Client::builder()
             .connector(connector)
-            .timeout(config.request_timeout)
+            // The time of an exchange is limited by its caller's timer, which serves many of them.
+            .disable_timeout()
             .disable_redirects()
             .add_default_header((
                 USER_AGENT,
@@ -77,7 +85,7 @@ impl StoreClient {
         let budget = RefCell::new(Budget::new(config.retry_budget.fraction()));
         Self {
             http,
-            request_timeout: config.request_timeout,
+            request_timeout: config.request_timeout.min(LONGEST_TIMEOUT),
             retries: config.retries,
             budget,
             availability,
@@ -85,8 +93,24 @@ impl StoreClient {
         }
     }
 
+    /// A route of requests with this method to `target`, whose spans are named by `template`. It is
+    /// `None` for a target that cannot be reached by HTTP.
+    pub(crate) fn route(
+        &self,
+        method: Method,
+        target: &Target,
+        template: &StringValue,
+    ) -> Option<Route> {
+        Route::new(&self.http, self.metrics.as_ref(), method, target, template)
+    }
+
+    /// A timer for the requests of one trip. It is made once and set anew for each.
+    pub(crate) fn timer(&self) -> Pin<Box<Sleep>> {
+        Box::pin(sleep(self.request_timeout))
+    }
+
     /// Makes the request `call`, with a span for each attempt in `cx`, and parses the answer by
-    /// `read`. `name` names the request in errors.
+    /// `read`. `name` names the request in errors, and `timer` limits the time of each attempt.
     ///
     /// It is repeated as long as that may help and the budget lasts. Every request of a shopper is
     /// safe to repeat.
@@ -97,22 +121,16 @@ impl StoreClient {
         &self,
         cx: &Context,
         name: &'static str,
-        call: &Call,
+        call: &Call<'_>,
         read: impl Fn(&Answer) -> Result<T, Unanswered>,
+        timer: &mut Pin<Box<Sleep>>,
         exchanges: &mut Exchanges,
     ) -> Result<T, Unanswered> {
         self.budget.borrow_mut().first_attempt();
         let mut resend_count = 0;
         loop {
-            let attempt = exchange::attempt(
-                &self.http,
-                self.metrics.as_ref(),
-                self.request_timeout,
-                cx,
-                call,
-                resend_count,
-                exchanges,
-            );
+            timer.as_mut().reset(Instant::now() + self.request_timeout);
+            let attempt = exchange::attempt(cx, call, resend_count, timer, exchanges);
             let unanswered = match attempt.await {
                 Ok(answer) => {
                     self.availability.reached();
@@ -127,7 +145,7 @@ impl StoreClient {
             self.note(&unanswered);
             let Some(pause) = self.pause(&unanswered, resend_count) else { return Err(unanswered) };
             tell_retry(cx, name, unanswered.failure, pause);
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             resend_count += 1;
         }
     }

@@ -8,7 +8,6 @@ use std::{
 };
 
 use actix::{Arbiter, spawn};
-use actix_opentelemetry::TracedStart;
 use actix_web_opentelemetry::ClientMetrics;
 use rustls::ClientConfig;
 use telemetry::TelemetryError;
@@ -28,9 +27,9 @@ use crate::{
     plan::Planner,
     report::ReportError,
     shard::Pacer,
-    statistics::{Schedule, Statistics},
+    statistics::{Recorder, Schedule, Statistics},
     trip::{Itinerary, StoreUrlError, TripContext},
-    under_way::{Clock, TripCounters},
+    under_way::{Clock, Run, TripCounters},
 };
 
 /// How long trips that are under way may go on after the run has been told to stop.
@@ -93,24 +92,27 @@ pub async fn drive(
     let clock = Clock::start();
     let timing = Timing::new(config, clock);
     let run = Run {
-        config,
-        statistics,
-        metrics: TripMetrics::new(config.meters.as_ref()),
-        requests: config.meters.as_ref().map(ClientMetrics::new),
-        itinerary,
-        tls,
         clock,
-        availability: Arc::new(Availability::new(config.store_url.clone())),
-        in_flight: Arc::default(),
-        allowance: Allowance::of_share(&config.load, config.trips, config.share, stopping.clone()),
+        metrics: TripMetrics::new(config.meters.as_ref()),
+        most_in_flight: config.most_in_flight().get(),
+        in_flight: AtomicU32::new(0),
         schedule_end: timing.end.clone(),
         stopping: stopping.clone(),
-        open,
+        _open: open,
+    };
+    let threads = Threads {
+        config: Arc::new(config.clone()),
+        itinerary,
+        tls,
+        requests: config.meters.as_ref().map(ClientMetrics::new),
+        availability: Arc::new(Availability::new(config.store_url.clone())),
+        allowance: Allowance::of_share(&config.load, config.trips, config.share, stopping.clone()),
+        run: Arc::new(run),
     };
     for (shard, arbiter) in Shard::of_share(config.share, config.threads).zip(&arbiters) {
-        run.start_shard(arbiter, shard);
+        threads.start(arbiter, shard, statistics.recorder());
     }
-    drop(run);
+    drop(threads);
     timing.keep(statistics, stopping, stop, &mut all_back).await;
     close(arbiters).await;
     statistics.tick(clock.now(), timing.whole_schedule());
@@ -190,65 +192,57 @@ impl Timing {
     }
 }
 
-/// What each thread of a run is started with.
-struct Run<'a> {
-    config: &'a Config,
-    statistics: &'a Statistics,
-    metrics: TripMetrics,
-    requests: Option<ClientMetrics>,
+/// What each thread of a run makes its own parts of.
+#[derive(Clone)]
+struct Threads {
+    config: Arc<Config>,
     itinerary: Itinerary,
     tls: Option<Arc<ClientConfig>>,
-    clock: Clock,
+    requests: Option<ClientMetrics>,
     availability: Arc<Availability>,
-    in_flight: Arc<AtomicU32>,
     allowance: Allowance,
-    schedule_end: ScheduleEnd,
-    stopping: CancellationToken,
-    open: mpsc::Sender<Infallible>,
+    run: Arc<Run>,
 }
 
-impl Run<'_> {
-    /// Starts a shard of the trips on a thread: a pool of shoppers, and a pacer that sends them on
-    /// trips.
-    fn start_shard(&self, arbiter: &Arbiter, shard: Shard) {
-        let config = self.config;
-        let (seed, allowance) = (config.seed, self.allowance.clone());
-        let (tell, returns) = mpsc::unbounded_channel();
-        let counters = TripCounters {
-            clock: self.clock,
-            recorder: self.statistics.recorder(),
-            metrics: self.metrics.clone(),
-            in_flight: Arc::clone(&self.in_flight),
-            returns: matches!(config.load, Load::Closed { .. }).then_some(tell),
-            _run_open: self.open.clone(),
-        };
-        let pacer = Pacer {
-            clock: self.clock,
-            pace: Pace::new(&config.load, seed, shard, allowance),
-            planner: Planner::new(seed, config.mix.clone(), config.faults.clone()),
-            most_in_flight: config.most_in_flight().get(),
-            end: config.duration,
-            schedule_end: self.schedule_end.clone(),
-            pool: self.start_pool(arbiter),
-            counters: Arc::new(counters),
-            returns,
-            stopping: self.stopping.clone(),
-        };
-        // If the thread has ended already, the pacer is dropped here, and with it its counters.
-        arbiter.spawn_fn(move || drop(spawn(pacer.run())));
+impl Threads {
+    /// Starts a shard of the trips on a thread.
+    fn start(&self, arbiter: &Arbiter, shard: Shard, recorder: Recorder) {
+        let thread = self.clone();
+        // If the thread has ended already, all of this is dropped here, and with it the run.
+        arbiter.spawn_fn(move || drop(spawn(thread.pacer(shard, recorder).run())));
     }
 
-    fn start_pool(&self, arbiter: &Arbiter) -> actix::Addr<ShopperPool> {
-        let (itinerary, clock) = (self.itinerary.clone(), self.clock);
-        let (http, patience) = (self.config.http.clone(), self.config.patience);
-        let connections = self.config.most_in_flight();
-        let (availability, requests) = (Arc::clone(&self.availability), self.requests.clone());
-        let tls = self.tls.clone();
-        // The client is made on the thread that uses it, since it cannot be sent to another.
-        ShopperPool::start_traced_in(&arbiter.handle(), move |_| {
-            let client = StoreClient::new(&http, connections, availability, requests, tls);
-            ShopperPool::new(TripContext { client, itinerary, clock, patience })
-        })
+    /// What starts the trips of a shard on the current thread.
+    fn pacer(self, shard: Shard, recorder: Recorder) -> Pacer {
+        let pool = self.pool();
+        let Self { config, allowance, run, .. } = self;
+        let (tell, returns) = mpsc::unbounded_channel();
+        let returns_of_closed = matches!(config.load, Load::Closed { .. }).then_some(tell);
+        let counters = TripCounters { run: Arc::clone(&run), recorder, returns: returns_of_closed };
+        Pacer {
+            run,
+            pace: Pace::new(&config.load, config.seed, shard, allowance),
+            planner: Planner::new(config.seed, config.mix.clone(), config.faults.clone()),
+            end: config.duration,
+            pool,
+            counters: Arc::new(counters),
+            returns,
+        }
+    }
+
+    /// The shoppers of the current thread, with a client of their own, since that cannot be sent to
+    /// another thread.
+    fn pool(&self) -> ShopperPool {
+        let config = &self.config;
+        let client = StoreClient::new(
+            &config.http,
+            config.most_in_flight(),
+            Arc::clone(&self.availability),
+            self.requests.clone(),
+            self.tls.clone(),
+        );
+        let (clock, patience) = (self.run.clock, config.patience);
+        ShopperPool::new(TripContext::new(client, &self.itinerary, clock, patience))
     }
 }
 

@@ -260,18 +260,19 @@ impl fmt::Display for FaultShare {
 /// number in stock counts as available. Only a
 /// shopper that buys in bulk asks for more pieces than there are.
 #[must_use]
-pub fn fill_basket(plan: &TripPlan, products: &[Product]) -> Vec<BasketItem> {
+pub fn fill_basket(plan: &TripPlan, products: &[Product<'_>]) -> Vec<BasketItem> {
     let (lines, pieces) = appetite(plan.kind);
-    let in_stock: Vec<&Product> = products.iter().filter(|p| p.in_stock != Some(0)).collect();
+    let in_stock: Vec<_> = products.iter().filter(|p| p.in_stock != Some(0)).collect();
     let mut rng = StdRng::seed_from_u64(plan.basket_seed);
     let lines = rng.random_range(lines).min(in_stock.len());
     let chosen = index::sample(&mut rng, in_stock.len(), lines);
-    let item = |product: &Product| {
+    let item = |product: &Product<'_>| {
         let most = match plan.kind {
             TripKind::BulkBuy => u32::MAX,
             _ => product.in_stock.map_or(u32::MAX, |n| u32::try_from(n).unwrap_or(u32::MAX)),
         };
-        BasketItem { id: product.id.clone(), quantity: rng.random_range(pieces.clone()).min(most) }
+        let quantity = rng.random_range(pieces.clone()).min(most);
+        BasketItem { id: product.id.clone().into_owned(), quantity }
     };
     chosen.into_iter().map(|index| in_stock[index]).map(item).collect()
 }
@@ -389,10 +390,10 @@ mod tests {
     }
 
     /// Products with these numbers in stock; `None` for a store that does not say how many.
-    fn store(stock: &[Option<u64>]) -> Vec<Product> {
+    fn store(stock: &[Option<u64>]) -> Vec<Product<'static>> {
         let product = |(index, &in_stock): (usize, &Option<u64>)| Product {
-            id: index.to_string(),
-            name: format!("product {index}"),
+            id: index.to_string().into(),
+            name: format!("product {index}").into(),
             price: "0.99".parse().unwrap(),
             in_stock,
         };

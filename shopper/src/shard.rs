@@ -1,21 +1,20 @@
 //! Starts the trips of one thread, each at its time, and counts each exactly once.
 //!
-//! A [`Pacer`] sleeps until shortly before a trip is due (by an [`Alarm`]), makes a [`TripGuard`]
-//! for the trip, and sends it to the thread's pool of shoppers. A shopper waits for the exact
-//! moment without sleeping (by the [`Clock`]) and makes the trip. The guard counts the trip when it
-//! ends, even if it ends because the run was stopped or the shopper panicked.
+//! A [`Pacer`] sleeps until shortly before a trip is due (by an [`Alarm`]),
+//! makes a [`TripGuard`] for the trip, and sends it to the thread's pool of shoppers. A shopper waits
+//! for the exact moment without sleeping (by the [`Clock`](crate::under_way::Clock)) and makes the
+//! trip. The guard counts the trip when it ends, even if it ends because the run was stopped or the
+//! shopper panicked.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{future::pending, ops::ControlFlow, sync::Arc, time::Duration};
 
-use actix::Addr;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actors::{GoShopping, ShopperPool},
-    pace::{Next, Pace, Return, ScheduleEnd},
+    actors::ShopperPool,
+    pace::{Next, Pace, Return},
     plan::Planner,
-    under_way::{Clock, TripCounters, TripGuard},
+    under_way::{Run, TripCounters, TripGuard},
 };
 
 /// The longest single wait. A pacer that has to wait longer looks at the clock in between.
@@ -28,21 +27,16 @@ const LEAD: Duration = Duration::from_micros(100);
 
 /// Starts the trips of one thread.
 pub(crate) struct Pacer {
-    pub(crate) clock: Clock,
+    pub(crate) run: Arc<Run>,
     pub(crate) pace: Pace,
     pub(crate) planner: Planner,
-    pub(crate) most_in_flight: u32,
     /// When to end, if there is a limit.
     pub(crate) end: Option<Duration>,
-    /// When the schedule ends. The pacer sets it after its last trip.
-    pub(crate) schedule_end: ScheduleEnd,
     /// The shoppers that make the trips.
-    pub(crate) pool: Addr<ShopperPool>,
+    pub(crate) pool: ShopperPool,
     pub(crate) counters: Arc<TripCounters>,
     /// The shoppers of the closed model that are back.
     pub(crate) returns: mpsc::UnboundedReceiver<Return>,
-    /// Cancelled when no more trips are to be started.
-    pub(crate) stopping: CancellationToken,
 }
 
 impl Pacer {
@@ -55,17 +49,15 @@ impl Pacer {
 
     /// Starts every trip that is due now or within [`LEAD`].
     fn start_due(&mut self) -> ControlFlow<()> {
-        let now = self.clock.now() + LEAD;
+        let now = self.run.clock.now() + LEAD;
         let now = self.end.map_or(now, |end| now.min(end));
         while let Some(departure) = self.pace.take_due(now) {
             if self.end.is_some_and(|end| departure.due >= end) {
                 return ControlFlow::Break(());
             }
             let plan = || self.planner.plan(departure.shopper, departure.nth);
-            if let Some(trip) =
-                TripGuard::start(&self.counters, self.most_in_flight, departure.due, plan)
-            {
-                self.pool.do_send(GoShopping(trip));
+            if let Some(trip) = TripGuard::start(&self.counters, departure.due, plan) {
+                self.pool.send(trip);
             }
         }
         ControlFlow::Continue(())
@@ -79,23 +71,29 @@ impl Pacer {
             (Next::AfterReturn, end) => end,
             (Next::Never, _) => return ControlFlow::Break(()),
         };
-        let now = self.clock.now();
+        let now = self.run.clock.now();
         if self.end.is_some_and(|end| now >= end) {
             // Trips that became due since this thread last looked are started late, but not lost.
             let _ = self.start_due();
             return ControlFlow::Break(());
         }
-        let next = next.map(|due| due.saturating_sub(now + LEAD));
+        let wake = next.map(|due| due.saturating_sub(LEAD));
+        let woken = async {
+            match wake {
+                Some(wake) => alarm.after(wake.saturating_sub(now)).await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = self.stopping.cancelled() => return ControlFlow::Break(()),
+            () = self.run.stopping.cancelled() => return ControlFlow::Break(()),
             Some(back) = self.returns.recv() => {
                 self.pace.back(back);
                 while let Ok(back) = self.returns.try_recv() {
                     self.pace.back(back);
                 }
             }
-            () = alarm.after(next.unwrap_or(Duration::MAX)) => {}
+            () = woken => {}
         }
         ControlFlow::Continue(())
     }
@@ -105,7 +103,7 @@ impl Pacer {
     async fn end_schedule(&mut self) {
         loop {
             match self.pace.after_last() {
-                Next::At(due) => return self.schedule_end.not_after(due),
+                Next::At(due) => return self.run.schedule_end.not_after(due),
                 Next::Never => return,
                 Next::AfterReturn => match self.returns.recv().await {
                     Some(back) => self.pace.back(back),

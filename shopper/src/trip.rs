@@ -1,8 +1,8 @@
 //! One trip to the grocery store, from the first step to the last: the root of one trace.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
-use awc::http::header::HeaderValue;
+use awc::http::{Method, header::HeaderValue};
 use opentelemetry::{
     Context, KeyValue, StringValue,
     baggage::BaggageExt,
@@ -10,18 +10,19 @@ use opentelemetry::{
     trace::{SpanKind, Status, TraceContextExt, TraceId, Tracer},
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use shared::{
     fault,
-    wire::{BasketItem, CheckoutRequest, Receipt},
+    wire::{BasketItem, CheckoutRequest},
 };
+use tokio::time::Sleep;
 use url::Url;
 use uuid::Uuid;
 
 use crate::{
     ACTIVITY,
-    answers::{Product, WhatsInStore},
-    client::{Answer, Call, Exchanges, StoreClient, Target, Unanswered},
+    answers::{Product, Receipt, WhatsInStore},
+    client::{Answer, Call, Exchanges, Purchase, Route, StoreClient, Target, Unanswered},
     outcome::{Failure, OUTCOME, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket},
     result::Traffic,
@@ -34,10 +35,23 @@ const LOOKS: usize = 3;
 
 /// What all trips of one thread share.
 pub(crate) struct TripContext {
-    pub(crate) client: StoreClient,
-    pub(crate) itinerary: Itinerary,
-    pub(crate) clock: Clock,
-    pub(crate) patience: Duration,
+    client: StoreClient,
+    routes: Routes,
+    clock: Clock,
+    patience: Duration,
+}
+
+impl TripContext {
+    /// What trips to the store of this itinerary share, which `client` makes.
+    pub(crate) fn new(
+        client: StoreClient,
+        itinerary: &Itinerary,
+        clock: Clock,
+        patience: Duration,
+    ) -> Self {
+        let routes = Routes::new(&client, itinerary);
+        Self { client, routes, clock, patience }
+    }
 }
 
 /// Makes a trip that is due at the time in its record, or was due then, and fills in the record.
@@ -50,7 +64,8 @@ pub(crate) async fn make_trip(context: &TripContext, plan: &TripPlan, record: &m
     record.trace_id = span.trace_id();
     let patience_ends = record.intended.saturating_add(context.patience);
     let patience_left = patience_ends.saturating_sub(record.started);
-    let mut visit = Visit { context, plan, cx: span.cx(), steps: &mut record.steps };
+    let timer = context.client.timer();
+    let mut visit = Visit { context, plan, cx: span.cx(), timer, steps: &mut record.steps };
     let outcome = match plan.kind {
         TripKind::Impatient => {
             let trip = tokio::time::timeout(patience_left, visit.walk()).await;
@@ -72,23 +87,28 @@ struct Visit<'a> {
     context: &'a TripContext,
     plan: &'a TripPlan,
     cx: &'a Context,
+    /// Limits the time of each request.
+    timer: Pin<Box<Sleep>>,
     steps: &'a mut Vec<StepRecord>,
 }
 
 impl Visit<'_> {
     async fn walk(&mut self) -> Result<Outcome, Unanswered> {
-        let itinerary = &self.context.itinerary;
-        self.step(Step::Welcome, &itinerary.welcome(), |_| Ok(())).await?;
-        let whats_in_store: WhatsInStore =
-            self.step(Step::Browse, &itinerary.whats_in_store(), json).await?;
-        if self.plan.kind == TripKind::BrowseOnly {
+        let (plan, routes) = (self.plan, &self.context.routes);
+        self.step(Step::Welcome, &routes.welcome(), |_| Ok(())).await?;
+        let basket = self
+            .step(Step::Browse, &routes.whats_in_store(), |answer| {
+                let whats_in_store: WhatsInStore<'_> = json(answer)?;
+                Ok(fill_basket(plan, &whats_in_store.inventory.products))
+            })
+            .await?;
+        if plan.kind == TripKind::BrowseOnly {
             return Ok(Outcome::Browsed);
         }
-        let basket = fill_basket(self.plan, &whats_in_store.inventory.products);
         if basket.is_empty() {
             return Ok(Outcome::OutOfStock);
         }
-        match self.plan.kind {
+        match plan.kind {
             TripKind::Hesitant => self.hesitate(&basket).await,
             _ => self.check_out(basket).await,
         }
@@ -97,16 +117,17 @@ impl Visit<'_> {
     /// Looks at the products in the basket, and leaves without them.
     async fn hesitate(&mut self, basket: &[BasketItem]) -> Result<Outcome, Unanswered> {
         for item in basket.iter().take(LOOKS) {
-            let Some(call) = self.context.itinerary.product(&item.id) else {
+            let Some(route) = self.context.routes.product(&self.context.client, &item.id) else {
                 return Err(self.cannot_ask(Step::Look, "an id is too long for an address"));
             };
-            self.step(Step::Look, &call, json::<Product>).await?;
+            let call = Call { route: &route, purchase: None };
+            self.step(Step::Look, &call, |answer| json::<Product<'_>>(answer).map(drop)).await?;
         }
         Ok(Outcome::Left)
     }
 
     async fn check_out(&mut self, items: Vec<BasketItem>) -> Result<Outcome, Unanswered> {
-        let call = self.context.itinerary.checkout(&CheckoutRequest { items });
+        let call = self.context.routes.checkout(&CheckoutRequest { items });
         self.step(Step::Checkout, &call, |answer| {
             if !answer.status.is_success() {
                 return Ok(Outcome::OutOfStock);
@@ -120,7 +141,7 @@ impl Visit<'_> {
     async fn step<T>(
         &mut self,
         step: Step,
-        call: &Call,
+        call: &Call<'_>,
         read: impl Fn(&Answer) -> Result<T, Unanswered>,
     ) -> Result<T, Unanswered> {
         let mut under_way = StepUnderWay {
@@ -132,7 +153,8 @@ impl Visit<'_> {
             steps: self.steps,
         };
         let (client, exchanges) = (&self.context.client, &mut under_way.exchanges);
-        let read = client.request(self.cx, step.name(), call, read, exchanges).await;
+        let timer = &mut self.timer;
+        let read = client.request(self.cx, step.name(), call, read, timer, exchanges).await;
         under_way.end = if read.is_ok() { StepEnd::Answered } else { StepEnd::Failed };
         read
     }
@@ -172,7 +194,7 @@ impl Drop for StepUnderWay<'_> {
 }
 
 /// Parses the body of an answer as the contract has it.
-fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Unanswered> {
+fn json<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, Unanswered> {
     serde_json::from_slice(&answer.body).map_err(|error| {
         // A body that ended with its connection and is not complete: the connection broke.
         if answer.ended_by_connection && is_cut(&error, &answer.body) {
@@ -194,7 +216,7 @@ fn is_cut(error: &serde_json::Error, body: &[u8]) -> bool {
 
 /// The field of a body that is wrong, and why, such as `inventory.products[2].price: missing
 /// field`. It is found by parsing once more, since keeping track of the path takes time.
-fn which_field<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
+fn which_field<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
     let path = error.path().to_string();
@@ -353,42 +375,66 @@ impl Itinerary {
             base: url.clone(),
         })
     }
+}
 
-    fn welcome(&self) -> Call {
-        self.welcome.get()
+/// The requests of trips to one store, each made ready once for a thread.
+struct Routes {
+    welcome: Route,
+    whats_in_store: Route,
+    checkout: Route,
+    /// The address of the store, to which that of a product is added.
+    base: Url,
+    /// The template of all products' addresses.
+    product: StringValue,
+}
+
+impl Routes {
+    fn new(client: &StoreClient, itinerary: &Itinerary) -> Self {
+        let route = |method, Address { target, template }: &Address| {
+            client
+                .route(method, target, template)
+                .expect("an address of an itinerary has a scheme and a host")
+        };
+        Self {
+            welcome: route(Method::GET, &itinerary.welcome),
+            whats_in_store: route(Method::GET, &itinerary.whats_in_store),
+            checkout: route(Method::POST, &itinerary.checkout),
+            base: itinerary.base.clone(),
+            product: itinerary.product.clone(),
+        }
     }
 
-    fn whats_in_store(&self) -> Call {
-        self.whats_in_store.get()
+    fn welcome(&self) -> Call<'_> {
+        Call { route: &self.welcome, purchase: None }
     }
 
-    /// The address of a product. Its id may have any characters. It is `None` if it is too long for
-    /// an address.
-    fn product(&self, id: &str) -> Option<Call> {
-        let mut url = self.base.clone();
-        url.path_segments_mut().ok()?.pop_if_empty().push("products").push(id);
-        Some(Call::Get { target: Target::new(url.as_str())?, template: self.product.clone() })
+    fn whats_in_store(&self) -> Call<'_> {
+        Call { route: &self.whats_in_store, purchase: None }
+    }
+
+    /// The route to a product; `None` if its id is too long for an address.
+    fn product(&self, client: &StoreClient, id: &str) -> Option<Route> {
+        client.route(Method::GET, &product_target(&self.base, id)?, &self.product)
     }
 
     /// A checkout with a new idempotency key. The key does not come from the plan, because the same
     /// plan in another run is another purchase.
-    fn checkout(&self, basket: &CheckoutRequest) -> Call {
-        let body = serde_json::to_vec(basket).expect("a basket is only text and numbers").into();
+    fn checkout(&self, basket: &CheckoutRequest) -> Call<'_> {
+        let json = serde_json::to_vec(basket).expect("a basket is only text and numbers");
         let key = HeaderValue::from_str(
             Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()),
         )
         .expect("a UUID is only hexadecimal digits and hyphens");
-        let Address { target, template } = self.checkout.clone();
-        Call::Checkout { target, template, body, key }
+        Call { route: &self.checkout, purchase: Some(Purchase { basket: json.into(), key }) }
     }
 }
 
-impl Address {
-    /// A request that reads what is there.
-    fn get(&self) -> Call {
-        let Self { target, template } = self.clone();
-        Call::Get { target, template }
-    }
+/// The address of a product. Its id may have any characters. It is `None` if it is too long for an
+/// address.
+fn product_target(base: &Url, id: &str) -> Option<Target> {
+    let mut url = base.clone();
+    url.path_segments_mut().ok()?.pop_if_empty().push("products").push(id);
+    Target::new(url.as_str())
 }
 
 /// The address at which the store at `url` says which faults it honours.
@@ -420,18 +466,17 @@ mod tests {
 
     #[test]
     fn every_id_has_an_address_but_one_that_is_too_long() {
-        let itinerary = Itinerary::new(&"http://shop.example/grocery/".parse().unwrap()).unwrap();
+        let url = "http://shop.example/grocery/".parse().unwrap();
         for (id, path) in [
             ("7", "/grocery/products/7"),
             ("a/b?c#d e", "/grocery/products/a%2Fb%3Fc%23d%20e"),
             ("ä^|[\"", "/grocery/products/%C3%A4^|[%22"),
         ] {
-            let Some(Call::Get { target, template }) = itinerary.product(id) else {
-                panic!("{id:?} has no address");
-            };
-            assert_eq!((target.uri().path(), template.as_str()), (path, "/grocery/products/{id}"));
+            let target = product_target(&url, id).expect(id);
+            assert_eq!(target.uri().path(), path);
         }
-        assert!(itinerary.product(&"7".repeat(70_000)).is_none());
+        assert!(product_target(&url, &"7".repeat(70_000)).is_none());
+        assert_eq!(Itinerary::new(&url).unwrap().product.as_str(), "/grocery/products/{id}");
     }
 
     #[test]

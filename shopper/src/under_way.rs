@@ -1,4 +1,4 @@
-//! The trips under way: what counts each of them once, and the clock of the run.
+//! The trips under way: what counts each of them once, and what all threads of a run share.
 
 use std::{
     convert::Infallible,
@@ -10,29 +10,42 @@ use std::{
 };
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     metrics::TripMetrics,
     outcome::{Failure, Outcome},
-    pace::Return,
+    pace::{Return, ScheduleEnd},
     plan::TripPlan,
     statistics::{Recorder, StepEnd, TripRecord},
 };
 
+/// What all threads of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) clock: Clock,
+    pub(crate) metrics: TripMetrics,
+    /// How many trips may be under way.
+    pub(crate) most_in_flight: u32,
+    /// How many are.
+    pub(crate) in_flight: AtomicU32,
+    /// When the schedule ends. A pacer sets it after its last trip.
+    pub(crate) schedule_end: ScheduleEnd,
+    /// Cancelled when no more trips are to be started.
+    pub(crate) stopping: CancellationToken,
+    /// Nothing is ever sent by it. Every pacer and every guard holds the run, so when this has been
+    /// dropped, the receiver knows that all trips are over.
+    pub(crate) _open: mpsc::Sender<Infallible>,
+}
+
 /// Counts the trips of one thread as they start and end.
 #[derive(Debug)]
 pub(crate) struct TripCounters {
-    pub(crate) clock: Clock,
+    pub(crate) run: Arc<Run>,
     pub(crate) recorder: Recorder,
-    pub(crate) metrics: TripMetrics,
-    /// Trips under way in all threads.
-    pub(crate) in_flight: Arc<AtomicU32>,
     /// Tells the pacer that a shopper is back; `None` in the open model, which does not wait for
     /// shoppers.
     pub(crate) returns: Option<mpsc::UnboundedSender<Return>>,
-    /// Nothing is ever sent by it. Every pacer and every guard holds the counters, so when all of
-    /// these senders have been dropped, the receiver knows that all trips are over.
-    pub(crate) _run_open: mpsc::Sender<Infallible>,
 }
 
 /// Counts one trip: as started when it is made, and as ended when it is dropped.
@@ -51,22 +64,21 @@ impl TripGuard {
     /// instead, and never made.
     pub(crate) fn start(
         counters: &Arc<TripCounters>,
-        most_in_flight: u32,
         intended: Duration,
         plan: impl FnOnce() -> TripPlan,
     ) -> Option<Self> {
-        let one_more = |in_flight| (in_flight < most_in_flight).then_some(in_flight + 1);
-        let counted =
-            counters.in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        let run = &counters.run;
+        let one_more = |in_flight| (in_flight < run.most_in_flight).then_some(in_flight + 1);
+        let counted = run.in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
         if counted.is_err() {
             counters.recorder.missed();
-            counters.metrics.missed();
+            run.metrics.missed();
             return None;
         }
         counters.recorder.started();
         let plan = plan();
-        counters.metrics.started(plan.kind);
-        let now = counters.clock.now();
+        run.metrics.started(plan.kind);
+        let now = run.clock.now();
         let record = TripRecord {
             intended,
             started: now,
@@ -84,9 +96,9 @@ impl TripGuard {
 
 impl Drop for TripGuard {
     fn drop(&mut self) {
-        let trip = &mut self.record;
+        let (trip, run) = (&mut self.record, &self.counters.run);
         if trip.outcome == ABANDONED {
-            trip.ended = self.counters.clock.now();
+            trip.ended = run.clock.now();
             // The step in which the trip was cut off has failed. The shopper has not given up.
             for step in trip.steps.iter_mut() {
                 if step.end == StepEnd::BrokenOff {
@@ -95,8 +107,8 @@ impl Drop for TripGuard {
             }
         }
         self.counters.recorder.finished(trip);
-        self.counters.metrics.finished(trip);
-        self.counters.in_flight.fetch_sub(1, Ordering::AcqRel);
+        run.metrics.finished(trip);
+        run.in_flight.fetch_sub(1, Ordering::AcqRel);
         if let Some(returns) = &self.counters.returns {
             let back = Return {
                 shopper: self.plan.shopper,

@@ -2,20 +2,22 @@
 
 use std::{
     io,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
-    time::{Duration, Instant},
+    task::Poll,
+    time::Duration,
 };
 
 use actix_web::{HttpMessage, error::ParseError};
-use actix_web_opentelemetry::{ClientExt, ClientMetrics};
+use actix_web_opentelemetry::{ClientMetrics, PreparedRequest};
 use awc::{
     Client, ClientResponse,
     error::{ConnectError, PayloadError, SendRequestError},
     http::{
         Method, StatusCode, Uri,
         header::{
-            CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+            CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
+            HeaderValue, RETRY_AFTER,
         },
         uri::Scheme,
     },
@@ -31,11 +33,16 @@ use shared::{
     wire::IDEMPOTENCY_KEY,
 };
 
+use tokio::time::Sleep;
+
 use super::connection::requests_sent;
 use crate::{outcome::Failure, result::Traffic, statistics::FaultAnswer};
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// [`IDEMPOTENCY_KEY`] as a header's name.
+const IDEMPOTENCY_KEY_NAME: HeaderName = HeaderName::from_static(IDEMPOTENCY_KEY);
 
 /// Where a request goes.
 #[derive(Clone, Debug)]
@@ -68,29 +75,67 @@ impl Target {
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
     }
+
+    /// The header `Host` as awc would write it for each request anew.
+    fn host(&self) -> Option<HeaderValue> {
+        let host = self.uri.host()?;
+        match self.uri.port_u16() {
+            None | Some(80 | 443) => HeaderValue::from_str(host).ok(),
+            Some(port) => HeaderValue::from_str(&format!("{host}:{port}")).ok(),
+        }
+    }
+}
+
+/// A kind of request: a method and a place. What all of its requests have in common is made once,
+/// for one thread.
+#[derive(Debug)]
+pub(crate) struct Route(PreparedRequest);
+
+impl Route {
+    /// A route of requests that `http` makes and `metrics` measure. Their spans are named by the
+    /// method and `template`, which is the path with `{id}` in it. It is `None` for a target that
+    /// cannot be reached by HTTP.
+    pub(super) fn new(
+        http: &Client,
+        metrics: Option<&ClientMetrics>,
+        method: Method,
+        target: &Target,
+        template: &StringValue,
+    ) -> Option<Self> {
+        let mut request = http.request(method.clone(), target.uri.clone()).no_decompress();
+        if let Some(host) = target.host() {
+            request = request.insert_header((HOST, host));
+        }
+        if method == Method::POST {
+            let json = HeaderValue::from_static("application/json");
+            request = request.insert_header((CONTENT_TYPE, json));
+        }
+        let template = KeyValue::new(URL_TEMPLATE, template.clone());
+        let full = target.full.clone().map(|full| KeyValue::new(URL_FULL, full));
+        let prepared = PreparedRequest::new(request, [template].into_iter().chain(full)).ok()?;
+        Some(Self(match metrics {
+            Some(metrics) => prepared.with_metrics(metrics.clone()),
+            None => prepared,
+        }))
+    }
 }
 
 /// A request that can be repeated unchanged.
-#[derive(Clone, Debug)]
-pub(crate) enum Call {
-    /// A `GET`, which changes nothing.
-    Get {
-        /// What to read.
-        target: Target,
-        /// The path with `{id}` in it, by which its spans are named.
-        template: StringValue,
-    },
-    /// A checkout, which is made only once if it is repeated with the same key.
-    Checkout {
-        /// Where to buy.
-        target: Target,
-        /// The path, by which its spans are named.
-        template: StringValue,
-        /// The basket as JSON.
-        body: bytes::Bytes,
-        /// Tells this checkout from others.
-        key: HeaderValue,
-    },
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// Its method and where it goes.
+    pub(crate) route: &'a Route,
+    /// What is sent in a checkout; a `GET` sends nothing.
+    pub(crate) purchase: Option<Purchase>,
+}
+
+/// What a checkout sends.
+#[derive(Debug)]
+pub(crate) struct Purchase {
+    /// The basket as JSON.
+    pub(crate) basket: Bytes,
+    /// Tells this checkout from others, so that it is made only once if it is repeated.
+    pub(crate) key: HeaderValue,
 }
 
 /// The store's answer.
@@ -152,57 +197,39 @@ pub(crate) struct Unanswered {
 }
 
 /// Sends a request once, with a CLIENT span in `cx` that is named by its method and template, and
-/// reads its answer. What is sent and received is counted in `exchanges` at once, so it counts also
-/// if the caller drops this future.
+/// reads its answer, until `limit` is over. What is sent and received is counted in `exchanges` at
+/// once, so it counts also if the caller drops this future.
 pub(super) async fn attempt(
-    http: &Client,
-    metrics: Option<&ClientMetrics>,
-    timeout: Duration,
     cx: &Context,
-    call: &Call,
+    call: &Call<'_>,
     resend_count: u32,
+    limit: &mut Pin<Box<Sleep>>,
     exchanges: &mut Exchanges,
 ) -> Result<Answer, Unanswered> {
-    let mut request = match call {
-        Call::Get { target, .. } => http.request(Method::GET, target.uri.clone()),
-        Call::Checkout { target, key, .. } => http
-            .request(Method::POST, target.uri.clone())
-            .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
-            .insert_header((IDEMPOTENCY_KEY, key.clone())),
-    }
-    .no_decompress()
-    .trace_request_with_context(cx.clone())
-    .with_attributes([KeyValue::new(URL_TEMPLATE, call.template().clone())]);
-    if let Some(metrics) = metrics {
-        request = request.with_metrics(metrics);
-    }
-    if let Some(full) = &call.target().full {
-        request = request.with_attributes([KeyValue::new(URL_FULL, full.clone())]);
-    }
-    if resend_count > 0 {
-        request = request
-            .with_attributes([KeyValue::new(HTTP_REQUEST_RESEND_COUNT, i64::from(resend_count))]);
-    }
-    let began = Instant::now();
+    let resent =
+        (resend_count > 0).then(|| KeyValue::new(HTTP_REQUEST_RESEND_COUNT, resend_count as i64));
+    // It has room for the headers of the context too.
+    let mut headers = HeaderMap::with_capacity(4);
+    let body = call.purchase.as_ref().map(|Purchase { basket, key }| {
+        headers.insert(IDEMPOTENCY_KEY_NAME, key.clone());
+        basket.clone()
+    });
+    let body_bytes = body.as_ref().map_or(0, |body| body.len() as u64);
     let mut is_sent = false;
     let count = |sent| {
         is_sent |= sent > 0;
-        exchanges.sent(sent, call.body_bytes(), resend_count > 0);
+        exchanges.sent(sent, body_bytes, resend_count > 0);
     };
-    let response = match call {
-        Call::Get { .. } => counting(request.send(), count).await,
-        Call::Checkout { body, .. } => counting(request.send_body(body.clone()), count).await,
-    };
-    let response = match response {
+    let sending = call.route.0.send(cx, resent, headers, body, &mut *limit);
+    let mut response = match counting(sending, count).await {
         // The time limit of the whole exchange ended before there was a connection.
         Err(SendRequestError::Timeout) if !is_sent => return Err(Failure::Connect.into()),
         response => response?,
     };
     let status = response.status();
     exchanges.answered(response.headers());
-    // awc's own time limit covers the exchange up to the headers of the answer, not its body.
-    let mut response = response.timeout(timeout.saturating_sub(began.elapsed()));
-    let (body, ended_by_connection) = read_body(&mut response, &mut exchanges.traffic).await?;
+    let (body, ended_by_connection) =
+        read_body(&mut response, limit, &mut exchanges.traffic).await?;
     if let Some(encoding) = content_encoding(response.headers()) {
         let reason = format!("its Content-Encoding is {encoding:?}, which was not asked for");
         return Err(Unanswered::not_understood(reason));
@@ -227,9 +254,10 @@ async fn counting<T>(sending: impl Future<Output = T>, mut count: impl FnMut(u64
     .await
 }
 
-/// The whole body, and whether it ended with the connection.
+/// The whole body, if it comes before `limit`, and whether it ended with the connection.
 async fn read_body<S>(
     response: &mut ClientResponse<S>,
+    limit: &mut Pin<Box<Sleep>>,
     traffic: &mut Traffic,
 ) -> Result<(Bytes, bool), Unanswered>
 where
@@ -238,53 +266,81 @@ where
     let has_length = response.headers().contains_key(CONTENT_LENGTH);
     // A transfer coding that cannot be parsed counts as chunked, whose end is not the connection's.
     let is_delimited = has_length || response.chunked().unwrap_or(true);
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.next().await {
+    let mut body = Body::default();
+    while let Some(chunk) = next_chunk(response, limit).await {
         match chunk {
             Ok(chunk) => {
                 traffic.received_bytes += chunk.len() as u64;
                 if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                     return Err(PayloadError::Overflow.into());
                 }
-                body.extend_from_slice(&chunk);
+                body.push(chunk);
             }
             Err(PayloadError::Incomplete(Some(error)))
                 if error.kind() == io::ErrorKind::UnexpectedEof && !is_delimited =>
             {
-                return Ok((body.freeze(), true));
+                return Ok((body.into(), true));
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok((body.freeze(), false))
+    Ok((body.into(), false))
 }
 
-impl Call {
+/// The next piece of the body; an error at the end of `limit`.
+async fn next_chunk<S>(
+    response: &mut ClientResponse<S>,
+    limit: &mut Pin<Box<Sleep>>,
+) -> Option<Result<Bytes, PayloadError>>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    poll_fn(|task| {
+        let chunk = response.poll_next_unpin(task);
+        if chunk.is_pending() && limit.as_mut().poll(task).is_ready() {
+            let late = io::Error::new(io::ErrorKind::TimedOut, "Response Payload IO timed out");
+            return Poll::Ready(Some(Err(PayloadError::Io(late))));
+        }
+        chunk
+    })
+    .await
+}
+
+/// A body of which a part has come. Most come in one piece, which is not copied.
+#[derive(Default)]
+struct Body {
+    first: Bytes,
+    /// All pieces, if there are more than one.
+    joined: BytesMut,
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        self.first.len().max(self.joined.len())
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        if self.len() == 0 {
+            self.first = chunk;
+            return;
+        }
+        if self.joined.is_empty() {
+            self.joined.extend_from_slice(&self.first);
+        }
+        self.joined.extend_from_slice(&chunk);
+    }
+}
+
+impl From<Body> for Bytes {
+    fn from(Body { first, joined }: Body) -> Self {
+        if joined.is_empty() { first } else { joined.freeze() }
+    }
+}
+
+impl Call<'_> {
     /// Whether this error status is an ordinary answer: 409 to a checkout, too little in stock.
     fn expects(&self, status: StatusCode) -> bool {
-        matches!(self, Self::Checkout { .. }) && status == StatusCode::CONFLICT
-    }
-
-    /// Where it goes.
-    fn target(&self) -> &Target {
-        match self {
-            Self::Get { target, .. } | Self::Checkout { target, .. } => target,
-        }
-    }
-
-    /// The path with `{id}` in it.
-    fn template(&self) -> &StringValue {
-        match self {
-            Self::Get { template, .. } | Self::Checkout { template, .. } => template,
-        }
-    }
-
-    /// How large its body is.
-    fn body_bytes(&self) -> u64 {
-        match self {
-            Self::Get { .. } => 0,
-            Self::Checkout { body, .. } => body.len() as u64,
-        }
+        self.purchase.is_some() && status == StatusCode::CONFLICT
     }
 }
 
