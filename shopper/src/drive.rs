@@ -26,7 +26,7 @@ use crate::{
     pace::{Allowance, Pace, ScheduleEnd, Shard},
     plan::Planner,
     report::ReportError,
-    shard::Pacer,
+    shard::{Lead, Pacer},
     statistics::{Recorder, Schedule, Statistics},
     trip::{Itinerary, StoreUrlError, TripContext},
     under_way::{Clock, Run, TripCounters},
@@ -227,6 +227,7 @@ impl Threads {
             pool,
             counters: Arc::new(counters),
             returns,
+            lead: Lead::new(),
         }
     }
 

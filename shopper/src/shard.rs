@@ -1,6 +1,6 @@
 //! Starts the trips of one thread, each at its time, and counts each exactly once.
 //!
-//! A [`Pacer`] sleeps until shortly before a trip is due (by an [`Alarm`]),
+//! A [`Pacer`] sleeps until shortly before a trip is due (by an [`Alarm`]; [`Lead`] says how shortly),
 //! makes a [`TripGuard`] for the trip, and sends it to the thread's pool of shoppers. A shopper waits
 //! for the exact moment without sleeping (by the [`Clock`](crate::under_way::Clock)) and makes the
 //! trip. The guard counts the trip when it ends, even if it ends because the run was stopped or the
@@ -20,11 +20,6 @@ use crate::{
 /// The longest single wait. A pacer that has to wait longer looks at the clock in between.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long before its time a trip is sent to its shopper, which waits for the rest without
-/// sleeping. A thread that sleeps wakes tens of microseconds late, and the longer it slept, the
-/// later. That would distort the times between arrivals, and would count as latency of the store.
-const LEAD: Duration = Duration::from_micros(100);
-
 /// Starts the trips of one thread.
 pub(crate) struct Pacer {
     pub(crate) run: Arc<Run>,
@@ -37,6 +32,8 @@ pub(crate) struct Pacer {
     pub(crate) counters: Arc<TripCounters>,
     /// The shoppers of the closed model that are back.
     pub(crate) returns: mpsc::UnboundedReceiver<Return>,
+    /// How early a trip is sent to its shopper.
+    pub(crate) lead: Lead,
 }
 
 impl Pacer {
@@ -47,9 +44,9 @@ impl Pacer {
         self.end_schedule().await;
     }
 
-    /// Starts every trip that is due now or within [`LEAD`].
+    /// Starts every trip that is due now or within the lead.
     fn start_due(&mut self) -> ControlFlow<()> {
-        let now = self.run.clock.now() + LEAD;
+        let now = self.run.clock.now() + self.lead.get();
         let now = self.end.map_or(now, |end| now.min(end));
         while let Some(departure) = self.pace.take_due(now) {
             if self.end.is_some_and(|end| departure.due >= end) {
@@ -77,7 +74,7 @@ impl Pacer {
             let _ = self.start_due();
             return ControlFlow::Break(());
         }
-        let wake = next.map(|due| due.saturating_sub(LEAD));
+        let wake = next.map(|due| due.saturating_sub(self.lead.get()));
         let woken = async {
             match wake {
                 Some(wake) => alarm.after(wake.saturating_sub(now)).await,
@@ -93,7 +90,12 @@ impl Pacer {
                     self.pace.back(back);
                 }
             }
-            () = woken => {}
+            () = woken => match wake {
+                Some(wake) if wake > now => {
+                    self.lead.woke(self.run.clock.now().saturating_sub(wake));
+                }
+                _ => {}
+            }
         }
         ControlFlow::Continue(())
     }
@@ -111,6 +113,42 @@ impl Pacer {
                 },
             }
         }
+    }
+}
+
+/// How long before its time a trip is sent to its shopper, which waits for the rest without
+/// sleeping.
+///
+/// A thread that sleeps wakes late, by some tens of microseconds: the later, the longer it slept and
+/// the slower its processor is to wake. That would distort the times between arrivals, and would
+/// count as latency of the store. But waiting without sleeping takes processor time. So the lead is
+/// what the thread needs: how late it woke lately, and four times how far that varied, estimated as
+/// TCP estimates how long to wait for an answer (<https://www.rfc-editor.org/rfc/rfc6298>).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lead {
+    late: Duration,
+    varied: Duration,
+}
+
+impl Lead {
+    /// The longest lead, which is also that of a thread that has not slept yet.
+    const LONGEST: Duration = Duration::from_micros(100);
+
+    /// The lead of a thread that has not slept yet.
+    pub(crate) fn new() -> Self {
+        Self { late: Self::LONGEST / 2, varied: Self::LONGEST / 8 }
+    }
+
+    fn get(self) -> Duration {
+        (self.late + 4 * self.varied).min(Self::LONGEST)
+    }
+
+    /// Notes how late the thread woke.
+    fn woke(&mut self, late: Duration) {
+        // A thread that was held up for long would make the lead the longest for long.
+        let late = late.min(Self::LONGEST);
+        self.varied = (3 * self.varied + self.late.abs_diff(late)) / 4;
+        self.late = (7 * self.late + late) / 8;
     }
 }
 
@@ -192,6 +230,25 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+
+    fn after(mut lead: Lead, wakes: impl IntoIterator<Item = u64>) -> Lead {
+        wakes.into_iter().for_each(|late| lead.woke(Duration::from_micros(late)));
+        lead
+    }
+
+    #[test]
+    fn the_lead_is_what_waking_takes_and_never_more_than_before_the_first_sleep() {
+        let first = Lead::new();
+        assert_eq!(first.get(), Lead::LONGEST);
+        let steady = after(first, [20; 100]);
+        assert!((20..=21).contains(&steady.get().as_micros()), "{steady:?}");
+        let varied = after(first, [5, 60].repeat(50));
+        assert_eq!(varied.get(), Lead::LONGEST);
+        let held_up = after(steady, [50_000]);
+        assert_eq!(held_up.get(), Lead::LONGEST);
+        let again = after(held_up, [20; 40]);
+        assert!(again.get() < 2 * steady.get(), "{again:?}");
+    }
 
     #[tokio::test]
     async fn it_never_wakes_early_also_after_a_wait_that_was_dropped() {
