@@ -131,8 +131,18 @@ def rss_mib(pid):
 
 def peak_rss_mib(pid):
     """The most memory that the process ever had."""
+    return status_mib(pid, "VmHWM")
+
+
+def own_memory_mib(pid):
+    """The memory of the process without the pages of its program and of other files: those are there once for all
+    processes, and come and go as the kernel has room."""
+    return status_mib(pid, "RssAnon")
+
+
+def status_mib(pid, name):
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) / 1024
+        return int(re.search(rf"{name}:\s+(\d+) kB", status.read())[1]) / 1024
 
 
 def roles_of(pid):
