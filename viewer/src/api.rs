@@ -310,13 +310,13 @@ async fn services(request: HttpRequest, state: Data<State>) -> HttpResponse {
     }
     let services = |answer: &mut Answer, _: &Params, store: &SharedStore| {
         let names: usize =
-            store.read().catalog.services().map(|(_, service)| 2 + service.operations.len()).sum();
+            store.read().catalog.services().map(|(_, service)| 2 + service.operation_count()).sum();
         answer.hold(names * NAME_BYTES)?;
         let listed: Vec<(Name, usize, Vec<Name>)> = {
             let store = store.read();
             let services = store.catalog.services().map(|(name, service)| {
                 let mut operations: Vec<Name> =
-                    service.operations.keys().map(|(name, _)| Name::clone(name)).collect();
+                    service.operations().map(|(name, _)| Name::clone(name)).collect();
                 // Sorted already: the same name with several kinds lies side by side.
                 operations.dedup();
                 (Name::clone(name), service.spans, operations)

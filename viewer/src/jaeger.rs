@@ -116,10 +116,10 @@ fn operations_of(
 ) -> Result<Vec<Operation>, Failure> {
     let store = store.read();
     let Some(service) = store.catalog.service(service) else { return Ok(Vec::new()) };
-    answer.hold(2 * service.operations.len() * size_of::<Operation>())?;
-    let operations = service.operations.keys().map(|(name, kind)| Operation {
+    answer.hold(2 * service.operation_count() * size_of::<Operation>())?;
+    let operations = service.operations().map(|(name, kind)| Operation {
         name: Name::clone(name),
-        span_kind: if *kind == Kind::Unspecified { "" } else { kind.name() },
+        span_kind: if kind == Kind::Unspecified { "" } else { kind.name() },
     });
     let mut wanted: Vec<_> =
         operations.filter(|of| kind.is_empty() || of.span_kind == kind).collect();

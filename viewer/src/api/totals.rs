@@ -84,7 +84,7 @@ pub(super) fn totals(state: &State) -> Totals {
         bytes: store.bytes(),
         max_spans: store.bounds().spans,
         max_bytes: store.bounds().bytes,
-        services: store.catalog.services().len(),
+        services: store.catalog.service_count(),
         oldest_us: store.oldest().map(|trace| trace.start / 1_000),
         newest_us: store.newest_first().next().map(|trace| trace.start / 1_000),
         evicted: Evicted { traces: store.totals.evicted_traces, spans: store.totals.evicted_spans },

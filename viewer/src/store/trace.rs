@@ -200,13 +200,13 @@ impl Trace {
     fn count(&mut self, span: &Span) {
         self.start = self.start.min(span.start);
         self.end = self.end.max(span.end).max(span.start);
-        if !self.services.contains_key(span.service()) {
-            self.services.insert(Arc::clone(span.service()), ServiceTotal::default());
-            self.bytes += ROOM * SERVICE_BYTES;
-        }
+        let errors = usize::from(span.is_error());
         if let Some(service) = self.services.get_mut(span.service()) {
             service.spans += 1;
-            service.errors += usize::from(span.is_error());
+            service.errors += errors;
+        } else {
+            self.services.insert(Arc::clone(span.service()), ServiceTotal { spans: 1, errors });
+            self.bytes += ROOM * SERVICE_BYTES;
         }
     }
 
