@@ -18,7 +18,7 @@ use crate::answer::{Answer, Failure};
 use crate::ingest::SharedStore;
 use crate::query::filter::newest_first;
 use crate::render;
-use crate::store::actor::{actor_of, is_message, wait};
+use crate::store::actor::ActorSpan;
 use crate::store::model::{Kind, Link, Name, Span, Value};
 use crate::store::trace::Trace;
 
@@ -100,7 +100,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, span: &Span, is_whole: bool) {
         self.durations.push(span.duration());
-        self.waits.extend(wait(span));
+        self.waits.extend(ActorSpan::of(span).wait());
         self.errors += usize::from(span.is_error());
         self.whole += usize::from(is_whole);
     }
@@ -158,7 +158,7 @@ pub(super) fn write(
             };
             let parent = span.parent.and_then(|parent| trace.position(parent));
             let parent = parent.map(|parent| places[parent]);
-            let is_told = |from: &usize| *from != places[at] || is_message(span);
+            let is_told = |from: &usize| *from != places[at] || ActorSpan::of(span).is_message();
             if let Some(from) = parent.filter(is_told) {
                 tally(from, places[at], EdgeKind::Message);
             }
@@ -300,7 +300,8 @@ impl Nodes {
             let (mut at, mut found) = (start, None);
             while found.is_none() {
                 let span = &trace.spans[at];
-                found = places[at].or_else(|| actor_of(span).map(|_| self.place_of(span)));
+                found =
+                    places[at].or_else(|| ActorSpan::of(span).actor().map(|_| self.place_of(span)));
                 chain.push(at);
                 let parent = span.parent.and_then(|parent| trace.position(parent));
                 match parent {
@@ -324,7 +325,7 @@ impl Nodes {
     /// The node of a span by its own word: its actor's, or its service's.
     fn place_of(&mut self, span: &Span) -> usize {
         let service = Name::clone(span.service());
-        self.place(match actor_of(span) {
+        self.place(match ActorSpan::of(span).actor() {
             Some(actor) => NodeKey::Actor(service, actor.to_owned()),
             None => NodeKey::Service(service),
         })

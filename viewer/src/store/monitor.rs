@@ -23,7 +23,7 @@ use std::mem::size_of;
 use foldhash::fast::RandomState;
 
 use self::sketch::Sketch;
-use super::actor::{actor_of, batch_size, is_handled, wait};
+use super::actor::ActorSpan;
 use super::footprint::heap;
 use super::model::{Kind, Span};
 
@@ -219,7 +219,7 @@ impl Monitor {
             None => (other, true),
         };
         if span.parent.is_none() {
-            room.change(&mut service.roots, span, change, Of::Operation);
+            room.change(&mut service.roots, span, change, None);
         }
         let mut named = 0;
         let may_be_new = change == Change::Add && !is_other;
@@ -227,16 +227,17 @@ impl Monitor {
         named += usize::from(operation.is_some());
         let operation =
             operation.unwrap_or_else(|| of_kind(&mut service.other_operations, span.kind));
-        room.change(operation, span, change, Of::Operation);
+        room.change(operation, span, change, None);
         let mut wanted = 1;
-        if let Some(actor) = actor_of(span)
-            && (is_handled(span) || batch_size(span).is_some())
+        let told = ActorSpan::of(span);
+        if let Some(actor) = told.actor()
+            && (told.is_handled() || told.batch_size().is_some())
         {
             wanted += 1;
             let series = self::actor(&mut service.actors, actor, may_be_new, &mut room);
             named += usize::from(series.is_some());
             let series = series.unwrap_or(&mut service.other_actors);
-            room.change(series, span, change, Of::Actor);
+            room.change(series, span, change, Some(told));
         }
         if change == Change::Add {
             totals.other += u64::from(named < wanted);
@@ -263,13 +264,6 @@ struct Room<'m> {
     bytes: &'m mut usize,
 }
 
-/// What a series is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
-    Operation,
-    Actor,
-}
-
 impl Room<'_> {
     /// Takes room for an entry of that name, which counts as so many series, if there is any.
     fn take<T>(&mut self, series: usize, name: &str) -> bool {
@@ -282,8 +276,15 @@ impl Room<'_> {
         has_room
     }
 
-    /// Counts a span in a series, or takes it back.
-    fn change(&mut self, series: &mut Series, span: &Span, change: Change, of: Of) {
+    /// Counts a span in a series, or takes it back. `told` is what it tells of the actor whose series
+    /// it is.
+    fn change(
+        &mut self,
+        series: &mut Series,
+        span: &Span,
+        change: Change,
+        told: Option<ActorSpan<'_>>,
+    ) {
         let slot = span.end / SLOT;
         let before = series.room_bytes();
         let at = match (series.place(slot), change) {
@@ -296,7 +297,7 @@ impl Room<'_> {
         };
         let bucket = &mut series.0[at];
         let before = before + bucket.bytes();
-        bucket.change(span, change, of);
+        bucket.change(span, change, told);
         let after = bucket.bytes() + series.room_bytes();
         *self.bytes = (*self.bytes + after).saturating_sub(before);
     }
@@ -453,24 +454,22 @@ impl Series {
 }
 
 impl Bucket {
-    fn change(&mut self, span: &Span, change: Change, of: Of) {
+    fn change(&mut self, span: &Span, change: Change, told: Option<ActorSpan<'_>>) {
         let (duration, errors) = (span.duration(), u64::from(span.is_error()));
-        let is_counted = of == Of::Operation || is_handled(span);
+        let is_counted = told.is_none_or(|told| told.is_handled());
         if is_counted {
             change.number(&mut self.count, 1);
             change.number(&mut self.errors, errors);
             change.sum(&mut self.total, duration);
             change.value(&mut self.durations, duration);
         }
-        if of == Of::Operation {
-            return;
-        }
+        let Some(told) = told else { return };
         let mailbox = self.mailbox.get_or_insert_default();
-        if let Some(wait) = wait(span).filter(|_| is_counted) {
+        if let Some(wait) = told.wait().filter(|_| is_counted) {
             change.value(&mut mailbox.waits, wait);
             change.sum(&mut mailbox.waited, wait);
         }
-        if let Some(size) = batch_size(span) {
+        if let Some(size) = told.batch_size() {
             change.number(&mut mailbox.batch_count, 1);
             change.sum(&mut mailbox.batched, size);
             change.value(&mut mailbox.batches, size);
