@@ -429,7 +429,8 @@ impl Serialize for SpanAttributes<'_> {
         }
         if self.0.has_remarks() {
             let remarks = self.0.remarks().into_iter();
-            let remarks = remarks.map(|remark| Value::String(remark.into())).collect();
+            let remarks =
+                remarks.map(|remark| Value::String(remark.into_boxed_str().into())).collect();
             let value = &Value::Array(remarks);
             list.serialize_element(&KeyValue { key: REMARKS, value: AnyValue(value) })?;
         }
@@ -464,7 +465,7 @@ impl Serialize for AnyValue<'_> {
         let mut one = serializer.serialize_map(None)?;
         match self.0 {
             Value::Empty => {}
-            Value::String(text) => one.serialize_entry("stringValue", text)?,
+            Value::String(text) => one.serialize_entry("stringValue", &**text)?,
             Value::Bool(truth) => one.serialize_entry("boolValue", truth)?,
             Value::Int(number) => one.serialize_entry("intValue", &Text(number))?,
             Value::Double(number) => match not_finite(number.0) {

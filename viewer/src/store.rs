@@ -114,10 +114,11 @@ impl Store {
     ) {
         self.let_go(names);
         self.name_bytes = names.bytes();
-        self.monitor.advance(now());
+        let now = now();
+        self.monitor.advance(now);
         for (trace, span) in spans {
             self.add_span(trace, span, names);
-            self.evict(names);
+            self.evict(now, names);
         }
     }
 
@@ -247,12 +248,20 @@ impl Store {
         }
     }
 
-    fn evict(&mut self, names: &mut Names) {
-        while self.spans > self.bounds.spans || self.bytes() > self.bounds.bytes {
+    fn evict(&mut self, now: u64, names: &mut Names) {
+        while !self.fits() {
             if self.spans <= self.bounds.spans && names.may_be_swept() {
                 names.sweep();
                 self.name_bytes = names.bytes();
                 continue;
+            }
+            // What a reader has left may make room.
+            if !self.leaving.is_empty() {
+                self.let_go(names);
+                self.name_bytes = names.bytes();
+                if self.fits() {
+                    return;
+                }
             }
             let Some(oldest) = self.order.pop_front() else { return };
             let Some(trace) = self.traces.remove(&oldest) else { continue };
@@ -260,16 +269,24 @@ impl Store {
                 self.unindex(oldest, span);
             }
             // A trace that is dated in the future says nothing about when it came.
-            if trace.start <= now() {
+            if trace.start <= now {
                 self.evicted_until = self.evicted_until.max(trace.start);
             }
             self.spans -= trace.spans.len();
             self.totals.evicted_traces += 1;
             self.totals.evicted_spans += trace.spans.len() as u64;
-            self.leaving.push(trace);
-            self.let_go(names);
-            self.name_bytes = names.bytes();
+            if Arc::strong_count(&trace) == 1 {
+                self.trace_bytes -= trace.bytes;
+                names.release_trace(trace);
+                self.name_bytes = names.bytes();
+            } else {
+                self.leaving.push(trace);
+            }
         }
+    }
+
+    fn fits(&self) -> bool {
+        self.spans <= self.bounds.spans && self.bytes() <= self.bounds.bytes
     }
 
     /// Lets go of the evicted traces that have no reader any more.
@@ -290,7 +307,7 @@ mod tests {
 
     /// A span of a name that no other has.
     fn span(names: &mut Names, name: &str) -> Arc<Span> {
-        let service = names.get("store").unwrap_or_else(|| names.add("store"));
+        let service = names.get(b"store").unwrap_or_else(|| names.add("store"));
         let resource = Resource {
             service,
             attributes: Box::default(),
@@ -324,7 +341,7 @@ mod tests {
         let mut add = |store: &mut Store, id, name| {
             let span = span(&mut names, name);
             store.add([(TraceId(id), span)], &mut names);
-            names.get("first").is_some()
+            names.get(b"first").is_some()
         };
         add(&mut store, 1, "first");
         let alone = store.bytes();

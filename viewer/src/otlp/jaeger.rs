@@ -238,7 +238,7 @@ impl Message for Processes<'_> {
         let mut attributes: Vec<Attribute> = reader.attributes.drain(process.first..).collect();
         if let Some(service) = process.service {
             let key = reader.name(SERVICE_NAME)?;
-            attributes.insert(0, Attribute { key, value: Value::String(service) });
+            attributes.insert(0, Attribute { key, value: Value::String(service.into()) });
         }
         reader.charge(PROCESS_BYTES)?;
         let process = Process { resource: resource(attributes, reader)?, cuts: reader.cuts };

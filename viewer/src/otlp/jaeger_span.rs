@@ -337,7 +337,7 @@ impl FieldTags<'_, '_> {
     /// The text of the tag at that place; empty when there is none.
     fn take_text(&mut self, at: Option<usize>) -> Box<str> {
         match at.map(|at| self.take(at)) {
-            Some(Value::String(text)) => text,
+            Some(Value::String(text)) => text.into(),
             _ => Box::default(),
         }
     }
@@ -386,7 +386,7 @@ fn is_text(value: &Value) -> bool {
 fn is_true(value: &Value) -> bool {
     match value {
         Value::Bool(truth) => *truth,
-        Value::String(text) => &**text == "true",
+        Value::String(text) => **text == *"true",
         _ => false,
     }
 }
@@ -525,7 +525,7 @@ fn typed(
 ) -> Result<Value, &'static str> {
     let text = match (value_type, value) {
         (TagType::Float, Value::Int(number)) => return Ok(Value::Double(Double(number as f64))),
-        (_, Value::String(text)) => text,
+        (_, Value::String(text)) => Box::<str>::from(text),
         (_, other) => return Ok(other),
     };
     match value_type {

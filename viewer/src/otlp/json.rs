@@ -280,6 +280,7 @@ impl<'a, D: Deserializer<'a>> Source<'a> for Value<'a, D> {
                     .0;
                 let text = reader.shorten(&text, most);
                 reader.charge(heap(text.len()))?;
+                // Not shared: most become fields of a span.
                 Some(AttributeValue::String(text.into()))
             }
             Some(b't') => Some(AttributeValue::Bool(true)),

@@ -13,9 +13,10 @@
 use std::fmt;
 
 use super::failure::Failure;
-use super::limits::shortened;
-use crate::store::model::{Attribute, Event, Link, Name, Value};
-use crate::store::names::{Names, name_bytes};
+use super::limits::{NAME_BYTES, VALUE_BYTES, shortened};
+use crate::store::footprint::heap;
+use crate::store::model::{Attribute, Event, Link, Name, Text, Value};
+use crate::store::names::{Keep, Names, name_bytes};
 
 /// A field of a message.
 #[derive(Debug)]
@@ -116,9 +117,24 @@ pub(super) trait Source<'a>: Sized {
     /// such values; in protobuf the field tells the type. Of a string at most `most` bytes are
     /// taken.
     fn any(self, most: usize, reader: &mut Reader<'a>) -> Result<Value, Stopped>;
+    /// The attribute that this is, if it is one of the usual form, without anything unexpected: a key
+    /// and then a value that is a text, a number or a truth value. Texts may yet turn out not to be
+    /// UTF-8.
+    fn usual_attribute(&self) -> Option<(&'a [u8], Usual<'a>)> {
+        None
+    }
     fn skip(self, reader: &mut Reader<'a>) -> Result<(), Stopped>;
     /// Where the value is in its message.
     fn step(&self) -> Step<'a>;
+}
+
+/// The value of an attribute of the usual form.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Usual<'a> {
+    Text(&'a [u8]),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
 }
 
 /// The numbers of a list that protobuf may pack.
@@ -282,11 +298,49 @@ impl<'a> Reader<'a> {
 
     /// The shared copy of `text`.
     pub(super) fn name(&mut self, text: &str) -> Result<Name, Stopped> {
-        if let Some(name) = self.names.get(text) {
+        if let Some(name) = self.names.get(text.as_bytes()) {
             return Ok(name);
         }
         self.charge(name_bytes(text))?;
         Ok(self.names.add(text))
+    }
+
+    /// The shared copy of `text`, at most [`NAME_BYTES`] of it; none when it is not UTF-8.
+    pub(super) fn name_of_bytes(&mut self, text: &[u8]) -> Result<Option<Name>, Stopped> {
+        if let Some(name) = self.names.get(text).filter(|_| text.len() <= NAME_BYTES) {
+            return Ok(Some(name));
+        }
+        let Ok(text) = std::str::from_utf8(text) else { return Ok(None) };
+        let text = self.shorten(text, NAME_BYTES);
+        self.name(text).map(Some)
+    }
+
+    /// `text` as a value, at most [`VALUE_BYTES`] of it, shared if it repeats; none when it is not
+    /// UTF-8.
+    pub(super) fn value_of_bytes(&mut self, text: &[u8]) -> Result<Option<Value>, Stopped> {
+        if let Some(name) = self.names.get(text).filter(|_| text.len() <= VALUE_BYTES) {
+            return Ok(Some(Value::String(Text::Shared(name))));
+        }
+        let Ok(text) = std::str::from_utf8(text) else { return Ok(None) };
+        self.value(text).map(Some)
+    }
+
+    /// `text` as a value, likewise.
+    pub(super) fn value(&mut self, text: &str) -> Result<Value, Stopped> {
+        let text = self.shorten(text, VALUE_BYTES);
+        if let Some(name) = self.names.get(text.as_bytes()) {
+            return Ok(Value::String(Text::Shared(name)));
+        }
+        Ok(Value::String(match self.names.keep_value(text) {
+            Keep::Shared => {
+                self.charge(name_bytes(text))?;
+                Text::Shared(self.names.add(text))
+            }
+            Keep::Own => {
+                self.charge(heap(text.len()))?;
+                Text::Own(text.into())
+            }
+        }))
     }
 
     /// Ends the reading.

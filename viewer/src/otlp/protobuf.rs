@@ -4,8 +4,16 @@ use prost::DecodeError;
 use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use super::message::{Id, Message, Packed, Place, Reader, Source, Step, Stopped};
+use super::message::{Id, Message, Packed, Place, Reader, Source, Step, Stopped, Usual};
 use crate::store::model::Value as AttributeValue;
+
+/// The wire type of bytes and texts; see <https://protobuf.dev/programming-guides/encoding/#structure>.
+const LENGTH_DELIMITED: u8 = 2;
+/// The tags of an `AnyValue`'s first four fields: their numbers and wire types.
+const TEXT: u8 = 1 << 3 | LENGTH_DELIMITED;
+const BOOL: u8 = 2 << 3;
+const INT: u8 = 3 << 3;
+const DOUBLE: u8 = 4 << 3 | 1;
 
 /// Reads a whole request.
 pub(super) fn read<'a, M: Message>(
@@ -59,11 +67,11 @@ fn next<'a>(message: &mut &'a [u8]) -> Result<Option<(u32, Content<'a>)>, Decode
     if message.is_empty() {
         return Ok(None);
     }
-    let (number, wire_type) = decode_key(message)?;
+    let (number, wire_type) = key(message)?;
     let content = match wire_type {
-        WireType::Varint => Content::Varint(decode_varint(message)?),
+        WireType::Varint => Content::Varint(varint(message)?),
         WireType::LengthDelimited => {
-            let length = usize::try_from(decode_varint(message)?).unwrap_or(usize::MAX);
+            let length = usize::try_from(varint(message)?).unwrap_or(usize::MAX);
             let (bytes, rest) = message.split_at_checked(length).ok_or_else(truncated)?;
             *message = rest;
             Content::Bytes(bytes)
@@ -80,6 +88,30 @@ fn next<'a>(message: &mut &'a [u8]) -> Result<Option<(u32, Content<'a>)>, Decode
         }
     };
     Ok(Some((number, content)))
+}
+
+/// A field's number and wire type: of one byte, if the number is below 16.
+#[inline]
+fn key(message: &mut &[u8]) -> Result<(u32, WireType), DecodeError> {
+    if let Some((&key @ 0x08..0x80, rest)) = message.split_first()
+        && let Ok(wire_type) = WireType::try_from(u64::from(key & 7))
+    {
+        *message = rest;
+        return Ok((u32::from(key >> 3), wire_type));
+    }
+    decode_key(message)
+}
+
+/// A number, most often of one byte.
+#[inline]
+fn varint(message: &mut &[u8]) -> Result<u64, DecodeError> {
+    match message.split_first() {
+        Some((&number @ ..0x80, rest)) => {
+            *message = rest;
+            Ok(number.into())
+        }
+        _ => decode_varint(message),
+    }
 }
 
 /// The error that prost has for a message that ends too early; it offers no way to make one.
@@ -248,6 +280,30 @@ impl<'a> Source<'a> for Value<'a> {
         let what = "expected a field that tells its type";
         reader.note_fault(Some(self.step), format_args!("{what}"));
         Ok(AttributeValue::Empty)
+    }
+
+    fn usual_attribute(&self) -> Option<(&'a [u8], Usual<'a>)> {
+        // The contents of a field of bytes, if that comes next.
+        fn bytes<'a>(message: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+            let (found, mut rest) = message.split_first()?;
+            let length = usize::try_from(varint(&mut rest).ok()?).ok()?;
+            let (bytes, rest) = rest.split_at_checked(length)?;
+            *message = rest;
+            (*found == tag).then_some(bytes)
+        }
+        let Content::Bytes(mut entry) = self.content else { return None };
+        let key = bytes(&mut entry, LENGTH_DELIMITED | 1 << 3)?;
+        let mut value = bytes(&mut entry, LENGTH_DELIMITED | 2 << 3)?;
+        let (&tag, mut number) = value.split_first()?;
+        let usual = match tag {
+            TEXT => Usual::Text(bytes(&mut value, TEXT)?),
+            BOOL => Usual::Bool(varint(&mut number).ok()? != 0),
+            INT => Usual::Int(varint(&mut number).ok()?.cast_signed()),
+            DOUBLE => Usual::Double(number.try_get_f64_le().ok()?),
+            _ => return None,
+        };
+        let rest = if tag == TEXT { value } else { number };
+        (entry.is_empty() && rest.is_empty()).then_some((key, usual))
     }
 
     fn skip(self, _: &mut Reader<'a>) -> Result<(), Stopped> {

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     fn record(names: &mut Names, trace: u128, severity: u8, text: &str) -> Arc<LogRecord> {
-        let service = names.get("store").unwrap_or_else(|| names.add("store"));
+        let service = names.get(b"store").unwrap_or_else(|| names.add("store"));
         let resource = Resource {
             service,
             attributes: Box::default(),
@@ -252,7 +252,7 @@ mod tests {
             observed: 1,
             severity: Severity(severity),
             severity_text: None,
-            event_name: Some(names.get(text).unwrap_or_else(|| names.add(text))),
+            event_name: Some(names.get(text.as_bytes()).unwrap_or_else(|| names.add(text))),
             body: Value::String(text.into()),
             trace: (trace > 0).then_some(TraceId(trace)),
             span: None,
@@ -305,14 +305,14 @@ mod tests {
         let second = record(&mut names, 2, 9, "other");
         logs.add([second], &mut names);
 
-        assert!(logs.record(1).is_none() && names.get("first").is_some());
+        assert!(logs.record(1).is_none() && names.get(b"first").is_some());
         assert!(logs.bytes() > alone, "what a reader has still takes memory");
 
         drop(reader);
         let third = record(&mut names, 0, 9, "third");
         logs.add([third], &mut names);
 
-        assert!(names.get("first").is_none(), "its name has gone with it");
+        assert!(names.get(b"first").is_none(), "its name has gone with it");
         assert_eq!(logs.bytes(), alone - CHAIN_BYTES, "and what it took");
     }
 

@@ -1,5 +1,6 @@
 //! One copy of everything that repeats. Most spans have the same few keys, names, resources and
-//! scopes. Each of these is kept once, and so a span takes a fraction of its size on the wire.
+//! scopes, and many have the same texts as values. Each of these is kept once, and so a span takes a
+//! fraction of its size on the wire.
 //!
 //! A value goes with the last span that has it. A span that is let go is given back with
 //! [`release_span`](Names::release_span), which forgets the values that only this span had. So
@@ -8,14 +9,14 @@
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::mem::size_of;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
 use super::footprint::{ARC_COUNTS, Footprint, heap};
-use super::model::{Attribute, Event, Link, LogRecord, Name, Resource, Scope, Span, Value};
+use super::model::{Attribute, Event, Link, LogRecord, Name, Resource, Scope, Span, Text, Value};
 use super::trace::Trace;
 
 /// The names may double and take this much more before unused ones are looked for.
@@ -31,10 +32,53 @@ pub(crate) fn name_bytes(text: &str) -> usize {
     heap(ARC_COUNTS + text.len()) + entry_bytes(size_of::<Name>())
 }
 
+/// The longest text that is shared as a value, in bytes. Longer ones seldom repeat.
+const SHARED_TEXT_BYTES: usize = 1024;
+
+/// How many texts are remembered that came as a value and are not shared yet.
+const SEEN: usize = 4_096;
+
+/// A text of which there is one copy, found by its bytes: what equals it need not be checked to be
+/// UTF-8.
+#[derive(Debug)]
+struct Known(Name);
+
+impl Borrow<[u8]> for Known {
+    fn borrow(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_bytes().hash(state);
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes() == other.0.as_bytes()
+    }
+}
+
+impl Eq for Known {}
+
+/// How a text that is a value is to be kept.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// By itself: it has not come lately.
+    Own,
+    /// Shared from now on: it has come before.
+    Shared,
+}
+
 /// The values that spans share.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    texts: HashSet<Name, RandomState>,
+    texts: HashSet<Known, RandomState>,
+    /// Parts of the hashes of texts that came as a value, each at the place that its hash tells; so
+    /// a text that comes once more is known. Empty until the first.
+    seen: Vec<u32>,
     resources: HashSet<Arc<Resource>, RandomState>,
     scopes: HashSet<Arc<Scope>, RandomState>,
     bytes: usize,
@@ -44,16 +88,30 @@ pub(crate) struct Names {
 
 impl Names {
     /// The shared copy of `text`, if there is one.
-    pub(crate) fn get(&self, text: &str) -> Option<Name> {
-        self.texts.get(text).map(Arc::clone)
+    pub(crate) fn get(&self, text: &[u8]) -> Option<Name> {
+        self.texts.get(text).map(|Known(name)| Arc::clone(name))
     }
 
     /// A shared copy of `text`, of which there is none yet.
     pub(crate) fn add(&mut self, text: &str) -> Name {
         let name: Name = text.into();
         self.bytes += name_bytes(text);
-        self.texts.insert(Arc::clone(&name));
+        self.texts.insert(Known(Arc::clone(&name)));
         name
+    }
+
+    /// How a text is to be kept that is a value, of which there is no shared copy.
+    pub(crate) fn keep_value(&mut self, text: &str) -> Keep {
+        if text.is_empty() || text.len() > SHARED_TEXT_BYTES {
+            return Keep::Own;
+        }
+        if self.seen.is_empty() {
+            self.seen.resize(SEEN, 0);
+        }
+        let hash = self.texts.hasher().hash_one(text.as_bytes());
+        let (place, part) = (hash as usize % SEEN, (hash >> 32) as u32);
+        let before = std::mem::replace(&mut self.seen[place], part);
+        if before == part { Keep::Shared } else { Keep::Own }
     }
 
     /// The shared copy of `resource`.
@@ -73,7 +131,7 @@ impl Names {
 
     /// Lets go of a name.
     pub(crate) fn release(&mut self, name: Name) {
-        if forget(&mut self.texts, &name) {
+        if Arc::strong_count(&name) == 2 && self.texts.remove(name.as_bytes()) {
             self.bytes -= name_bytes(&name);
         }
     }
@@ -158,6 +216,7 @@ impl Names {
 
     fn release_value(&mut self, value: Value) {
         match value {
+            Value::String(Text::Shared(text)) => self.release(text),
             Value::Array(values) => self.release_values(values),
             Value::Map(entries) => self.release_attributes(entries),
             _ => {}
@@ -172,9 +231,10 @@ impl Names {
     /// Forgets the values that no span has.
     pub(crate) fn sweep(&mut self) {
         // Resources and scopes first: they hold names.
-        retain_used(&mut self.resources, &mut self.bytes, shared_bytes);
-        retain_used(&mut self.scopes, &mut self.bytes, shared_bytes);
-        retain_used(&mut self.texts, &mut self.bytes, name_bytes);
+        let bytes = &mut self.bytes;
+        retain_used(&mut self.resources, |it| it, shared_bytes, bytes);
+        retain_used(&mut self.scopes, |it| it, shared_bytes, bytes);
+        retain_used(&mut self.texts, |Known(name)| name, name_bytes, bytes);
         self.swept_bytes = self.bytes;
     }
 }
@@ -199,19 +259,18 @@ fn share<T: Hash + Eq + Footprint>(
 }
 
 /// Takes `value` from the set, when only the set and the caller have it.
-fn forget<T: ?Sized + Hash + Eq>(set: &mut HashSet<Arc<T>, RandomState>, value: &Arc<T>) -> bool
-where
-    Arc<T>: Borrow<T>,
-{
+fn forget<T: Hash + Eq>(set: &mut HashSet<Arc<T>, RandomState>, value: &Arc<T>) -> bool {
     Arc::strong_count(value) == 2 && set.remove(&**value)
 }
 
-fn retain_used<T: ?Sized + Hash + Eq>(
-    set: &mut HashSet<Arc<T>, RandomState>,
-    bytes: &mut usize,
+fn retain_used<E: Hash + Eq, T: ?Sized>(
+    set: &mut HashSet<E, RandomState>,
+    shared: impl Fn(&E) -> &Arc<T>,
     size: impl Fn(&T) -> usize,
+    bytes: &mut usize,
 ) {
-    set.retain(|shared| {
+    set.retain(|entry| {
+        let shared = shared(entry);
         let used = Arc::strong_count(shared) > 1;
         if !used {
             *bytes -= size(shared);
@@ -226,7 +285,7 @@ mod tests {
     use super::*;
 
     fn name(names: &mut Names, text: &str) -> Name {
-        names.get(text).unwrap_or_else(|| names.add(text))
+        names.get(text.as_bytes()).unwrap_or_else(|| names.add(text))
     }
 
     #[test]
@@ -239,15 +298,37 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_shared_when_it_comes_again() {
+        let mut names = Names::default();
+        let long = "x".repeat(SHARED_TEXT_BYTES + 1);
+
+        let kept = ["GET", "POST", "GET", "", "", &long, &long].map(|text| names.keep_value(text));
+
+        let own = |kept: &Keep| matches!(kept, Keep::Own);
+        assert_eq!(kept.each_ref().map(own), [true, true, false, true, true, true, true]);
+    }
+
+    #[test]
+    fn a_shared_value_goes_with_the_last_that_has_it() {
+        let mut names = Names::default();
+        let values = [name(&mut names, "GET"), name(&mut names, "GET")];
+
+        for (left, value) in [1, 0].into_iter().zip(values) {
+            names.release_values([Value::String(Text::Shared(value))]);
+            assert_eq!(names.bytes(), left * name_bytes("GET"));
+        }
+    }
+
+    #[test]
     fn a_name_goes_with_the_last_that_has_it() {
         let mut names = Names::default();
         let (one, two) = (name(&mut names, "GET"), name(&mut names, "GET"));
 
         names.release(one);
-        assert!(names.get("GET").is_some());
+        assert!(names.get(b"GET").is_some());
         names.release(two);
 
-        assert!(names.get("GET").is_none());
+        assert!(names.get(b"GET").is_none());
         assert_eq!(names.bytes(), 0);
     }
 
@@ -278,6 +359,6 @@ mod tests {
         names.sweep();
 
         assert_eq!(names.bytes(), name_bytes("kept"));
-        assert!(names.get("kept").is_some_and(|found| Arc::ptr_eq(&found, &kept)));
+        assert!(names.get(b"kept").is_some_and(|found| Arc::ptr_eq(&found, &kept)));
     }
 }

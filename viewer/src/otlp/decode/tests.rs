@@ -30,7 +30,7 @@ use super::*;
 use crate::budget::Budget;
 use crate::fuzzing::{self, Form};
 use crate::otlp::limits;
-use crate::store::model::{Kind, Value};
+use crate::store::model::{Attribute, Kind, Value};
 
 const LIMIT: usize = 1 << 20;
 
@@ -350,6 +350,55 @@ fn a_broken_span_in_protobuf_is_left_out_with_its_path() {
              not UTF-8: invalid utf-8 sequence of 1 bytes from index 2"
         )
     );
+}
+
+#[test]
+fn an_attribute_of_an_unusual_form_means_the_same() {
+    /// A field of bytes whose length takes two bytes though one would do.
+    fn field(number: u8, content: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(content.len()).expect("a short field");
+        assert!(length < 128);
+        [&[number << 3 | 2, length | 128, 0][..], content].concat()
+    }
+    let read = |entries: &[Vec<u8>]| {
+        let ids = [field(1, &[1; 16]), field(2, &[2; 8])].concat();
+        let entries: Vec<_> = entries.iter().flat_map(|entry| field(9, entry)).collect();
+        let body = field(1, &field(2, &field(2, &[ids, entries].concat())));
+        let read = decode_compressed(Signal::Traces, Encoding::Protobuf, Compression::None, &body);
+        // A request of which nothing can be read is refused.
+        let Decoded { spans, taken, .. } = read.map_err(|refused| refused.to_string())?;
+        assert_eq!((spans.len(), taken.rejected), (1, 0));
+        Ok::<_, String>(spans[0].1.attributes.clone())
+    };
+    let key = |key: &str| field(1, key.as_bytes());
+    let text = |text: &[u8]| field(2, &field(1, text));
+    let usual = [b"\x0a\x01k\x12\x03\x0a\x01v".to_vec()];
+    let expected = |value| Ok([Attribute { key: "k".into(), value }].into());
+
+    let same = expected(Value::String("v".into()));
+    assert_eq!(read(&usual), same);
+    for unusual in [
+        [key("k"), text(b"v")].concat(),
+        [text(b"v"), key("k")].concat(),
+        [key("x"), key("k"), text(b"v")].concat(),
+        [key("k"), text(b"x"), text(b"v")].concat(),
+        [key("k"), text(b"v"), vec![15 << 3, 1]].concat(),
+        [key("k"), field(2, &[field(1, b"v"), vec![15 << 3, 1]].concat())].concat(),
+        [key("k"), field(2, &[vec![3 << 3, 1], field(1, b"v")].concat())].concat(),
+    ] {
+        assert_eq!(read(std::slice::from_ref(&unusual)), same, "{unusual:?}");
+    }
+    assert_eq!(read(&[[key("k"), field(2, &[3 << 3, 129, 0])].concat()]), expected(Value::Int(1)));
+    assert_eq!(read(&[[key("k"), field(2, &[2 << 3, 2])].concat()]), expected(Value::Bool(true)));
+    assert_eq!(read(&[key("k")]), expected(Value::Empty));
+    for (wrong, path) in [
+        ([field(1, &[255]), text(b"v")].concat(), "key: not UTF-8"),
+        ([key("k"), text(&[255])].concat(), "value.stringValue: not UTF-8"),
+        ([key("k"), field(2, &[4 << 3 | 1, 0])].concat(), "value: "),
+    ] {
+        let refused = read(&[wrong]).expect_err("no OTLP");
+        assert!(refused.contains(&format!("attributes[0].{path}")), "{refused}");
+    }
 }
 
 #[test]
