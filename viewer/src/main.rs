@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// As in `grocery`: what is measured of this program, its memory above all, is true of that one too.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Shows traces: takes OTLP, answers Jaeger's query API, serves a page.
 #[derive(Debug, Parser)]
 #[command(version, about)]
