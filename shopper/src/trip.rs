@@ -195,7 +195,12 @@ impl Drop for StepUnderWay<'_> {
 
 /// Parses the body of an answer as the contract has it.
 fn json<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, Unanswered> {
-    serde_json::from_slice(&answer.body).map_err(|error| {
+    // What is known to be UTF-8 is not checked again text by text.
+    let parsed = match std::str::from_utf8(&answer.body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(&answer.body),
+    };
+    parsed.map_err(|error| {
         // A body that ended with its connection and is not complete: the connection broke.
         if answer.ended_by_connection && is_cut(&error, &answer.body) {
             return Failure::Disconnect.into();
