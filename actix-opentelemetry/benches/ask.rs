@@ -1,53 +1,110 @@
-//! What a traced ask costs, compared with a plain ask and with the span that it makes.
+//! What traced messages cost, as ratios to plain ones: asks, tells and stream items.
 //!
-//! The aims are: outside a trace, or in one that is not sampled, at most 0.1 µs more than a plain
-//! ask; in a sampled trace, no more than a plain ask and one span of the SDK plus 0.1 µs. At the
-//! end the benchmark prints how far off they are. It measures each case once more for that, in
-//! interleaved rounds: on a noisy machine figures that are taken a minute apart cannot be compared.
+//! ```text
+//! cargo bench-ask                               # the table
+//! cargo bench-ask -- --batch                    # with a batch processor, whose exporter drops the spans
+//! cargo bench-ask -- --rounds 9 --json          # each round's ratios too, for a program to read
+//! cargo bench-ask -- --only "sampled ask" --count 20000   # one case alone, for a profiler
+//! ```
+//!
+//! Each figure is the median of several rounds. A round runs all cases in turn, in many short
+//! slices, so that whatever disturbs the machine disturbs all of them. Time is the processor time of
+//! the thread that asks and answers: what other processes use is not in it, and neither is the
+//! thread of the batch processor.
 //!
 //! A caller in a trace makes its context current at each poll, also when it asks a plain actor. So
-//! the cases in a trace are compared with a plain ask that is made in a trace too.
+//! there is a plain ask by such a caller too. "Span by hand" is a plain actor whose handler makes
+//! the span that a traced actor gets: what any implementation has to cost.
 //!
-//! With `--features tracing` another comparison follows, in which a `tracing` subscriber keeps
-//! spans: a traced ask then has a `tracing` span too.
-//!
-//! A plain ask and one span are measured together, by a plain actor whose handler makes the span by
-//! hand. The sum of the two measured apart is printed too, but no implementation can reach it:
-//! alone in its loop, a span has the caches to itself.
+//! With `--features tracing` a second table follows, in which a `tracing` subscriber keeps spans: a
+//! traced message has a `tracing` span too then.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::process::exit;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use actix_opentelemetry::{TracedActor, TracedContext, TracedStart};
 use actix_rt::SystemRunner;
-use criterion::Criterion;
+use futures_util::stream;
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::trace::{
     FutureExt, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId,
     TraceState, Tracer, TracerProvider,
 };
 use opentelemetry::{Context, KeyValue, global};
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter,
+};
+use tokio::sync::oneshot;
 
 #[derive(Message)]
 #[rtype(result = "u32")]
 struct Ping(u32);
 
-struct Plain;
+/// Has the actor listen to a stream of so many items.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Listen {
+    items: u64,
+    done: oneshot::Sender<()>,
+}
+
+#[derive(Default)]
+struct Plain {
+    done: Option<oneshot::Sender<()>>,
+}
 
 impl Actor for Plain {
     type Context = actix::Context<Self>;
 }
 
-impl Handler<Ping> for Plain {
-    type Result = u32;
-
-    fn handle(&mut self, ping: Ping, _: &mut Self::Context) -> u32 {
-        black_box(ping.0)
-    }
+#[derive(Default)]
+struct Traced {
+    done: Option<oneshot::Sender<()>>,
 }
+
+impl Actor for Traced {
+    type Context = TracedContext<Self>;
+}
+
+impl TracedActor for Traced {
+    const NAME: &'static str = "Traced";
+}
+
+macro_rules! handlers {
+    ($($actor:ident),+) => {$(
+        impl Handler<Ping> for $actor {
+            type Result = u32;
+
+            fn handle(&mut self, ping: Ping, _: &mut Self::Context) -> u32 {
+                black_box(ping.0)
+            }
+        }
+
+        impl Handler<Listen> for $actor {
+            type Result = ();
+
+            fn handle(&mut self, listen: Listen, ctx: &mut Self::Context) {
+                self.done = Some(listen.done);
+                ctx.add_stream(stream::iter(0..listen.items));
+            }
+        }
+
+        impl StreamHandler<u64> for $actor {
+            fn handle(&mut self, item: u64, _: &mut Self::Context) {
+                black_box(item);
+            }
+
+            fn finished(&mut self, _: &mut Self::Context) {
+                self.done.take().map(|done| done.send(()));
+            }
+        }
+    )+};
+}
+
+handlers!(Plain, Traced);
 
 /// Makes by hand the span that `Traced` gets. The sender's context is given to it, since a plain
 /// message does not carry it.
@@ -71,51 +128,42 @@ impl Handler<Ping> for ByHand {
     }
 }
 
-struct Traced;
-
-impl Actor for Traced {
-    type Context = TracedContext<Self>;
+/// A span as `Traced` gets it, made by hand.
+fn span<T: Tracer>(tracer: &T, parent: &Context) -> T::Span {
+    let builder =
+        SpanBuilder::from_name("ask Traced Ping").with_kind(SpanKind::Internal).with_attributes([
+            KeyValue::new("actix.actor.name", "Traced"),
+            KeyValue::new("actix.message.type", "Ping"),
+            KeyValue::new("actix.message.kind", "ask"),
+            KeyValue::new("code.function.name", "<Traced as Handler<Ping>>::handle"),
+            KeyValue::new("actix.mailbox.wait", 0.000_001),
+        ]);
+    tracer.build_with_context(builder, parent)
 }
 
-impl TracedActor for Traced {
-    const NAME: &'static str = "Traced";
-}
+/// A case to be measured: its name, and how many nanoseconds so many runs of it take.
+type Case<'a> = (&'static str, Box<dyn FnMut(u64) -> f64 + 'a>);
 
-impl Handler<Ping> for Traced {
-    type Result = u32;
+/// What is compared: a case, and the case that it is divided by.
+const RATIOS: [(&str, &str); 11] = [
+    ("sampled ask", "plain ask"),
+    ("sampled ask", "plain ask in a trace"),
+    ("sampled ask", "plain ask, span by hand"),
+    ("unsampled ask", "plain ask"),
+    ("unsampled ask", "plain ask in a trace"),
+    ("ask outside any trace", "plain ask"),
+    ("sampled tell", "plain tell in a trace"),
+    ("unsampled tell", "plain tell in a trace"),
+    ("sampled stream item", "plain stream item"),
+    ("stream item outside any trace", "plain stream item"),
+    ("plain ask, span by hand", "plain ask"),
+];
 
-    fn handle(&mut self, ping: Ping, _: &mut Self::Context) -> u32 {
-        black_box(ping.0)
-    }
-}
+/// What a thread makes in one go. All of its spans have room in the batch processor's queue.
+const SLICE: u64 = 4_000;
+const SLICES: u64 = 12;
 
-/// A case to be measured: its name, and how long so many runs of it take.
-type Case<'a> = (&'static str, Box<dyn FnMut(u64) -> Duration + 'a>);
-
-fn main() {
-    let provider = SdkTracerProvider::builder().build();
-    global::set_tracer_provider(provider.clone());
-    let tracer = provider.tracer("bench");
-    let sampled = Context::new().with_span(tracer.start("bench"));
-    let system = System::new();
-    let mut cases = cases(&system, &sampled);
-
-    let mut criterion = Criterion::default()
-        .measurement_time(Duration::from_secs(3))
-        .warm_up_time(Duration::from_secs(1))
-        .configure_from_args();
-    let mut group = criterion.benchmark_group("ask");
-    for (name, run) in &mut cases {
-        group.bench_function(*name, |bencher| bencher.iter_custom(&mut *run));
-    }
-    group.finish();
-    criterion.final_summary();
-    compare(&mut cases);
-    #[cfg(feature = "tracing")]
-    compare_with_tracing(&mut cases);
-}
-
-fn cases<'a>(system: &'a SystemRunner, sampled: &'a Context) -> Vec<Case<'a>> {
+fn cases<'a>(system: &'a SystemRunner, sampled: &Context) -> Vec<Case<'a>> {
     let unsampled = Context::new().with_remote_span_context(SpanContext::new(
         TraceId::from(1),
         SpanId::from(1),
@@ -123,115 +171,272 @@ fn cases<'a>(system: &'a SystemRunner, sampled: &'a Context) -> Vec<Case<'a>> {
         true,
         TraceState::NONE,
     ));
-    let tracer = global::tracer("bench");
     let by_hand = ByHand { tracer: global::tracer("bench"), sender: sampled.clone() };
-    let (plain, by_hand, traced) =
-        system.block_on(async { (Plain.start(), by_hand.start(), Traced.start_traced()) });
-    let spans = move |count| {
-        let start = Instant::now();
-        for _ in 0..count {
-            black_box(sampled.with_span(span(&tracer, sampled))).span().end();
-        }
-        start.elapsed()
-    };
+    let (plain, by_hand, traced) = system.block_on(async {
+        (Plain::default().start(), by_hand.start(), Traced::default().start_traced())
+    });
+    let outside = Context::new();
     vec![
-        ("plain", Box::new(asks(system, &plain, None))),
-        ("propagate only", Box::new(asks(system, &traced, None))),
-        ("plain in a trace", Box::new(asks(system, &plain, Some(sampled)))),
-        ("unsampled", Box::new(asks(system, &traced, Some(&unsampled)))),
-        ("span by hand", Box::new(asks(system, &by_hand, Some(sampled)))),
-        ("sampled", Box::new(asks(system, &traced, Some(sampled)))),
-        ("SDK span alone", Box::new(spans)),
+        ("plain ask", asks(system, &plain, None)),
+        ("ask outside any trace", asks(system, &traced, None)),
+        ("plain ask in a trace", asks(system, &plain, Some(sampled))),
+        ("unsampled ask", asks(system, &traced, Some(&unsampled))),
+        ("plain ask, span by hand", asks(system, &by_hand, Some(sampled))),
+        ("sampled ask", asks(system, &traced, Some(sampled))),
+        ("plain tell in a trace", tells(system, &plain, sampled)),
+        ("unsampled tell", tells(system, &traced, &unsampled)),
+        ("sampled tell", tells(system, &traced, sampled)),
+        ("plain stream item", items(system, &plain, &outside)),
+        ("stream item outside any trace", items(system, &traced, &outside)),
+        ("sampled stream item", items(system, &traced, sampled)),
     ]
 }
 
-/// Makes asks one after the other, in a context if there is one.
+/// Asks one after the other, in a context if there is one.
 fn asks<'a, A>(
     system: &'a SystemRunner,
     addr: &Addr<A>,
     cx: Option<&Context>,
-) -> impl FnMut(u64) -> Duration + 'a
+) -> Box<dyn FnMut(u64) -> f64 + 'a>
 where
     A: Actor + Handler<Ping>,
     A::Context: ToEnvelope<A, Ping>,
 {
     let (addr, cx) = (addr.clone(), cx.cloned());
-    move |count| {
-        let addr = &addr;
-        let asks = async move {
-            let start = Instant::now();
+    Box::new(move |count| {
+        let asks = timed(async {
             for number in 0..count {
                 black_box(addr.send(Ping(number as u32)).await).ok();
             }
-            start.elapsed()
-        };
+        });
         match &cx {
             Some(cx) => system.block_on(asks.with_context(cx.clone())),
             None => system.block_on(asks),
         }
+    })
+}
+
+/// Tells, with an ask after every so many that waits until they are all handled.
+fn tells<'a, A>(
+    system: &'a SystemRunner,
+    addr: &Addr<A>,
+    cx: &Context,
+) -> Box<dyn FnMut(u64) -> f64 + 'a>
+where
+    A: Actor + Handler<Ping>,
+    A::Context: ToEnvelope<A, Ping>,
+{
+    const AT_ONCE: u64 = 50;
+    let (addr, cx) = (addr.clone(), cx.clone());
+    Box::new(move |count| {
+        let tells = timed(async {
+            for _ in 0..count / AT_ONCE {
+                for number in 1..AT_ONCE {
+                    addr.do_send(Ping(number as u32));
+                }
+                black_box(addr.send(Ping(0)).await).ok();
+            }
+        });
+        system.block_on(tells.with_context(cx.clone()))
+    })
+}
+
+/// Items of a stream that the actor listens to.
+fn items<'a, A>(
+    system: &'a SystemRunner,
+    addr: &Addr<A>,
+    cx: &Context,
+) -> Box<dyn FnMut(u64) -> f64 + 'a>
+where
+    A: Actor + Handler<Listen>,
+    A::Context: ToEnvelope<A, Listen>,
+{
+    let (addr, cx) = (addr.clone(), cx.clone());
+    Box::new(move |items| {
+        let listening = timed(async {
+            let (done, is_done) = oneshot::channel();
+            addr.do_send(Listen { items, done });
+            is_done.await.ok();
+        });
+        system.block_on(listening.with_context(cx.clone()))
+    })
+}
+
+/// How long the work takes, in nanoseconds.
+async fn timed(work: impl Future<Output = ()>) -> f64 {
+    let start = thread_time();
+    work.await;
+    thread_time() - start
+}
+
+/// The processor time of this thread, in nanoseconds; without such a clock, the time.
+#[cfg(unix)]
+fn thread_time() -> f64 {
+    use nix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a thread has a clock");
+    time.tv_sec() as f64 * 1e9 + time.tv_nsec() as f64
+}
+
+#[cfg(not(unix))]
+fn thread_time() -> f64 {
+    static START: std::sync::LazyLock<std::time::Instant> =
+        std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed().as_secs_f64() * 1e9
+}
+
+/// Takes spans as an exporter of OTLP does, and drops them.
+#[derive(Debug)]
+struct Nowhere;
+
+impl SpanExporter for Nowhere {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        black_box(batch);
+        Ok(())
     }
 }
 
-/// A span with four attributes, made by hand.
-fn span<T: Tracer>(tracer: &T, parent: &Context) -> T::Span {
-    let builder =
-        SpanBuilder::from_name("ask Traced Ping").with_kind(SpanKind::Internal).with_attributes([
-            KeyValue::new("actix.actor.name", "Traced"),
-            KeyValue::new("actix.message.type", "Ping"),
-            KeyValue::new("actix.message.kind", "ask"),
-            KeyValue::new("actix.mailbox.wait", 0.000_001),
-        ]);
-    tracer.build_with_context(builder, parent)
-}
-
-/// The least time of each case in nanoseconds. The fastest of many interleaved rounds is the one
-/// that was disturbed least.
-fn least_times(cases: &mut [Case<'_>]) -> Vec<f64> {
-    const COUNT: u64 = 20_000;
-    let mut best = vec![f64::INFINITY; cases.len()];
-    for _ in 0..ROUNDS {
-        for (best, (_, run)) in best.iter_mut().zip(cases.iter_mut()) {
-            *best = best.min(run(COUNT).as_secs_f64() * 1e9 / COUNT as f64);
+/// The nanoseconds of each case in each round.
+fn measure(cases: &mut [Case<'_>], rounds: usize, provider: &SdkTracerProvider) -> Vec<Vec<f64>> {
+    let mut times = vec![Vec::with_capacity(rounds); cases.len()];
+    // The first round only warms up.
+    for round in 0..=rounds {
+        let mut sums = vec![0.0; cases.len()];
+        for _ in 0..SLICES {
+            for (sum, (_, run)) in sums.iter_mut().zip(cases.iter_mut()) {
+                *sum += run(SLICE);
+                provider.force_flush().expect("the exporter takes everything");
+            }
+        }
+        if round > 0 {
+            for (times, sum) in times.iter_mut().zip(sums) {
+                times.push(sum / (SLICE * SLICES) as f64);
+            }
         }
     }
-    best
+    times
 }
 
-const ROUNDS: usize = 60;
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+}
 
 #[expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
-fn compare(cases: &mut [Case<'_>]) {
-    let best = least_times(cases);
-    let [plain, propagate, plain_in_trace, unsampled, by_hand, sampled, span] = best[..] else {
-        return;
-    };
-    println!("\nleast time of {ROUNDS} interleaved rounds, and its ratio to a plain ask:");
-    for ((name, _), time) in cases.iter().zip(&best) {
-        println!("  {name:16} {time:7.0} ns   {:5.2}", time / plain);
+fn report(cases: &[Case<'_>], times: &[Vec<f64>], is_json: bool) {
+    println!("\nprocessor time of one, median of {} rounds:", times[0].len());
+    for ((name, _), times) in cases.iter().zip(times) {
+        println!("  {name:30} {:6.0} ns", median(times));
     }
-    println!("over the aim's base (each may be 100 ns):");
-    println!("  propagate only   {:7.0} ns over a plain ask", propagate - plain);
-    println!("  unsampled        {:7.0} ns over a plain ask", unsampled - plain_in_trace);
-    println!(
-        "  sampled          {:7.0} ns over a plain ask with a span by hand",
-        sampled - by_hand
-    );
-    let apart = plain_in_trace + span;
-    println!("  sampled          {:7.0} ns over a plain ask and a span alone", sampled - apart);
+    println!("ratios, median of the rounds' (least and greatest):");
+    let of = |wanted: &str| {
+        let place = cases.iter().position(|(name, _)| *name == wanted);
+        &times[place.expect("RATIOS names cases")]
+    };
+    for (work, base) in RATIOS {
+        let ratios: Vec<f64> =
+            of(work).iter().zip(of(base)).map(|(work, base)| work / base).collect();
+        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let greatest = ratios.iter().copied().fold(0.0, f64::max);
+        println!("  {work} over {base}: {:.2} ({least:.2} to {greatest:.2})", median(&ratios));
+        if is_json {
+            println!(r#"{{"work": "{work} over {base}", "runs": {ratios:.4?}}}"#);
+        }
+    }
 }
 
-/// The same asks where a `tracing` subscriber keeps spans, as one that logs does.
+/// What the command line asks for.
+struct Options {
+    rounds: usize,
+    is_json: bool,
+    is_batch: bool,
+    only: Option<String>,
+    count: u64,
+    /// False for `cargo test --benches`, which only sees that the benchmark runs.
+    is_bench: bool,
+}
+
+impl Options {
+    fn read() -> Result<Self, String> {
+        let mut options = Self {
+            rounds: 5,
+            is_json: false,
+            is_batch: false,
+            only: None,
+            count: SLICE,
+            is_bench: false,
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word}: expected a value"));
+            let number = |value: String| match value.parse() {
+                Ok(number) if number > 0 => Ok(number),
+                _ => Err(format!("{word} {value}: expected a whole number from 1")),
+            };
+            match word.as_str() {
+                "--bench" => options.is_bench = true,
+                "--rounds" => options.rounds = number(value()?)? as usize,
+                "--json" => options.is_json = true,
+                "--batch" => options.is_batch = true,
+                "--only" => options.only = Some(value()?),
+                "--count" => options.count = number(value()?)?,
+                _ => {
+                    return Err(format!(
+                        "{word}: expected --rounds, --json, --batch, --only or --count"
+                    ));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn main() {
+    let options = Options::read().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        exit(2);
+    });
+    let mut provider = SdkTracerProvider::builder();
+    if options.is_batch {
+        let config = BatchConfigBuilder::default().with_max_queue_size(4 * SLICE as usize).build();
+        let processor = BatchSpanProcessor::builder(Nowhere).with_batch_config(config).build();
+        provider = provider.with_span_processor(processor);
+    }
+    let provider = provider.build();
+    global::set_tracer_provider(provider.clone());
+    let sampled = Context::new().with_span(provider.tracer("bench").start("bench"));
+    let system = System::new();
+    let mut cases = cases(&system, &sampled);
+
+    if let Some(only) = &options.only {
+        let Some((_, run)) = cases.iter_mut().find(|(name, _)| name == only) else {
+            let names: Vec<_> = cases.iter().map(|(name, _)| *name).collect();
+            eprintln!("--only {only}: expected one of {}", names.join("; "));
+            exit(2);
+        };
+        run(options.count);
+    } else if !options.is_bench {
+        for (_, run) in &mut cases {
+            run(50);
+        }
+    } else {
+        let times = measure(&mut cases, options.rounds, &provider);
+        report(&cases, &times, options.is_json);
+        #[cfg(feature = "tracing")]
+        with_tracing(&mut cases, &options, &provider);
+    }
+}
+
+/// The same where a `tracing` subscriber keeps spans, as one that logs does.
 #[cfg(feature = "tracing")]
 #[expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
-fn compare_with_tracing(cases: &mut [Case<'_>]) {
-    let subscriber = tracing_subscriber::registry();
-    let best = tracing::subscriber::with_default(subscriber, || {
+fn with_tracing(cases: &mut [Case<'_>], options: &Options, provider: &SdkTracerProvider) {
+    let times = tracing::subscriber::with_default(tracing_subscriber::registry(), || {
         let request = tracing::info_span!("request", user = 1);
         let _entered = request.enter();
-        least_times(cases)
+        measure(cases, options.rounds, provider)
     });
-    println!("\nthe same in a tracing span, with a subscriber that keeps spans:");
-    for ((name, _), time) in cases.iter().zip(&best) {
-        println!("  {name:16} {time:7.0} ns   {:5.2}", time / best[0]);
-    }
+    println!("\nin a tracing span, with a subscriber that keeps spans:");
+    report(cases, &times, false);
 }
