@@ -51,7 +51,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> TracedEnvelope<A, M> {
         let kind = if tx.is_some() { Kind::Ask } else { Kind::Tell };
         let span = MessageSpan::sent::<A>(kind, || operation::of_message::<A, M>(kind));
         lost::check::<A, M>(span.cx(), kind);
-        let sent = Sent::now::<A>(span.cx());
+        let sent = span.sending_time::<A>();
         Self { message: Some(message), tx, span, sent, slot }
     }
 

@@ -37,9 +37,12 @@ impl Arrival {
 }
 
 impl Sent {
-    /// Takes the time for a message to an `A` that is sent now, in this context.
-    pub(crate) fn now<A: TracedActor>(cx: &Context) -> Self {
-        Self(is_timed::<A>(cx).then(SystemTime::now))
+    /// Takes the time for a message to an `A` that is sent now. The message may be recorded if its
+    /// sender's trace is, and otherwise for what the actor or the metrics want.
+    #[inline]
+    pub(crate) fn now<A: TracedActor>(is_in_record: bool) -> Self {
+        let is_timed = is_in_record || measure::is_enabled() || A::ROOT == RootPolicy::Start;
+        Self(is_timed.then(SystemTime::now))
     }
 
     /// Takes the time for a message that arrives now.
@@ -120,10 +123,6 @@ impl Drop for EndMarker {
     }
 }
 
-fn is_timed<A: TracedActor>(cx: &Context) -> bool {
-    is_recorded(cx) || measure::is_enabled() || A::ROOT == RootPolicy::Start
-}
-
 /// What tracing does in a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TraceState {
@@ -146,12 +145,24 @@ impl TraceState {
             return Self::Outside;
         }
         let span = cx.span();
-        if span.span_context().is_sampled() || span.is_recording() {
+        let made = span.span_context();
+        if made.is_sampled() || span.is_recording() {
             Self::Recorded
-        } else if span.span_context().is_valid() {
+        } else if made.is_valid() {
             Self::Refused
         } else {
             Self::Outside
+        }
+    }
+
+    /// The same if it cannot change any more. Only a span that is recorded and not sampled is seen
+    /// by nobody once it has ended.
+    ///
+    /// Whether a span is recorded takes a lock, so it is asked for once where it can be.
+    pub(crate) fn lasting(cx: &Context) -> Option<Self> {
+        match Self::of(cx) {
+            Self::Recorded if !cx.span().span_context().is_sampled() => None,
+            state => Some(state),
         }
     }
 }

@@ -17,15 +17,15 @@ use crate::tracer;
 /// How the span of a message relates to the span of its sender.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Relation {
-    /// There is no span. Only the context is carried, with this count of tells.
-    Carried { hops: Hops },
+    /// There is no span. Only the context is carried, with this count of tells if it changes.
+    Carried { hops: Option<Hops> },
     /// There is no span, because the sender was outside any trace. Tells are counted here only to
     /// cut chains of `tracing` spans.
     Outside { hops: Option<Hops> },
     /// There is no span, because telemetry is suppressed here.
     Suppressed,
-    /// A child of the sender's span, and how many tells led here.
-    Child { hops: Hops },
+    /// A child of the sender's span, and how many tells led here if that changes.
+    Child { hops: Option<Hops> },
     /// A root with a link to the sender's span.
     LinkedRoot,
     /// A root without a link: the sampler refused the sender's trace, so a link would lead nowhere.
@@ -59,9 +59,10 @@ pub(crate) struct Hops {
 }
 
 impl Relation {
-    /// The relation that the policies of `A` ask for, for a message sent in the context `cx`.
-    pub(crate) fn of<A: TracedActor>(cx: &Context, kind: Kind) -> Self {
-        let is_recorded = match TraceState::of(cx) {
+    /// The relation that the policies of `A` ask for, for a message sent in the context `cx`, of
+    /// which this is the state.
+    pub(crate) fn of<A: TracedActor>(cx: &Context, state: TraceState, kind: Kind) -> Self {
+        let is_recorded = match state {
             TraceState::Outside if A::ROOT == RootPolicy::Start => return Self::Root,
             TraceState::Outside if selection::is_in_use() && Hops::of(cx).is_cut => {
                 return Self::Root;
@@ -71,9 +72,12 @@ impl Relation {
             TraceState::Recorded => true,
             TraceState::Refused => false,
         };
-        match Hops::of(cx).next::<A>(kind) {
-            Some(hops) if is_recorded => Self::Child { hops },
-            Some(hops) => Self::Carried { hops },
+        let hops = Hops::of(cx);
+        // Most messages are asks, which leave the count as it is. Then no value has to be set.
+        let changed = |next| (next != hops).then_some(next);
+        match hops.next::<A>(kind) {
+            Some(next) if is_recorded => Self::Child { hops: changed(next) },
+            Some(next) => Self::Carried { hops: changed(next) },
             None if is_recorded => Self::LinkedRoot,
             None => Self::FreshRoot,
         }
@@ -86,7 +90,7 @@ impl Relation {
         let cut = Hops { is_cut: true, ..Hops::default() };
         match self {
             Self::Child { hops } => Self::Carried { hops },
-            Self::LinkedRoot | Self::FreshRoot => Self::Carried { hops: cut },
+            Self::LinkedRoot | Self::FreshRoot => Self::Carried { hops: Some(cut) },
             Self::Root => Self::Outside { hops: Some(cut) },
             Self::Carried { .. } | Self::Outside { .. } | Self::Suppressed => self,
         }
@@ -124,7 +128,6 @@ impl Relation {
 
     /// The context of the message: the sender's context with the message's span in it.
     pub(crate) fn attach_to(self, cx: &Context, span: BoxedSpan) -> Context {
-        // Most messages are asks, which leave the count as it is. Then no value has to be set.
         match self.changed_hops(cx) {
             Some(hops) => cx.with_value(hops).with_span(span),
             None => cx.with_span(span),
@@ -132,18 +135,20 @@ impl Relation {
     }
 
     /// The context of a message without a span, if it differs from the sender's.
+    #[inline]
     pub(crate) fn carry(self, cx: &Context) -> Option<Context> {
         self.changed_hops(cx).map(|hops| cx.with_value(hops))
     }
 
+    #[inline]
     fn changed_hops(self, cx: &Context) -> Option<Hops> {
-        let hops = match self {
-            Self::Carried { hops } | Self::Child { hops } => hops,
-            Self::Outside { hops } => hops?,
-            Self::Suppressed => return None,
-            Self::LinkedRoot | Self::FreshRoot | Self::Root => Hops::default(),
-        };
-        (Hops::of(cx) != hops).then_some(hops)
+        match self {
+            Self::Carried { hops } | Self::Child { hops } | Self::Outside { hops } => hops,
+            Self::Suppressed => None,
+            Self::LinkedRoot | Self::FreshRoot | Self::Root => {
+                (Hops::of(cx) != Hops::default()).then(Hops::default)
+            }
+        }
     }
 }
 
@@ -183,8 +188,12 @@ fn hops_outside<A: TracedActor>(_: &Context, _: Kind) -> Option<Hops> {
 #[cfg(feature = "tracing")]
 fn hops_outside<A: TracedActor>(cx: &Context, kind: Kind) -> Option<Hops> {
     use tracing::level_filters::LevelFilter;
-    (LevelFilter::current() != LevelFilter::OFF)
-        .then(|| Hops::of(cx).next::<A>(kind).unwrap_or_default())
+    if LevelFilter::current() == LevelFilter::OFF {
+        return None;
+    }
+    let hops = Hops::of(cx);
+    let next = hops.next::<A>(kind).unwrap_or_default();
+    (next != hops).then_some(next)
 }
 
 /// Whether a message that is sent in this context begins a trace of its own.

@@ -14,7 +14,7 @@ use crate::attribute::{self, error_type};
 use crate::logspan::LogSpan;
 use crate::measure::{self, Stopwatch};
 use crate::operation::{Kind, Operation};
-use crate::origin::{Arrival, Sent, attach, current, is_ending, rootless};
+use crate::origin::{Arrival, Sent, TraceState, attach, current, is_ending, rootless};
 use crate::outcome::{Outcome, panic_message};
 use crate::policy::Reply;
 use crate::relation::Relation;
@@ -29,6 +29,8 @@ use crate::tracer;
 #[derive(Debug, Default)]
 pub(crate) struct MessageSpan {
     cx: Context,
+    /// What tracing does in the sender's context, if that is known already.
+    state: Option<TraceState>,
     /// Whether the span in the context is this message's own and has not ended.
     has_span: bool,
     /// Whether the span already says that the message failed.
@@ -45,13 +47,15 @@ impl MessageSpan {
 
     /// A message without a span, in this context, that logs in this `tracing` span.
     pub(crate) fn logged(cx: Context, log: LogSpan) -> Self {
-        Self { cx, has_span: false, has_failed: false, stopwatch: None, log }
+        Self { cx, state: None, has_span: false, has_failed: false, stopwatch: None, log }
     }
 
     /// Another message in the same context: an interval or a stream is set once and fires many
     /// times.
     pub(crate) fn again(&self) -> Self {
-        Self::logged(self.cx.clone(), self.log.clone())
+        let mut again = Self::logged(self.cx.clone(), self.log.clone());
+        again.state = self.state;
+        again
     }
 
     /// A message that is sent now, in the current context.
@@ -61,7 +65,21 @@ impl MessageSpan {
     ) -> Self {
         let cx = current();
         let log = LogSpan::of::<A>(&cx, kind, operation);
-        Self::logged(cx, log)
+        let state = TraceState::lasting(&cx);
+        let mut sent = Self::logged(cx, log);
+        sent.state = state;
+        sent
+    }
+
+    /// The time, if the message that is [`sent`](Self::sent) now has to know it.
+    pub(crate) fn sending_time<A: TracedActor>(&self) -> Sent {
+        Sent::now::<A>(matches!(self.state, None | Some(TraceState::Recorded)))
+    }
+
+    /// How the message relates to the span of its sender.
+    fn relation<A: TracedActor>(&self, kind: Kind) -> Relation {
+        let state = self.state.unwrap_or_else(|| TraceState::of(&self.cx));
+        Relation::of::<A>(&self.cx, state, kind)
     }
 
     /// Starts the span of a message that has reached its actor, if it has one. Returns the context
@@ -74,7 +92,7 @@ impl MessageSpan {
         arrive: impl FnOnce() -> Arrival,
     ) -> Context {
         self.log.begin(&operation);
-        let mut relation = Relation::of::<A>(&self.cx, kind);
+        let mut relation = self.relation::<A>(kind);
         if !relation.has_span() && !measure::is_enabled() {
             let cx = std::mem::take(&mut self.cx);
             return relation.carry(&cx).unwrap_or(cx);
@@ -142,7 +160,7 @@ impl MessageSpan {
         kind: Kind,
         outcome: Outcome,
     ) {
-        let relation = Relation::of::<A>(&self.cx, kind);
+        let relation = self.relation::<A>(kind);
         if !relation.has_span() && !measure::is_enabled() {
             return;
         }

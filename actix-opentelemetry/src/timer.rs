@@ -38,7 +38,7 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Notified<A, M> {
         let operation = || operation::of_message::<A, M>(Kind::Notify);
         let span = MessageSpan::sent::<A>(Kind::Notify, operation);
         lost::check::<A, M>(span.cx(), Kind::Notify);
-        let sent = Sent::now::<A>(span.cx());
+        let sent = span.sending_time::<A>();
         Self { message: Some(message), span, sent, actor: PhantomData }
     }
 }
