@@ -152,7 +152,7 @@ fn observe(meter: &Meter) {
         .with_description("Messages that are being handled.")
         .with_callback(|active| {
             for_each_active(|operation, count, _| {
-                active.observe(count, &labels(operation));
+                active.observe(count, operation.labels());
             });
         })
         .build();
@@ -163,23 +163,15 @@ fn observe(meter: &Meter) {
         .with_callback(|age| {
             for_each_active(|operation, _, oldest: Option<Instant>| {
                 let oldest = oldest.map_or(Duration::ZERO, |started| started.elapsed());
-                age.observe(oldest.as_secs_f64(), &labels(operation));
+                age.observe(oldest.as_secs_f64(), operation.labels());
             });
         })
         .build();
 }
 
-/// The attributes of a message, with room for one more.
-fn labels(operation: &'static Operation) -> Vec<KeyValue> {
-    let mut labels = Vec::with_capacity(4);
-    if !operation.actor.is_empty() {
-        labels.push(KeyValue::new(attribute::ACTOR_NAME, operation.actor));
-    }
-    if let Some(message) = operation.message {
-        labels.push(KeyValue::new(attribute::MESSAGE_TYPE, message));
-    }
-    labels.push(KeyValue::new(attribute::MESSAGE_KIND, operation.kind.as_str()));
-    labels
+/// The attributes of a message, and one more.
+fn labels_and(operation: &Operation, more: KeyValue) -> Vec<KeyValue> {
+    [operation.labels(), &[more]].concat()
 }
 
 /// Whether anything is measured.
@@ -205,7 +197,7 @@ impl Stopwatch {
     ) -> Option<Box<Self>> {
         let instruments = instruments()?;
         if let Some(wait) = wait {
-            instruments.wait.record(wait.as_secs_f64(), &labels(operation));
+            instruments.wait.record(wait.as_secs_f64(), operation.labels());
         }
         let started = Instant::now();
         Some(Box::new(Self { operation, started, active: Active::new(operation, started) }))
@@ -215,11 +207,13 @@ impl Stopwatch {
         let Some(instruments) = instruments() else { return };
         let seconds = self.started.elapsed().as_secs_f64();
         drop(self.active);
-        let mut labels = labels(self.operation);
-        if let Some(error_type) = error_type {
-            labels.push(KeyValue::new(attribute::ERROR_TYPE, error_type.clone()));
+        match error_type {
+            None => instruments.duration.record(seconds, self.operation.labels()),
+            Some(error_type) => {
+                let error = KeyValue::new(attribute::ERROR_TYPE, error_type.clone());
+                instruments.duration.record(seconds, &labels_and(self.operation, error));
+            }
         }
-        instruments.duration.record(seconds, &labels);
     }
 }
 
@@ -360,25 +354,23 @@ impl<A: TracedActor> Drop for MailboxSlot<A> {
 /// Counts a message that no handler gets.
 pub(crate) fn dropped(operation: &'static Operation, reason: &'static str) {
     if let Some(instruments) = instruments() {
-        let mut labels = labels(operation);
-        labels.push(KeyValue::new(attribute::DROP_REASON, reason));
-        instruments.dropped.add(1, &labels);
+        let reason = KeyValue::new(attribute::DROP_REASON, reason);
+        instruments.dropped.add(1, &labels_and(operation, reason));
     }
 }
 
 /// Counts a message that was sent outside any trace.
 pub(crate) fn without_context(operation: &'static Operation) {
     if let Some(instruments) = instruments() {
-        instruments.without_context.add(1, &labels(operation));
+        instruments.without_context.add(1, operation.labels());
     }
 }
 
 /// Counts an ask that got no reply, as its sender sees it.
 pub(crate) fn ask_failed(operation: &'static Operation, error_type: &'static str) {
     if let Some(instruments) = instruments() {
-        let mut labels = labels(operation);
-        labels.push(KeyValue::new(attribute::ERROR_TYPE, error_type));
-        instruments.ask_failures.add(1, &labels);
+        let error = KeyValue::new(attribute::ERROR_TYPE, error_type);
+        instruments.ask_failures.add(1, &labels_and(operation, error));
     }
 }
 

@@ -18,8 +18,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use actix::{Message, Recipient};
+use opentelemetry::KeyValue;
 
 use crate::actor::TracedActor;
+#[cfg(feature = "metrics")]
+use crate::attribute;
 use crate::selection::Selected;
 
 /// How a message reached its actor.
@@ -76,9 +79,25 @@ pub(crate) struct Operation {
     pub(crate) span_name: &'static str,
     pub(crate) function: &'static str,
     pub(crate) selected: Selected,
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "only metrics have labels"))]
+    labels: OnceLock<Box<[KeyValue]>>,
 }
 
 impl Operation {
+    /// The attributes that its metrics have. They are made once and not for each measurement.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn labels(&self) -> &[KeyValue] {
+        self.labels.get_or_init(|| {
+            let actor = (!self.actor.is_empty()).then_some(self.actor);
+            let labels = [
+                actor.map(|actor| KeyValue::new(attribute::ACTOR_NAME, actor)),
+                self.message.map(|message| KeyValue::new(attribute::MESSAGE_TYPE, message)),
+                Some(KeyValue::new(attribute::MESSAGE_KIND, self.kind.as_str())),
+            ];
+            labels.into_iter().flatten().collect()
+        })
+    }
+
     /// Whether it was selected to have no spans: see [`Selection`](crate::Selection).
     #[inline]
     pub(crate) fn is_off(&self) -> bool {
@@ -107,6 +126,7 @@ where
             message: Some(message),
             short_message: leak(short),
             selected: Selected::default(),
+            labels: OnceLock::new(),
         }
     })
 }
@@ -144,6 +164,7 @@ fn of_own_work<A: TracedActor, W: 'static>(
         message: None,
         short_message: kind.as_str(),
         selected: Selected::default(),
+        labels: OnceLock::new(),
     })
 }
 
@@ -158,6 +179,7 @@ fn named<A: TracedActor, M: 'static>(kind: Kind, handler: &str) -> Operation {
         message: Some(message),
         short_message: leak(short),
         selected: Selected::default(),
+        labels: OnceLock::new(),
     }
 }
 
@@ -171,6 +193,7 @@ pub(crate) fn of_closure<A: TracedActor, F: 'static>(kind: Kind) -> &'static Ope
         message: None,
         short_message: kind.as_str(),
         selected: Selected::default(),
+        labels: OnceLock::new(),
     })
 }
 
