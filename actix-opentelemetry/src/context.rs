@@ -204,14 +204,14 @@ impl<A: TracedActor<Context = Self>> AsyncContext<A> for TracedContext<A> {
         if self.is_stopped() {
             return SpawnHandle::default();
         }
-        self.parts.spawn(timer::Delayed::new(message, after))
+        self.parts.spawn(timer::Delayed::new(after, timer::Notify(message)))
     }
 
     fn run_later<F>(&mut self, after: Duration, task: F) -> SpawnHandle
     where
         F: FnOnce(&mut A, &mut Self) + 'static,
     {
-        self.parts.spawn(timer::Later::new(after, task))
+        self.parts.spawn(timer::Delayed::new(after, timer::Call(task)))
     }
 
     fn run_interval<F>(&mut self, interval: Duration, task: F) -> SpawnHandle

@@ -78,142 +78,126 @@ impl<A: TracedActor + Handler<M>, M: Message + 'static> Drop for Notified<A, M> 
     }
 }
 
-pin_project! {
-    /// A message from `ctx.notify_later` that waits for its time.
-    pub(crate) struct Delayed<A, M>
-    where
-        A: TracedActor,
-        A: Handler<M>,
-        M: Message,
-        M: 'static,
-    {
-        message: Option<M>,
-        span: MessageSpan,
-        #[pin]
-        timer: Sleep,
-        actor: PhantomData<fn(A)>,
-    }
+/// What a timer does when its time has come.
+pub(crate) trait Task<A: TracedActor>: 'static {
+    fn operation() -> &'static Operation;
 
-    impl<A, M> PinnedDrop for Delayed<A, M>
-    where
-        A: TracedActor,
-        A: Handler<M>,
-        M: Message,
-        M: 'static,
-    {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let operation = || operation::of_message::<A, M>(Kind::Delayed);
-            drop_pending(this.message, this.span, operation);
-        }
-    }
+    fn run(
+        self,
+        actor: &mut A,
+        ctx: &mut A::Context,
+        span: &mut MessageSpan,
+        late: impl FnOnce() -> Arrival,
+    );
 }
 
-impl<A: TracedActor + Handler<M>, M: Message + 'static> Delayed<A, M> {
-    pub(crate) fn new(message: M, after: Duration) -> Self {
-        let operation = || operation::of_message::<A, M>(Kind::Delayed);
-        let span = MessageSpan::sent::<A>(Kind::Delayed, operation);
-        Self { message: Some(message), span, timer: sleep(after), actor: PhantomData }
-    }
-}
+/// A message from `ctx.notify_later`.
+pub(crate) struct Notify<M>(pub(crate) M);
 
-impl<A, M> ActorFuture<A> for Delayed<A, M>
+impl<A, M> Task<A> for Notify<M>
 where
     A: TracedActor + Handler<M>,
     A::Context: ReplyContext<A>,
     M: Message + 'static,
 {
-    type Output = ();
+    fn operation() -> &'static Operation {
+        operation::of_message::<A, M>(Kind::Delayed)
+    }
 
-    fn poll(
-        self: Pin<&mut Self>,
+    fn run(
+        self,
         actor: &mut A,
         ctx: &mut A::Context,
-        task: &mut Context<'_>,
-    ) -> Poll<()> {
-        let mut this = self.project();
-        ready!(this.timer.as_mut().poll(task));
-        if let Some(message) = this.message.take() {
-            let late = || Arrival::late(this.timer.deadline().elapsed());
-            deliver(actor, ctx, message, this.span, Kind::Delayed, late);
-        }
-        Poll::Ready(())
+        span: &mut MessageSpan,
+        late: impl FnOnce() -> Arrival,
+    ) {
+        deliver(actor, ctx, self.0, span, Kind::Delayed, late);
+    }
+}
+
+/// A closure from `ctx.run_later`.
+pub(crate) struct Call<F>(pub(crate) F);
+
+impl<A, F> Task<A> for Call<F>
+where
+    A: TracedActor,
+    F: FnOnce(&mut A, &mut A::Context) + 'static,
+{
+    fn operation() -> &'static Operation {
+        operation::of_closure::<A, F>(Kind::Delayed)
+    }
+
+    fn run(
+        self,
+        actor: &mut A,
+        ctx: &mut A::Context,
+        span: &mut MessageSpan,
+        late: impl FnOnce() -> Arrival,
+    ) {
+        let operation = <Self as Task<A>>::operation;
+        let cx = span.start(actor, Kind::Delayed, operation, late);
+        span.run(cx, ctx, |ctx| (self.0)(actor, ctx), end);
     }
 }
 
 pin_project! {
-    /// A closure from `ctx.run_later` that waits for its time.
-    pub(crate) struct Later<A, F>
+    /// A task that waits for its time.
+    pub(crate) struct Delayed<A, T>
     where
         A: TracedActor,
-        F: 'static,
+        T: Task<A>,
     {
-        task: Option<F>,
+        task: Option<T>,
         span: MessageSpan,
         #[pin]
         timer: Sleep,
         actor: PhantomData<fn(A)>,
     }
 
-    impl<A, F> PinnedDrop for Later<A, F>
+    impl<A, T> PinnedDrop for Delayed<A, T>
     where
         A: TracedActor,
-        F: 'static,
+        T: Task<A>,
     {
+        /// Drops the task, if its time has not come, in the context of the code that set the timer.
+        /// It counts as dropped if the actor is going away, and not if the timer was cancelled.
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            drop_pending(this.task, this.span, || operation::of_closure::<A, F>(Kind::Delayed));
+            if this.task.is_none() {
+                return;
+            }
+            if is_dying() && measure::is_enabled() {
+                measure::dropped(T::operation(), error_type::UNDELIVERED);
+            }
+            this.span.within(|| *this.task = None);
         }
     }
 }
 
-impl<A: TracedActor, F: 'static> Later<A, F> {
-    pub(crate) fn new(after: Duration, task: F) -> Self {
-        let operation = || operation::of_closure::<A, F>(Kind::Delayed);
-        let span = MessageSpan::sent::<A>(Kind::Delayed, operation);
+impl<A: TracedActor, T: Task<A>> Delayed<A, T> {
+    pub(crate) fn new(after: Duration, task: T) -> Self {
+        let span = MessageSpan::sent::<A>(Kind::Delayed, T::operation);
         Self { task: Some(task), span, timer: sleep(after), actor: PhantomData }
     }
 }
 
-impl<A, F> ActorFuture<A> for Later<A, F>
-where
-    A: TracedActor,
-    F: FnOnce(&mut A, &mut A::Context) + 'static,
-{
+impl<A: TracedActor, T: Task<A>> ActorFuture<A> for Delayed<A, T> {
     type Output = ();
 
     fn poll(
         self: Pin<&mut Self>,
         actor: &mut A,
         ctx: &mut A::Context,
-        task: &mut Context<'_>,
+        waker: &mut Context<'_>,
     ) -> Poll<()> {
         let mut this = self.project();
-        ready!(this.timer.as_mut().poll(task));
+        ready!(this.timer.as_mut().poll(waker));
         if let Some(task) = this.task.take() {
-            let operation = || operation::of_closure::<A, F>(Kind::Delayed);
             let late = || Arrival::late(this.timer.deadline().elapsed());
-            let cx = this.span.start(actor, Kind::Delayed, operation, late);
-            this.span.run(cx, ctx, |ctx| task(actor, ctx), end);
+            task.run(actor, ctx, this.span, late);
         }
         Poll::Ready(())
     }
-}
-
-/// Drops a message or a closure whose time has not come, in the context of the code that set the
-/// timer. It counts as dropped if the actor is going away, and not if the timer was cancelled.
-fn drop_pending<T>(
-    pending: &mut Option<T>,
-    span: &MessageSpan,
-    operation: impl FnOnce() -> &'static Operation,
-) {
-    if pending.is_none() {
-        return;
-    }
-    if is_dying() && measure::is_enabled() {
-        measure::dropped(operation(), error_type::UNDELIVERED);
-    }
-    span.within(|| *pending = None);
 }
 
 /// A closure from `ctx.run_interval` and `ctx.run_interval_at`.
