@@ -26,7 +26,7 @@ use crate::{
     domain::KeepOrders,
     lessons::{self, CUSTOMER},
     server,
-    storage::{self, DatabaseUrl},
+    storage::{self, DatabaseUrl, PostgresLimits},
 };
 
 /// The exit code for wrong usage, as clap has it.
@@ -60,6 +60,17 @@ pub struct Args {
         default_value_t = storage::POSTGRES_CONNECTIONS
     )]
     pub database_connections: NonZeroU16,
+
+    /// How long PostgreSQL lets a statement of this store run, such as 500ms or 5s: 10ms to 1h. The
+    /// request is answered with 503 then. Migrations and the audit take the time that they need.
+    #[arg(
+        long,
+        env = "STORE_STATEMENT_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "5s",
+        value_parser = statement_timeout
+    )]
+    pub statement_timeout: Duration,
 
     /// Do not open the store: bring the schema of the database up to date, as the role that owns it,
     /// add the products that it lacks, and say what was done.
@@ -280,6 +291,14 @@ fn audit(database: &DatabaseUrl) -> anyhow::Result<ExitCode> {
     Ok(if audit.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A limit that PostgreSQL can keep. Zero would mean none there.
+fn statement_timeout(text: &str) -> Result<Duration, String> {
+    const EXPECTED: &str = "expected a duration from 10ms to 1h, such as 500ms or 5s";
+    let limit = humantime::parse_duration(text).map_err(|error| format!("{error}; {EXPECTED}"))?;
+    let allowed = Duration::from_millis(10)..=Duration::from_secs(60 * 60);
+    if allowed.contains(&limit) { Ok(limit) } else { Err(EXPECTED.into()) }
+}
+
 impl Args {
     /// Refuses values that do not go together.
     fn check(&self) -> anyhow::Result<()> {
@@ -305,7 +324,10 @@ impl Args {
         Config {
             listen: self.listen,
             database: self.database.clone(),
-            database_connections: self.database_connections,
+            postgres: PostgresLimits {
+                connections: self.database_connections,
+                statement_timeout: self.statement_timeout,
+            },
             http_threads: self.workers.map_or(cores, |workers| workers.get().into()),
             actor_threads: self.actor_threads.get().into(),
             actors: ActorConfig {

@@ -1,12 +1,17 @@
 //! The settings of a store, as plain values. `cli` reads them from the command line and the
 //! environment.
 
-use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use shared::hosts::HostName;
 use telemetry::ServiceMeters;
 
-use crate::{actors::ActorConfig, clock::Clock, domain::KeepOrders, storage::DatabaseUrl};
+use crate::{
+    actors::ActorConfig,
+    clock::Clock,
+    domain::KeepOrders,
+    storage::{DatabaseUrl, PostgresLimits},
+};
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
@@ -15,8 +20,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where its database is.
     pub database: DatabaseUrl,
-    /// Connections to it at most, if it is a server.
-    pub database_connections: NonZeroU16,
+    /// The limits of its use, if it is PostgreSQL.
+    pub postgres: PostgresLimits,
     /// Threads that serve HTTP.
     pub http_threads: usize,
     /// Threads that the actors run on.

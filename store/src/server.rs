@@ -82,8 +82,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + 'static,
 ) -> Result<Running, Error> {
     let storage =
-        Storage::open_sized(&config.database, config.database_connections, config.meters.as_ref())
-            .await?;
+        Storage::open_within(&config.database, config.postgres, config.meters.as_ref()).await?;
     // Opening the store belongs to no request. With spans it would be many small traces.
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;

@@ -39,13 +39,13 @@ mod span;
 mod sql;
 
 pub use audit::{Audit, ProductCount};
-pub use connection::POSTGRES_CONNECTIONS;
+pub use connection::{POSTGRES_CONNECTIONS, PostgresLimits, STATEMENT_TIMEOUT};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StorageError;
 pub use folding::{Folded, MAX_FOLDED};
 pub(crate) use space::SpaceReturn;
 
-use std::{num::NonZeroU16, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use shared::wire::Receipt;
 use telemetry::ServiceMeters;
@@ -114,17 +114,17 @@ impl Storage {
         Self::open_with(url, &CATALOGUE).await
     }
 
-    /// Opens the database like [`Storage::open`]. If it is a server, the store has at most so many
-    /// connections to it. Its use is measured if there are meters.
+    /// Opens the database like [`Storage::open`]. PostgreSQL is used within these limits. The use of the
+    /// database is measured if there are meters.
     ///
     /// # Errors
     /// Those of [`Storage::open`].
-    pub async fn open_sized(
+    pub async fn open_within(
         url: &DatabaseUrl,
-        connections: NonZeroU16,
+        limits: PostgresLimits,
         meters: Option<&ServiceMeters>,
     ) -> Result<Self, StorageError> {
-        let database = Database::open(url, connections, &CATALOGUE, meters).await?;
+        let database = Database::open(url, limits, &CATALOGUE, meters).await?;
         Ok(Self { database: Arc::new(database), sweep: Arc::default() })
     }
 
@@ -137,7 +137,7 @@ impl Storage {
         url: &DatabaseUrl,
         catalogue: &[CatalogueEntry],
     ) -> Result<Self, StorageError> {
-        let database = Database::open(url, POSTGRES_CONNECTIONS, catalogue, None).await?;
+        let database = Database::open(url, PostgresLimits::default(), catalogue, None).await?;
         let database = Arc::new(database);
         Ok(Self { database, sweep: Arc::default() })
     }

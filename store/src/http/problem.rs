@@ -239,7 +239,10 @@ impl From<ActorError> for ApiError {
             }
             // What the database says may be internal, so it goes to the log only.
             ActorError::Storage(error) if error.is_temporary() => {
-                let detail = "the database does not answer: try again later";
+                let detail = match error.is_timeout() {
+                    true => "the database took too long and was interrupted: try again later",
+                    false => "the database does not answer: try again later",
+                };
                 Self::unavailable("database-unavailable", "Database unavailable", detail)
             }
             ActorError::Storage(_) => {

@@ -79,6 +79,9 @@ pub const POSTGRES_CONNECTIONS: NonZeroU16 = NonZeroU16::new(8).expect("it is no
 /// Connections that read a SQLite file beside the one that writes.
 const SQLITE_READERS: u32 = 4;
 
+/// How long a statement of SQLite may take: twice as long as it waits for a lock.
+const SQLITE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// With write-ahead logging, readers and the writer do not wait for each other. With FULL, every
 /// commit survives a power failure. A log that one large transaction has made long is cut to 16 MiB
 /// when it begins anew: <https://www.sqlite.org/pragma.html>.
@@ -89,46 +92,79 @@ const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = F
 /// not new any more if another store is making it at the same time, and then it has no effect.
 const NEW_SQLITE_SETTINGS: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 
-/// The server ends a statement after half the time that the store waits for it, so that the store
-/// is told the reason. The other limit frees the locks of a store that died in the middle of a
-/// transaction.
-const POSTGRES_SETTINGS: &str =
-    "SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
-
-/// The same limits behind a pooler, for one transaction, which this begins.
-macro_rules! begin_pooled {
-    ($begin:literal) => {
-        concat!(
-            $begin,
-            "; SET LOCAL statement_timeout = '5s'; \
-             SET LOCAL idle_in_transaction_session_timeout = '10s'"
-        )
-    };
+/// How a transaction is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// To write. Takes SQLite's write lock at once. Taken at the first write instead, it could fail
+    /// half way through the transaction, because another process wrote in between.
+    Writing,
+    /// To read everything as of one moment, while other connections go on writing.
+    Snapshot,
+    /// For one statement that reads, behind a pooler.
+    Reading,
 }
 
-/// Takes SQLite's write lock at once. Taken at the first write instead, it could fail half way
-/// through the transaction, because another process wrote in between.
-pub(super) const BEGIN: Begin = Begin {
-    usual: Statement::each("BEGIN", "BEGIN IMMEDIATE", "BEGIN"),
-    pooled: Statement::same("BEGIN", begin_pooled!("BEGIN")),
-};
+/// The statements that begin transactions on a connection whose settings are made already.
+const BEGIN_WRITING: Statement = Statement::each("BEGIN", "BEGIN IMMEDIATE", "BEGIN");
+const BEGIN_SNAPSHOT: Statement =
+    Statement::each("BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+const BEGIN_READING: Statement = Statement::same("BEGIN", "BEGIN READ ONLY");
 
-/// Reads everything as of one moment, while other connections go on writing.
-pub(super) const BEGIN_SNAPSHOT: Begin = Begin {
-    usual: Statement::each("BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
-    pooled: Statement::same(
-        "BEGIN",
-        begin_pooled!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
-    ),
-};
+/// The limits of one store's use of PostgreSQL. They mean nothing for SQLite.
+#[derive(Clone, Copy, Debug)]
+pub struct PostgresLimits {
+    /// Connections at most.
+    pub connections: NonZeroU16,
+    /// How long the server lets a statement run: whole milliseconds.
+    pub statement_timeout: Duration,
+}
 
-/// For one statement that reads, behind a pooler.
-const BEGIN_READING: Statement = Statement::same("BEGIN", begin_pooled!("BEGIN READ ONLY"));
+impl Default for PostgresLimits {
+    fn default() -> Self {
+        Self { connections: POSTGRES_CONNECTIONS, statement_timeout: STATEMENT_TIMEOUT }
+    }
+}
 
-/// The statement that begins a transaction.
-pub(super) struct Begin {
-    usual: Statement,
-    pooled: Statement,
+/// How long PostgreSQL lets a statement of a store run, unless the store is told otherwise. A
+/// statement of a sale takes milliseconds: one that takes so long waits for a lock, or for a server
+/// that is too busy to be of use.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The statements that set the limits of statements in PostgreSQL, and those that begin a transaction
+/// with them behind a pooler.
+#[derive(Debug)]
+struct LimitStatements {
+    session: &'static str,
+    writing: Statement,
+    snapshot: Statement,
+    reading: Statement,
+}
+
+impl LimitStatements {
+    /// The second limit frees the locks of a store that died in the middle of a transaction.
+    ///
+    /// The texts are made once for an open database and never freed, since sqlx keeps statements by
+    /// texts that live for ever.
+    fn new(statement_timeout: Duration) -> Self {
+        let limit = statement_timeout.as_millis();
+        let settings = |set: &str| {
+            format!(
+                "{set} statement_timeout = '{limit}ms'; \
+                 {set} idle_in_transaction_session_timeout = '10s'"
+            )
+        };
+        let begin = |usual: &Statement| {
+            let usual = usual.text(Dialect::Postgres);
+            let text: &'static str = format!("{usual}; {}", settings("SET LOCAL")).leak();
+            Statement::same("BEGIN", text)
+        };
+        Self {
+            session: settings("SET").leak(),
+            writing: begin(&BEGIN_WRITING),
+            snapshot: begin(&BEGIN_SNAPSHOT),
+            reading: begin(&BEGIN_READING),
+        }
+    }
 }
 
 /// What to do if the database file does not exist.
@@ -146,6 +182,9 @@ pub(super) struct Connector {
     url: DatabaseUrl,
     options: AnyConnectOptions,
     connections: NonZeroU16,
+    /// How long a statement may take before its connection counts as lost.
+    patience: Duration,
+    limits: LimitStatements,
     is_pooled: bool,
     losses: Arc<Losses>,
     /// Held while the reason is looked for why there was no connection.
@@ -153,13 +192,13 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Reads the address. To PostgreSQL there will be so many connections at most.
+    /// Reads the address. PostgreSQL is used within these limits.
     ///
     /// # Errors
     /// [`StorageError::Open`] with the reason.
     pub(super) fn of(
         url: &DatabaseUrl,
-        connections: NonZeroU16,
+        limits: PostgresLimits,
         if_missing: IfMissing,
     ) -> Result<Self, StorageError> {
         sqlx::any::install_default_drivers();
@@ -172,7 +211,13 @@ impl Connector {
             Ok(options) => Ok(Self {
                 url: url.clone(),
                 options,
-                connections,
+                connections: limits.connections,
+                patience: match url.location() {
+                    Location::Memory | Location::File(_) => SQLITE_PATIENCE,
+                    // Twice as long as the server, so that the store is told the reason.
+                    Location::Server(_) => limits.statement_timeout.saturating_mul(2),
+                },
+                limits: LimitStatements::new(limits.statement_timeout),
                 is_pooled: false,
                 losses: Arc::default(),
                 diagnosis: tokio::sync::Mutex::default(),
@@ -281,14 +326,14 @@ impl Connector {
     }
 
     fn postgres_pool(&self) -> AnyPool {
-        let is_pooled = self.is_pooled;
+        let (is_pooled, settings) = (self.is_pooled, self.limits.session);
         let losses = Arc::clone(&self.losses);
         AnyPoolOptions::new()
             .max_connections(self.connections.get().into())
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
-                    if is_pooled { Ok(()) } else { set_up(connection, POSTGRES_SETTINGS).await }
+                    if is_pooled { Ok(()) } else { set_up(connection, settings).await }
                 })
             })
             // The same is done below, with a time limit.
@@ -298,6 +343,24 @@ impl Connector {
                 Box::pin(async move { Ok(losses.is_good(connection, met.age).await) })
             })
             .connect_lazy_with(self.options.clone())
+    }
+
+    /// How long a statement may take, including the way of its answer, before its connection counts as
+    /// lost.
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// The statement that begins a transaction.
+    const fn begin(&self, begin: Begin) -> &Statement {
+        match (self.protocol(), begin) {
+            (Protocol::Named, Begin::Writing) => &BEGIN_WRITING,
+            (Protocol::Named, Begin::Snapshot) => &BEGIN_SNAPSHOT,
+            (Protocol::Named, Begin::Reading) => &BEGIN_READING,
+            (Protocol::Unnamed, Begin::Writing) => &self.limits.writing,
+            (Protocol::Unnamed, Begin::Snapshot) => &self.limits.snapshot,
+            (Protocol::Unnamed, Begin::Reading) => &self.limits.reading,
+        }
     }
 
     /// How statements are sent over the connections of the pools.
@@ -502,7 +565,7 @@ impl<'d> Session<'d> {
             return Ok(false);
         }
         self.is_in_transaction = true;
-        self.run_here(&BEGIN_READING, NO_ROWS).await?;
+        self.run_here(self.connector.begin(Begin::Reading), NO_ROWS).await?;
         Ok(true)
     }
 
@@ -547,14 +610,10 @@ impl<'d> Transaction<'d> {
     /// Begins a transaction with this statement.
     pub(super) async fn begin(
         mut session: Session<'d>,
-        begin: &Begin,
+        begin: Begin,
     ) -> Result<Self, StorageError> {
         session.is_in_transaction = true;
-        let begin = match session.connector.protocol() {
-            Protocol::Named => &begin.usual,
-            Protocol::Unnamed => &begin.pooled,
-        };
-        session.run_here(begin, NO_ROWS).await?;
+        session.run_here(session.connector.begin(begin), NO_ROWS).await?;
         Ok(Self(session))
     }
 
@@ -618,7 +677,7 @@ mod tests {
     async fn every_connection_to_a_file_is_durable_and_checks_what_it_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
-        let connector = Connector::of(&url, POSTGRES_CONNECTIONS, IfMissing::Create).unwrap();
+        let connector = Connector::of(&url, PostgresLimits::default(), IfMissing::Create).unwrap();
         let (writer, reader) = connector.pools();
         for pool in [writer, reader] {
             let mut found = Vec::new();

@@ -14,7 +14,6 @@
 //! help. No other code of the store does this.
 
 use std::{
-    num::NonZeroU16,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -30,10 +29,7 @@ use telemetry::ServiceMeters;
 
 use super::{
     DatabaseUrl, StorageError,
-    connection::{
-        BEGIN, BEGIN_SNAPSHOT, Begin, Connector, IfMissing, POSTGRES_CONNECTIONS, Session,
-        Transaction,
-    },
+    connection::{Begin, Connector, IfMissing, PostgresLimits, Session, Transaction},
     database_url::Location,
     error::explained,
     migration::prepare,
@@ -42,10 +38,6 @@ use super::{
     sql::Dialect,
 };
 use crate::{ACTIVITY, domain::CatalogueEntry};
-
-/// How long a statement may take, including the way of its answer, before its connection counts as
-/// lost.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a statement may take that reads whole tables.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -73,7 +65,7 @@ pub(super) type Work<I, T> =
 #[derive(Clone, Copy)]
 struct Mode<'d> {
     pool: &'d ConnectionPool,
-    begin: &'static Begin,
+    begin: Begin,
     timeout: Duration,
 }
 
@@ -93,15 +85,15 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the database, brings its schema up to date and adds the products that it lacks. To
-    /// PostgreSQL it has at most so many connections.
+    /// Opens the database, brings its schema up to date and adds the products that it lacks.
+    /// PostgreSQL is used within these limits.
     pub(super) async fn open(
         url: &DatabaseUrl,
-        connections: NonZeroU16,
+        limits: PostgresLimits,
         catalogue: &[CatalogueEntry],
         meters: Option<&ServiceMeters>,
     ) -> Result<Self, StorageError> {
-        let connector = Connector::of(url, connections, IfMissing::Create)?;
+        let connector = Connector::of(url, limits, IfMissing::Create)?;
         let mut connection = connector.connect().await?;
         if connector.dialect() == Dialect::Postgres {
             refuse_read_only(url, &mut connection).await?;
@@ -112,7 +104,7 @@ impl Database {
 
     /// Opens a database that exists, and changes nothing.
     pub(super) async fn open_as_it_is(url: &DatabaseUrl) -> Result<Self, StorageError> {
-        let connector = Connector::of(url, POSTGRES_CONNECTIONS, IfMissing::Fail)?;
+        let connector = Connector::of(url, PostgresLimits::default(), IfMissing::Fail)?;
         let connection = connector.connect().await?;
         Self::new(url, connector, connection, None).await
     }
@@ -149,12 +141,12 @@ impl Database {
 
     /// A connection for reading.
     pub(super) async fn reader(&self) -> Result<Session<'_>, StorageError> {
-        self.session(&self.reader, STATEMENT_TIMEOUT).await
+        self.session(&self.reader, self.connector.patience()).await
     }
 
     /// A connection that writes, for statements that SQLite does not take in a transaction.
     pub(super) async fn writer(&self) -> Result<Session<'_>, StorageError> {
-        self.session(&self.writer, STATEMENT_TIMEOUT).await
+        self.session(&self.writer, self.connector.patience()).await
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -172,7 +164,8 @@ impl Database {
         input: &I,
         work: Work<I, T>,
     ) -> Result<T, StorageError> {
-        let writing = Mode { pool: &self.writer, begin: &BEGIN, timeout: STATEMENT_TIMEOUT };
+        let writing =
+            Mode { pool: &self.writer, begin: Begin::Writing, timeout: self.connector.patience() };
         let done = self.retried(writing, input, work).await;
         self.note(&done);
         done
@@ -184,7 +177,8 @@ impl Database {
         input: &I,
         work: Work<I, T>,
     ) -> Result<T, StorageError> {
-        let writing = Mode { pool: &self.writer, begin: &BEGIN, timeout: STATEMENT_TIMEOUT };
+        let writing =
+            Mode { pool: &self.writer, begin: Begin::Writing, timeout: self.connector.patience() };
         self.retried(writing, input, work).await
     }
 
@@ -196,7 +190,7 @@ impl Database {
         work: Work<I, T>,
     ) -> Result<T, StorageError> {
         let reading =
-            Mode { pool: &self.reader, begin: &BEGIN_SNAPSHOT, timeout: SNAPSHOT_TIMEOUT };
+            Mode { pool: &self.reader, begin: Begin::Snapshot, timeout: SNAPSHOT_TIMEOUT };
         self.retried(reading, input, work).await
     }
 
@@ -306,7 +300,7 @@ pub(super) async fn migrate(
     url: &DatabaseUrl,
     catalogue: &[CatalogueEntry],
 ) -> Result<Vec<i64>, StorageError> {
-    let connector = Connector::of(url, POSTGRES_CONNECTIONS, IfMissing::Create)?;
+    let connector = Connector::of(url, PostgresLimits::default(), IfMissing::Create)?;
     let mut connection = connector.connect().await?;
     if connector.dialect() == Dialect::Postgres {
         refuse_read_only(url, &mut connection).await?;

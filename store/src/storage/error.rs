@@ -88,6 +88,12 @@ impl StorageError {
         matches!(self, Self::Unavailable(_) | Self::CommitUnknown(_))
     }
 
+    /// Whether the database ended a statement because it took too long.
+    pub fn is_timeout(&self) -> bool {
+        // PostgreSQL's code is the same when somebody cancels the statement.
+        matches!(self, Self::Unavailable(error) if code(error).is_some_and(|code| code == "57014"))
+    }
+
     /// Whether a new transaction may succeed right now: this one was aborted in favour of another,
     /// or lost its connection before its commit.
     pub(super) fn retry_helps(&self) -> bool {
@@ -165,6 +171,9 @@ fn advice(code: &str, reason: &str) -> Option<&'static str> {
              --database-connections",
         ),
         "25006" => Some("it is a standby or read-only: the store needs the primary server"),
+        "57014" if reason.contains("statement timeout") => {
+            Some("--statement-timeout: the server is too busy, or the statement waited for a lock")
+        }
         // What one transaction has prepared is missing, or in the way, in another.
         "42P05" | "26000" => {
             Some("behind a pooler of connections add the parameter pgbouncer=true to the address")

@@ -83,6 +83,22 @@ fn a_time_that_is_too_short_to_keep_orders_is_wrong_usage() {
     }
 }
 
+#[test]
+fn a_statement_is_given_some_time_and_not_for_ever() {
+    for limit in ["0s", "9ms", "2h", "soon"] {
+        let flag = format!("--statement-timeout={limit}");
+        let ended =
+            store_program(["--listen=127.0.0.1:0", "--database=sqlite::memory:", &flag]).run();
+        let errors = ended.errors();
+        assert!(
+            errors.contains("expected a duration from 10ms to 1h, such as 500ms or 5s"),
+            "{errors}"
+        );
+        assert!(errors.contains("'--statement-timeout <DURATION>'"), "{errors}");
+        assert_eq!(ended.status.code(), Some(2), "{limit}");
+    }
+}
+
 #[tokio::test]
 async fn a_migration_alone_says_what_it_has_applied_and_opens_no_store() {
     let folder = tempfile::tempdir().unwrap();

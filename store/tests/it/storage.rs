@@ -15,4 +15,5 @@ mod outage;
 mod pooler;
 mod retries;
 mod spans;
+mod time_limit;
 mod tls;

@@ -12,7 +12,9 @@ use shared::{
     wire::{Problem, Product, WhatsInStore},
 };
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use store::{ActorConfig, Clock, Config, RestockPolicy, Running, domain::KeepOrders};
+use store::{
+    ActorConfig, Clock, Config, RestockPolicy, Running, domain::KeepOrders, storage::PostgresLimits,
+};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::oneshot};
 
 /// Far longer than anything here takes. Only a test that fails waits so long.
@@ -63,7 +65,7 @@ impl TestStore {
         let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             database: "sqlite::memory:".parse().unwrap(),
-            database_connections: store::storage::POSTGRES_CONNECTIONS,
+            postgres: PostgresLimits::default(),
             http_threads: 1,
             actor_threads: 1,
             actors: ActorConfig {

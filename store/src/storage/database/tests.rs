@@ -59,7 +59,8 @@ impl TestDatabase {
     }
 
     async fn open(url: DatabaseUrl, folder: tempfile::TempDir) -> Self {
-        let database = Database::open(&url, POSTGRES_CONNECTIONS, &CATALOGUE, None).await.unwrap();
+        let database =
+            Database::open(&url, PostgresLimits::default(), &CATALOGUE, None).await.unwrap();
         Self { database, _folder: folder }
     }
 
@@ -292,7 +293,7 @@ async fn a_statement_that_takes_too_long_costs_the_connection() {
         Context::current(),
         patience,
     );
-    let mut transaction = Transaction::begin(session, &BEGIN).await.unwrap();
+    let mut transaction = Transaction::begin(session, Begin::Writing).await.unwrap();
 
     let slept = transaction.run(&SLEEP, NO_ROWS).await.map(drop);
     let error = transaction.finish(slept).await.unwrap_err();
@@ -332,7 +333,7 @@ async fn a_wait_for_a_connection_that_is_in_vain_is_counted_and_ends() {
     let meters = ServiceMeters::new(recorder.provider());
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}/grocery.db", folder.path().display()).parse().unwrap();
-    let database = Database::open(&url, POSTGRES_CONNECTIONS, &CATALOGUE, Some(&meters));
+    let database = Database::open(&url, PostgresLimits::default(), &CATALOGUE, Some(&meters));
     let database = database.await.unwrap();
     let of_writer = |name: &str| {
         let name = format!("db.client.connection.{name}");
