@@ -11,6 +11,7 @@ use std::{
 
 use actix_opentelemetry::testing::{SpanTree, recorder};
 use actix_web::rt;
+use nix::sys::signal::Signal;
 use shared::wire::{BasketItem, CheckoutRequest, Receipt};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use store::{
@@ -20,7 +21,10 @@ use store::{
 };
 use testing::postgres;
 
-use crate::support::{LockedDatabase, PATIENCE, TestStore};
+use crate::{
+    process::{StoreProcess, store_program},
+    support::{LockedDatabase, PATIENCE, TestStore},
+};
 
 /// Between two looks at the recorder, which all tests share: who looks all the time holds them up.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -315,4 +319,92 @@ async fn a_small_file_of_an_older_version_gives_room_back_from_now_on() {
 async fn auto_vacuum(file: &Path) -> i64 {
     let mut connection = connect(file).await;
     sqlx::query_scalar("PRAGMA auto_vacuum").fetch_one(&mut connection).await.unwrap()
+}
+
+#[actix_web::test]
+async fn a_large_file_of_an_older_version_keeps_its_size_and_that_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    for statement in [
+        "PRAGMA auto_vacuum = NONE",
+        "CREATE TABLE large (content BLOB)",
+        // More than 64 MiB.
+        "INSERT INTO large VALUES (zeroblob(65 * 1024 * 1024))",
+    ] {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let bytes = || std::fs::metadata(&file).unwrap().len();
+    let before = bytes();
+
+    let store = StoreProcess::start(store_program(["--keep-orders", "24h"]), &file);
+
+    store.await_said("the database file is of an older version", 1);
+    let said = "to change that, stop the store and run sqlite3 on the file with 'PRAGMA auto_vacuum = \
+                INCREMENTAL; VACUUM;'";
+    store.await_said(said, 1);
+    assert_eq!(store.checkout(&[(1, 1)]).send().await.status, 201);
+    store.signal(Signal::SIGTERM);
+    let ended = store.ended();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(ended.errors().matches("of an older version").count(), 1, "{}", ended.errors());
+    assert_eq!(auto_vacuum(&file).await, 0);
+    assert!(bytes() >= before);
+    clean_audit(&file_url(&file)).await;
+}
+
+/// What migration 4 has added, taken away again: as a store left it that knew of no folding.
+const AS_BEFORE_FOLDING: [&str; 6] = [
+    "DROP TABLE folded_products",
+    "DROP TABLE folded_orders",
+    "DROP INDEX orders_by_age",
+    "DROP INDEX deliveries_by_age",
+    "DROP INDEX idempotency_keys_by_order",
+    "DELETE FROM _sqlx_migrations WHERE version >= 4",
+];
+
+async fn a_database_of_before_folding_is_migrated_served_and_folded(url: &DatabaseUrl) {
+    let clock = TestClock::default();
+    let store = open(url, &clock).await;
+    let sold = store.checkout(&[(1, 2), (7, 1)]).key("before").send().await;
+    let (receipt, path) = (sold.json::<Receipt>(), sold.header("location").to_owned());
+    store.close().await;
+    // These tests' addresses have no password that this would leave out.
+    let mut connection = sqlx::AnyConnection::connect(&url.to_string()).await.unwrap();
+    for statement in AS_BEFORE_FOLDING {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    assert!(storage::audit(url).await.is_err(), "the audit needs what is gone");
+
+    let store = open(url, &clock).await;
+
+    assert_eq!(store.get(&path).send().await.json::<Receipt>(), receipt);
+    let again = store.checkout(&[(1, 2), (7, 1)]).key("before").send().await;
+    assert_eq!(again.json::<Receipt>(), receipt);
+    assert_eq!(store.in_stock(1).await, 498);
+    let audit = clean_audit(url).await;
+    assert_eq!((audit.orders, audit.folded, audit.keys), (1, 0, 1));
+    clock.advance(KEEP + Duration::from_secs(60));
+    until_folded(url, 1).await;
+    assert_eq!(store.get(&path).send().await.status, 410);
+    store.close().await;
+    let audit = clean_audit(url).await;
+    assert_eq!((audit.orders, audit.folded, audit.keys), (1, 1, 0));
+    assert!(storage::migrate(url).await.unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn a_database_of_before_folding_is_migrated_served_and_folded_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = file_url(&folder.path().join("store.db"));
+    a_database_of_before_folding_is_migrated_served_and_folded(&url).await;
+}
+
+#[actix_web::test]
+async fn a_database_of_before_folding_is_migrated_served_and_folded_on_postgres() {
+    let Some(server) = rt::task::spawn_blocking(postgres::shared).await.unwrap() else { return };
+    a_database_of_before_folding_is_migrated_served_and_folded(&server.database()).await;
 }
