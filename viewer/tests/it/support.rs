@@ -117,11 +117,16 @@ impl Backend {
 }
 
 /// A client that waits for an answer as long as a test does.
+///
+/// Each request has a connection of its own. The viewer closes one that has been idle for five seconds,
+/// which on a busy machine may be between two requests of a test, and a request that is sent at that
+/// moment gets no answer.
 pub(crate) fn client() -> Client {
     static PROVIDER: Once = Once::new();
     // The client wants a TLS stack, though nothing here speaks TLS.
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    Client::builder().timeout(PATIENCE).no_proxy().build().expect("an HTTP client")
+    let builder = Client::builder().timeout(PATIENCE).no_proxy().pool_max_idle_per_host(0);
+    builder.build().expect("an HTTP client")
 }
 
 /// Microseconds since the epoch.
