@@ -33,7 +33,10 @@ use url::Url;
 use crate::{ACTIVITY, config::HttpConfig, outcome::Failure};
 
 /// How long a connection is kept. The store may close it earlier.
-const CONNECTION_LIFETIME: Duration = Duration::from_secs(3600);
+///
+/// awc uses all its idle connections in turn, so none of them is ever idle for long. After a stall, in
+/// which many were made, only their age ends those that are no longer needed.
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
 
 /// The longest pauses before retries. If the store asks for a longer one, there is no retry.
 const PAUSES: Backoff =
