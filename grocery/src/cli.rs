@@ -36,6 +36,9 @@ pub(crate) enum Role {
     /// Run the shopper alone: sends shopping trips to a store and measures them
     Shopper(shopper::Args),
     /// Run the trace viewer alone: OTLP in, a Jaeger-compatible API and a web page out
+    ///
+    /// It is a development tool: it has no users and no disk. For more than one machine or one day use
+    /// Jaeger on a storage of its own.
     Viewer(viewer::Args),
     /// Run the lab alone: a page to make lessons, faults and trips by hand, each in a request of its own
     Lab(LabArgs),

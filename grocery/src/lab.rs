@@ -22,6 +22,7 @@ use anyhow::Context as _;
 use clap::Args;
 use opentelemetry::global;
 use shared::{
+    hosts::HostName,
     output,
     signal::{self, READER_GONE, Reason, Stop},
 };
@@ -51,6 +52,14 @@ pub(crate) struct LabArgs {
         default_value = "http://127.0.0.1:16686"
     )]
     viewer_url: ServerUrl,
+
+    /// Names and addresses by which the lab is reached, without port, separated by commas
+    ///
+    /// A lab that listens on the loopback interface answers to the names of this machine alone, such as
+    /// localhost, and to these. One that listens elsewhere answers to every name, unless there are some
+    /// here [default: none]
+    #[arg(long, env = "GROCERY_LAB_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    allowed_hosts: Vec<HostName>,
 
     /// Stop within this time, such as 10s, of being told to
     #[arg(long, value_name = "DURATION", default_value = "10s", hide = true)]
@@ -94,7 +103,7 @@ async fn serve(args: LabArgs, stop: Stop) -> anyhow::Result<()> {
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr()?;
     let (store, viewer) = (Store { url: args.store_url }, Viewer { url: args.viewer_url });
-    let server = server::serve(Lab::new(store, viewer, address), listener)?;
+    let server = server::serve(Lab::new(store, viewer, address, &args.allowed_hosts), listener)?;
     // With a parent this is said already.
     if !args.parent_pipe {
         writeln!(output::stderr(), "grocery lab: open on http://{address}").ok();

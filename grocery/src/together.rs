@@ -319,6 +319,10 @@ fn announce(options: &Together, environment: &Environment, receiver: &Receiver) 
         Receiver::Nobody => format!("nobody receives OTLP on {} yet", options.otlp),
     };
     say(format_args!("traces  {traces}"));
+    if *receiver == Receiver::Viewer {
+        say(format_args!("logs    http://{}/logs", options.viewer_listen));
+        say(format_args!("monitor http://{}/monitor", options.viewer_listen));
+    }
     say(format_args!("store   http://{}/whats-in-store", options.store_listen));
     if has_lab(options, receiver) {
         say(format_args!("lab     http://{}/", options.lab_listen));

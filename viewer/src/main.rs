@@ -9,7 +9,10 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Shows traces: takes OTLP, answers Jaeger's query API, serves a page.
+/// Shows traces: takes OTLP, answers Jaeger's query API, serves a page
+///
+/// It is a development tool: it has no users and no disk. For more than one machine or one day use
+/// Jaeger on a storage of its own.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Cli {

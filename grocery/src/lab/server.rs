@@ -15,7 +15,7 @@ use actix_web::{
 };
 use shared::{
     fault::FaultSupport,
-    hosts::AllowedHosts,
+    hosts::{AllowedHosts, HostName},
     site::{self, CONTENT_SECURITY_POLICY, Forms, SEC_FETCH_SITE},
 };
 use store::lessons::find;
@@ -57,9 +57,14 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    /// The lab of a server that is bound to `address`.
-    pub(super) fn new(store: Store, viewer: Viewer, address: SocketAddr) -> Self {
-        let hosts = AllowedHosts::of(address, &[]);
+    /// The lab of a server that is bound to `address` and is reached by these names too.
+    pub(super) fn new(
+        store: Store,
+        viewer: Viewer,
+        address: SocketAddr,
+        names: &[HostName],
+    ) -> Self {
+        let hosts = AllowedHosts::of(address, names);
         Self { store, viewer, hosts, places: Semaphore::new(MOST_AT_WORK) }
     }
 
@@ -135,7 +140,10 @@ async fn check<B: MessageBody>(
         let host = named.or_else(|| request.headers().get(HOST)?.to_str().ok()).unwrap_or_default();
         let only_reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         if !lab.hosts.allow(host) {
-            Some(format!("host {host:?} is not this machine: use localhost or 127.0.0.1\n"))
+            Some(format!(
+                "host {host:?} is not this machine: use localhost or 127.0.0.1, or start the lab with \
+                 --allowed-hosts and the names by which it is reached\n"
+            ))
         } else if !only_reads
             && !site::is_own(header(SEC_FETCH_SITE), header(ORIGIN.as_str()), host)
         {

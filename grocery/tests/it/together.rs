@@ -89,14 +89,16 @@ fn one_command_shows_trips_in_the_viewer_until_ctrl_c() {
     addresses.wait_until_all_are_gone();
     let said = [
         format!("grocery: traces  http://{}/", addresses.viewer),
+        format!("grocery: logs    http://{}/logs", addresses.viewer),
+        format!("grocery: monitor http://{}/monitor", addresses.viewer),
         format!("grocery: store   http://{}/whats-in-store", addresses.store),
         format!("grocery: lab     http://{}/", addresses.lab),
         "grocery: Ctrl-C stops".to_owned(),
         "grocery: SIGINT, stopping: the last spans are sent, for 5s at most; Ctrl-C again ends at once"
             .to_owned(),
     ];
-    assert_eq!(lines[..4], said[..4], "where to look, and nothing of anybody else's");
-    assert!(lines.contains(&said[4]), "{lines:#?}");
+    assert_eq!(lines[..6], said[..6], "where to look, and nothing of anybody else's");
+    assert!(lines.contains(&said[6]), "{lines:#?}");
     let accounts: Vec<_> = lines.iter().filter(|line| line.starts_with("telemetry: ")).collect();
     assert_eq!(accounts.len(), 3, "shopper, lab and store account for their spans: {lines:#?}");
     assert!(accounts.iter().all(|line| line.ends_with("failed=0 dropped=0")), "{accounts:?}");
