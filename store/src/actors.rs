@@ -7,6 +7,7 @@
 //! - [`inventory`] says what there is, and [`checkout`] places orders;
 //! - [`aisle`]: an actor for each aisle, which has a view of its [`stock`] and reserves pieces for
 //!   orders;
+//! - [`listing`]: products as JSON, kept until the stock changes;
 //! - [`restocker`] has sold goods delivered again;
 //! - [`retention`] has old orders folded into sums;
 //! - [`ledger`] is the only actor that talks to the database, which decides;
@@ -20,6 +21,7 @@ mod faults;
 mod inventory;
 mod ledger;
 mod limit;
+mod listing;
 mod metrics;
 mod pools;
 mod restocker;

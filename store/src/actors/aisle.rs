@@ -26,6 +26,7 @@ use super::{
     error::{ActorError, answers},
     faults::InjectedFaults,
     ledger::{BatchNumber, Ledger, ReadStock},
+    listing::Products,
     metrics::{AISLE, StockGauge},
     restocker::{LowStock, RestockPolicy, Restocked, Restocker},
     serve::Serve,
@@ -59,9 +60,9 @@ pub(super) struct AisleParts {
     pub(super) unread: Arc<Notice>,
 }
 
-/// What does the aisle have?
+/// What does the aisle have? The answer is JSON.
 #[derive(Message)]
-#[rtype(result = "Result<Vec<Product>, ActorError>")]
+#[rtype(result = "Result<Products, ActorError>")]
 pub(crate) struct ListProducts;
 
 /// What is there of one product?
@@ -101,7 +102,7 @@ pub(crate) struct Reread;
 #[rtype(result = "()")]
 struct Close;
 
-answers!(Aisle: Vec<Product>, Product, Reservation);
+answers!(Aisle: Products, Product, Reservation);
 
 impl Aisle {
     /// The aisle with these products, each with the pieces on hand when the store opened.
@@ -213,7 +214,7 @@ impl Serve for Aisle {
 }
 
 impl Handler<ListProducts> for Aisle {
-    type Result = ActorResponse<Self, Result<Vec<Product>, ActorError>>;
+    type Result = ActorResponse<Self, Result<Products, ActorError>>;
 
     fn handle(&mut self, _: ListProducts, ctx: &mut Self::Context) -> Self::Result {
         self.serve_now(ctx, |aisle, _| Ok(aisle.stock.list()))

@@ -11,6 +11,7 @@ use super::{
     aisle::{AisleRouter, ListProducts, ShowProduct},
     error::{ActorError, answers},
     limit::ConcurrencyLimit,
+    listing::whats_in_store,
     serve::Serve,
 };
 use crate::domain::ProductId;
@@ -21,9 +22,10 @@ pub(crate) struct Inventory {
     limit: ConcurrencyLimit,
 }
 
-/// What is in store, in all aisles?
+/// What is in store, in all aisles? The answer is the JSON of
+/// [`WhatsInStore`](shared::wire::WhatsInStore).
 #[derive(Message)]
-#[rtype(result = "Result<Vec<Product>, ActorError>")]
+#[rtype(result = "Result<String, ActorError>")]
 pub(crate) struct WhatsInStore;
 
 /// What is there of one product?
@@ -31,7 +33,7 @@ pub(crate) struct WhatsInStore;
 #[rtype(result = "Result<Product, ActorError>")]
 pub(crate) struct FindProduct(pub(crate) ProductId);
 
-answers!(Inventory: Vec<Product>, Product);
+answers!(Inventory: String, Product);
 
 impl Inventory {
     /// The inventory of these aisles.
@@ -61,13 +63,13 @@ impl Serve for Inventory {
 }
 
 impl Handler<WhatsInStore> for Inventory {
-    type Result = ResponseFuture<Result<Vec<Product>, ActorError>>;
+    type Result = ResponseFuture<Result<String, ActorError>>;
 
     fn handle(&mut self, _: WhatsInStore, ctx: &mut Self::Context) -> Self::Result {
         let aisles = Arc::clone(&self.aisles);
         self.serve(ctx, async move {
             let lists = aisles.all().map(|aisle| aisle.ask(ListProducts));
-            Ok(try_join_all(lists).await?.concat())
+            Ok(whats_in_store(&try_join_all(lists).await?))
         })
     }
 }

@@ -20,12 +20,17 @@ use shared::wire::{Product, Shortage};
 use super::{
     error::ActorError,
     ledger::{BatchNumber, StockReading},
+    listing::{ListedProduct, Products, push_separated},
 };
 use crate::domain::{BasketLine, CatalogueProduct, ProductId};
 
 /// All products of one aisle.
 #[derive(Debug)]
-pub(super) struct AisleStock(Vec<ProductStock>);
+pub(super) struct AisleStock {
+    shelves: Vec<ProductStock>,
+    /// The products as they were last listed.
+    listed: Option<Products>,
+}
 
 impl AisleStock {
     /// These products with their pieces, each low below `low_mark`.
@@ -33,22 +38,35 @@ impl AisleStock {
         let shelf = |(product, on_hand): &(CatalogueProduct, u64)| {
             ProductStock::new(product.clone(), *on_hand, low_mark)
         };
-        Self(products.iter().map(shelf).collect())
+        Self { shelves: products.iter().map(shelf).collect(), listed: None }
     }
 
     /// The ids of all products.
     pub(super) fn products(&self) -> Vec<ProductId> {
-        self.0.iter().map(|stock| stock.product().id).collect()
+        self.shelves.iter().map(|stock| stock.product().id).collect()
     }
 
-    /// All products, as they go over the wire.
-    pub(super) fn list(&self) -> Vec<Product> {
-        self.0.iter().map(ProductStock::to_wire).collect()
+    /// All products as JSON. Only what has changed since the last call is written anew.
+    pub(super) fn list(&mut self) -> Products {
+        let mut has_changed = self.listed.is_none();
+        for shelf in &mut self.shelves {
+            has_changed |= shelf.list();
+        }
+        match &self.listed {
+            Some(listed) if !has_changed => Products::clone(listed),
+            _ => {
+                let mut list = String::new();
+                push_separated(&mut list, self.shelves.iter().map(|shelf| shelf.listed.json()));
+                let list = Products::from(list);
+                self.listed = Some(Products::clone(&list));
+                list
+            }
+        }
     }
 
     /// The pieces of all products, those that are set aside too.
     pub(super) fn on_hand(&self) -> u64 {
-        self.0.iter().map(|shelf| shelf.on_hand).sum()
+        self.shelves.iter().map(|shelf| shelf.on_hand).sum()
     }
 
     /// One product, as it goes over the wire.
@@ -98,7 +116,7 @@ impl AisleStock {
 
     /// The products that have become low since the last call.
     pub(super) fn has_become_low(&mut self) -> Vec<ProductId> {
-        let low = self.0.iter_mut().filter_map(|shelf| {
+        let low = self.shelves.iter_mut().filter_map(|shelf| {
             let product = shelf.product().id;
             shelf.has_become_low().then_some(product)
         });
@@ -113,7 +131,7 @@ impl AisleStock {
     }
 
     fn shelf(&mut self, product: ProductId) -> Option<&mut ProductStock> {
-        self.0.iter_mut().find(|stock| stock.product().id == product)
+        self.shelves.iter_mut().find(|stock| stock.product().id == product)
     }
 
     fn each_shelf(&mut self, lines: &[BasketLine], change: impl Fn(&mut ProductStock, u64)) {
@@ -139,6 +157,8 @@ pub(crate) struct ProductStock {
     /// The product is low when fewer pieces than this are on hand.
     low_mark: u64,
     is_reported_low: bool,
+    /// The product as it was last listed.
+    listed: ListedProduct,
 }
 
 impl ProductStock {
@@ -152,6 +172,7 @@ impl ProductStock {
             sold_since: VecDeque::new(),
             low_mark,
             is_reported_low: false,
+            listed: ListedProduct::default(),
         }
     }
 
@@ -213,6 +234,16 @@ impl ProductStock {
         self.low_mark = low_mark;
     }
 
+    /// Sees to it that the product is listed as it is. Returns whether it was not.
+    fn list(&mut self) -> bool {
+        let has_changed = !self.listed.shows(self.available());
+        if has_changed {
+            let product = self.to_wire();
+            self.listed.set(&product);
+        }
+        has_changed
+    }
+
     /// The product as a shopper sees it.
     pub(crate) fn to_wire(&self) -> Product {
         Product {
@@ -231,7 +262,7 @@ mod tests {
     use shared::money::Money;
 
     use super::*;
-    use crate::domain::ProductId;
+    use crate::domain::{ProductId, StockLevel};
 
     fn shelf(on_hand: u64) -> ProductStock {
         let product = CatalogueProduct {
@@ -262,6 +293,43 @@ mod tests {
         assert!(!shelf.has_become_low(), "it was said already");
         shelf.read(4, BatchNumber(1));
         assert!(shelf.has_become_low(), "it is still low");
+    }
+
+    #[test]
+    fn an_aisle_lists_what_can_be_bought_now_and_writes_only_what_has_changed() {
+        let product = |id, name: &str| CatalogueProduct {
+            id: ProductId::new(id).unwrap(),
+            name: name.into(),
+            price: "0.99".parse().unwrap(),
+            aisle: "produce".into(),
+        };
+        let products = [(product(1, "potato"), 10), (product(2, "apple"), 20)];
+        let mut stock = AisleStock::new(&products, 5);
+        let listed = |potatoes: u64| {
+            format!(
+                "{{\"id\":\"1\",\"name\":\"potato\",\"price\":0.99,\"aisle\":\"produce\",\
+                 \"in_stock\":{potatoes}}},{{\"id\":\"2\",\"name\":\"apple\",\"price\":0.99,\
+                 \"aisle\":\"produce\",\"in_stock\":20}}"
+            )
+        };
+        let first = stock.list();
+        assert_eq!(*first, *listed(10));
+        assert!(Products::ptr_eq(&first, &stock.list()), "it is kept");
+        let one = |quantity: u32| {
+            let (product, quantity) = (ProductId::new(1).unwrap(), quantity.try_into().unwrap());
+            [BasketLine { product, quantity }]
+        };
+        stock.reserve(&one(3)).unwrap();
+        assert_eq!(*stock.list(), *listed(7));
+        let sold = stock.list();
+        stock.mark_sold(&one(3), BatchNumber(1));
+        assert!(Products::ptr_eq(&sold, &stock.list()), "as many can be bought as before");
+        stock.reserve(&one(1)).unwrap();
+        stock.release(&one(1));
+        assert!(Products::ptr_eq(&sold, &stock.list()), "as many can be bought as before");
+        let levels = vec![StockLevel { product: ProductId::new(1).unwrap(), on_hand: 507 }];
+        stock.read(&StockReading { levels, as_of: BatchNumber(1) });
+        assert_eq!(*stock.list(), *listed(507));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The handlers, one for each route. They ask actors, and never touch the database.
 
-use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ContentType, LOCATION},
+    web,
+};
 use opentelemetry::trace::Tracer as _;
 use shared::{
     fault::FaultSupport,
-    wire::{
-        CheckoutRequest, IDEMPOTENCY_KEY, Inventory, Problem, Product, Receipt, WELCOME,
-        WhatsInStore,
-    },
+    wire::{CheckoutRequest, IDEMPOTENCY_KEY, Problem, Product, Receipt, WELCOME, WhatsInStore},
 };
 use tokio::time::timeout_at;
 
@@ -45,10 +46,10 @@ pub(super) async fn welcome(state: web::Data<AppState>) -> &'static str {
 pub(super) async fn whats_in_store(
     state: web::Data<AppState>,
     store: Actors,
-) -> Result<web::Json<WhatsInStore>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let question = actors::WhatsInStore;
-    let products = store.inventory.ask_until(state.deadline(), question).await?;
-    Ok(web::Json(WhatsInStore { inventory: Inventory { products } }))
+    let listing = store.inventory.ask_until(state.deadline(), question).await?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(listing))
 }
 
 /// Shows one product as it stands in its aisle.
