@@ -11,6 +11,7 @@ use std::{
 
 use serde::Serialize;
 use shared::wire::Receipt;
+use uuid::Uuid;
 
 use super::{
     RecordOutcome, StorageError,
@@ -42,11 +43,14 @@ const SELECT_KEYS: Statement = reading_rows!(
     ")",
 );
 
+// What every sale writes comes as arrays instead of objects, since SQLite reads a row anew for each of its
+// values, and their names would be most of it.
+
 const INSERT_ORDERS: Statement = reading_rows!(
     "INSERT orders",
     "INSERT INTO orders (id, placed_at_ms, total_cents) \
-     SELECT input.value->>'id', CAST(input.value->>'placed_at_ms' AS BIGINT), \
-     CAST(input.value->>'total_cents' AS BIGINT) FROM ",
+     SELECT input.value->>0, CAST(input.value->>1 AS BIGINT), \
+     CAST(input.value->>2 AS BIGINT) FROM ",
     input,
     "",
 );
@@ -54,19 +58,18 @@ const INSERT_ORDERS: Statement = reading_rows!(
 const INSERT_LINES: Statement = reading_rows!(
     "INSERT order_lines",
     "INSERT INTO order_lines (order_id, line, product_id, name, quantity, unit_price_cents) \
-     SELECT input.value->>'order_id', CAST(input.value->>'line' AS BIGINT), \
-     CAST(input.value->>'product_id' AS BIGINT), input.value->>'name', \
-     CAST(input.value->>'quantity' AS BIGINT), \
-     CAST(input.value->>'unit_price_cents' AS BIGINT) FROM ",
+     SELECT input.value->>0, CAST(input.value->>1 AS BIGINT), \
+     CAST(input.value->>2 AS BIGINT), input.value->>3, \
+     CAST(input.value->>4 AS BIGINT), CAST(input.value->>5 AS BIGINT) FROM ",
     input,
     "",
 );
 
 const UPDATE_PRODUCTS: Statement = reading_rows!(
     "UPDATE products",
-    "UPDATE products SET on_hand = on_hand - CAST(input.value->>'sold' AS BIGINT) FROM ",
+    "UPDATE products SET on_hand = on_hand - CAST(input.value->>1 AS BIGINT) FROM ",
     input,
-    " WHERE products.id = CAST(input.value->>'id' AS BIGINT)",
+    " WHERE products.id = CAST(input.value->>0 AS BIGINT)",
 );
 
 /// An expired key that is still in the table is overwritten.
@@ -74,9 +77,8 @@ const INSERT_KEYS: Statement = reading_rows!(
     "INSERT idempotency_keys",
     "INSERT INTO idempotency_keys \
      (key, fingerprint, order_id, expires_at_ms, trace_id, span_id) \
-     SELECT input.value->>'key', input.value->>'fingerprint', input.value->>'order_id', \
-     CAST(input.value->>'expires_at_ms' AS BIGINT), input.value->>'trace_id', \
-     input.value->>'span_id' FROM ",
+     SELECT input.value->>0, input.value->>1, input.value->>2, \
+     CAST(input.value->>3 AS BIGINT), input.value->>4, input.value->>5 FROM ",
     input,
     " WHERE true ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
      order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms, \
@@ -231,8 +233,7 @@ async fn write_sales(
         return Ok(());
     }
     let sold = products.iter().filter(|(_, product)| product.sold > 0);
-    let sold: Vec<_> =
-        sold.map(|(id, product)| SoldRow { id: id.get(), sold: product.sold }).collect();
+    let sold: Vec<SoldRow> = sold.map(|(id, product)| (id.get(), product.sold)).collect();
     transaction.run(&INSERT_ORDERS, &sales.orders).await?;
     transaction.run(&INSERT_LINES, &sales.lines).await?;
     transaction.run(&UPDATE_PRODUCTS, &sold).await?;
@@ -250,62 +251,37 @@ struct Sales<'o> {
     keys: Vec<KeyRow<'o>>,
 }
 
-#[derive(Serialize)]
-struct OrderRow {
-    id: String,
-    placed_at_ms: i64,
-    total_cents: u64,
-}
+/// The id, when it was placed in milliseconds, and the total in cents.
+type OrderRow = (Uuid, i64, u64);
 
-#[derive(Serialize)]
-struct LineRow<'o> {
-    order_id: String,
-    line: usize,
-    product_id: &'o str,
-    name: &'o str,
-    quantity: u32,
-    unit_price_cents: u64,
-}
+/// The order, the number of the line, the product, its name, its quantity, and its price in cents.
+type LineRow<'o> = (Uuid, usize, &'o str, &'o str, u32, u64);
 
-#[derive(Serialize)]
-struct KeyRow<'o> {
-    key: &'o str,
-    fingerprint: String,
-    order_id: String,
-    expires_at_ms: i64,
-    trace_id: Option<String>,
-    span_id: Option<String>,
-}
+/// The key, the fingerprint, the order, when the key expires in milliseconds, and the trace and the span
+/// in which the order was placed.
+type KeyRow<'o> = (&'o str, String, Uuid, i64, Option<String>, Option<String>);
 
-#[derive(Serialize)]
-struct SoldRow {
-    id: u32,
-    sold: u64,
-}
+/// The product, and how many pieces of it were sold.
+type SoldRow = (u32, u64);
 
 impl<'o> Sales<'o> {
     fn add(&mut self, order: &'o NewOrder, receipt: &'o Receipt) {
-        let placed_at_ms = milliseconds(order.placed_at);
-        let id = order.id.to_string();
-        self.lines.extend(receipt.lines.iter().enumerate().map(|(index, line)| LineRow {
-            order_id: id.clone(),
-            line: index + 1,
-            product_id: &line.id,
-            name: &line.name,
-            quantity: line.quantity,
-            unit_price_cents: line.unit_price.cents(),
+        let id = order.id.uuid();
+        self.orders.push((id, milliseconds(order.placed_at), receipt.total.cents()));
+        self.lines.extend(receipt.lines.iter().enumerate().map(|(index, line)| {
+            let price = line.unit_price.cents();
+            (id, index + 1, line.id.as_str(), line.name.as_str(), line.quantity, price)
         }));
         if let Some(key) = &order.key {
-            self.keys.push(KeyRow {
-                key: key.as_str(),
-                fingerprint: order.fingerprint().as_str().to_owned(),
-                order_id: id.clone(),
-                expires_at_ms: milliseconds(order.placed_at + IdempotencyKey::LIFETIME),
-                trace_id: order.placed_in.map(|span| format!("{:032x}", span.trace_id)),
-                span_id: order.placed_in.map(|span| format!("{:016x}", span.span_id)),
-            });
+            self.keys.push((
+                key.as_str(),
+                order.fingerprint().as_str().to_owned(),
+                id,
+                milliseconds(order.placed_at + IdempotencyKey::LIFETIME),
+                order.placed_in.map(|span| format!("{:032x}", span.trace_id)),
+                order.placed_in.map(|span| format!("{:016x}", span.span_id)),
+            ));
         }
-        self.orders.push(OrderRow { id, placed_at_ms, total_cents: receipt.total.cents() });
     }
 }
 
