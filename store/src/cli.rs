@@ -233,7 +233,7 @@ fn open(args: &Args, role: &[&str]) -> anyhow::Result<ExitCode> {
         let scope = actix_opentelemetry::instrumentation_scope();
         metrics::set_meter(&meters.meter_with_scope(scope));
     }
-    let config = Config { meters, ..args.config(role) };
+    let config = Config { meters, is_traced: telemetry.makes_spans(), ..args.config(role) };
     let served = actix_rt::System::new().block_on(serve(config, stop.clone(), args.parent_pipe));
     if let Err(error) = &served {
         complain(error);
@@ -346,6 +346,7 @@ impl Args {
             drain: self.drain,
             allow_faults: self.allow_faults,
             allowed_hosts: self.allowed_hosts.clone(),
+            is_traced: true,
             meters: None,
             program: std::env::current_exe()
                 .ok()

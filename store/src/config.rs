@@ -41,6 +41,8 @@ pub struct Config {
     /// The names by which clients reach it, see
     /// [`AllowedHosts::of`](shared::hosts::AllowedHosts::of).
     pub allowed_hosts: Vec<HostName>,
+    /// Whether the process makes spans. If not, nothing is prepared for them.
+    pub is_traced: bool,
     /// The meters by which it measures; without them it measures nothing.
     pub meters: Option<ServiceMeters>,
     /// The program of this process, for lessons that need more processes. Without it they fail.

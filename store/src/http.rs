@@ -22,7 +22,7 @@ mod trace_headers;
 use actix_web::{HttpRequest, Resource, Route, dev::ServiceRequest, http::Method, web};
 use opentelemetry::Context;
 
-pub(crate) use middleware::in_trace;
+pub(crate) use middleware::InTrace;
 pub(crate) use state::AppState;
 pub(crate) use trace_headers::tidy;
 
@@ -32,19 +32,20 @@ use problem::ApiError;
 /// most traces would be theirs.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
-/// The context in which a request is handled: as it is, or for a probe one in which nothing makes a
-/// span, neither the instrumentation nor an actor or the database.
-pub(crate) fn context_of(request: &ServiceRequest) -> Context {
-    let cx = Context::current();
-    if PROBES.contains(&request.path()) { cx.with_telemetry_suppressed() } else { cx }
+/// The context in which a request is handled, if it is not the current one: for a probe one in which
+/// nothing makes a span, neither the instrumentation nor an actor or the database.
+pub(crate) fn context_of(request: &ServiceRequest) -> Option<Context> {
+    let is_probe = PROBES.contains(&request.path());
+    is_probe.then(|| Context::map_current(Context::with_telemetry_suppressed))
 }
 
-/// All routes of the store.
+/// All routes of the store. They are tried in this order, so those of a trip come first.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::PathConfig::default().error_handler(|error, _| ApiError::from(error).into()))
         .service(reading("/", || web::to(handlers::welcome)))
         .service(reading("/whats-in-store", || web::to(handlers::whats_in_store)))
+        .service(only("POST", web::resource("/checkout").route(web::post().to(handlers::checkout))))
         .service(reading("/products/{id}", || web::to(handlers::product)))
         .service(reading("/orders/{id}", || web::to(handlers::order)))
         .service(reading("/faults", || web::to(handlers::faults)))
@@ -52,7 +53,6 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(reading("/healthz", || web::to(handlers::healthz)))
         .service(reading("/readyz", || web::to(handlers::readyz)))
         .service(reading("/openapi.json", || web::to(openapi::openapi)))
-        .service(only("POST", web::resource("/checkout").route(web::post().to(handlers::checkout))))
         .default_service(web::to(not_found));
 }
 

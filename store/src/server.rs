@@ -4,12 +4,7 @@
 use std::{future, io, net::SocketAddr, time::Duration};
 
 use actix_rt::Arbiter;
-use actix_web::{
-    App, HttpServer,
-    dev::Service as _,
-    middleware::{Condition, from_fn},
-    web,
-};
+use actix_web::{App, HttpServer, dev::Service as _, middleware::Condition, web};
 use actix_web_opentelemetry::{RequestMetrics, RequestTracing};
 use opentelemetry::{Context, trace::FutureExt as _};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -17,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use crate::{
     actors::{ActorParts, ActorPools, RetentionPolicy, ShopMetrics},
     config::Config,
-    http::{self, AppState},
+    http::{self, AppState, InTrace},
     storage::{SpaceReturn, Storage, StorageError},
 };
 
@@ -146,6 +141,7 @@ fn listen(
 ) -> Result<(actix_web::dev::Server, SocketAddr), Error> {
     let listen = config.listen;
     let failed = |source| Error::Listen { listen, source };
+    let is_traced = config.is_traced;
     let is_measured = config.meters.is_some();
     let metrics = match config.meters.clone() {
         Some(meters) => RequestMetrics::builder().with_meter_provider(meters).build(),
@@ -153,16 +149,18 @@ fn listen(
     };
     let server = HttpServer::new(move || {
         telemetry::observe_runtime("http");
+        let tracing =
+            if is_traced { RequestTracing::new() } else { RequestTracing::without_spans() };
         App::new()
             .app_data(state.clone())
             .configure(http::routes)
-            .wrap(from_fn(http::in_trace))
-            .wrap(RequestTracing::new())
+            .wrap(InTrace::new(state.clone()))
+            .wrap(tracing.begin_empty())
             .wrap(Condition::new(is_measured, metrics.clone()))
             .wrap_fn(|mut request, service| {
                 http::tidy(request.headers_mut());
                 // The instrumentation adds to the current context what it reads from the headers.
-                let _guard = http::context_of(&request).attach();
+                let _guard = http::context_of(&request).map(Context::attach);
                 service.call(request)
             })
     })

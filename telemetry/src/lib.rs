@@ -104,6 +104,7 @@ use streams::PlainLines;
 /// ```
 #[derive(Debug)]
 pub struct Telemetry {
+    makes_spans: bool,
     pipeline: Pipeline,
     repeats: logs::Repeats,
     plain_lines: Arc<PlainLines>,
@@ -153,13 +154,21 @@ impl Telemetry {
         if let Some(address) = pipeline.prometheus_address() {
             ::tracing::info!("metrics for Prometheus: http://{address}/metrics");
         }
-        Ok(Telemetry { pipeline, repeats, plain_lines, shutdown: Once::new() })
+        let makes_spans = !config.disabled;
+        Ok(Telemetry { makes_spans, pipeline, repeats, plain_lines, shutdown: Once::new() })
     }
 
     /// A live view of where the spans and log records of this process went.
     #[must_use]
     pub fn accounting(&self) -> Accounting {
         self.pipeline.accounting()
+    }
+
+    /// Whether this process makes spans; not if `OTEL_SDK_DISABLED` is set, and then a service need not
+    /// prepare anything for them.
+    #[must_use]
+    pub fn makes_spans(&self) -> bool {
+        self.makes_spans
     }
 
     /// The meters of this process; `None` if metrics go nowhere, and then a service need not measure

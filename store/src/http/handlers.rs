@@ -5,7 +5,6 @@ use actix_web::{
     http::header::{ContentType, LOCATION},
     web,
 };
-use opentelemetry::trace::Tracer as _;
 use shared::{
     fault::FaultSupport,
     wire::{CheckoutRequest, IDEMPOTENCY_KEY, Problem, Product, Receipt, WELCOME, WhatsInStore},
@@ -31,7 +30,7 @@ use crate::{
     responses((status = 200, description = "The welcome message", body = String, content_type = "text/plain"))
 )]
 pub(super) async fn welcome(state: web::Data<AppState>) -> &'static str {
-    state.tracer.in_span("welcome message", |_| WELCOME)
+    state.in_span("welcome message", || WELCOME)
 }
 
 /// Lists all products of all aisles, in stock or not.

@@ -7,36 +7,38 @@
 //! passed on to the actors. The answer gets two headers with its trace, and one each with the outcome of
 //! the lesson and of the faults.
 
-use std::sync::Arc;
+use std::{
+    future::{Ready, ready},
+    rc::Rc,
+    sync::Arc,
+};
 
 use actix_web::{
     Error, HttpMessage as _, ResponseError as _,
-    body::{EitherBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::{
         Method,
         header::{HOST, HeaderName, HeaderValue, ORIGIN},
         uri::Authority,
     },
-    middleware::Next,
     web,
 };
+use futures_util::future::LocalBoxFuture;
 use opentelemetry::{
     Context, KeyValue,
     baggage::BaggageExt as _,
-    trace::{FutureExt as _, TraceContextExt as _, TraceFlags},
+    trace::{FutureExt as _, TraceContextExt as _},
 };
 use shared::{
     fault::{self, Fault, FaultOutcome, Ignored, MAX_FAULTS},
     site::{self, SEC_FETCH_SITE},
-    wire::{SERVER_TIMING, TRACERESPONSE},
 };
 use tokio::time::Instant;
 
 use super::{
     problem::ApiError,
     state::AppState,
-    trace_headers::{baggage_value, is_random},
+    trace_headers::{baggage_value, of_answer},
 };
 use crate::{
     actors::{ActorSystem, Faults},
@@ -45,21 +47,68 @@ use crate::{
 
 /// Refuses requests from pages of other sites, passes the faults that the request asks for on to
 /// the actors, logs a failure, and tells the client its trace.
-///
-/// # Errors
-/// Those of the handler.
-pub(crate) async fn in_trace<B: MessageBody>(
+pub(crate) struct InTrace(web::Data<AppState>);
+
+impl InTrace {
+    pub(crate) fn new(state: web::Data<AppState>) -> Self {
+        Self(state)
+    }
+}
+
+impl<S> Transform<S, ServiceRequest> for InTrace
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error> + 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Transform = InTraceService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(InTraceService { state: self.0.clone(), next: Rc::new(service) }))
+    }
+}
+
+/// The service that [`InTrace`] makes.
+pub(crate) struct InTraceService<S> {
+    state: web::Data<AppState>,
+    next: Rc<S>,
+}
+
+impl<S> Service<ServiceRequest> for InTraceService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error> + 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<ServiceResponse, Error>>;
+
+    forward_ready!(next);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        Box::pin(in_trace(self.state.clone(), request, Rc::clone(&self.next)))
+    }
+}
+
+async fn in_trace<S>(
     state: web::Data<AppState>,
     request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    next: Rc<S>,
+) -> Result<ServiceResponse, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
     let cx = Context::current();
-    let trace = trace_of_answer(&cx, &request);
+    let trace = of_answer(cx.span().span_context(), request.headers());
     let refusal = foreign_host(&request, &state).or_else(|| cross_site(&request));
     let mut response = match refusal {
-        Some(refusal) => request.into_response(refusal.error_response()).map_into_right_body(),
-        None if cx.is_telemetry_suppressed() => next.call(request).await?.map_into_left_body(),
-        None => with_lesson(&state, &cx, request, next).await?,
+        Some(refusal) => request.into_response(refusal.error_response()),
+        None if !cx.is_telemetry_suppressed() && asks_for_something(&request, &cx, &state) => {
+            // It has a place of its own, so that the future of all other requests stays small.
+            Box::pin(with_lesson(&state, &cx, request, &*next)).await?
+        }
+        None => next.call(request).await?,
     };
     let failure = response.response().error().and_then(|error| error.as_error::<ApiError>());
     if let Some(failure) = failure {
@@ -69,6 +118,14 @@ pub(crate) async fn in_trace<B: MessageBody>(
         response.headers_mut().insert(name, value);
     }
     Ok(response)
+}
+
+/// Whether the request asks for a lesson or for faults. Nearly none does.
+fn asks_for_something(request: &ServiceRequest, cx: &Context, state: &AppState) -> bool {
+    let in_header = |key| baggage_value(request.headers(), key);
+    state.lessons().are_asked_for(request.request(), cx, in_header(LESSON_BAGGAGE))
+        || cx.baggage().get(fault::BAGGAGE_KEY).is_some()
+        || in_header(fault::BAGGAGE_KEY).is_some()
 }
 
 /// Refuses a request to a `Host` that is not this store.
@@ -97,20 +154,23 @@ fn host(request: &ServiceRequest) -> &str {
 
 /// Makes the lesson that the request asks for, if any. Then the request is handled as usual, unless the
 /// lesson gives the answer itself.
-async fn with_lesson<B: MessageBody>(
+async fn with_lesson<S>(
     state: &AppState,
     cx: &Context,
     request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    next: &S,
+) -> Result<ServiceResponse, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
     let unread = baggage_value(request.headers(), LESSON_BAGGAGE);
     let taught = state.lessons().teach(request.request(), unread).await;
     let Some(Taught { outcome, answer }) = taught else {
-        return Ok(with_faults(state, cx, request, next).await?.map_into_left_body());
+        return with_faults(state, cx, request, next).await;
     };
     let mut response = match answer {
-        Some(answer) => request.into_response(answer).map_into_right_body(),
-        None => with_faults(state, cx, request, next).await?.map_into_left_body(),
+        Some(answer) => request.into_response(answer),
+        None => with_faults(state, cx, request, next).await?,
     };
     if let Ok(value) = HeaderValue::try_from(outcome) {
         response.headers_mut().insert(HeaderName::from_static(OUTCOME_HEADER), value);
@@ -120,12 +180,15 @@ async fn with_lesson<B: MessageBody>(
 
 /// Handles the request. If it asks for faults that are honoured, the actors of its experiment serve
 /// it, and the faults are in the context of the handler.
-async fn with_faults<B: MessageBody>(
+async fn with_faults<S>(
     state: &AppState,
     cx: &Context,
     request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+    next: &S,
+) -> Result<ServiceResponse, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
     let Some(mut asked) = AskedFaults::of(&request, cx, state) else {
         return next.call(request).await;
     };
@@ -244,28 +307,4 @@ fn add_ignored_event(cx: &Context, asked_for: &str, reason: Ignored, message: Op
         ),
     ];
     cx.span().add_event("grocery.fault.ignored", attributes);
-}
-
-/// The headers by which the client finds the trace of its request: [`TRACERESPONSE`] and
-/// [`SERVER_TIMING`]. There are none outside any trace.
-fn trace_of_answer(
-    cx: &Context,
-    request: &ServiceRequest,
-) -> Option<[(HeaderName, HeaderValue); 2]> {
-    let span = cx.span();
-    let span = span.span_context();
-    if !span.is_valid() {
-        return None;
-    }
-    // Of the flags the SDK knows only the first. The second, that the trace's id is random, is the
-    // caller's to say, and to be repeated.
-    let random = TraceFlags::new(u8::from(is_random(request.headers(), span.trace_id())) << 1);
-    let flags = (span.trace_flags() | random).to_u8();
-    let span = format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id());
-    let timing = format!("traceparent;desc=\"{span}\", trace;desc={span}");
-    let header = |name, value: String| {
-        let value = HeaderValue::from_maybe_shared(web::Bytes::from(value)).ok()?;
-        Some((HeaderName::from_static(name), value))
-    };
-    Some([header(TRACERESPONSE, span)?, header(SERVER_TIMING, timing)?])
 }

@@ -12,7 +12,10 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, web};
-use opentelemetry::global::{self, BoxedTracer};
+use opentelemetry::{
+    global::{self, BoxedTracer},
+    trace::Tracer as _,
+};
 use shared::{fault::FaultSupport, hosts::AllowedHosts};
 use tokio::time::Instant;
 
@@ -34,7 +37,8 @@ pub(crate) struct AppState {
     allowed_hosts: AllowedHosts,
     clock: Clock,
     /// For spans made by hand. It is kept, because making a tracer takes a lock.
-    pub(crate) tracer: Arc<BoxedTracer>,
+    tracer: Arc<BoxedTracer>,
+    is_traced: bool,
 }
 
 impl AppState {
@@ -53,7 +57,13 @@ impl AppState {
             // Lessons are, like faults, nothing that a store does unasked.
             lessons: Lessons::new(config.allow_faults, Arc::clone(&tracer), config.program.clone()),
             tracer,
+            is_traced: config.is_traced,
         }
+    }
+
+    /// Does `work` in a span of this name.
+    pub(crate) fn in_span<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
+        if self.is_traced { self.tracer.in_span(name, |_| work()) } else { work() }
     }
 
     /// Says from now on that the store is not ready. It goes on serving.

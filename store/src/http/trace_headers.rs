@@ -1,3 +1,7 @@
+//! The trace headers of requests and answers.
+//!
+//! # Requests
+//!
 //! Applies the W3C rules for trace headers that are malformed, too long or repeated.
 //!
 //! The propagators read only the first header of a name, and accept what the rules forbid, such as
@@ -6,11 +10,21 @@
 //! they are.
 //!
 //! See <https://www.w3.org/TR/trace-context/> and <https://www.w3.org/TR/baggage/>.
+//!
+//! # Answers
+//!
+//! An answer names its trace in two headers, see [`of_answer`].
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::trace::TraceId;
+use actix_web::{
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+    web::Bytes,
+};
+use opentelemetry::trace::SpanContext;
+use shared::wire;
 
-const TRACEPARENT: &str = "traceparent";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACERESPONSE: HeaderName = HeaderName::from_static(wire::TRACERESPONSE);
+const SERVER_TIMING: HeaderName = HeaderName::from_static(wire::SERVER_TIMING);
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
@@ -25,9 +39,9 @@ const MAX_BYTES: usize = 8192;
 /// Removes or joins trace headers as the rules say.
 pub(crate) fn tidy(headers: &mut HeaderMap) {
     if !has_one_valid_traceparent(headers) {
-        headers.remove(TRACEPARENT);
+        headers.remove(&TRACEPARENT);
         // A `tracestate` means nothing without a `traceparent`.
-        headers.remove(TRACESTATE);
+        headers.remove(&TRACESTATE);
     }
     if !is_one(headers, &TRACESTATE, is_short_list) {
         replace(headers, TRACESTATE, |joined| is_short_list(&joined).then_some(joined));
@@ -38,7 +52,7 @@ pub(crate) fn tidy(headers: &mut HeaderMap) {
 }
 
 fn has_one_valid_traceparent(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(TRACEPARENT);
+    let mut values = headers.get_all(&TRACEPARENT);
     match (values.next(), values.next()) {
         (Some(value), None) => is_traceparent(value.as_bytes()),
         _ => false,
@@ -62,17 +76,61 @@ fn is_traceparent(value: &[u8]) -> bool {
     is_in_form && is_known_length
 }
 
-/// Whether the caller says that the id of this trace is random, by the second bit of its flags:
-/// <https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>.
-pub(super) fn is_random(headers: &HeaderMap, trace_id: TraceId) -> bool {
-    const RANDOM: u8 = 0x02;
+/// A span as the headers have it: `00-TRACE-SPAN-FLAGS` in hexadecimal digits.
+type SpanText = [u8; 55];
+
+fn span_text(span: &SpanContext, is_random: impl FnOnce(&[u8]) -> bool) -> SpanText {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    write_hex(&mut text[3..35], &span.trace_id().to_bytes());
+    write_hex(&mut text[36..52], &span.span_id().to_bytes());
+    // Of the flags the SDK knows only the first. The second, that the trace's id is random, is the
+    // caller's to say, and to be repeated.
+    let random = if is_random(&text[3..35]) { RANDOM } else { 0 };
+    write_hex(&mut text[53..], &[span.trace_flags().to_u8() | random]);
+    text
+}
+
+fn write_hex(digits: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (digits, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 0xf)];
+    }
+}
+
+/// The second bit of the flags: the trace's id is random.
+/// See <https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>.
+const RANDOM: u8 = 0x02;
+
+/// Whether the caller says that the id of this trace, in hexadecimal digits, is random.
+fn is_random(headers: &HeaderMap, trace_id: &[u8]) -> bool {
     let said = || {
-        let parent = headers.get(TRACEPARENT)?.to_str().ok()?;
         // `tidy` has left it only if it has the form that `is_traceparent` asks for.
-        let flags = u8::from_str_radix(parent.get(53..55)?, 16).ok()?;
-        Some(parent.get(3..35)? == trace_id.to_string() && flags & RANDOM != 0)
+        let parent = headers.get(&TRACEPARENT)?.as_bytes();
+        let flags = std::str::from_utf8(parent.get(53..55)?).ok()?;
+        let flags = u8::from_str_radix(flags, 16).ok()?;
+        Some(flags & RANDOM != 0 && parent.get(3..35)? == trace_id)
     };
     said().unwrap_or(false)
+}
+
+/// The headers by which the client finds the trace of its request: [`wire::TRACERESPONSE`] and
+/// [`wire::SERVER_TIMING`]. There are none outside any trace.
+pub(super) fn of_answer(
+    span: &SpanContext,
+    request: &HeaderMap,
+) -> Option<[(HeaderName, HeaderValue); 2]> {
+    const BEFORE: &[u8] = b"traceparent;desc=\"";
+    const BETWEEN: &[u8] = b"\", trace;desc=";
+    if !span.is_valid() {
+        return None;
+    }
+    let span = span_text(span, |trace_id| is_random(request, trace_id));
+    let timing = Bytes::from([BEFORE, &span, BETWEEN, &span].concat());
+    // Both headers share the text.
+    let response = timing.slice(BEFORE.len()..BEFORE.len() + span.len());
+    let value = |text| HeaderValue::from_maybe_shared(text).ok();
+    Some([(TRACERESPONSE, value(response)?), (SERVER_TIMING, value(timing)?)])
 }
 
 /// Whether there is no header of this name, or one that can be left as it is.

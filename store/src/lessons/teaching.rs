@@ -72,6 +72,16 @@ impl Lessons {
         LessonList::new(self.honoured)
     }
 
+    /// Whether the request asks for a lesson, see [`teach`](Self::teach).
+    pub(crate) fn are_asked_for(
+        &self,
+        request: &HttpRequest,
+        cx: &Context,
+        unread: Option<&str>,
+    ) -> bool {
+        Asked::of(request, cx, unread).is_some()
+    }
+
     /// Makes the lesson that the request asks for; `None` if it asks for none. When it returns, the
     /// lesson is over, except for the body of its answer, if it gives one.
     ///

@@ -280,3 +280,41 @@ async fn the_server_is_where_the_host_says() {
         assert_eq!(span.attribute("server.port"), port, "{host}");
     }
 }
+
+/// A thread keeps what the last requests said, and there are more here than it keeps.
+#[actix_web::test]
+async fn requests_after_one_another_each_say_what_is_theirs() {
+    let store = TestStore::open_with(|config| config.allow_faults = true).await;
+    for number in (1..=12).chain(1..=12) {
+        let path = ["/", "/faults", "/products/1"][number % 3].to_owned();
+        let (agent, host) = (format!("agent-{number}"), format!("h{number}.localhost"));
+        let (client, fault) = (format!("10.1.2.{number}"), format!("slow-aisle=frozen:{number}us"));
+        let trace = TestTrace::start("a client");
+        let request = store
+            .request(if number % 2 == 0 { Method::GET } else { Method::HEAD }, &path)
+            .header("user-agent", &agent)
+            .header("host", format!("{host}:{number}"))
+            .in_trace(&trace);
+        let is_forwarded = number % 4 == 0;
+        let request =
+            if is_forwarded { request.header("x-forwarded-for", &client) } else { request };
+        let asks_for_fault = number % 5 != 0;
+        let request = if asks_for_fault { request.fault(&fault) } else { request };
+        let answer = request.send().await;
+        let outcomes = answer.header("grocery-faults");
+        assert_eq!(!outcomes.is_empty(), asks_for_fault, "{number}: {outcomes}");
+        let spans = trace.spans([3, 2, 4][number % 3]).await;
+        let span = spans.iter().find(|span| span.kind == "SERVER").unwrap();
+        let expected = [
+            ("client.address", if is_forwarded { &client } else { "127.0.0.1" }),
+            ("network.peer.address", if is_forwarded { "127.0.0.1" } else { "" }),
+            ("server.address", &host),
+            ("server.port", &number.to_string()),
+            ("url.path", &path),
+            ("user_agent.original", &agent),
+        ];
+        for (key, value) in expected {
+            assert_eq!(span.attribute(key).unwrap_or_default(), value, "{number}: {key}");
+        }
+    }
+}

@@ -84,6 +84,7 @@ impl TestStore {
             drain: Duration::ZERO,
             allow_faults: false,
             allowed_hosts: Vec::new(),
+            is_traced: true,
             meters: None,
             program: None,
         };

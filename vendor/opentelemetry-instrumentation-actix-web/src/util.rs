@@ -1,18 +1,10 @@
-use actix_http::header::{self, CONTENT_LENGTH};
-use actix_web::{
-    dev::ServiceRequest,
-    http::{Method, Version},
-};
-use actix_web::http::uri::Authority;
+use actix_web::http::{Method, Version};
+#[cfg(feature = "metrics")]
+use actix_web::dev::ServiceRequest;
 use opentelemetry::{KeyValue, Value};
-use opentelemetry_semantic_conventions::{
-    attribute::HTTP_REQUEST_BODY_SIZE,
-    trace::{
-        CLIENT_ADDRESS, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_ROUTE, NETWORK_PEER_ADDRESS,
-        NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_QUERY, URL_SCHEME,
-        USER_AGENT_ORIGINAL,
-    },
-};
+use opentelemetry_semantic_conventions::trace::{HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL};
+#[cfg(feature = "metrics")]
+use opentelemetry_semantic_conventions::trace::{HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME};
 use std::borrow::Cow;
 
 /// The query keys whose values are secrets, as the semantic conventions list them.
@@ -131,77 +123,6 @@ pub(super) fn url_scheme(scheme: &str) -> Value {
         "https" => "https".into(),
         other => other.to_string().into(),
     }
-}
-
-/// Where the client says that the server is: the parts of a `Host`, with `[` and `]` around IPv6.
-fn server_attributes(host: &str) -> impl Iterator<Item = KeyValue> {
-    let authority = host.parse::<Authority>().ok();
-    let address = authority.as_ref().map_or(host, |authority| authority.host());
-    let port = authority.as_ref().and_then(Authority::port_u16);
-    [KeyValue::new(SERVER_ADDRESS, address.to_owned())]
-        .into_iter()
-        .chain(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))))
-}
-
-pub(super) fn trace_attributes_from_request(
-    req: &ServiceRequest,
-    http_route: Option<&str>,
-) -> Vec<KeyValue> {
-    let conn_info = req.connection_info();
-    let remote_addr = conn_info.realip_remote_addr();
-
-    let mut attributes = Vec::with_capacity(14);
-
-    // Server attrs
-    // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
-    if let Some(http_route) = http_route {
-        attributes.push(KeyValue::new(HTTP_ROUTE, http_route.to_owned()));
-    }
-    if let Some(remote) = remote_addr {
-        attributes.push(KeyValue::new(CLIENT_ADDRESS, remote.to_string()));
-    }
-    if let Some(peer_addr) = req.peer_addr().map(|socket| socket.ip().to_string()) {
-        if Some(peer_addr.as_str()) != remote_addr {
-            // Client is going through a proxy
-            attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, peer_addr));
-        }
-    }
-    attributes.extend(server_attributes(conn_info.host()));
-    attributes.push(KeyValue::new(URL_PATH, req.uri().path().to_owned()));
-    if let Some(query) = req.uri().query() {
-        attributes.push(KeyValue::new(URL_QUERY, redacted(query).into_owned()));
-    }
-    attributes.push(KeyValue::new(URL_SCHEME, url_scheme(conn_info.scheme())));
-
-    // Common attrs
-    // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#common-attributes
-    attributes.extend(method_attributes(req.method()));
-    // TODO: Add NETWORK_PROTOCOL_NAME attribute (e.g., "http").
-    // Per semconv, this is recommended when the protocol name is not "http" or "https".
-    // See: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#common-attributes
-    attributes.push(KeyValue::new(
-        NETWORK_PROTOCOL_VERSION,
-        protocol_version(req.version()),
-    ));
-
-    if let Some(content_length) = req
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|len| len.to_str().ok().and_then(|s| s.parse::<i64>().ok()))
-        .filter(|&len| len > 0)
-    {
-        attributes.push(KeyValue::new(HTTP_REQUEST_BODY_SIZE, content_length));
-    }
-
-    if let Some(user_agent) = req
-        .headers()
-        .get(header::USER_AGENT)
-        .and_then(|s| s.to_str().ok())
-    {
-        attributes.push(KeyValue::new(USER_AGENT_ORIGINAL, user_agent.to_string()));
-    }
-
-    attributes
 }
 
 /// The attributes of a request's metrics: its route, method, protocol version and scheme.

@@ -1,8 +1,10 @@
 use opentelemetry::InstrumentationScope;
 
+mod attributes;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub(crate) mod metrics;
+mod recent;
 pub(crate) mod route_formatter;
 pub(crate) mod trace;
 

@@ -1,22 +1,30 @@
-use std::{borrow::Cow, rc::Rc, task::Poll};
+use std::{pin::Pin, rc::Rc, task::{ready, Poll}};
 
 use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
-    http::{header::HeaderMap, StatusCode},
+    http::{
+        header::{HeaderMap, HeaderName},
+        StatusCode,
+    },
     Error,
 };
-use futures_util::future::{ok, FutureExt as _, LocalBoxFuture, Ready};
+use futures_util::future::{ok, Ready};
 use opentelemetry::{
     global::{self},
     propagation::Extractor,
-    trace::{FutureExt as OtelFutureExt, SpanKind, SpanRef, Status, TraceContextExt, Tracer},
+    trace::{
+        FutureExt as _, SpanBuilder, SpanKind, SpanRef, Status, TraceContextExt, Tracer, WithContext,
+    },
     Context, KeyValue,
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use opentelemetry_semantic_conventions::trace::HTTP_RESPONSE_STATUS_CODE;
+use pin_project_lite::pin_project;
 
-use super::{get_scope, route_formatter::RouteFormatter, ABANDONED};
-use crate::util::{method_in_name, trace_attributes_from_request};
+use super::{
+    attributes::RequestAttributes, get_scope, recent::Recent, route_formatter::RouteFormatter,
+    ABANDONED,
+};
 
 /// Request tracing middleware.
 ///
@@ -58,6 +66,8 @@ use crate::util::{method_in_name, trace_attributes_from_request};
 #[derive(Default, Debug)]
 pub struct RequestTracing {
     route_formatter: Option<Rc<dyn RouteFormatter + 'static>>,
+    makes_no_spans: bool,
+    begins_empty: bool,
 }
 
 impl RequestTracing {
@@ -102,7 +112,26 @@ impl RequestTracing {
     pub fn with_formatter<T: RouteFormatter + 'static>(route_formatter: T) -> Self {
         RequestTracing {
             route_formatter: Some(Rc::new(route_formatter)),
+            ..RequestTracing::default()
         }
+    }
+
+    /// Actix web middleware that reads the context of each request from its headers, and makes no
+    /// spans: for a process whose tracer provider would make none either. It does without the
+    /// attributes that nobody would have.
+    pub fn without_spans() -> Self {
+        RequestTracing {
+            makes_no_spans: true,
+            ..RequestTracing::default()
+        }
+    }
+
+    /// Lets requests begin in an empty context instead of the one that is current, unless telemetry
+    /// is suppressed there. So the baggage of requests that have the same as earlier ones need not be
+    /// read again.
+    pub fn begin_empty(mut self) -> Self {
+        self.begins_empty = true;
+        self
     }
 }
 
@@ -119,38 +148,47 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ok(RequestTracingMiddleware::new(
-            global::tracer_with_scope(get_scope()),
+        let tracer = (!self.makes_no_spans).then(|| global::tracer_with_scope(get_scope()));
+        ok(RequestTracingMiddleware {
+            tracer,
             service,
-            self.route_formatter.clone(),
-        ))
+            route_formatter: self.route_formatter.clone(),
+            attributes: RequestAttributes::default(),
+            baggage: self.begins_empty.then(Recent::default),
+        })
     }
 }
 
 /// Request tracing middleware
 #[derive(Debug)]
 pub struct RequestTracingMiddleware<S> {
-    tracer: global::BoxedTracer,
+    /// Nothing where no spans are made.
+    tracer: Option<global::BoxedTracer>,
     service: S,
     route_formatter: Option<Rc<dyn RouteFormatter>>,
+    attributes: RequestAttributes,
+    /// Contexts with nothing but the baggage of a header, if requests begin with an empty one.
+    baggage: Option<Recent<Box<[u8]>, Context>>,
 }
 
-impl<S, B> RequestTracingMiddleware<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    S::Future: 'static,
-    B: 'static,
-{
-    fn new(
-        tracer: global::BoxedTracer,
-        service: S,
-        route_formatter: Option<Rc<dyn RouteFormatter>>,
-    ) -> Self {
-        RequestTracingMiddleware {
-            tracer,
-            service,
-            route_formatter,
-        }
+impl<S> RequestTracingMiddleware<S> {
+    /// The context that the headers of a request describe.
+    fn context_of(&self, headers: &HeaderMap) -> Context {
+        global::get_text_map_propagator(|propagator| match &self.baggage {
+            Some(baggage) if !Context::map_current(Context::is_telemetry_suppressed) => {
+                let Some(header) = headers.get(&BAGGAGE) else {
+                    return propagator
+                        .extract_with_context(&Context::new(), &RequestHeaderCarrier { headers });
+                };
+                let cx = baggage.get(header.as_bytes(), || {
+                    let only = OnlyBaggage(header.to_str().ok());
+                    let cx = propagator.extract_with_context(&Context::new(), &only);
+                    (header.as_bytes().into(), cx)
+                });
+                propagator.extract_with_context(&cx, &AllButBaggage(RequestHeaderCarrier { headers }))
+            }
+            _ => propagator.extract(&RequestHeaderCarrier { headers }),
+        })
     }
 }
 
@@ -162,62 +200,80 @@ where
 {
     type Response = ServiceResponse<B>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+    type Future = TracedAnswer<S::Future>;
 
     fn poll_ready(&self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.service.poll_ready(cx)
     }
 
-    fn call(&self, mut req: ServiceRequest) -> Self::Future {
-        let parent_context = global::get_text_map_propagator(|propagator| {
-            propagator.extract(&RequestHeaderCarrier::new(req.headers_mut()))
-        });
-        let mut http_route = req.match_pattern();
-        if let Some(formatter) = &self.route_formatter {
-            http_route = http_route.map(|route| formatter.format(&route));
-        }
-
-        // Span name follows semconv: "{method} {target}" where target is http.route, and "{method}"
-        // alone where no route matched: the path is the client's to choose.
-        let http_method = method_in_name(req.method());
-        let span_name: Cow<'static, str> = match &http_route {
-            Some(route) => format!("{http_method} {route}").into(),
-            None => http_method.into(),
+    fn call(&self, req: ServiceRequest) -> Self::Future {
+        let parent_context = self.context_of(req.headers());
+        let Some(tracer) = &self.tracer else {
+            return TracedAnswer::of(&self.service, req, parent_context, None);
         };
-        let mut builder = self.tracer.span_builder(span_name);
+        let route = self.attributes.route(&req, self.route_formatter.as_deref());
+        let mut builder = SpanBuilder::from_name(route.span_name.clone());
         builder.span_kind = Some(SpanKind::Server);
-        builder.attributes = Some(trace_attributes_from_request(&req, http_route.as_deref()));
+        builder.attributes = Some(self.attributes.of(&req, &route));
 
-        let span = self.tracer.build_with_context(builder, &parent_context);
+        let span = tracer.build_with_context(builder, &parent_context);
         let cx = parent_context.with_span(span);
+        let unanswered = Unanswered(Some(cx.clone()));
+        TracedAnswer::of(&self.service, req, cx, Some(unanswered))
+    }
+}
 
+pin_project! {
+    /// The answer to a request, in whose context it is made.
+    #[derive(Debug)]
+    pub struct TracedAnswer<F> {
+        #[pin]
+        answer: WithContext<F>,
+        unanswered: Option<Unanswered>,
+    }
+}
+
+impl<F> TracedAnswer<F> {
+    fn of<S>(service: &S, req: ServiceRequest, cx: Context, unanswered: Option<Unanswered>) -> Self
+    where
+        S: Service<ServiceRequest, Future = F>,
+    {
         #[cfg(feature = "sync-middleware")]
         let attachment = cx.clone().attach();
 
-        let unanswered = Unanswered(Some(cx.clone()));
-        let fut = self
-            .service
-            .call(req)
-            .with_context(cx)
-            .map(move |res| {
-                let status = match &res {
-                    Ok(response) => response.status(),
-                    // What actix-web will make of it.
-                    Err(error) => error.as_response_error().status_code(),
-                };
-                record_status(&unanswered.answered().span(), status, res.as_ref().err());
-                res
-            });
+        let answer = service.call(req).with_context(cx);
 
         #[cfg(feature = "sync-middleware")]
         drop(attachment);
 
-        Box::pin(fut)
+        Self { answer, unanswered }
+    }
+}
+
+impl<F, B> std::future::Future for TracedAnswer<F>
+where
+    F: std::future::Future<Output = Result<ServiceResponse<B>, Error>>,
+{
+    type Output = Result<ServiceResponse<B>, Error>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(task));
+        if let Some(unanswered) = this.unanswered.take() {
+            let status = match &answer {
+                Ok(response) => response.status(),
+                // What actix-web will make of it.
+                Err(error) => error.as_response_error().status_code(),
+            };
+            record_status(&unanswered.answered().span(), status, answer.as_ref().err());
+        }
+        Poll::Ready(answer)
     }
 }
 
 /// The context of a request that has no answer yet. Dropped, it ends the span of a request that will
 /// have none: its future is dropped when the client closes the connection, or the server stops.
+#[derive(Debug)]
 struct Unanswered(Option<Context>);
 
 impl Unanswered {
@@ -256,14 +312,11 @@ fn record_status(span: &SpanRef<'_>, status: StatusCode, error: Option<&Error>) 
     span.end();
 }
 
+/// The header that W3C Baggage has: <https://www.w3.org/TR/baggage/>.
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
 struct RequestHeaderCarrier<'a> {
     headers: &'a HeaderMap,
-}
-
-impl<'a> RequestHeaderCarrier<'a> {
-    fn new(headers: &'a HeaderMap) -> Self {
-        RequestHeaderCarrier { headers }
-    }
 }
 
 impl Extractor for RequestHeaderCarrier<'_> {
@@ -273,5 +326,35 @@ impl Extractor for RequestHeaderCarrier<'_> {
 
     fn keys(&self) -> Vec<&str> {
         self.headers.keys().map(|header| header.as_str()).collect()
+    }
+}
+
+/// A request of which only this baggage is seen.
+struct OnlyBaggage<'a>(Option<&'a str>);
+
+impl Extractor for OnlyBaggage<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.filter(|_| key.eq_ignore_ascii_case(BAGGAGE.as_str()))
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.map(|_| "baggage").into_iter().collect()
+    }
+}
+
+/// A request whose baggage is not seen.
+struct AllButBaggage<'a>(RequestHeaderCarrier<'a>);
+
+impl Extractor for AllButBaggage<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        if key.eq_ignore_ascii_case(BAGGAGE.as_str()) {
+            return None;
+        }
+        self.0.get(key)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        let keys = self.0.headers.keys().filter(|name| *name != BAGGAGE);
+        keys.map(|header| header.as_str()).collect()
     }
 }
