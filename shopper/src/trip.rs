@@ -423,11 +423,12 @@ impl Routes {
     }
 
     /// A checkout with a new idempotency key. The key does not come from the plan, because the same
-    /// plan in another run is another purchase.
+    /// plan in another run is another purchase. Keys grow with time, so new ones go to the end of the
+    /// store's index.
     fn checkout(&self, basket: &CheckoutRequest) -> Call<'_> {
         let json = serde_json::to_vec(basket).expect("a basket is only text and numbers");
         let key = HeaderValue::from_str(
-            Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()),
+            Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer()),
         )
         .expect("a UUID is only hexadecimal digits and hyphens");
         Call { route: &self.checkout, purchase: Some(Purchase { basket: json.into(), key }) }
