@@ -14,6 +14,7 @@ use url::Url;
 use crate::{
     arrival::{Arrivals, Rate, Stages},
     config::{Config, HttpConfig, Load, RunShare, Think},
+    order_keys::RunName,
     plan::{FaultShare, Mix},
     report::ReportArgs,
     trip::{Itinerary, StoreUrlError},
@@ -260,6 +261,13 @@ pub(crate) struct TripArgs {
     #[arg(long, env = "SHOPPER_SEED", value_name = "N")]
     seed: Option<u64>,
 
+    /// The name of the run. The idempotency key of an order is then made of it, the seed and the trip. So a
+    /// shopper that is started again with the same flags goes through its trips from the first, and buys
+    /// nothing twice: the store answers what it has recorded with the first receipt. Baskets do not depend
+    /// on what is in stock then [default: a new key for each order]
+    #[arg(long, env = "SHOPPER_RUN", value_name = "NAME", requires = "seed")]
+    run: Option<RunName>,
+
     /// Kinds of trip and their weights. Kinds: browse-only, quick-buy, big-basket, hesitant (fills
     /// a basket and leaves), impatient (gives up after --patience), bulk-buy (wants hundreds of one
     /// thing) [default: quick-buy=80,big-basket=20]
@@ -371,6 +379,8 @@ impl Args {
             mix: self.trips.mix.clone().unwrap_or_else(default_mix),
             patience: self.trips.patience,
             faults: self.trips.faults.clone(),
+            run_name: self.trips.run.clone(),
+            receipts: None,
             http: HttpConfig {
                 connect_timeout: self.http.connect_timeout,
                 request_timeout: self.http.request_timeout,

@@ -15,7 +15,9 @@ use url::Url;
 
 use crate::{
     arrival::{Arrivals, Rate, RateProfile, Stages},
+    order_keys::RunName,
     plan::{FaultShare, Mix},
+    receipts::Receipts,
 };
 
 /// The settings of a run.
@@ -41,6 +43,10 @@ pub struct Config {
     pub patience: Duration,
     /// Faults to ask the store for.
     pub faults: Vec<FaultShare>,
+    /// The name of the run, if a trip that is made again is to order by the same key.
+    pub run_name: Option<RunName>,
+    /// Where receipts are written, if anywhere.
+    pub receipts: Option<Receipts>,
     /// How requests are made.
     pub http: HttpConfig,
     /// The meters by which trips and requests are measured; without them nothing is measured.

@@ -23,12 +23,14 @@ use crate::{
     client::{Availability, StoreClient, make_room, tls_for},
     config::{Config, Load, RunShare},
     metrics::TripMetrics,
+    order_keys::OrderKeys,
     pace::{Allowance, Pace, ScheduleEnd, Shard},
     plan::Planner,
+    receipts::ReceiptsError,
     report::ReportError,
     shard::{Lead, Pacer},
     statistics::{Recorder, Schedule, Statistics},
-    trip::{Itinerary, StoreUrlError, TripContext},
+    trip::{Itinerary, Orders, StoreUrlError, TripContext},
     under_way::{Clock, Run, TripCounters},
 };
 
@@ -56,6 +58,9 @@ pub enum ShopperError {
     /// The signals that end a run cannot be received.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
+    /// The receipts could not be written.
+    #[error(transparent)]
+    Receipts(#[from] ReceiptsError),
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -243,7 +248,11 @@ impl Threads {
             self.tls.clone(),
         );
         let (clock, patience) = (self.run.clock, config.patience);
-        ShopperPool::new(TripContext::new(client, &self.itinerary, clock, patience))
+        let orders = Orders {
+            keys: OrderKeys::new(config.run_name.as_ref(), config.seed),
+            receipts: config.receipts.clone(),
+        };
+        ShopperPool::new(TripContext::new(client, &self.itinerary, clock, patience, orders))
     }
 }
 

@@ -11,6 +11,7 @@
 //! - `actors`: the shoppers that make the trips;
 //! - `trip`: one trip, the root of one trace, and [`answers`]: the fields that it needs of the
 //!   store's answers;
+//! - `order_keys` and `receipts`: by what an order is known, and what the store has answered;
 //! - `client`: the store's HTTP interface, with time limits and retries;
 //! - [`outcome`] and [`statistics`]: how trips ended, and how long they took;
 //! - `metrics`: the same for a backend of metrics;
@@ -28,10 +29,12 @@ pub mod config;
 mod drive;
 pub mod live;
 mod metrics;
+mod order_keys;
 pub mod outcome;
 mod pace;
 pub mod plan;
 mod process;
+mod receipts;
 pub mod report;
 pub mod result;
 mod shard;
@@ -41,7 +44,9 @@ mod under_way;
 
 pub use cli::{Args, UsageError};
 pub use drive::{STOP_GRACE, ShopperError, drive};
+pub use order_keys::{RunName, RunNameError};
 pub use process::run;
+pub use receipts::{Receipts, ReceiptsError};
 pub use report::{MergeArgs, merge};
 pub use shared::share;
 pub use trip::StoreUrlError;

@@ -277,6 +277,15 @@ pub fn fill_basket(plan: &TripPlan, products: &[Product<'_>]) -> Vec<BasketItem>
     chosen.into_iter().map(|index| in_stock[index]).map(item).collect()
 }
 
+/// Chooses a basket from what the store sells, whether or not it is in stock. The same plan gives the same
+/// basket for as long as the store sells the same.
+#[must_use]
+pub fn fill_repeatable_basket(plan: &TripPlan, products: &[Product<'_>]) -> Vec<BasketItem> {
+    let everything = products.iter().cloned();
+    let everything = everything.map(|product| Product { in_stock: None, ..product });
+    fill_basket(plan, &everything.collect::<Vec<_>>())
+}
+
 /// How many lines a basket of this kind of trip has, and how many pieces a line.
 fn appetite(kind: TripKind) -> (RangeInclusive<usize>, RangeInclusive<u32>) {
     match kind {
@@ -417,6 +426,12 @@ mod tests {
                 let pieces = if kind == TripKind::BulkBuy { 100..=500 } else { 1..=in_stock };
                 prop_assert!(pieces.contains(&u64::from(item.quantity)));
             }
+            let everything = vec![None; stock.len()];
+            prop_assert_eq!(
+                fill_repeatable_basket(&plan, &store(&stock)),
+                fill_basket(&plan, &store(&everything)),
+                "it does not depend on what is in stock"
+            );
             let anything = stock.iter().any(|&in_stock| in_stock != Some(0));
             prop_assert_eq!(basket.is_empty(), kind == TripKind::BrowseOnly || !anything);
         }

@@ -22,6 +22,7 @@ use crate::{
     config::Config,
     drive::{ShopperError, drive},
     live::View,
+    receipts::Receipts,
     report::{Format, Report},
     result::Settings,
     statistics::Statistics,
@@ -45,6 +46,11 @@ pub fn run(args: Args) -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(&error, WRONG_USAGE.into()),
     };
+    let receipts = match args.report.receipts.as_deref().map(Receipts::open).transpose() {
+        Ok(receipts) => receipts,
+        Err(error) => return fail(&error, WRONG_USAGE.into()),
+    };
+    let config = Config { receipts, ..config };
     let code = match shop(&args, config, &report) {
         Ok((_, Some(Reason::ReaderGone))) => READER_GONE.into(),
         Ok((true, _)) => ExitCode::SUCCESS,
@@ -84,6 +90,7 @@ fn shop(
     let config = Config { meters, ..config };
     let statistics = Statistics::new(describe(&config, args));
     let view = View::start(&args.report, statistics.clone(), telemetry.accounting());
+    let receipts = config.receipts.clone();
     let driven = actix::System::new().block_on(async {
         warn_of_idle_faults(&config).await;
         drive(&config, &statistics, async {
@@ -100,6 +107,7 @@ fn shop(
         telemetry.shutdown_within(stop.time_for(telemetry::SHUTDOWN_TIMEOUT));
         result.account(&telemetry.accounting().snapshot());
     })?;
+    receipts.as_ref().map_or(Ok(()), Receipts::check)?;
     Ok((passed, stop.reason()))
 }
 

@@ -53,6 +53,11 @@ pub struct ReportArgs {
     )]
     pub ui_url: url::Url,
 
+    /// Also write each receipt to this file as soon as it is there, after what the file has: a JSON object a
+    /// line, with the order's idempotency key, its id and its total
+    #[arg(long, env = "SHOPPER_RECEIPTS", value_name = "FILE")]
+    pub receipts: Option<PathBuf>,
+
     /// Show nothing during the run: neither the live view on a terminal nor a line every 10 s
     /// elsewhere
     #[arg(short, long, env = "SHOPPER_QUIET")]

@@ -17,14 +17,15 @@ use shared::{
 };
 use tokio::time::Sleep;
 use url::Url;
-use uuid::Uuid;
 
 use crate::{
     ACTIVITY,
     answers::{Product, Receipt, WhatsInStore},
     client::{Answer, Call, Exchanges, Purchase, Route, StoreClient, Target, Unanswered},
+    order_keys::OrderKeys,
     outcome::{Failure, OUTCOME, Outcome},
-    plan::{Step, TripKind, TripPlan, fill_basket},
+    plan::{Step, TripKind, TripPlan, fill_basket, fill_repeatable_basket},
+    receipts::Receipts,
     result::Traffic,
     statistics::{StepEnd, StepRecord, TripRecord},
     under_way::Clock,
@@ -39,6 +40,13 @@ pub(crate) struct TripContext {
     routes: Routes,
     clock: Clock,
     patience: Duration,
+    orders: Orders,
+}
+
+/// By which keys orders go, and where their receipts are written.
+pub(crate) struct Orders {
+    pub(crate) keys: OrderKeys,
+    pub(crate) receipts: Option<Receipts>,
 }
 
 impl TripContext {
@@ -48,9 +56,10 @@ impl TripContext {
         itinerary: &Itinerary,
         clock: Clock,
         patience: Duration,
+        orders: Orders,
     ) -> Self {
         let routes = Routes::new(&client, itinerary);
-        Self { client, routes, clock, patience }
+        Self { client, routes, clock, patience, orders }
     }
 }
 
@@ -95,11 +104,15 @@ struct Visit<'a> {
 impl Visit<'_> {
     async fn walk(&mut self) -> Result<Outcome, Unanswered> {
         let (plan, routes) = (self.plan, &self.context.routes);
+        let fill = match self.context.orders.keys.are_repeated() {
+            true => fill_repeatable_basket,
+            false => fill_basket,
+        };
         self.step(Step::Welcome, &routes.welcome(), |_| Ok(())).await?;
         let basket = self
             .step(Step::Browse, &routes.whats_in_store(), |answer| {
                 let whats_in_store: WhatsInStore<'_> = json(answer)?;
-                Ok(fill_basket(plan, &whats_in_store.inventory.products))
+                Ok(fill(plan, &whats_in_store.inventory.products))
             })
             .await?;
         if plan.kind == TripKind::BrowseOnly {
@@ -127,14 +140,17 @@ impl Visit<'_> {
     }
 
     async fn check_out(&mut self, items: Vec<BasketItem>) -> Result<Outcome, Unanswered> {
-        let call = self.context.routes.checkout(&CheckoutRequest { items });
-        self.step(Step::Checkout, &call, |answer| {
-            if !answer.status.is_success() {
-                return Ok(Outcome::OutOfStock);
-            }
-            json::<Receipt>(answer).map(|_| Outcome::Bought)
-        })
-        .await
+        let Orders { keys, receipts } = &self.context.orders;
+        let key = keys.key(self.plan);
+        let call = self.context.routes.checkout(&CheckoutRequest { items }, key.clone());
+        let receipt = self.step(Step::Checkout, &call, |answer| {
+            answer.status.is_success().then(|| json::<Receipt>(answer)).transpose()
+        });
+        let Some(receipt) = receipt.await? else { return Ok(Outcome::OutOfStock) };
+        if let (Some(receipts), Ok(key)) = (receipts, key.to_str()) {
+            receipts.add(key, &receipt);
+        }
+        Ok(Outcome::Bought)
     }
 
     /// Makes the request of a step and reads its answer.
@@ -422,15 +438,9 @@ impl Routes {
         client.route(Method::GET, &product_target(&self.base, id)?, &self.product)
     }
 
-    /// A checkout with a new idempotency key. The key does not come from the plan, because the same
-    /// plan in another run is another purchase. Keys grow with time, so new ones go to the end of the
-    /// store's index.
-    fn checkout(&self, basket: &CheckoutRequest) -> Call<'_> {
+    /// A checkout with this idempotency key.
+    fn checkout(&self, basket: &CheckoutRequest, key: HeaderValue) -> Call<'_> {
         let json = serde_json::to_vec(basket).expect("a basket is only text and numbers");
-        let key = HeaderValue::from_str(
-            Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer()),
-        )
-        .expect("a UUID is only hexadecimal digits and hyphens");
         Call { route: &self.checkout, purchase: Some(Purchase { basket: json.into(), key }) }
     }
 }

@@ -76,6 +76,8 @@ fn config(store_url: &str) -> Config {
             retry_budget: "0%".parse().expect("it is a share"),
             authorities: None,
         },
+        run_name: None,
+        receipts: None,
         meters: None,
     }
 }

@@ -11,6 +11,7 @@ mod live;
 mod metrics;
 mod missed;
 mod process;
+mod receipts;
 mod report;
 mod retries;
 mod seed;

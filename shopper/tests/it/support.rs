@@ -50,6 +50,8 @@ pub(crate) fn one_trip(store_url: &str) -> Config {
             retry_budget: "100%".parse().unwrap(),
             authorities: None,
         },
+        run_name: None,
+        receipts: None,
         meters: None,
     }
 }
