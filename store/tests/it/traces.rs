@@ -114,7 +114,7 @@ async fn a_checkout_that_is_repeated_says_so_and_links_to_the_sale() {
     let receipt: Receipt = checkout(&first).await.json();
     let sale = first.spans(14).await;
     assert_eq!(checkout(&again).await.json::<Receipt>(), receipt);
-    let repetition = again.spans(11).await;
+    let repetition = again.spans(12).await;
 
     let placing = |spans: &[SpanRecord]| {
         spans.iter().find(|span| span.name == "ask Checkout PlaceOrder").cloned().unwrap()
