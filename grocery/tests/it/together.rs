@@ -104,6 +104,52 @@ fn one_command_shows_trips_in_the_viewer_until_ctrl_c() {
     assert!(accounts.iter().all(|line| line.ends_with("failed=0 dropped=0")), "{accounts:?}");
 }
 
+/// What a user of a proxy, of containers or of a browser's exporter sets for the viewer and the lab.
+#[test]
+fn the_viewer_and_the_lab_are_told_by_their_variables_where_and_by_whom_they_are_reached() {
+    let addresses = Addresses::free();
+    let variables = [
+        ("VIEWER_BASE_PATH", "/tools/traces"),
+        ("VIEWER_ALLOWED_HOSTS", "traces.example"),
+        ("VIEWER_CORS_ORIGINS", "https://shop.example"),
+        ("GROCERY_LAB_ALLOWED_HOSTS", "lab.example"),
+    ];
+    let grocery = addresses.start_with(&["--every", "10ms"], &variables);
+    // The lab finds the viewer, and the shopper's spans come, as without a base path.
+    addresses.wait_for_a_trip();
+    // It fails if an earlier call has installed it.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
+    let answers = |address: SocketAddr, path: &str, host: &str| {
+        let request = client.get(format!("http://{address}{path}")).header("host", host);
+        request.send().unwrap().status().as_u16()
+    };
+    for (address, name, paths) in [
+        (addresses.viewer, "traces.example", &["/tools/traces/", "/tools/traces/logs"][..]),
+        (addresses.lab, "lab.example", &["/"]),
+    ] {
+        for path in paths {
+            wait_until("the role answers", || TcpStream::connect(address).is_ok());
+            assert_eq!(answers(address, path, name), 200, "{name}{path}");
+            assert_eq!(answers(address, path, "other.example"), 403, "{name}{path}");
+        }
+    }
+    let allowed = |origin: &str| {
+        let asked = client
+            .request(reqwest::Method::OPTIONS, format!("http://{}/v1/traces", addresses.otlp))
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "content-type");
+        let answer = asked.send().unwrap();
+        let header = answer.headers().get("access-control-allow-origin");
+        header.map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(allowed("https://shop.example").as_deref(), Some("https://shop.example"));
+    assert_eq!(allowed("https://other.example"), None);
+    grocery.signal(Signal::SIGINT);
+    assert!(grocery.end().status.success());
+}
+
 #[test]
 fn each_role_serves_its_metrics_on_a_port_of_its_own() {
     let first = ports::three_in_a_row();
