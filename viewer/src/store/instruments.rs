@@ -911,7 +911,7 @@ mod tests {
         let long = "x".repeat(16 << 10);
         let points = (0..100).map(|number| labelled(number, &long, PointValue::Number(1.0)));
         let sent = metric(InstrumentKind::Gauge, false, points.collect());
-        assert_eq!(instruments.add(&[sent], NOW + SLOT), 93);
+        assert_eq!(instruments.add(&[sent], NOW + SLOT), 94);
         assert!(instruments.bytes() <= bytes, "{}", instruments.bytes());
 
         let bounds: Vec<f64> = (0..1_000).map(f64::from).collect();
