@@ -150,7 +150,8 @@ def sell_while_it_fills_up(program, folder, orders, args):
     expect("the audit's code", audit.returncode, 0)
     recorded = int(re.search(r"(\d+) orders", audit.stdout)[1])
     expect("orders, each once", recorded, len(bought))
-    delivered = sum(int(line.split()[-3]) for line in audit.stdout.splitlines()[1:37])
+    # From the end of a line: on hand, folded, sold, delivered.
+    delivered = sum(int(line.split()[-4]) for line in audit.stdout.splitlines()[1:37])
     expect("that anything was delivered", delivered > 0, "--restock-below=0" not in args)
 
 
