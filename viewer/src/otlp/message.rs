@@ -298,19 +298,22 @@ impl<'a> Reader<'a> {
 
     /// The shared copy of `text`.
     pub(super) fn name(&mut self, text: &str) -> Result<Name, Stopped> {
-        if let Some(name) = self.names.get(text.as_bytes()) {
-            return Ok(name);
+        match self.names.get(text.as_bytes()) {
+            Some(name) => Ok(name),
+            None => self.new_name(text),
         }
-        self.charge(name_bytes(text))?;
-        Ok(self.names.add(text))
     }
 
     /// The shared copy of `text`, at most [`NAME_BYTES`] of it; none when it is not UTF-8.
     pub(super) fn name_of_bytes(&mut self, text: &[u8]) -> Result<Option<Name>, Stopped> {
-        if let Some(name) = self.names.get(text).filter(|_| text.len() <= NAME_BYTES) {
+        let is_short = text.len() <= NAME_BYTES;
+        if is_short && let Some(name) = self.names.get(text) {
             return Ok(Some(name));
         }
         let Ok(text) = std::str::from_utf8(text) else { return Ok(None) };
+        if is_short {
+            return self.new_name(text).map(Some);
+        }
         let text = self.shorten(text, NAME_BYTES);
         self.name(text).map(Some)
     }
@@ -318,24 +321,34 @@ impl<'a> Reader<'a> {
     /// `text` as a value, at most [`VALUE_BYTES`] of it, shared if it repeats; none when it is not
     /// UTF-8.
     pub(super) fn value_of_bytes(&mut self, text: &[u8]) -> Result<Option<Value>, Stopped> {
-        if let Some(name) = self.names.get(text).filter(|_| text.len() <= VALUE_BYTES) {
+        let is_short = text.len() <= VALUE_BYTES;
+        if is_short && let Some(name) = self.names.get(text) {
             return Ok(Some(Value::String(Text::Shared(name))));
         }
         let Ok(text) = std::str::from_utf8(text) else { return Ok(None) };
-        self.value(text).map(Some)
+        let value = if is_short { self.new_value(text) } else { self.value(text) };
+        value.map(Some)
     }
 
     /// `text` as a value, likewise.
     pub(super) fn value(&mut self, text: &str) -> Result<Value, Stopped> {
         let text = self.shorten(text, VALUE_BYTES);
-        if let Some(name) = self.names.get(text.as_bytes()) {
-            return Ok(Value::String(Text::Shared(name)));
+        match self.names.get(text.as_bytes()) {
+            Some(name) => Ok(Value::String(Text::Shared(name))),
+            None => self.new_value(text),
         }
+    }
+
+    /// A shared copy of `text`, of which there is none.
+    fn new_name(&mut self, text: &str) -> Result<Name, Stopped> {
+        self.charge(name_bytes(text))?;
+        Ok(self.names.add(text))
+    }
+
+    /// `text` as a value, of which there is no shared copy.
+    fn new_value(&mut self, text: &str) -> Result<Value, Stopped> {
         Ok(Value::String(match self.names.keep_value(text) {
-            Keep::Shared => {
-                self.charge(name_bytes(text))?;
-                Text::Shared(self.names.add(text))
-            }
+            Keep::Shared => Text::Shared(self.new_name(text)?),
             Keep::Own => {
                 self.charge(heap(text.len()))?;
                 Text::Own(text.into())
