@@ -121,32 +121,10 @@ impl Service {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU64;
-
-    use super::super::model::{Resource, Scope, SpanId, Status};
     use super::*;
 
     fn span(service: &str, name: &str, kind: Kind) -> Span {
-        let resource = Resource {
-            service: service.into(),
-            attributes: Box::default(),
-            dropped_attributes: 0,
-            schema_url: Box::default(),
-        };
-        Span {
-            id: SpanId(NonZeroU64::MIN),
-            parent: None,
-            name: name.into(),
-            kind,
-            status: Status::Unset,
-            flags: 0,
-            start: 0,
-            end: 1,
-            resource: Arc::new(resource),
-            scope: Arc::new(Scope::default()),
-            attributes: Box::default(),
-            extra: None,
-        }
+        Span { kind, ..Span::named(service, name) }
     }
 
     /// A line for each service: its name, its spans and its operations.

@@ -527,9 +527,8 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU64;
-    use std::sync::Arc;
 
-    use super::super::model::{Attribute, Double, Resource, Scope, SpanId, Status, Value};
+    use super::super::model::{Attribute, Double, SpanId, Status, Value};
     use super::sketch::Distribution;
     use super::*;
 
@@ -539,25 +538,12 @@ mod tests {
 
     /// A span that has ended now and took a millisecond.
     fn span(service: &str, name: &str) -> Span {
-        let resource = Resource {
-            service: service.into(),
-            attributes: Box::default(),
-            dropped_attributes: 0,
-            schema_url: Box::default(),
-        };
         Span {
-            id: SpanId(NonZeroU64::MIN),
             parent: Some(SpanId(NonZeroU64::MAX)),
-            name: name.into(),
             kind: Kind::Server,
-            status: Status::Unset,
-            flags: 0,
             start: NOW - MILLISECOND,
             end: NOW,
-            resource: Arc::new(resource),
-            scope: Arc::new(Scope::default()),
-            attributes: Box::default(),
-            extra: None,
+            ..Span::named(service, name)
         }
     }
 
