@@ -1,7 +1,7 @@
 //! What a span costs the thread that makes it, with this crate's accounting and with the SDK alone.
 //!
-//! The two of a pair differ only in the processor: the SDK's batch processor alone, or with the
-//! accounting in front of it. Spans are made in portions that the queue can hold, and between two
+//! The two of a pair differ in the processor: the SDK's batch processor, or this crate's accounting
+//! with a queue of its own. Spans are made in portions that the queue can hold, and between two
 //! portions the clock is stopped until the queue is empty. So no span is dropped, which would be
 //! cheaper.
 
@@ -10,13 +10,14 @@ use opentelemetry::trace::{Span as _, SpanBuilder, Tracer as _, TracerProvider a
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use telemetry::config::Config;
 use telemetry::{Pipeline, Service};
+use testing::http::Received;
 
-/// Spans in a portion: half of what a queue holds by default.
+/// Spans in a portion: half of what the smaller queue holds by default, the SDK's.
 const PORTION: u64 = 1_024;
 
 fn span(criterion: &mut Criterion) {
@@ -98,18 +99,7 @@ fn sink() -> String {
 fn swallow(stream: &TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).ok()?;
+        Received::read(&mut reader)?;
         (&mut &*stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
     }
 }

@@ -2,7 +2,7 @@
 
 use flate2::read::GzDecoder;
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -17,6 +17,32 @@ pub struct Received {
     pub headers: BTreeMap<String, String>,
     /// The body, uncompressed.
     pub body: Vec<u8>,
+}
+
+impl Received {
+    /// Reads the next request; `None` at the end of the connection.
+    pub fn read(reader: &mut impl BufRead) -> Option<Self> {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let method = line.split(' ').next()?.to_owned();
+        let path = line.split(' ').nth(1)?.to_owned();
+        let mut headers = BTreeMap::new();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        }
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        if headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip") {
+            let mut plain = Vec::new();
+            GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("a gzip body");
+            body = plain;
+        }
+        Some(Self { method, path, headers, body })
+    }
 }
 
 /// A status that means: read the request and never answer.
@@ -125,7 +151,7 @@ impl HttpReceiver {
 
 fn serve(stream: TcpStream, state: &State) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-    while let Some(request) = read(&mut reader) {
+    while let Some(request) = Received::read(&mut reader) {
         let first = state.first.lock().unwrap().pop_front();
         let answer = first.unwrap_or_else(|| state.answer.lock().unwrap().clone());
         let is_success = matches!(answer, Answer::Http(200..=299, ..));
@@ -149,27 +175,4 @@ fn serve(stream: TcpStream, state: &State) {
             return;
         }
     }
-}
-
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let method = line.split(' ').next()?.to_owned();
-    let path = line.split(' ').nth(1)?.to_owned();
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.split_once(':') else { break };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    if headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip") {
-        let mut plain = Vec::new();
-        GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("a gzip body");
-        body = plain;
-    }
-    Some(Received { method, path, headers, body })
 }

@@ -1,10 +1,11 @@
 //! A backend that is far away: it answers a request when the test says so.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use testing::PATIENCE;
+use testing::http::Received;
 
 /// A receiver of requests on a free port. It runs until the process ends.
 pub(crate) struct HeldReceiver {
@@ -52,20 +53,7 @@ fn serve(
 ) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-        }
-        let mut request = vec![0; length];
-        reader.read_exact(&mut request).ok()?;
-        body.send(request).ok()?;
+        body.send(Received::read(&mut reader)?.body).ok()?;
         may_answer.lock().unwrap().recv().ok()?;
         (&mut &*stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
     }
