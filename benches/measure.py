@@ -193,15 +193,17 @@ ROOMY = {"OTEL_BSP_MAX_QUEUE_SIZE": "100000", "OTEL_BSP_SCHEDULE_DELAY": "1000"}
 
 
 def account(log):
-    """What the last lines of a role's log say of its telemetry: `exported`, `failed` and `dropped` of `spans` and `logs`.
+    """What the last lines of a role's log say of its telemetry: `exported`, `failed` and `dropped` of `spans` and `logs`,
+    and of spans `started` and `ended` too.
 
-    Empty if the role kept no account, as with a disabled SDK.
+    Empty if the role has no exporter, as with a disabled SDK.
     """
     lines = [line for line in log.splitlines() if line.startswith("telemetry: started=")]
-    account = {}
-    for part in lines[-1].split(" | ")[1:] if lines else []:
-        numbers = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", part)}
-        account["logs" if part.startswith("logs ") else "spans"] = numbers
+    numbers = lambda part: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", part)}
+    ended, *exporters = lines[-1].split(" | ") if lines else [""]
+    account = {"logs" if part.startswith("logs ") else "spans": numbers(part) for part in exporters}
+    if "spans" in account:
+        account["spans"] |= numbers(ended)
     return account
 
 
