@@ -23,6 +23,8 @@ use crate::{
 /// The most that one delivery brings.
 const MAX_QUANTITY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not 0");
 
+const TWO: NonZeroU32 = NonZeroU32::new(2).expect("two is not 0");
+
 /// A delivery was too small if the product is low again within this many times the delay.
 const SPARING_DELAYS: u32 = 10;
 
@@ -88,9 +90,10 @@ impl RestockPolicy {
     /// after `lasted`.
     fn next_quantity(&self, last: NonZeroU32, lasted: Duration) -> NonZeroU32 {
         if lasted < self.delay * SPARING_DELAYS {
-            last.saturating_mul(NonZeroU32::MIN.saturating_add(1)).min(MAX_QUANTITY)
+            last.saturating_mul(TWO).min(MAX_QUANTITY)
         } else {
-            self.quantity
+            // Not the first quantity at once: that would be sold out again while sales go on.
+            NonZeroU32::new(last.get() / 2).map_or(self.quantity, |half| half.max(self.quantity))
         }
     }
 }
@@ -188,7 +191,9 @@ mod tests {
             POLICY.next_quantity(NonZeroU32::new(last).unwrap(), Duration::from_secs(secs)).get()
         };
         assert_eq!(quantity(500, 5), 1_000);
+        assert_eq!(quantity(8_000, 60), 4_000, "what lasts longer is halved");
         assert_eq!(quantity(1_000, 60), 500);
+        assert_eq!(quantity(700, 60), 500, "but never less than the first");
         assert_eq!(quantity(900_000, 1), 1_000_000);
     }
 }
