@@ -26,6 +26,10 @@ import urllib.request
 DEFAULT_MIX = "quick-buy=45,big-basket=15,bulk-buy=15,browse-only=10,hesitant=10,impatient=5"
 DEFAULT_FAULT = "slow-aisle=frozen:250ms@10%"
 
+# How long every trip of a warm store ends with an order, in seconds: a delivery that is too small for what is sold is
+# sold out sooner, since it takes two seconds (`store --restock-delay`) and is ordered when half of the last is gone.
+STEADY = 5
+
 
 # The command line and the figures
 
@@ -301,16 +305,18 @@ def nearly_all_bought(report):
     return report["outcomes"].get("bought", 0) >= 0.99 * ended(report)
 
 
-def warm_up(program, database, flags, attempts=20):
-    """Has a store without telemetry sell until each trip of a run ends with an order.
+def warm_up(program, url, variables, flags, attempts=60):
+    """Has a store sell until every trip has ended with an order for `STEADY` seconds. Returns the shoppers' logs.
 
-    In a new store most goods are sold out at first, and such a trip is cheap. What is on hand is in the database, for the
-    stores that are measured.
+    In a new store most goods are sold out at first, and such a trip is cheap. It is the store that is measured, since
+    the size of its deliveries, which a store learns from what it sells, is not in the database.
     """
-    url, role = store(program, database, environment())
-    with role:
-        for _ in range(attempts):
-            report, _, log = shop(program, url, environment(), flags)
-            if only_bought(report):
-                return
+    logs, since = [], time.monotonic()
+    for _ in range(attempts):
+        report, _, log = shop(program, url, variables, flags)
+        logs.append(log)
+        if not only_bought(report):
+            since = time.monotonic()
+        elif time.monotonic() - since > STEADY:
+            return logs
     sys.exit(f"after {attempts} runs of {shlex.join(flags)} not every trip ends with an order: {report['outcomes']}\n{log}")
