@@ -8,7 +8,6 @@ use std::{
 
 use clap::ArgGroup;
 use shared::share::Share;
-use telemetry::tls;
 use url::Url;
 
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
     order_keys::RunName,
     plan::{FaultShare, Mix},
     report::ReportArgs,
+    tls::TrustArgs,
     trip::{Itinerary, StoreUrlError},
 };
 
@@ -330,15 +330,9 @@ pub(crate) struct HttpArgs {
     #[arg(long, env = "SHOPPER_RETRY_BUDGET", value_name = "SHARE", default_value = "20%")]
     retry_budget: Share,
 
-    /// A file with certificates, as PEM, of the authorities that may sign the certificate of a store
-    /// at https:// [default: those that the system trusts]
-    #[arg(long, env = "SHOPPER_CA_CERTIFICATE", value_name = "FILE", value_parser = authorities)]
-    ca_certificate: Option<Authorities>,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
-
-/// Certificates of authorities, as PEM.
-#[derive(Clone, Debug)]
-struct Authorities(Arc<[u8]>);
 
 impl Args {
     /// Whether anything says when trips start.
@@ -386,7 +380,8 @@ impl Args {
                 request_timeout: self.http.request_timeout,
                 retries: self.http.retries,
                 retry_budget: self.http.retry_budget,
-                authorities: self.http.ca_certificate.as_ref().map(|file| Arc::clone(&file.0)),
+                authorities: (self.http.trust.ca_certificate.as_ref())
+                    .map(|authorities| Arc::clone(authorities.pem())),
             },
             meters: None,
         })
@@ -395,12 +390,6 @@ impl Args {
 
 fn default_mix() -> Mix {
     MIX.parse().expect("it is a mix")
-}
-
-fn authorities(path: &str) -> Result<Authorities, String> {
-    let pem = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
-    tls::check_authorities(&pem).map_err(|expected| format!("expected {expected}"))?;
-    Ok(Authorities(pem.into()))
 }
 
 fn store_url(text: &str) -> Result<Url, String> {

@@ -8,8 +8,7 @@ mod exchange;
 mod faults;
 mod open_files;
 
-pub(crate) use connection::tls_for;
-pub(crate) use exchange::{Answer, Call, Exchanges, Purchase, Route, Target, Unanswered};
+pub(crate) use exchange::{Answer, Call, Exchanges, Purchase, Route, Unanswered};
 pub(crate) use faults::warn_of_idle_faults;
 pub(crate) use open_files::make_room;
 
@@ -25,12 +24,16 @@ use awc::{
 };
 use opentelemetry::{Context, StringValue};
 use rand::{Rng, RngExt};
-use rustls::ClientConfig;
 use shared::{backoff::Backoff, notice::Notice};
 use tokio::time::{Instant, Sleep, sleep};
 use url::Url;
 
-use crate::{ACTIVITY, config::HttpConfig, outcome::Failure};
+use crate::{
+    ACTIVITY,
+    config::HttpConfig,
+    outcome::Failure,
+    tls::{Target, Tls},
+};
 
 /// How long a connection is kept. The store may close it earlier.
 ///
@@ -67,7 +70,7 @@ impl StoreClient {
         connections: NonZeroU32,
         availability: Arc<Availability>,
         metrics: Option<ClientMetrics>,
-        tls: Option<Arc<ClientConfig>>,
+        tls: Option<Tls>,
     ) -> Self {
         let connector = Connector::new()
             .connector(connection::connector(tls))

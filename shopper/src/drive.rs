@@ -9,7 +9,6 @@ use std::{
 
 use actix::{Arbiter, spawn};
 use actix_web_opentelemetry::ClientMetrics;
-use rustls::ClientConfig;
 use telemetry::TelemetryError;
 use tokio::{
     sync::mpsc,
@@ -20,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     actors::ShopperPool,
     arrival::RateProfile,
-    client::{Availability, StoreClient, make_room, tls_for},
+    client::{Availability, StoreClient, make_room},
     config::{Config, Load, RunShare},
     metrics::TripMetrics,
     order_keys::OrderKeys,
@@ -30,6 +29,7 @@ use crate::{
     report::ReportError,
     shard::{Lead, Pacer},
     statistics::{Recorder, Schedule, Statistics},
+    tls::Tls,
     trip::{Itinerary, Orders, StoreUrlError, TripContext},
     under_way::{Clock, Run, TripCounters},
 };
@@ -80,7 +80,8 @@ pub async fn drive(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ShopperError> {
     let itinerary = Itinerary::new(&config.store_url)?;
-    let tls = tls_for(&config.store_url, &config.http).map_err(ShopperError::Tls)?;
+    let tls = Tls::for_url(&config.store_url, config.http.authorities.as_deref());
+    let tls = tls.map_err(ShopperError::Tls)?;
     make_room(config.most_in_flight());
     let arbiters: Vec<_> = (0..config.threads.get())
         .map(|_| Arbiter::try_new())
@@ -202,7 +203,7 @@ impl Timing {
 struct Threads {
     config: Arc<Config>,
     itinerary: Itinerary,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<Tls>,
     requests: Option<ClientMetrics>,
     availability: Arc<Availability>,
     allowance: Allowance,

@@ -13,6 +13,7 @@
 //!   store's answers;
 //! - `order_keys` and `receipts`: by what an order is known, and what the store has answered;
 //! - `client`: the store's HTTP interface, with time limits and retries;
+//! - [`tls`]: connections to `https`, also for others;
 //! - [`outcome`] and [`statistics`]: how trips ended, and how long they took;
 //! - `metrics`: the same for a backend of metrics;
 //! - [`drive`]: one run, all of the above together;
@@ -39,6 +40,7 @@ pub mod report;
 pub mod result;
 mod shard;
 pub mod statistics;
+pub mod tls;
 mod trip;
 mod under_way;
 

@@ -21,13 +21,14 @@ use url::Url;
 use crate::{
     ACTIVITY,
     answers::{Product, Receipt, WhatsInStore},
-    client::{Answer, Call, Exchanges, Purchase, Route, StoreClient, Target, Unanswered},
+    client::{Answer, Call, Exchanges, Purchase, Route, StoreClient, Unanswered},
     order_keys::OrderKeys,
     outcome::{Failure, OUTCOME, Outcome},
     plan::{Step, TripKind, TripPlan, fill_basket, fill_repeatable_basket},
     receipts::Receipts,
     result::Traffic,
     statistics::{StepEnd, StepRecord, TripRecord},
+    tls::Target,
     under_way::Clock,
 };
 

@@ -3,7 +3,6 @@
 use std::{
     io,
     pin::{Pin, pin},
-    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -14,12 +13,11 @@ use awc::{
     Client, ClientResponse,
     error::{ConnectError, PayloadError, SendRequestError},
     http::{
-        Method, StatusCode, Uri,
+        Method, StatusCode,
         header::{
             CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
             HeaderValue, RETRY_AFTER,
         },
-        uri::Scheme,
     },
 };
 use bytes::{Bytes, BytesMut};
@@ -36,55 +34,13 @@ use shared::{
 use tokio::time::Sleep;
 
 use super::connection::requests_sent;
-use crate::{outcome::Failure, result::Traffic, statistics::FaultAnswer};
+use crate::{outcome::Failure, result::Traffic, statistics::FaultAnswer, tls::Target};
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// [`IDEMPOTENCY_KEY`] as a header's name.
 const IDEMPOTENCY_KEY_NAME: HeaderName = HeaderName::from_static(IDEMPOTENCY_KEY);
-
-/// Where a request goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    /// For awc, which is told `http` also where the connection speaks TLS by itself.
-    uri: Uri,
-    /// The whole address with `https`, for the spans; `None` if it is that for awc.
-    full: Option<StringValue>,
-}
-
-impl Target {
-    /// The target at this address; `None` if HTTP does not allow it.
-    pub(crate) fn new(address: &str) -> Option<Self> {
-        let uri: Uri = address.parse().ok()?;
-        if uri.scheme_str() != Some("https") {
-            return Some(Self { uri, full: None });
-        }
-        let mut parts = uri.into_parts();
-        let authority = parts.authority.take()?;
-        parts.scheme = Some(Scheme::HTTP);
-        parts.authority = Some(match authority.port() {
-            Some(_) => authority,
-            None => format!("{authority}:443").parse().ok()?,
-        });
-        let full = Some(Arc::<str>::from(address).into());
-        Some(Self { uri: Uri::from_parts(parts).ok()?, full })
-    }
-
-    /// For awc.
-    pub(crate) fn uri(&self) -> &Uri {
-        &self.uri
-    }
-
-    /// The header `Host` as awc would write it for each request anew.
-    fn host(&self) -> Option<HeaderValue> {
-        let host = self.uri.host()?;
-        match self.uri.port_u16() {
-            None | Some(80 | 443) => HeaderValue::from_str(host).ok(),
-            Some(port) => HeaderValue::from_str(&format!("{host}:{port}")).ok(),
-        }
-    }
-}
 
 /// A kind of request: a method and a place. What all of its requests have in common is made once,
 /// for one thread.
@@ -102,7 +58,7 @@ impl Route {
         target: &Target,
         template: &StringValue,
     ) -> Option<Self> {
-        let mut request = http.request(method.clone(), target.uri.clone()).no_decompress();
+        let mut request = http.request(method.clone(), target.uri().clone()).no_decompress();
         if let Some(host) = target.host() {
             request = request.insert_header((HOST, host));
         }
@@ -111,7 +67,7 @@ impl Route {
             request = request.insert_header((CONTENT_TYPE, json));
         }
         let template = KeyValue::new(URL_TEMPLATE, template.clone());
-        let full = target.full.clone().map(|full| KeyValue::new(URL_FULL, full));
+        let full = target.full().map(|full| KeyValue::new(URL_FULL, full.clone()));
         let prepared = PreparedRequest::new(request, [template].into_iter().chain(full)).ok()?;
         Some(Self(match metrics {
             Some(metrics) => prepared.with_metrics(metrics.clone()),

@@ -1,17 +1,17 @@
 //! Before the first trip: warns of faults that will do nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use awc::{Client, Connector};
 use opentelemetry::global;
-use rustls::ClientConfig;
 use shared::fault::FaultSupport;
 
-use super::{
-    connection::{connector, tls_for},
-    exchange::Target,
+use super::connection::connector;
+use crate::{
+    config::Config,
+    tls::{Target, Tls},
+    trip::faults_url,
 };
-use crate::{config::Config, trip::faults_url};
 
 /// How long to wait for the store. It may be down, and then the trips will report it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,7 +35,9 @@ pub(crate) async fn warn_of_idle_faults(config: &Config) {
         return;
     }
     let Some(url) = faults_url(&config.store_url) else { return };
-    let Ok(tls) = tls_for(&config.store_url, &config.http) else { return };
+    let Ok(tls) = Tls::for_url(&config.store_url, config.http.authorities.as_deref()) else {
+        return;
+    };
     match ask(&url, tls).await {
         Ok(support) => {
             for fault in &config.faults {
@@ -59,7 +61,7 @@ enum NotTold {
     Otherwise(String),
 }
 
-async fn ask(url: &str, tls: Option<Arc<ClientConfig>>) -> Result<FaultSupport, NotTold> {
+async fn ask(url: &str, tls: Option<Tls>) -> Result<FaultSupport, NotTold> {
     let connector = Connector::new().connector(connector(tls));
     let client =
         Client::builder().connector(connector).timeout(PATIENCE).disable_redirects().finish();
