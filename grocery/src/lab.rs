@@ -26,11 +26,16 @@ use shared::{
     output,
     signal::{self, READER_GONE, Reason, Stop},
 };
+use shopper::tls::TrustArgs;
 use store::lessons::CUSTOMER;
 use telemetry::{Service, Streams, Telemetry};
 
 use self::{propagation::PerRequest, server::Lab};
-use crate::{http::ServerUrl, runs::Store, viewer_api::Viewer};
+use crate::{
+    http::{Http, ServerUrl},
+    runs::Store,
+    viewer_api::Viewer,
+};
 
 /// The arguments of `grocery lab`.
 #[derive(Args, Debug)]
@@ -52,6 +57,9 @@ pub(crate) struct LabArgs {
         default_value = "http://127.0.0.1:16686"
     )]
     viewer_url: ServerUrl,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 
     /// Names and addresses by which the lab is reached, without port, separated by commas
     ///
@@ -102,7 +110,9 @@ async fn serve(args: LabArgs, stop: Stop) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen);
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr()?;
-    let (store, viewer) = (Store { url: args.store_url }, Viewer { url: args.viewer_url });
+    let to = |url: &ServerUrl| Http::to(url.url(), &args.trust);
+    let store = Store { http: to(&args.store_url)?, url: args.store_url };
+    let viewer = Viewer { http: to(&args.viewer_url)?, url: args.viewer_url };
     let server = server::serve(Lab::new(store, viewer, address, &args.allowed_hosts), listener)?;
     // With a parent this is said already.
     if !args.parent_pipe {

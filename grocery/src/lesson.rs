@@ -14,11 +14,12 @@ use shared::{
     output,
     signal::{self, READER_GONE, Stop},
 };
+use shopper::tls::TrustArgs;
 use store::lessons::{LESSONS, Lesson, LessonCard, find};
 
 use self::print::{Width, json_of, text_of};
 use crate::{
-    http::ServerUrl,
+    http::{Http, ServerUrl},
     own_roles::OwnRoles,
     runs::{self, Made, Store},
     viewer_api::Viewer,
@@ -51,6 +52,9 @@ pub(crate) struct LessonArgs {
     /// The viewer that gets the spans of the store [default: http://127.0.0.1:16686]
     #[arg(long, env = "GROCERY_VIEWER_URL", value_name = "URL")]
     viewer_url: Option<ServerUrl>,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 
     /// Text, or JSON for programs
     #[arg(long, env = "GROCERY_LESSON_OUTPUT", value_name = "FORMAT", default_value = "text")]
@@ -115,7 +119,7 @@ async fn show(
     lesson: &'static Lesson,
     args: &LessonArgs,
 ) -> anyhow::Result<(ExitCode, Option<OwnRoles>)> {
-    if let Some((store, viewer)) = running(args).await {
+    if let Some((store, viewer)) = running(args).await? {
         let made = make(lesson, &store, &viewer).await?;
         return Ok((say(&report(&made, &viewer, args)?), None));
     }
@@ -140,16 +144,21 @@ async fn stay(mut own: OwnRoles, args: &LessonArgs, stop: &Stop) -> anyhow::Resu
 }
 
 /// The store and the viewer that were named, or those of a `grocery` that runs at its usual addresses.
-async fn running(args: &LessonArgs) -> Option<(Store, Viewer)> {
+///
+/// # Errors
+/// When one is at `https` and there are no certificates of authorities.
+async fn running(args: &LessonArgs) -> anyhow::Result<Option<(Store, Viewer)>> {
     let is_named = args.store_url.is_some() || args.viewer_url.is_some();
     let or = |url: &Option<ServerUrl>, usual: &str| {
         url.clone().unwrap_or_else(|| usual.parse().expect("a URL"))
     };
-    let store = Store { url: or(&args.store_url, STORE_URL) };
-    let viewer = Viewer { url: or(&args.viewer_url, VIEWER_URL) };
+    let to = |url: &ServerUrl| Http::to(url.url(), &args.trust);
+    let (store, viewer) = (or(&args.store_url, STORE_URL), or(&args.viewer_url, VIEWER_URL));
+    let store = Store { http: to(&store)?, url: store };
+    let viewer = Viewer { http: to(&viewer)?, url: viewer };
     let is_usable =
         is_named || (matches!(store.makes_lessons().await, Ok(true)) && viewer.answers().await);
-    is_usable.then_some((store, viewer))
+    Ok(is_usable.then_some((store, viewer)))
 }
 
 async fn make(lesson: &'static Lesson, store: &Store, viewer: &Viewer) -> anyhow::Result<Made> {

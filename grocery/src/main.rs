@@ -15,7 +15,7 @@
 //! - [`runs`]: the two runs of a lesson, and when all their spans are in the viewer ([`viewer_api`]);
 //! - [`trace`] and [`tree`]: the spans, and what differs between two trees of them;
 //! - [`own_roles`]: a store and a viewer for a lesson, when none run;
-//! - [`http`]: requests over plain HTTP.
+//! - [`http`]: requests over HTTP, with TLS or without.
 
 mod child;
 mod cli;

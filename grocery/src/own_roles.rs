@@ -5,7 +5,12 @@ use std::{ffi::OsString, net::SocketAddr, time::Duration};
 use anyhow::Context;
 use tokio::{net::TcpListener, time::Instant};
 
-use crate::{child::Child, http::ServerUrl, runs::Store, viewer_api::Viewer};
+use crate::{
+    child::Child,
+    http::{Http, ServerUrl},
+    runs::Store,
+    viewer_api::Viewer,
+};
 
 /// How long both may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -64,11 +69,11 @@ impl OwnRoles {
     }
 
     pub(crate) fn store(&self) -> Store {
-        Store { url: url(self.addresses.store) }
+        Store { url: url(self.addresses.store), http: Http::plain() }
     }
 
     pub(crate) fn viewer(&self) -> Viewer {
-        Viewer { url: url(self.addresses.viewer) }
+        Viewer { url: url(self.addresses.viewer), http: Http::plain() }
     }
 
     /// Stops the store. The viewer stays.

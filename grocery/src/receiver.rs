@@ -5,7 +5,7 @@ use std::{ffi::OsString, fmt, net::SocketAddr, time::Duration};
 use anyhow::bail;
 use tokio::net::{TcpStream, lookup_host};
 
-use crate::{cli::Together, http};
+use crate::{cli::Together, http::Http};
 
 const TRACES_EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -221,7 +221,7 @@ impl Receiver {
 /// The answer of something else.
 async fn takes_otlp(addr: SocketAddr) -> Result<(), String> {
     let url = format!("http://{addr}/v1/traces");
-    let answer = http::post(&url, PROTOBUF, Vec::new(), ANSWER_TIMEOUT).await;
+    let answer = Http::plain().post(&url, PROTOBUF, Vec::new(), ANSWER_TIMEOUT).await;
     let answer = answer.map_err(|error| error.to_string())?;
     let is_empty_success = answer.status.is_success() && answer.content_type.is_empty();
     if answer.content_type.starts_with(PROTOBUF) || is_empty_success {

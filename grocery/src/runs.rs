@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::{
-    http::{self, ServerUrl, Whole},
+    http::{Http, ServerUrl, Whole},
     tree::Tree,
     viewer_api::Viewer,
 };
@@ -35,6 +35,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) url: ServerUrl,
+    pub(crate) http: Http,
 }
 
 /// The request for a run, as it was answered.
@@ -80,7 +81,7 @@ impl Store {
     /// When there is no store, or one that knows no lessons.
     pub(crate) async fn makes_lessons(&self) -> anyhow::Result<bool> {
         let url = self.url.at("/lessons");
-        let answer = http::get_whole(&url, &[], STORE_TIMEOUT).await?;
+        let answer = self.http.get_whole(&url, &[], STORE_TIMEOUT).await?;
         Ok(answer.json::<LessonList>(&url)?.honoured)
     }
 
@@ -92,7 +93,8 @@ impl Store {
         let url = self.url.at(&format!("/lessons?{query}"));
         // The flag at the end asks a store to record it that does not record every request.
         let traceparent = format!("00-{id}-{}-01", &id[..16]);
-        let answer = http::get_whole(&url, &[("traceparent", &traceparent)], STORE_TIMEOUT).await?;
+        let headers = [("traceparent", traceparent.as_str())];
+        let answer = self.http.get_whole(&url, &headers, STORE_TIMEOUT).await?;
         ensure!(answer.status.is_success(), "{url} answers {}", answer.status);
         Ok(query)
     }
@@ -104,8 +106,8 @@ impl Store {
 /// When the store does not answer.
 pub(crate) async fn send_by_hand(store: &Store, path: &str) -> anyhow::Result<Sent> {
     let baggage = format!("{}={FIRST_CUSTOMER}", store::lessons::CUSTOMER);
-    let answer =
-        http::get_whole(&store.url.at(path), &[(BAGGAGE, &baggage)], STORE_TIMEOUT).await?;
+    let (url, headers) = (store.url.at(path), [(BAGGAGE, baggage.as_str())]);
+    let answer = store.http.get_whole(&url, &headers, STORE_TIMEOUT).await?;
     Ok(Sent { answer, caller: None })
 }
 

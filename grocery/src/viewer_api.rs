@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use crate::{
-    http::{self, ServerUrl},
+    http::{Http, ServerUrl},
     trace::Span,
 };
 
@@ -18,10 +18,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// How many traces a run may have. The page that compares takes as many for each side.
 pub(crate) const MAX_TRACES: usize = 32;
 
-/// A viewer, by its address.
+/// A viewer: its address, and how requests to it are made.
 #[derive(Clone, Debug)]
 pub(crate) struct Viewer {
     pub(crate) url: ServerUrl,
+    pub(crate) http: Http,
 }
 
 #[derive(Deserialize)]
@@ -51,7 +52,7 @@ impl Viewer {
             .extend_pairs([("tags", tag.as_str()), ("limit", &limit)])
             .finish();
         let url = self.url.at(&format!("/viewer/api/traces?{query}"));
-        let found: Found = http::get_whole(&url, &[], TIMEOUT).await?.json(&url)?;
+        let found: Found = self.http.get_whole(&url, &[], TIMEOUT).await?.json(&url)?;
         Ok(found.traces.into_iter().map(|summary| summary.trace_id).collect())
     }
 
@@ -61,7 +62,7 @@ impl Viewer {
     /// When there is no viewer, or it does not answer.
     pub(crate) async fn spans(&self, trace_id: &str) -> anyhow::Result<Vec<Span>> {
         let url = self.url.at(&format!("/viewer/api/traces/{trace_id}"));
-        let answer = http::get_whole(&url, &[], TIMEOUT).await?;
+        let answer = self.http.get_whole(&url, &[], TIMEOUT).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(Vec::new());
         }

@@ -12,7 +12,6 @@ use super::{
     trip::{MAX_TRIPS, TripKind, TripReport},
 };
 use crate::{
-    http::ServerUrl,
     runs::{Made, Run, Store},
     tree::{Line, Mark, Tree},
     viewer_api::Viewer,
@@ -127,23 +126,23 @@ fn card(lesson: &Lesson, about: Surroundings<'_>, done: Option<&Result<Made, Str
             div.result id=(result) { @if let Some(done) = done { (lesson_result(lesson, about.viewer, done)) } }
             details {
                 summary { "The code, and how to make it by hand" }
-                @for variant in Variant::BOTH { (code(lesson, variant, &about.store.url)) }
+                @for variant in Variant::BOTH { (code(lesson, variant, about.store)) }
                 p.soft { "It runs " (prose(lesson.runs)) "." }
             }
         }
     }
 }
 
-fn code(lesson: &Lesson, variant: Variant, store: &ServerUrl) -> Markup {
+fn code(lesson: &Lesson, variant: Variant, store: &Store) -> Markup {
     let Excerpt { first_line, last_line, text } = lesson.code(variant);
-    let url = store.at(&lesson.request(variant, &format!("my-{variant}")));
+    let url = store.url.at(&lesson.request(variant, &format!("my-{variant}")));
     html! {
         h4 { "The " (variant) }
         p.soft { (lesson.file) ", lines " (first_line) " to " (last_line) }
         pre tabindex="0" role="region" aria-label=(format!("The code of the {variant} of {}", lesson.name)) {
             code { (text) }
         }
-        (by_hand(&format!("curl -si -H 'baggage: customer=alice' '{url}'")))
+        (by_hand(&format!("{} -H 'baggage: customer=alice' '{url}'", store.http.curl())))
     }
 }
 
@@ -330,7 +329,8 @@ fn trips(about: Surroundings<'_>, done: Option<&Result<TripReport, String>>) -> 
                 p { "A fault is an entry of the header " code { "baggage" } "; several are separated by " code { "%3B" } ":" }
                 @for fault in ["slow-aisle=produce:200ms", "panic=Checkout", "error=Ledger:50%25", "stall=Aisle:500ms"] {
                     (by_hand(&format!(
-                        "curl -si -H 'baggage: grocery.fault={fault}' '{}'",
+                        "{} -H 'baggage: grocery.fault={fault}' '{}'",
+                        about.store.http.curl(),
                         about.store.url.at("/whats-in-store")
                     )))
                 }
@@ -392,7 +392,10 @@ mod tests {
     use store::lessons::find;
 
     use super::*;
-    use crate::trace::Span;
+    use crate::{
+        http::{Http, ServerUrl},
+        trace::Span,
+    };
 
     fn url(text: &str) -> ServerUrl {
         text.parse().unwrap()
@@ -413,7 +416,8 @@ mod tests {
         };
         let lesson = find("spawn").unwrap();
         let made = Made { lesson, mistake: run(Variant::Mistake), fix: run(Variant::Fix) };
-        let (store, viewer) = (Store { url: url("http://s") }, Viewer { url: url("http://v") });
+        let store = Store { url: url("http://s"), http: Http::plain() };
+        let viewer = Viewer { url: url("http://v"), http: Http::plain() };
         let faults = Err("<b>no</b>".to_owned());
         let about = Surroundings { store: &store, viewer: &viewer, faults: &faults };
         let page = page(about, Some(&Done::Lesson(lesson, Ok(made))));

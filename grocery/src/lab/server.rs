@@ -26,7 +26,6 @@ use super::{
     trip::{self, TripForm},
 };
 use crate::{
-    http,
     runs::{self, Store},
     viewer_api::Viewer,
 };
@@ -71,7 +70,7 @@ impl Lab {
     /// Which faults the store honours, or why that is not known.
     async fn faults(&self) -> Result<FaultSupport, String> {
         let url = self.store.url.at("/faults");
-        let answer = http::get_whole(&url, &[], SUPPORT_TIMEOUT).await;
+        let answer = self.store.http.get_whole(&url, &[], SUPPORT_TIMEOUT).await;
         answer.and_then(|answer| answer.json(&url)).map_err(|error| format!("{error:#}"))
     }
 

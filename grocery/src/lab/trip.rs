@@ -14,7 +14,7 @@ use opentelemetry::{
         SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
     },
 };
-use opentelemetry_semantic_conventions::attribute::URL_TEMPLATE;
+use opentelemetry_semantic_conventions::attribute::{URL_FULL, URL_TEMPLATE};
 use serde::Deserialize;
 use shared::{
     fault::{BAGGAGE_KEY, Fault, OUTCOMES_HEADER, SHOPPER_KIND},
@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use super::propagation::Propagation;
 use crate::{
-    http::{self, Whole},
+    http::{Whole, quoted, target},
     runs::{self, STORE_TIMEOUT, Sent, Store},
     tree::Tree,
     viewer_api::Viewer,
@@ -235,7 +235,7 @@ pub(super) async fn make(
             TripKind::Impatient => PATIENCE,
             _ => STORE_TIMEOUT,
         };
-        let client = http::client(patience);
+        let client = store.http.client(patience);
         let mut trip = Trip { client, store, cx, requests: Vec::new(), trace_ids: Vec::new() };
         // Why it ended early is in the report of its last request.
         trip.go(order.kind).await.ok();
@@ -313,9 +313,10 @@ impl Trip<'_> {
         body: Option<String>,
     ) -> anyhow::Result<Whole> {
         let url = self.store.url.at(path);
-        let curl = curl(&method, &url, &Propagation::headers(&self.cx), body.as_deref());
+        let headers = Propagation::headers(&self.cx);
+        let curl = curl(&self.store.http.curl(), &method, &url, &headers, body.as_deref());
         let name = format!("{method} {path}");
-        let answer = send(self.client.request(method, &url), &url, body, &self.cx).await;
+        let answer = send(&self.client, method, &url, body, &self.cx).await;
         let outcome = match &answer {
             Ok(answer) => answer.status.to_string(),
             Err(error) => format!("{error:#}"),
@@ -336,17 +337,22 @@ fn trace_of(traceresponse: &str) -> Option<String> {
 
 /// Makes a request with a span of its own in `cx`, and the headers that `cx` asks for.
 async fn send(
-    request: ClientRequest,
+    client: &Client,
+    method: Method,
     url: &str,
     body: Option<String>,
     cx: &Context,
 ) -> anyhow::Result<Whole> {
+    let target = target(url)?;
+    let request = client.request(method, target.uri().clone());
     let request = match body {
         Some(_) => request.content_type("application/json"),
         None => request,
     };
     let template = KeyValue::new(URL_TEMPLATE, path_template(&request));
-    let traced = request.trace_request_with_context(cx.clone()).with_attributes([template]);
+    let full = target.full().map(|full| KeyValue::new(URL_FULL, full.clone()));
+    let attributes = [template].into_iter().chain(full);
+    let traced = request.trace_request_with_context(cx.clone()).with_attributes(attributes);
     let response = match body {
         Some(body) => traced.send_body(body).await,
         None => traced.send().await,
@@ -379,7 +385,8 @@ pub(super) async fn send_lesson(
     let span = tracer.build_with_context(span, &cx);
     let cx = cx.with_span(span);
     let url = store.url.at(path);
-    let answer = send(http::client(STORE_TIMEOUT).get(&url), &url, None, &cx).await;
+    let client = store.http.client(STORE_TIMEOUT);
+    let answer = send(&client, Method::GET, &url, None, &cx).await;
     cx.span().end();
     let span = cx.span().span_context().clone();
     let answer = answer.with_context(|| format!("GET {url}"))?;
@@ -389,15 +396,15 @@ pub(super) async fn send_lesson(
     Ok(Sent { answer, caller })
 }
 
-/// The command that makes a request by hand.
-pub(super) fn curl(
+/// The command that makes a request by hand: `command` with what this request needs.
+fn curl(
+    command: &str,
     method: &Method,
     url: &str,
     headers: &[(String, String)],
     body: Option<&str>,
 ) -> String {
-    let mut line = String::from("curl -si");
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut line = command.to_owned();
     for (name, value) in headers {
         line += &format!(" -H {}", quoted(&format!("{name}: {value}")));
     }
@@ -471,11 +478,11 @@ mod tests {
     fn the_line_for_curl_is_quoted_for_a_shell() {
         let headers = [("baggage".to_owned(), "a=it's".to_owned())];
         assert_eq!(
-            curl(&Method::GET, "http://s/?a&b", &headers, None),
+            curl("curl -si", &Method::GET, "http://s/?a&b", &headers, None),
             r"curl -si -H 'baggage: a=it'\''s' 'http://s/?a&b'"
         );
         assert_eq!(
-            curl(&Method::POST, "http://s/", &[], Some("{}")),
+            curl("curl -si", &Method::POST, "http://s/", &[], Some("{}")),
             "curl -si -H 'content-type: application/json' -d '{}' 'http://s/'"
         );
     }

@@ -6,7 +6,13 @@ use reqwest::{
     blocking::{Client, RequestBuilder},
 };
 
-use crate::support::teaching::{Lab, Teaching};
+use serde_json::Value;
+use testing::tls::{TlsFront, certificate};
+
+use crate::support::{
+    http::get,
+    teaching::{Lab, Teaching},
+};
 
 fn client() -> Client {
     // It fails if an earlier call has installed it.
@@ -231,4 +237,63 @@ fn a_store_that_has_gone_is_said_where_the_lesson_would_be() {
     assert_eq!(status, StatusCode::BAD_GATEWAY, "{page}");
     assert!(page.contains("The store does not answer"), "{page}");
     assert!(page.contains(&format!("GET {store}/?lesson=spawn")), "{page}");
+}
+
+/// What a trip to a store behind TLS makes, all spans of one trace.
+const BROWSE: [&str; 3] = [
+    "  grocery-lab: going to the grocery store INTERNAL {customer=alice}",
+    "    grocery-lab: GET / CLIENT {customer=alice}",
+    "      grocery-store: GET / SERVER {customer=alice}",
+];
+
+#[test]
+fn a_store_and_a_viewer_behind_tls_are_reached_as_they_are_without() {
+    let teaching = Teaching::start();
+    let store = TlsFront::start("server", false, teaching.store_address());
+    let viewer = TlsFront::start("server", false, teaching.viewer);
+    let ca = certificate("ca.pem");
+    let lab = teaching.lab_with(&store.url(), &viewer.url(), &["--ca-certificate", &ca]);
+    let plain = teaching.lab();
+
+    let [(status, page), (_, without)] =
+        [&lab, &plain].map(|lab| answer(post(lab, "/lessons/batch")));
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert_eq!(lines(&page), lines(&without), "{page}");
+    let compare = format!("href=\"{}/compare/", viewer.url());
+    assert!(page.contains(&compare), "{page}");
+    let by_hand =
+        format!("curl -si --cacert '{ca}' -H 'baggage: customer=alice' '{}/?", store.url());
+    assert!(page.contains(&by_hand), "{page}");
+
+    let (status, page) = trips(&lab, &[("kind", "browse-only")]);
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert_eq!(lines(&page)[..3], BROWSE, "{page}");
+    let by_hand = format!("curl -si --cacert '{ca}' -H 'baggage: ");
+    assert!(page.contains(&by_hand), "{page}");
+    // The spans have the address that was asked, and not the one that awc was told.
+    let trace = page.split_once("/trace/").unwrap().1[..32].to_owned();
+    let trace = get(&format!("http://{}/api/traces/{trace}", teaching.viewer)).unwrap();
+    let trace: Value = serde_json::from_slice(&trace).unwrap();
+    let mut asked: Vec<_> = (trace["data"][0]["spans"].as_array().unwrap().iter())
+        .flat_map(|span| span["tags"].as_array().unwrap())
+        .filter(|tag| tag["key"] == "url.full")
+        .map(|tag| tag["value"].as_str().unwrap().to_owned())
+        .collect();
+    asked.sort();
+    let paths = ["/", "/whats-in-store"];
+    assert_eq!(asked, paths.map(|path| format!("{}{path}", store.url())));
+}
+
+#[test]
+fn a_store_that_is_not_trusted_is_said_where_the_lesson_would_be() {
+    let teaching = Teaching::start();
+    let front = TlsFront::start("server", false, teaching.store_address());
+    let viewer = format!("http://{}", teaching.viewer);
+    let another = certificate("self-signed.pem");
+    let lab = teaching.lab_with(&front.url(), &viewer, &["--ca-certificate", &another]);
+    let (status, page) = answer(post(&lab, "/lessons/spawn"));
+    assert_eq!(status, StatusCode::BAD_GATEWAY, "{page}");
+    let said = "the certificate of localhost is not trusted: its authority is not one of those \
+                trusted; --ca-certificate names its authority";
+    assert!(page.contains(said), "{page}");
 }

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use testing::{
     process::{Ended, Process, Program},
+    tls::{TlsFront, certificate},
     wait_until,
 };
 
@@ -216,7 +217,7 @@ fn what_cannot_be_done_is_said_with_what_helps() {
         assert_eq!(ended.stdout, "");
     };
     fails(&["spwan"], 2, &["spwan", "spawn"]);
-    fails(&["spawn", "--store-url", "ftp://x"], 2, &["ftp://x", "expected http://HOST[:PORT]"]);
+    fails(&["spawn", "--store-url", "ftp://x"], 2, &["ftp://x", "expected http(s)://HOST[:PORT]"]);
 
     let [nothing]: [SocketAddr; 1] = ports::free();
     let nothing = format!("http://{nothing}");
@@ -235,6 +236,27 @@ fn what_cannot_be_done_is_said_with_what_helps() {
         1,
         &[&format!("no answer from {nothing}/viewer/api/traces")],
     );
+}
+
+#[test]
+fn a_store_behind_tls_makes_lessons_for_those_who_trust_it() {
+    let teaching = Teaching::start();
+    let front = TlsFront::start("server", false, teaching.store_address());
+    let (store, viewer) = (front.url(), format!("http://{}", teaching.viewer));
+    let with = |authority: &str| {
+        let ca = certificate(authority);
+        let flags = ["--store-url", &store, "--viewer-url", &viewer, "--ca-certificate", &ca];
+        lesson(["baggage"].iter().chain(&flags).copied())
+    };
+    let ended = with("ca.pem");
+    assert!(ended.status.success(), "{ended:#?}");
+    let ended = with("self-signed.pem");
+    assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+    let said = format!(
+        "grocery: no answer from {store}/lessons: Failed to connect to host: the certificate of localhost \
+         is not trusted: its authority is not one of those trusted; --ca-certificate names its authority"
+    );
+    assert_eq!(ended.last_line(), said);
 }
 
 /// A store that makes no lessons.

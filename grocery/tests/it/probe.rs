@@ -1,6 +1,12 @@
 //! `grocery probe`, as a container's health check asks.
 
-use testing::http::HttpReceiver;
+use std::net::TcpListener;
+
+use testing::{
+    http::HttpReceiver,
+    process::Ended,
+    tls::{TlsFront, certificate},
+};
 
 use crate::support::{
     grocery::{grocery, url},
@@ -49,7 +55,109 @@ fn an_answer_that_is_no_success_is_said() {
 
 #[test]
 fn it_says_which_urls_it_asks() {
-    let ended = grocery(["probe", "https://127.0.0.1:5000/readyz"], []).run();
+    for (url, said) in [
+        ("ftp://127.0.0.1/readyz", "ftp://127.0.0.1/readyz: expected an http:// or https:// URL"),
+        ("/readyz", "/readyz: relative URL without a base; expected an http:// or https:// URL"),
+    ] {
+        let ended = grocery(["probe", url], []).run();
+        assert_eq!(ended.status.code(), Some(1));
+        assert_eq!(ended.stderr, [format!("grocery: {said}")]);
+    }
+}
+
+/// Probes `url`. The system trusts the authorities in the file `system`, and no others.
+fn probe(url: &str, system: &str, flags: &[&str]) -> Ended {
+    let variables = [
+        ("SSL_CERT_FILE", system.to_owned()),
+        ("SSL_CERT_DIR", "/nonexistent".to_owned()),
+        ("SHOPPER_CA_CERTIFICATE", String::new()),
+    ];
+    grocery(["probe", url].iter().chain(flags).copied(), variables).run()
+}
+
+#[test]
+fn a_role_behind_tls_is_asked_if_its_authority_is_trusted() {
+    let well = HttpReceiver::answering(200);
+    let front = TlsFront::start("server", false, well.address);
+    let (ours, anothers) = (certificate("ca.pem"), certificate("self-signed.pem"));
+    let url = format!("{}/readyz", front.url());
+    let by_address = format!("https://{}/readyz", front.address);
+
+    let by_flag = ["--ca-certificate", &ours];
+    for ended in [
+        probe(&url, &anothers, &by_flag),
+        probe(&by_address, &anothers, &by_flag),
+        probe(&url, &ours, &[]),
+        grocery(["probe", &url], [("SHOPPER_CA_CERTIFICATE", ours.clone())]).run(),
+    ] {
+        assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:#?}");
+    }
+    let asked: Vec<_> = well.requests().iter().map(|one| one.path.clone()).collect();
+    assert_eq!(asked, ["/readyz"; 4]);
+    assert_eq!(well.requests()[0].headers["host"], url["https://".len()..].replace("/readyz", ""));
+
+    well.answer(503);
+    let ended = probe(&url, &anothers, &by_flag);
     assert_eq!(ended.status.code(), Some(1));
-    assert_eq!(ended.stderr, ["grocery: https://127.0.0.1:5000/readyz: expected an http:// URL"],);
+    assert_eq!(ended.stderr, [format!("grocery: {url} answers 503 Service Unavailable")]);
+}
+
+#[test]
+fn a_role_that_is_not_trusted_is_not_asked_and_the_reason_is_said() {
+    let well = HttpReceiver::answering(200);
+    let front = |name| TlsFront::start(name, false, well.address);
+    let (ours, anothers) = (certificate("ca.pem"), certificate("self-signed.pem"));
+    let elsewhere = certificate("self-signed-elsewhere.pem");
+    let unknown = "its authority is not one of those trusted; --ca-certificate names its authority";
+    let other_name = "certificate not valid for name \"localhost\"";
+    for (name, system, flags, reason) in [
+        ("server", &anothers, &[][..], unknown),
+        // The authorities that are named are trusted in place of the system's.
+        ("server", &ours, &["--ca-certificate", &anothers], unknown),
+        ("self-signed-elsewhere", &ours, &["--ca-certificate", &elsewhere], other_name),
+    ] {
+        let front = front(name);
+        let url = front.url();
+        let ended = probe(&url, system, flags);
+        assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+        let said = format!(
+            "grocery: no answer from {url}: Failed to connect to host: the certificate of localhost \
+             is not trusted: {reason}"
+        );
+        assert!(ended.last_line().starts_with(&said), "{ended:#?}");
+    }
+
+    let front = front("server");
+    let url = front.url();
+    let ended = probe(&url, "/nonexistent", &[]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+    let said = format!(
+        "grocery: cannot make connections to {url}/: https needs certificates of authorities, and none \
+         were found where SSL_CERT_FILE and SSL_CERT_DIR say"
+    );
+    assert!(ended.last_line().starts_with(&said), "{ended:#?}");
+    let ended = probe(&url, &ours, &["--ca-certificate", "/nonexistent"]);
+    assert_eq!(ended.status.code(), Some(2), "{ended:#?}");
+    assert!(ended.errors().contains("it cannot be read"), "{ended:#?}");
+
+    assert!(well.requests().is_empty());
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_told_from_one_that_does_not_speak() {
+    let plain = HttpReceiver::answering(200);
+    let url = format!("https://{}", plain.address);
+    let ca = certificate("ca.pem");
+    let ended = probe(&url, &ca, &[]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+    assert!(ended.last_line().contains("no TLS connection with 127.0.0.1: "), "{ended:#?}");
+    assert!(ended.last_line().ends_with("is it https there, or http?"), "{ended:#?}");
+
+    // The system takes the connection, and nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let ended = probe(&url, &ca, &["--timeout", "1"]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+    let said = format!("grocery: no answer from {url}: Timeout while waiting for response");
+    assert_eq!(ended.stderr, [said]);
 }

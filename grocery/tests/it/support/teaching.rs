@@ -46,6 +46,11 @@ impl Teaching {
         url(self.store.as_ref().expect("it is open"))
     }
 
+    /// Where its store listens.
+    pub(crate) fn store_address(&self) -> SocketAddr {
+        self.store_url().trim_start_matches("http://").parse().expect("an address")
+    }
+
     pub(crate) fn close_store(&mut self) {
         self.store = None;
     }
@@ -59,9 +64,13 @@ impl Teaching {
 
     /// `grocery lab` with this store and viewer.
     pub(crate) fn lab(&self) -> Lab {
-        let (store, viewer) = (self.store_url(), format!("http://{}", self.viewer));
-        let args =
-            ["lab", "--listen", "127.0.0.1:0", "--store-url", &store, "--viewer-url", &viewer];
+        self.lab_with(&self.store_url(), &format!("http://{}", self.viewer), &[])
+    }
+
+    /// `grocery lab FLAGS` that reaches the store and the viewer at these addresses.
+    pub(crate) fn lab_with(&self, store: &str, viewer: &str, flags: &[&str]) -> Lab {
+        let args = ["lab", "--listen", "127.0.0.1:0", "--store-url", store, "--viewer-url", viewer];
+        let args = args.iter().chain(flags).copied();
         let process = grocery(args, Self::exporting_to(self.otlp)).start();
         let url = process.await_line("address", |line| {
             line.strip_prefix("grocery lab: open on ").map(str::to_owned)
