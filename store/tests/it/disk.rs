@@ -277,7 +277,8 @@ async fn a_limit_on_the_size_of_files_stops_sales_and_deliveries_only_while_it_l
     tokio::time::timeout(PATIENCE, refused).await.unwrap();
     assert!(limit_file_size(&store, "unlimited"));
     store.await_stock(None, 1, 689).await;
-    // That is said a moment after the delivery has been recorded.
+    // If the delivery was quicker than the limit, nothing else is written.
+    assert_eq!(buy(&store, "order-10").await.status, 201);
     store.await_said("the database can be written to again", 2);
 
     let log = store.kill();
