@@ -9,9 +9,12 @@
 //! - `database_url`: the address of the database, as a value that can be logged;
 //! - `sql`: statements in both dialects, and values as the database stores them;
 //! - `span`: the span of a statement;
-//! - `metrics`, `pool`: what is measured, and a pool of connections of which it is;
-//! - `connection`: how connections are made, used, kept and closed;
+//! - `metrics`, `patience`: what is measured, and how long the store waits;
+//! - `sqlite`, `postgres`: how connections to each of them are made, lent and closed, and how
+//!   statements are run on them;
 //! - `pooler`: finds out whether a pooler stands before PostgreSQL;
+//! - `pool`: a pool of connections to either, of which the use is measured;
+//! - `connection`: how a connection to either is used, and whether it is kept;
 //! - `migration`: brings the schema up to date;
 //! - `database`: opening, and transactions with their retry;
 //! - `sale`: decides on a batch of orders, without the database;
@@ -29,20 +32,23 @@ mod folding;
 mod metrics;
 mod migration;
 mod orders;
+mod patience;
 mod pool;
 mod pooler;
+mod postgres;
 mod products;
 mod readiness;
 mod sale;
 mod space;
 mod span;
 mod sql;
+mod sqlite;
 
 pub use audit::{Audit, ProductCount};
-pub use connection::{POSTGRES_CONNECTIONS, PostgresLimits, STATEMENT_TIMEOUT};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
-pub use error::StorageError;
+pub use error::{DatabaseError, StorageError};
 pub use folding::{Folded, MAX_FOLDED};
+pub use postgres::{POSTGRES_CONNECTIONS, PostgresLimits, STATEMENT_TIMEOUT};
 pub(crate) use space::SpaceReturn;
 
 use std::{sync::Arc, time::SystemTime};
@@ -170,7 +176,7 @@ impl Storage {
         let Some(now) = orders.iter().map(|order| order.placed_at).max() else {
             return Ok(Vec::new());
         };
-        let outcomes = orders::record(&self.database, orders).await?;
+        let outcomes = orders::record(&self.database, orders.into()).await?;
         if self.sweep.is_due(now) {
             // The orders are recorded already. Keys that are not deleted now are deleted next time.
             orders::sweep(&self.database, now).await.ok();
@@ -183,7 +189,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the transaction failed, and failed again where a retry can help.
     pub async fn deliver(&self, deliveries: &[Delivery]) -> Result<Vec<StockLevel>, StorageError> {
-        deliveries::deliver(&self.database, deliveries).await
+        deliveries::deliver(&self.database, deliveries.into()).await
     }
 
     /// The receipt of an order, or `None` if there is no such order.
@@ -199,8 +205,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub async fn newest_folded(&self) -> Result<Option<SystemTime>, StorageError> {
-        let mut session = self.database.reader().await?;
-        folding::newest_folded(&mut session).await
+        folding::newest_folded(&self.database).await
     }
 
     /// Whether there are orders or deliveries of `until` or before.

@@ -131,10 +131,10 @@ read_by_name! {
 
 /// Audits the database.
 pub(super) async fn audit(database: &Database) -> Result<Audit, StorageError> {
-    database.snapshot(&(), |transaction, ()| Box::pin(count(transaction))).await
+    database.snapshot((), |transaction, ()| Box::pin(count(transaction))).await
 }
 
-async fn count(transaction: &mut Transaction<'_>) -> Result<Audit, StorageError> {
+async fn count(transaction: &mut Transaction) -> Result<Audit, StorageError> {
     transaction.run(&TAKE_TIME, NO_ROWS).await?;
     let products: Vec<ProductCount> = transaction.fetch(&COUNT_PRODUCTS, NO_ROWS).await?;
     let counts: Vec<OrderCounts> = transaction.fetch(&COUNT_ORDERS, NO_ROWS).await?;

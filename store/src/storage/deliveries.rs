@@ -1,6 +1,9 @@
 //! Adds deliveries to the stock, each once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -9,26 +12,29 @@ use super::{
     connection::Transaction,
     database::Database,
     products::{lock_products, stock_in},
-    sql::{Statement, milliseconds, read_by_name, reading_rows},
+    sql::{Statement, bind_in_order, milliseconds, read_by_name},
 };
 use crate::domain::{Delivery, ProductId, StockLevel};
 
 /// Returns only the rows that were inserted, so that a repeated delivery is counted once.
-const INSERT_DELIVERIES: Statement = reading_rows!(
+const INSERT_DELIVERIES: Statement = Statement::each(
     "INSERT deliveries",
+    "INSERT INTO deliveries (id, product_id, quantity, delivered_at_ms) VALUES (?1, ?2, ?3, ?4) \
+     ON CONFLICT (id) DO NOTHING RETURNING product_id, quantity",
     "INSERT INTO deliveries (id, product_id, quantity, delivered_at_ms) \
      SELECT input.value->>'id', CAST(input.value->>'product_id' AS BIGINT), \
      CAST(input.value->>'quantity' AS BIGINT), \
-     CAST(input.value->>'delivered_at_ms' AS BIGINT) FROM ",
-    input,
-    " WHERE true ON CONFLICT (id) DO NOTHING RETURNING product_id, quantity",
+     CAST(input.value->>'delivered_at_ms' AS BIGINT) \
+     FROM json_array_elements($1::json) AS input \
+     WHERE true ON CONFLICT (id) DO NOTHING RETURNING product_id, quantity",
 );
 
-const UPDATE_PRODUCTS: Statement = reading_rows!(
+const UPDATE_PRODUCTS: Statement = Statement::each(
     "UPDATE products",
-    "UPDATE products SET on_hand = on_hand + CAST(input.value->>'delivered' AS BIGINT) FROM ",
-    input,
-    " WHERE products.id = CAST(input.value->>'id' AS BIGINT)",
+    "UPDATE products SET on_hand = on_hand + ?2 WHERE id = ?1",
+    "UPDATE products SET on_hand = on_hand + CAST(input.value->>'delivered' AS BIGINT) \
+     FROM json_array_elements($1::json) AS input \
+     WHERE products.id = CAST(input.value->>'id' AS BIGINT)",
 );
 
 #[derive(Serialize)]
@@ -54,10 +60,15 @@ struct DeliveredRow {
     delivered: i64,
 }
 
+bind_in_order! {
+    DeliveryRow { id, product_id, quantity, delivered_at_ms }
+    DeliveredRow { id, delivered }
+}
+
 /// Records the deliveries in one transaction, and returns the stock of their products.
 pub(super) async fn deliver(
     database: &Database,
-    deliveries: &[Delivery],
+    deliveries: Arc<[Delivery]>,
 ) -> Result<Vec<StockLevel>, StorageError> {
     database
         .transaction(deliveries, |transaction, deliveries| {
@@ -67,7 +78,7 @@ pub(super) async fn deliver(
 }
 
 async fn deliver_in(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction,
     deliveries: &[Delivery],
 ) -> Result<Vec<StockLevel>, StorageError> {
     let products: BTreeSet<ProductId> = deliveries.iter().map(|one| one.product).collect();
@@ -88,7 +99,7 @@ async fn deliver_in(
     if !delivered.is_empty() {
         transaction.run(&UPDATE_PRODUCTS, &delivered).await?;
     }
-    stock_in(transaction, &products.into_keys().collect::<Vec<_>>()).await
+    stock_in(transaction, &products.into_keys().collect()).await
 }
 
 impl From<&Delivery> for DeliveryRow {

@@ -27,6 +27,7 @@
 
 use std::borrow::Cow;
 
+use rusqlite::{ErrorCode, ffi};
 use telemetry::tls::{self, Distrust};
 
 use super::DatabaseUrl;
@@ -52,18 +53,41 @@ pub enum StorageError {
     },
     /// The database does not answer, or has no connection to spare: HTTP status 503.
     #[error("the database is unavailable: {}", explained(.0))]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] DatabaseError),
     /// The connection was lost or the disk failed during a commit, so the transaction may be
     /// recorded or not: HTTP status 503. A client that repeats its order with the same key finds
     /// out.
     #[error("the database failed during a commit: {}", explained(.0))]
-    CommitUnknown(#[source] sqlx::Error),
+    CommitUnknown(#[source] DatabaseError),
     /// The database refused a statement: HTTP status 500.
     #[error("the database refused a statement: {}", explained(.0))]
-    Refused(#[source] sqlx::Error),
+    Refused(#[source] DatabaseError),
     /// The database holds a value that the store never writes: HTTP status 500.
     #[error("the database holds {0}")]
     Corrupt(String),
+}
+
+/// What a database says, or why it could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// PostgreSQL, or the connection to it.
+    #[error(transparent)]
+    Postgres(sqlx::Error),
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+    /// All connections of the pool were in use for too long.
+    #[error("pool timed out while waiting for an open connection")]
+    PoolTimedOut,
+    /// The pool is closed.
+    #[error("attempted to acquire a connection on a closed pool")]
+    PoolClosed,
+    /// There was no answer in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The thread that worked for it has panicked.
+    #[error("what was under way has panicked")]
+    Panicked,
 }
 
 impl StorageError {
@@ -100,7 +124,10 @@ impl StorageError {
         match self {
             Self::Unavailable(error) => match code(error) {
                 Some(code) => is_conflict(&code) || is_disconnect(&code),
-                None => matches!(error, sqlx::Error::Io(error) if !is_timeout(error)),
+                None => matches!(
+                    error,
+                    DatabaseError::Postgres(sqlx::Error::Io(error)) if !is_timeout(error)
+                ),
             },
             _ => false,
         }
@@ -121,35 +148,62 @@ impl StorageError {
     }
 }
 
-impl From<sqlx::Error> for StorageError {
-    fn from(error: sqlx::Error) -> Self {
-        let temporary = match code(&error) {
-            Some(code) => {
+impl From<DatabaseError> for StorageError {
+    fn from(error: DatabaseError) -> Self {
+        use DatabaseError::{Panicked, PoolClosed, PoolTimedOut, Postgres, Sqlite, TimedOut};
+        let temporary = match (code(&error), &error) {
+            (Some(code), _) => {
                 is_conflict(&code) || is_disconnect(&code) || is_short_of_resources(&code)
             }
-            None => matches!(
+            (None, Postgres(error)) => matches!(
                 error,
                 sqlx::Error::Io(_)
                     | sqlx::Error::Tls(_)
-                    | sqlx::Error::PoolTimedOut
-                    | sqlx::Error::PoolClosed
                     | sqlx::Error::WorkerCrashed
                     | sqlx::Error::BeginFailed
             ),
+            (None, Sqlite(_)) => false,
+            (None, PoolTimedOut | PoolClosed | TimedOut | Panicked) => true,
         };
         if temporary { Self::Unavailable(error) } else { Self::Refused(error) }
     }
 }
 
-/// The database's own message if it has one. sqlx's text also has a line of PostgreSQL's source
-/// code.
-pub(super) fn reason(error: &sqlx::Error) -> String {
-    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+impl From<sqlx::Error> for DatabaseError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut => Self::PoolTimedOut,
+            sqlx::Error::PoolClosed => Self::PoolClosed,
+            error => Self::Postgres(error),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        match sqlite_error(&error).map(|error| error.code) {
+            // Statements are interrupted when nobody waits for them any more: they took too long.
+            Some(ErrorCode::OperationInterrupted) => Self::TimedOut,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// The database's own message if it has one. A driver's text also has a line of PostgreSQL's source
+/// code, or all of the statement.
+pub(super) fn reason(error: &DatabaseError) -> String {
+    match error {
+        DatabaseError::Postgres(error) => error
+            .as_database_error()
+            .map_or_else(|| error.to_string(), |error| error.message().to_owned()),
+        DatabaseError::Sqlite(rusqlite::Error::SqlInputError { msg, .. }) => msg.clone(),
+        error => error.to_string(),
+    }
 }
 
 /// The reason, with what to do about it if that does not follow from the database's own message.
-pub(super) fn explained(error: &sqlx::Error) -> String {
-    if let sqlx::Error::Io(io) = error
+pub(super) fn explained(error: &DatabaseError) -> String {
+    if let DatabaseError::Postgres(sqlx::Error::Io(io)) = error
         && let Some(Distrust { why, of_authority }) = tls::distrusted(io)
     {
         let advice =
@@ -187,13 +241,13 @@ fn advice(code: &str, reason: &str) -> Option<&'static str> {
 }
 
 /// Whether the role lacks a right.
-pub(super) fn is_permission_denied(error: &sqlx::Error) -> bool {
+pub(super) fn is_permission_denied(error: &DatabaseError) -> bool {
     code(error).is_some_and(|code| code == "42501")
 }
 
 /// Whether the server admits no connection just now: it has too many, or is starting up or shutting
 /// down.
-pub(super) fn is_not_admitted(error: &sqlx::Error) -> bool {
+pub(super) fn is_not_admitted(error: &DatabaseError) -> bool {
     code(error).is_some_and(|code| matches!(&*code, "53300" | "57P03"))
 }
 
@@ -202,8 +256,22 @@ fn is_timeout(error: &std::io::Error) -> bool {
 }
 
 /// The database's code for an error: five characters in PostgreSQL, a decimal number in SQLite.
-fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
-    error.as_database_error()?.code()
+pub(super) fn code(error: &DatabaseError) -> Option<Cow<'_, str>> {
+    match error {
+        DatabaseError::Postgres(error) => error.as_database_error()?.code(),
+        DatabaseError::Sqlite(error) => Some(sqlite_error(error)?.extended_code.to_string().into()),
+        _ => None,
+    }
+}
+
+/// What SQLite itself says, of a statement that it runs or that it cannot read.
+const fn sqlite_error(error: &rusqlite::Error) -> Option<&ffi::Error> {
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
+            Some(error)
+        }
+        _ => None,
+    }
 }
 
 /// The kind of a SQLite error, which is the lowest byte of its code:
@@ -214,12 +282,12 @@ fn sqlite_kind(code: &str) -> Option<u8> {
 }
 
 /// Whether SQLite says that another connection has the lock.
-pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+pub(super) fn is_locked(error: &DatabaseError) -> bool {
     code(error).is_some_and(|code| is_conflict(&code) && sqlite_kind(&code).is_some())
 }
 
 /// Whether it is unknown after this error of a COMMIT if the transaction is recorded.
-fn leaves_commit_unknown(error: &sqlx::Error) -> bool {
+fn leaves_commit_unknown(error: &DatabaseError) -> bool {
     match code(error) {
         Some(code) => is_disconnect(&code) || matches!(sqlite_kind(&code), Some(10 | 11 | 13)),
         None => true,
@@ -288,15 +356,16 @@ mod tests {
 
     #[test]
     fn a_full_pool_is_temporary_and_no_reason_to_try_again_at_once() {
-        let error = StorageError::from(sqlx::Error::PoolTimedOut);
+        let error = StorageError::from(DatabaseError::PoolTimedOut);
         assert!(error.is_temporary() && !error.retry_helps());
-        let lost = || sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        let reset = || sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        let lost = || DatabaseError::from(reset());
         let error = StorageError::from(lost());
         assert!(error.retry_helps() && error.lost_connection());
         let error = StorageError::from(lost()).during_commit();
         assert_eq!(error.kind(), "commit_unknown");
         assert!(error.is_temporary() && !error.retry_helps());
-        let error = StorageError::from(sqlx::Error::RowNotFound);
+        let error = StorageError::from(DatabaseError::from(sqlx::Error::RowNotFound));
         assert!(!error.is_temporary() && !error.retry_helps());
     }
 }

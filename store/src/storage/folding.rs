@@ -20,70 +20,69 @@ use serde::Serialize;
 
 use super::{
     StorageError,
-    connection::{Session, Transaction},
+    connection::Transaction,
     database::Database,
-    sql::{Dialect, NO_ROWS, Statement, milliseconds, read_by_name, reading_rows},
+    sql::{Dialect, NO_ROWS, Statement, bind_in_order, integer, milliseconds, read_by_name},
 };
 
 /// The most orders, and the most deliveries, in one transaction. Sales wait for it on SQLite, where
 /// it takes a few milliseconds.
 pub const MAX_FOLDED: usize = 128;
 
-const ANY_OLD: Statement = reading_rows!(
+const ANY_OLD: Statement = Statement::each(
     "SELECT orders deliveries",
-    "SELECT CAST(1 AS BIGINT) AS old FROM ",
-    input,
-    " WHERE EXISTS (SELECT id FROM orders \
+    "SELECT 1 AS old WHERE EXISTS (SELECT id FROM orders WHERE placed_at_ms <= ?1) \
+     OR EXISTS (SELECT id FROM deliveries WHERE delivered_at_ms <= ?1)",
+    "SELECT CAST(1 AS BIGINT) AS old FROM json_array_elements($1::json) AS input \
+     WHERE EXISTS (SELECT id FROM orders \
      WHERE placed_at_ms <= CAST(input.value->>'until_ms' AS BIGINT)) \
      OR EXISTS (SELECT id FROM deliveries \
      WHERE delivered_at_ms <= CAST(input.value->>'until_ms' AS BIGINT))",
 );
 
-const SELECT_ORDERS: Statement = reading_rows!(
+const SELECT_ORDERS: Statement = Statement::each(
     "SELECT orders",
+    "SELECT id FROM orders WHERE placed_at_ms <= ?1 ORDER BY placed_at_ms LIMIT 128",
     "SELECT id FROM orders WHERE placed_at_ms <= \
-     (SELECT CAST(input.value->>'until_ms' AS BIGINT) FROM ",
-    input,
-    ") ORDER BY placed_at_ms LIMIT 128",
-    locking: " FOR UPDATE SKIP LOCKED",
+     (SELECT CAST(input.value->>'until_ms' AS BIGINT) \
+     FROM json_array_elements($1::json) AS input) ORDER BY placed_at_ms LIMIT 128 \
+     FOR UPDATE SKIP LOCKED",
 );
 
 /// In the same way as the ledger's `LOCK_KEYS`.
-const LOCK_KEYS: Statement = reading_rows!(
+const LOCK_KEYS: Statement = Statement::same(
     "SELECT pg_advisory_xact_lock",
     "SELECT pg_advisory_xact_lock(hash)::text FROM (\
      SELECT DISTINCT hashtextextended(key, 0) AS hash FROM idempotency_keys \
-     WHERE order_id IN (SELECT input.value->>'id' FROM ",
-    input,
-    ") ORDER BY hash) AS hashes",
+     WHERE order_id IN (SELECT input.value->>'id' \
+     FROM json_array_elements($1::json) AS input) ORDER BY hash) AS hashes",
 );
 
-const DELETE_KEYS: Statement = reading_rows!(
+const DELETE_KEYS: Statement = Statement::each(
     "DELETE idempotency_keys",
-    "DELETE FROM idempotency_keys WHERE order_id IN (SELECT input.value->>'id' FROM ",
-    input,
-    ")",
+    "DELETE FROM idempotency_keys WHERE order_id = ?1",
+    "DELETE FROM idempotency_keys WHERE order_id IN (SELECT input.value->>'id' \
+     FROM json_array_elements($1::json) AS input)",
 );
 
-const DELETE_LINES: Statement = reading_rows!(
+const DELETE_LINES: Statement = Statement::each(
     "DELETE order_lines",
-    "DELETE FROM order_lines WHERE order_id IN (SELECT input.value->>'id' FROM ",
-    input,
-    ") RETURNING product_id, quantity",
+    "DELETE FROM order_lines WHERE order_id = ?1 RETURNING product_id, quantity",
+    "DELETE FROM order_lines WHERE order_id IN (SELECT input.value->>'id' \
+     FROM json_array_elements($1::json) AS input) RETURNING product_id, quantity",
 );
 
-const DELETE_ORDERS: Statement = reading_rows!(
+const DELETE_ORDERS: Statement = Statement::each(
     "DELETE orders",
-    "DELETE FROM orders WHERE id IN (SELECT input.value->>'id' FROM ",
-    input,
-    ") RETURNING placed_at_ms, total_cents",
+    "DELETE FROM orders WHERE id = ?1 RETURNING placed_at_ms, total_cents",
+    "DELETE FROM orders WHERE id IN (SELECT input.value->>'id' \
+     FROM json_array_elements($1::json) AS input) RETURNING placed_at_ms, total_cents",
 );
 
 const DELETE_DELIVERIES: Statement = Statement::each(
     "DELETE deliveries",
     "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries \
-     WHERE delivered_at_ms <= (SELECT CAST(input.value->>'until_ms' AS BIGINT) \
-     FROM json_each($1) AS input) ORDER BY delivered_at_ms LIMIT 128) \
+     WHERE delivered_at_ms <= ?1 ORDER BY delivered_at_ms LIMIT 128) \
      RETURNING product_id, quantity",
     // As an array the inner statement runs once. By IN it may run for each row, with other rows.
     "DELETE FROM deliveries WHERE id = ANY(ARRAY(SELECT id FROM deliveries \
@@ -92,25 +91,31 @@ const DELETE_DELIVERIES: Statement = Statement::each(
      FOR UPDATE SKIP LOCKED)) RETURNING product_id, quantity",
 );
 
-const ADD_PRODUCTS: Statement = reading_rows!(
+const ADD_PRODUCTS: Statement = Statement::each(
     "INSERT folded_products",
+    "INSERT INTO folded_products (product_id, sold, delivered) VALUES (?1, ?2, ?3) \
+     ON CONFLICT (product_id) DO UPDATE SET sold = sold + excluded.sold, \
+     delivered = delivered + excluded.delivered",
     "INSERT INTO folded_products (product_id, sold, delivered) \
      SELECT CAST(input.value->>'product_id' AS BIGINT), CAST(input.value->>'sold' AS BIGINT), \
-     CAST(input.value->>'delivered' AS BIGINT) FROM ",
-    input,
-    " WHERE true ON CONFLICT (product_id) DO UPDATE SET \
+     CAST(input.value->>'delivered' AS BIGINT) FROM json_array_elements($1::json) AS input \
+     WHERE true ON CONFLICT (product_id) DO UPDATE SET \
      sold = folded_products.sold + excluded.sold, \
      delivered = folded_products.delivered + excluded.delivered",
 );
 
-const ADD_ORDERS: Statement = reading_rows!(
+const ADD_ORDERS: Statement = Statement::each(
     "INSERT folded_orders",
+    "INSERT INTO folded_orders (id, orders, total_cents, deliveries, newest_placed_at_ms) \
+     VALUES (1, ?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE SET \
+     orders = orders + excluded.orders, total_cents = total_cents + excluded.total_cents, \
+     deliveries = deliveries + excluded.deliveries, \
+     newest_placed_at_ms = max(newest_placed_at_ms, excluded.newest_placed_at_ms)",
     "INSERT INTO folded_orders (id, orders, total_cents, deliveries, newest_placed_at_ms) \
      SELECT 1, CAST(input.value->>'orders' AS BIGINT), \
      CAST(input.value->>'total_cents' AS BIGINT), CAST(input.value->>'deliveries' AS BIGINT), \
-     CAST(input.value->>'newest_placed_at_ms' AS BIGINT) FROM ",
-    input,
-    " WHERE true ON CONFLICT (id) DO UPDATE SET \
+     CAST(input.value->>'newest_placed_at_ms' AS BIGINT) \
+     FROM json_array_elements($1::json) AS input WHERE true ON CONFLICT (id) DO UPDATE SET \
      orders = folded_orders.orders + excluded.orders, \
      total_cents = folded_orders.total_cents + excluded.total_cents, \
      deliveries = folded_orders.deliveries + excluded.deliveries, \
@@ -185,7 +190,14 @@ read_by_name! {
     NewestRow { newest_placed_at_ms }
 }
 
-#[derive(Serialize)]
+bind_in_order! {
+    OrderIdRow { id }
+    UntilRow { until_ms }
+    AddedProductRow { product_id, sold, delivered }
+    AddedOrdersRow { orders, total_cents, deliveries, newest_placed_at_ms }
+}
+
+#[derive(Clone, Serialize)]
 struct UntilRow {
     until_ms: i64,
 }
@@ -199,9 +211,9 @@ struct AddedProductRow {
 
 #[derive(Serialize)]
 struct AddedOrdersRow {
-    orders: u64,
+    orders: i64,
     total_cents: i64,
-    deliveries: u64,
+    deliveries: i64,
     newest_placed_at_ms: i64,
 }
 
@@ -232,18 +244,19 @@ impl Sums {
 /// Whether there are orders or deliveries of `until` or before.
 pub(super) async fn has_old(database: &Database, until: SystemTime) -> Result<bool, StorageError> {
     let until = [UntilRow { until_ms: milliseconds(until) }];
-    let rows: Vec<OldRow> = database.reader().await?.fetch(&ANY_OLD, &until).await?;
+    let rows: Vec<OldRow> =
+        database.read(until, |session, until| Box::pin(session.fetch(&ANY_OLD, until))).await?;
     Ok(!rows.is_empty())
 }
 
 /// Folds the oldest orders and deliveries of `until` or before, [`MAX_FOLDED`] of each at most.
 pub(super) async fn fold(database: &Database, until: SystemTime) -> Result<Folded, StorageError> {
     let until = [UntilRow { until_ms: milliseconds(until) }];
-    database.maintain(&until, |transaction, until| Box::pin(fold_in(transaction, until))).await
+    database.maintain(until, |transaction, until| Box::pin(fold_in(transaction, until))).await
 }
 
 async fn fold_in(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction,
     until: &[UntilRow; 1],
 ) -> Result<Folded, StorageError> {
     let ids: Vec<OrderIdRow> = transaction.fetch(&SELECT_ORDERS, until).await?;
@@ -266,7 +279,7 @@ async fn fold_in(
     Ok(Folded { orders: sums.orders, deliveries: sums.deliveries, is_full })
 }
 
-async fn add(transaction: &mut Transaction<'_>, sums: &Sums) -> Result<(), StorageError> {
+async fn add(transaction: &mut Transaction, sums: &Sums) -> Result<(), StorageError> {
     let product = |(id, sums): (&i64, &ProductSums)| AddedProductRow {
         product_id: *id,
         sold: sums.sold,
@@ -277,19 +290,18 @@ async fn add(transaction: &mut Transaction<'_>, sums: &Sums) -> Result<(), Stora
         transaction.run(&ADD_PRODUCTS, &products).await?;
     }
     let orders = AddedOrdersRow {
-        orders: sums.orders,
+        orders: integer(sums.orders),
         total_cents: sums.total_cents,
-        deliveries: sums.deliveries,
+        deliveries: integer(sums.deliveries),
         newest_placed_at_ms: sums.newest_placed_at_ms,
     };
     transaction.run(&ADD_ORDERS, &[orders]).await.map(drop)
 }
 
 /// When the newest of the folded orders was placed, if any has been folded.
-pub(super) async fn newest_folded(
-    session: &mut Session<'_>,
-) -> Result<Option<SystemTime>, StorageError> {
-    let rows: Vec<NewestRow> = session.fetch(&NEWEST_FOLDED, NO_ROWS).await?;
+pub(super) async fn newest_folded(database: &Database) -> Result<Option<SystemTime>, StorageError> {
+    let rows: Vec<NewestRow> =
+        database.read((), |session, ()| Box::pin(session.fetch(&NEWEST_FOLDED, NO_ROWS))).await?;
     let newest = rows.first().map(|row| u64::try_from(row.newest_placed_at_ms).unwrap_or(0));
     Ok(newest.map(|newest| UNIX_EPOCH + Duration::from_millis(newest)))
 }

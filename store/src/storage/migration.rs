@@ -11,42 +11,59 @@
 //!
 //! The table of applied migrations has the form that sqlx's own migrator gives it.
 
-use std::{collections::HashSet, fmt::Write as _, sync::LazyLock};
+use std::{collections::HashSet, fmt::Write as _};
 
 use serde::Serialize;
-use sqlx::{
-    AnyConnection, Row, SqlStr,
-    migrate::{Migration, MigrationType},
-    raw_sql,
-};
+use sha2::{Digest as _, Sha384};
 
 use super::{
     DatabaseUrl, StorageError,
-    error::{explained, is_permission_denied},
-    sql::{Dialect, Protocol, Statement, query, reading_rows},
+    connection::Connection,
+    error::{DatabaseError, explained, is_permission_denied},
+    sql::{NO_ROWS, Parameters, Statement, bind_in_order, read_by_name},
 };
 use crate::domain::CatalogueEntry;
 
 /// All migrations of the schema, up to what this version of the store needs.
-///
-/// They are listed here because sqlx's macro for it, as its other macros, has Cargo build both drivers
-/// twice: once more for the compiler.
-static MIGRATIONS: LazyLock<[Migration; 4]> = LazyLock::new(|| {
-    [
-        migration(
-            1,
-            "stock and orders",
-            include_str!("../../migrations/0001_stock_and_orders.sql"),
-        ),
-        migration(2, "write checks", include_str!("../../migrations/0002_write_checks.sql")),
-        migration(3, "first sale", include_str!("../../migrations/0003_first_sale.sql")),
-        migration(4, "folded orders", include_str!("../../migrations/0004_folded_orders.sql")),
-    ]
-});
+static MIGRATIONS: [Migration; 4] = [
+    Migration {
+        version: 1,
+        description: "stock and orders",
+        sql: include_str!("../../migrations/0001_stock_and_orders.sql"),
+    },
+    Migration {
+        version: 2,
+        description: "write checks",
+        sql: include_str!("../../migrations/0002_write_checks.sql"),
+    },
+    Migration {
+        version: 3,
+        description: "first sale",
+        sql: include_str!("../../migrations/0003_first_sale.sql"),
+    },
+    Migration {
+        version: 4,
+        description: "folded orders",
+        sql: include_str!("../../migrations/0004_folded_orders.sql"),
+    },
+];
 
-fn migration(version: i64, description: &'static str, text: &'static str) -> Migration {
-    let sql = SqlStr::from_static(text);
-    Migration::new(version, description.into(), MigrationType::Simple, sql, false)
+/// A change of the schema.
+#[derive(Debug)]
+struct Migration {
+    version: i64,
+    description: &'static str,
+    sql: &'static str,
+}
+
+impl Migration {
+    /// The SHA-384 of its text, as sqlx's migrator has it, in hexadecimal digits.
+    fn checksum(&self) -> String {
+        Sha384::digest(self.sql).iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").ok();
+            text
+        })
+    }
 }
 
 /// Takes SQLite's write lock at once. In PostgreSQL the transaction gets limits of its own: a change
@@ -67,15 +84,17 @@ const LOCK: Statement =
 /// before.
 const TABLE_EXISTS: Statement = Statement::each(
     "SELECT",
-    "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
-    "SELECT COUNT(*) FROM pg_catalog.pg_tables \
+    "SELECT COUNT(*) AS tables FROM sqlite_master WHERE name = '_sqlx_migrations'",
+    "SELECT COUNT(*) AS tables FROM pg_catalog.pg_tables \
      WHERE tablename = '_sqlx_migrations' AND schemaname = ANY (current_schemas(false))",
 );
 
 const APPLIED: Statement = Statement::each(
     "SELECT _sqlx_migrations",
-    "SELECT version, description, lower(hex(checksum)) FROM _sqlx_migrations ORDER BY version",
-    "SELECT version, description, encode(checksum, 'hex') FROM _sqlx_migrations ORDER BY version",
+    "SELECT version, description, lower(hex(checksum)) AS checksum FROM _sqlx_migrations \
+     ORDER BY version",
+    "SELECT version, description, encode(checksum, 'hex') AS checksum FROM _sqlx_migrations \
+     ORDER BY version",
 );
 
 const CREATE_TABLE: Statement = Statement::each(
@@ -94,8 +113,7 @@ const CREATE_TABLE: Statement = Statement::each(
 const INSERT_APPLIED: Statement = Statement::each(
     "INSERT _sqlx_migrations",
     "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-     SELECT CAST(input.value->>'version' AS BIGINT), input.value->>'description', true, \
-     unhex(input.value->>'checksum'), -1 FROM json_each($1) AS input",
+     VALUES (?1, ?2, true, unhex(?3), -1)",
     "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
      SELECT CAST(input.value->>'version' AS BIGINT), input.value->>'description', true, \
      decode(input.value->>'checksum', 'hex'), -1 FROM json_array_elements($1::json) AS input",
@@ -104,15 +122,15 @@ const INSERT_APPLIED: Statement = Statement::each(
 const PRODUCTS: Statement = Statement::same("SELECT products", "SELECT id FROM products");
 
 /// Leaves products that are in the table already as they are.
-const INSERT_PRODUCTS: Statement = reading_rows!(
+const INSERT_PRODUCTS: Statement = Statement::each(
     "INSERT products",
+    "INSERT INTO products (id, name, price_cents, aisle, initial_stock, on_hand) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT (id) DO NOTHING",
     "INSERT INTO products (id, name, price_cents, aisle, initial_stock, on_hand) \
      SELECT CAST(input.value->>'id' AS BIGINT), input.value->>'name', \
      CAST(input.value->>'price_cents' AS BIGINT), input.value->>'aisle', \
      CAST(input.value->>'initial_stock' AS BIGINT), CAST(input.value->>'initial_stock' AS BIGINT) \
-     FROM ",
-    input,
-    " WHERE true ON CONFLICT (id) DO NOTHING",
+     FROM json_array_elements($1::json) AS input WHERE true ON CONFLICT (id) DO NOTHING",
 );
 
 /// A migration that a database has.
@@ -122,11 +140,33 @@ struct Applied {
     checksum: String,
 }
 
+struct ExistsRow {
+    tables: i64,
+}
+
+struct ProductRow {
+    id: i64,
+}
+
+read_by_name! {
+    Applied { version, description, checksum }
+    ExistsRow { tables }
+    ProductRow { id }
+}
+
 #[derive(Serialize)]
-struct AppliedRow<'m> {
+struct AppliedRow {
     version: i64,
-    description: &'m str,
+    description: &'static str,
     checksum: String,
+}
+
+bind_in_order! { AppliedRow { version, description, checksum } }
+
+impl Parameters for CatalogueEntry {
+    fn parameters(&self) -> impl rusqlite::Params {
+        (self.id.get(), self.name, self.price_cents, self.aisle, self.initial_stock)
+    }
 }
 
 /// Brings the schema up to date and adds the products that it lacks. Returns the versions of the
@@ -137,11 +177,10 @@ struct AppliedRow<'m> {
 /// the database fails before or after that.
 pub(super) async fn prepare(
     url: &DatabaseUrl,
-    connection: &mut AnyConnection,
-    dialect: Dialect,
+    connection: Connection<'_>,
     catalogue: &[CatalogueEntry],
 ) -> Result<Vec<i64>, StorageError> {
-    let mut preparation = Preparation { url, connection, dialect };
+    let mut preparation = Preparation { url, connection };
     let missing = preparation.missing_migrations().await?;
     if missing.is_empty() && preparation.missing_products(catalogue).await?.is_empty() {
         return Ok(Vec::new());
@@ -149,16 +188,15 @@ pub(super) async fn prepare(
     preparation.run(&BEGIN).await?;
     let done = preparation.write(catalogue).await;
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = raw_sql(end).execute(&mut *preparation.connection).await;
+    let ended = preparation.connection.run_script(end).await;
     let done = done?;
-    ended.map_err(|error| StorageError::open(url, explained(&error)))?;
+    ended.map_err(|error| preparation.failed(&error))?;
     Ok(done)
 }
 
 struct Preparation<'c> {
     url: &'c DatabaseUrl,
-    connection: &'c mut AnyConnection,
-    dialect: Dialect,
+    connection: Connection<'c>,
 }
 
 impl Preparation<'_> {
@@ -168,59 +206,40 @@ impl Preparation<'_> {
         self.run(&LOCK).await?;
         let missing = self.missing_migrations().await?;
         if !missing.is_empty() {
-            self.apply(&missing).await?;
+            let applied = self.apply(&missing).await;
+            applied.map_err(|error| self.not_applied(&missing, &error))?;
         }
         let products = self.missing_products(catalogue).await?;
         if !products.is_empty() {
-            self.insert(&INSERT_PRODUCTS, &products).await.map_err(|error| self.failed(&error))?;
+            let inserted = self.insert(&INSERT_PRODUCTS, &products).await;
+            inserted.map_err(|error| self.failed(&error))?;
         }
         Ok(missing.iter().map(|migration| migration.version).collect())
     }
 
     /// The migrations that are not applied yet.
     async fn missing_migrations(&mut self) -> Result<Vec<&'static Migration>, StorageError> {
-        let applied = self.applied().await?;
+        let applied = self.applied().await.map_err(|error| self.failed(&error))?;
         compare(&applied).map_err(|problem| self.refused(problem))?;
         let versions: HashSet<i64> = applied.iter().map(|one| one.version).collect();
         Ok(MIGRATIONS.iter().filter(|known| !versions.contains(&known.version)).collect())
     }
 
-    async fn applied(&mut self) -> Result<Vec<Applied>, StorageError> {
-        let exists =
-            raw_sql(TABLE_EXISTS.text(self.dialect)).fetch_one(&mut *self.connection).await;
-        let exists: i64 =
-            exists.and_then(|row| row.try_get(0)).map_err(|error| self.failed(&error))?;
-        if exists == 0 {
+    async fn applied(&mut self) -> Result<Vec<Applied>, DatabaseError> {
+        let exists: Vec<ExistsRow> = self.connection.fetch(&TABLE_EXISTS, NO_ROWS).await?;
+        if exists.iter().all(|row| row.tables == 0) {
             return Ok(Vec::new());
         }
-        let rows = raw_sql(APPLIED.text(self.dialect)).fetch_all(&mut *self.connection).await;
-        let applied = rows.and_then(|rows| {
-            rows.iter()
-                .map(|row| {
-                    Ok(Applied {
-                        version: row.try_get(0)?,
-                        description: row.try_get(1)?,
-                        checksum: row.try_get(2)?,
-                    })
-                })
-                .collect()
-        });
-        applied.map_err(|error| self.failed(&error))
+        self.connection.fetch(&APPLIED, NO_ROWS).await
     }
 
-    async fn apply(&mut self, missing: &[&'static Migration]) -> Result<(), StorageError> {
-        raw_sql(CREATE_TABLE.text(self.dialect))
-            .execute(&mut *self.connection)
-            .await
-            .map_err(|error| self.not_applied(missing, &error))?;
+    async fn apply(&mut self, missing: &[&Migration]) -> Result<(), DatabaseError> {
+        self.connection.run_script(CREATE_TABLE.text(self.connection.dialect())).await?;
         for migration in missing {
-            raw_sql(migration.sql.clone())
-                .execute(&mut *self.connection)
-                .await
-                .map_err(|error| self.not_applied(missing, &error))?;
+            self.connection.run_script(migration.sql).await?;
         }
         let rows: Vec<_> = missing.iter().map(|migration| AppliedRow::from(*migration)).collect();
-        self.insert(&INSERT_APPLIED, &rows).await.map_err(|error| self.not_applied(missing, &error))
+        self.insert(&INSERT_APPLIED, &rows).await
     }
 
     async fn missing_products<'e>(
@@ -230,29 +249,26 @@ impl Preparation<'_> {
         if catalogue.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = raw_sql(PRODUCTS.text(self.dialect)).fetch_all(&mut *self.connection).await;
-        let ids = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
-        let ids: HashSet<i64> = ids.map_err(|error| self.failed(&error))?;
+        let rows = self.connection.fetch(&PRODUCTS, NO_ROWS).await;
+        let rows: Vec<ProductRow> = rows.map_err(|error| self.failed(&error))?;
+        let ids: HashSet<i64> = rows.iter().map(|row| row.id).collect();
         Ok(catalogue.iter().filter(|entry| !ids.contains(&entry.id.get().into())).collect())
     }
 
     async fn run(&mut self, statement: &Statement) -> Result<(), StorageError> {
-        let done = raw_sql(statement.text(self.dialect)).execute(&mut *self.connection).await;
-        done.map(drop).map_err(|error| self.failed(&error))
+        let done = self.connection.run_script(statement.text(self.connection.dialect())).await;
+        done.map_err(|error| self.failed(&error))
     }
 
-    /// Inserts these rows by a statement that has no name, since a pooler may lend the connection on
-    /// which it has one to others.
-    async fn insert<I: Serialize>(
+    async fn insert<I: Parameters>(
         &mut self,
         statement: &Statement,
         rows: &[I],
-    ) -> sqlx::Result<()> {
-        let insert = query(statement.text(self.dialect), rows, Protocol::Unnamed);
-        insert?.execute(&mut *self.connection).await.map(drop)
+    ) -> Result<(), DatabaseError> {
+        self.connection.fetch::<(), I>(statement, rows).await.map(drop)
     }
 
-    fn failed(&self, error: &sqlx::Error) -> StorageError {
+    fn failed(&self, error: &DatabaseError) -> StorageError {
         StorageError::open(self.url, explained(error))
     }
 
@@ -260,7 +276,7 @@ impl Preparation<'_> {
         StorageError::Migrate { url: Box::new(self.url.clone()), problem }
     }
 
-    fn not_applied(&self, missing: &[&Migration], error: &sqlx::Error) -> StorageError {
+    fn not_applied(&self, missing: &[&Migration], error: &DatabaseError) -> StorageError {
         let mut problem = explained(error);
         if is_permission_denied(error) {
             let versions = missing.iter().map(|one| one.version.to_string());
@@ -285,7 +301,7 @@ fn compare(applied: &[Applied]) -> Result<(), String> {
     for Applied { version, description, checksum } in applied {
         let known = MIGRATIONS.iter().find(|known| known.version == *version);
         match known {
-            Some(known) if hex(&known.checksum) == *checksum => {}
+            Some(known) if known.checksum() == *checksum => {}
             Some(_) => {
                 return Err(format!(
                     "its migration {version} ({description}) is not the one of this program"
@@ -307,21 +323,14 @@ fn compare(applied: &[Applied]) -> Result<(), String> {
     Ok(())
 }
 
-impl<'m> From<&'m Migration> for AppliedRow<'m> {
-    fn from(migration: &'m Migration) -> Self {
+impl From<&Migration> for AppliedRow {
+    fn from(migration: &Migration) -> Self {
         Self {
             version: migration.version,
-            description: &migration.description,
-            checksum: hex(&migration.checksum),
+            description: migration.description,
+            checksum: migration.checksum(),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }
 
 #[cfg(test)]
@@ -343,8 +352,19 @@ mod tests {
             .collect();
         let listed = MIGRATIONS.iter().map(|known| {
             let name = format!("{:04}_{}.sql", known.version, known.description.replace(' ', "_"));
-            (name, known.sql.as_str().to_owned())
+            (name, known.sql.to_owned())
         });
         assert_eq!(files, listed.collect());
+    }
+
+    /// As sqlx's own migrator wrote them into databases that exist.
+    #[test]
+    fn a_checksum_is_the_sha_384_of_the_text() {
+        let sums: Vec<String> =
+            MIGRATIONS.iter().map(|known| known.checksum()[..16].into()).collect();
+        assert_eq!(
+            sums,
+            ["bac0752a5e8a76c9", "a278eb4107baf2a2", "e9ace636a097fbdd", "13bba6f486dff0c3"]
+        );
     }
 }

@@ -5,13 +5,15 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use serde::Serialize;
 use shared::wire::Receipt;
-use uuid::Uuid;
 
 use super::{
     RecordOutcome, StorageError,
@@ -19,7 +21,7 @@ use super::{
     database::Database,
     products::lock_products,
     sale::{self, Decision, KeyUse, LockedProducts, UsedKeys, decide},
-    sql::{self, Dialect, IdRow, Statement, milliseconds, read_by_name, reading_rows},
+    sql::{self, Dialect, IdRow, Statement, bind_in_order, integer, milliseconds, read_by_name},
 };
 use crate::domain::{IdempotencyKey, NewOrder, OrderId, ProductId};
 
@@ -27,72 +29,81 @@ use crate::domain::{IdempotencyKey, NewOrder, OrderId, ProductId};
 const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 
 /// A key that is not in the table yet has no row to lock, so PostgreSQL locks a hash of it.
-const LOCK_KEYS: Statement = reading_rows!(
+const LOCK_KEYS: Statement = Statement::same(
     "SELECT pg_advisory_xact_lock",
     "SELECT pg_advisory_xact_lock(hash)::text FROM (\
-     SELECT DISTINCT hashtextextended(input.value->>'key', 0) AS hash FROM ",
-    input,
-    " ORDER BY hash) AS hashes",
+     SELECT DISTINCT hashtextextended(input.value->>'key', 0) AS hash \
+     FROM json_array_elements($1::json) AS input ORDER BY hash) AS hashes",
 );
 
-const SELECT_KEYS: Statement = reading_rows!(
+const SELECT_KEYS: Statement = Statement::each(
     "SELECT idempotency_keys",
     "SELECT key, fingerprint, order_id, expires_at_ms, trace_id, span_id FROM idempotency_keys \
-     WHERE key IN (SELECT input.value->>'key' FROM ",
-    input,
-    ")",
+     WHERE key = ?1",
+    "SELECT key, fingerprint, order_id, expires_at_ms, trace_id, span_id FROM idempotency_keys \
+     WHERE key IN (SELECT input.value->>'key' FROM json_array_elements($1::json) AS input)",
 );
 
-// What every sale writes comes as arrays instead of objects, since SQLite reads a row anew for each of its
-// values, and their names would be most of it.
+// What every sale writes goes to PostgreSQL as arrays instead of objects: the names of the fields would
+// be most of it.
 
-const INSERT_ORDERS: Statement = reading_rows!(
+const INSERT_ORDERS: Statement = Statement::each(
     "INSERT orders",
+    "INSERT INTO orders (id, placed_at_ms, total_cents) VALUES (?1, ?2, ?3)",
     "INSERT INTO orders (id, placed_at_ms, total_cents) \
      SELECT input.value->>0, CAST(input.value->>1 AS BIGINT), \
-     CAST(input.value->>2 AS BIGINT) FROM ",
-    input,
-    "",
+     CAST(input.value->>2 AS BIGINT) FROM json_array_elements($1::json) AS input",
 );
 
-const INSERT_LINES: Statement = reading_rows!(
+const INSERT_LINES: Statement = Statement::each(
     "INSERT order_lines",
+    "INSERT INTO order_lines (order_id, line, product_id, name, quantity, unit_price_cents) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     "INSERT INTO order_lines (order_id, line, product_id, name, quantity, unit_price_cents) \
      SELECT input.value->>0, CAST(input.value->>1 AS BIGINT), \
      CAST(input.value->>2 AS BIGINT), input.value->>3, \
-     CAST(input.value->>4 AS BIGINT), CAST(input.value->>5 AS BIGINT) FROM ",
-    input,
-    "",
+     CAST(input.value->>4 AS BIGINT), CAST(input.value->>5 AS BIGINT) \
+     FROM json_array_elements($1::json) AS input",
 );
 
-const UPDATE_PRODUCTS: Statement = reading_rows!(
+const UPDATE_PRODUCTS: Statement = Statement::each(
     "UPDATE products",
-    "UPDATE products SET on_hand = on_hand - CAST(input.value->>1 AS BIGINT) FROM ",
-    input,
-    " WHERE products.id = CAST(input.value->>0 AS BIGINT)",
+    "UPDATE products SET on_hand = on_hand - ?2 WHERE id = ?1",
+    "UPDATE products SET on_hand = on_hand - CAST(input.value->>1 AS BIGINT) \
+     FROM json_array_elements($1::json) AS input \
+     WHERE products.id = CAST(input.value->>0 AS BIGINT)",
 );
 
 /// An expired key that is still in the table is overwritten.
-const INSERT_KEYS: Statement = reading_rows!(
+const INSERT_KEYS: Statement = Statement::each(
     "INSERT idempotency_keys",
     "INSERT INTO idempotency_keys \
      (key, fingerprint, order_id, expires_at_ms, trace_id, span_id) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+     ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+     order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms, \
+     trace_id = excluded.trace_id, span_id = excluded.span_id",
+    "INSERT INTO idempotency_keys \
+     (key, fingerprint, order_id, expires_at_ms, trace_id, span_id) \
      SELECT input.value->>0, input.value->>1, input.value->>2, \
-     CAST(input.value->>3 AS BIGINT), input.value->>4, input.value->>5 FROM ",
-    input,
-    " WHERE true ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+     CAST(input.value->>3 AS BIGINT), input.value->>4, input.value->>5 \
+     FROM json_array_elements($1::json) AS input WHERE true \
+     ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
      order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms, \
      trace_id = excluded.trace_id, span_id = excluded.span_id",
 );
 
-const RECEIPTS: Statement = reading_rows!(
+const RECEIPTS: Statement = Statement::each(
     "SELECT orders order_lines",
     "SELECT orders.id, orders.placed_at_ms, order_lines.product_id, order_lines.name, \
      order_lines.quantity, order_lines.unit_price_cents \
      FROM orders JOIN order_lines ON order_lines.order_id = orders.id \
-     WHERE orders.id IN (SELECT input.value->>'id' FROM ",
-    input,
-    ") ORDER BY orders.id, order_lines.line",
+     WHERE orders.id = ?1 ORDER BY order_lines.line",
+    "SELECT orders.id, orders.placed_at_ms, order_lines.product_id, order_lines.name, \
+     order_lines.quantity, order_lines.unit_price_cents \
+     FROM orders JOIN order_lines ON order_lines.order_id = orders.id \
+     WHERE orders.id IN (SELECT input.value->>'id' FROM json_array_elements($1::json) AS input) \
+     ORDER BY orders.id, order_lines.line",
 );
 
 /// The limit keeps the sweep short, since sales wait for it. Every [`SWEEP_PERIOD`] it deletes as
@@ -102,8 +113,7 @@ const RECEIPTS: Statement = reading_rows!(
 const DELETE_EXPIRED: Statement = Statement::each(
     "DELETE idempotency_keys",
     "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys \
-     WHERE expires_at_ms <= (SELECT CAST(input.value->>'now_ms' AS BIGINT) \
-     FROM json_each($1) AS input) ORDER BY expires_at_ms LIMIT 20000)",
+     WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT 20000)",
     "DELETE FROM idempotency_keys WHERE key = ANY(ARRAY(SELECT key FROM idempotency_keys \
      WHERE expires_at_ms <= (SELECT CAST(input.value->>'now_ms' AS BIGINT) \
      FROM json_array_elements($1::json) AS input) ORDER BY expires_at_ms LIMIT 20000 \
@@ -113,7 +123,7 @@ const DELETE_EXPIRED: Statement = Statement::each(
 /// Records the orders in one transaction, and returns the outcome of each.
 pub(super) async fn record(
     database: &Database,
-    orders: &[NewOrder],
+    orders: Arc<[NewOrder]>,
 ) -> Result<Vec<RecordOutcome>, StorageError> {
     database
         .transaction(orders, |transaction, orders| Box::pin(record_in(transaction, orders)))
@@ -121,7 +131,7 @@ pub(super) async fn record(
 }
 
 async fn record_in(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction,
     orders: &[NewOrder],
 ) -> Result<Vec<RecordOutcome>, StorageError> {
     let keys = used_keys(transaction, orders).await?;
@@ -164,6 +174,11 @@ fn outcome(
     })
 }
 
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'k> {
+    key: &'k str,
+}
+
 struct KeyUseRow {
     key: String,
     fingerprint: String,
@@ -175,13 +190,9 @@ struct KeyUseRow {
 
 /// Locks the keys of the batch, and reads for which orders they were used before.
 async fn used_keys(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction,
     orders: &[NewOrder],
 ) -> Result<UsedKeys, StorageError> {
-    #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
-    struct Key<'k> {
-        key: &'k str,
-    }
     let keys = orders.iter().filter_map(|order| order.key.as_ref());
     let keys: BTreeSet<_> = keys.map(|key| Key { key: key.as_str() }).collect();
     let keys: Vec<_> = keys.into_iter().collect();
@@ -205,7 +216,7 @@ async fn used_keys(
 
 /// Locks the products of all orders whose keys were not used before, and reads their stock.
 async fn lock_ordered_products(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction,
     orders: &[NewOrder],
     keys: &UsedKeys,
 ) -> Result<LockedProducts, StorageError> {
@@ -218,7 +229,7 @@ async fn lock_ordered_products(
 
 /// Writes the orders that are to be recorded, and subtracts what they sold from the stock.
 async fn write_sales(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction,
     orders: &[NewOrder],
     decisions: &[Decision],
     products: &LockedProducts,
@@ -233,7 +244,7 @@ async fn write_sales(
         return Ok(());
     }
     let sold = products.iter().filter(|(_, product)| product.sold > 0);
-    let sold: Vec<SoldRow> = sold.map(|(id, product)| (id.get(), product.sold)).collect();
+    let sold: Vec<SoldRow> = sold.map(|(id, product)| (id.get(), integer(product.sold))).collect();
     transaction.run(&INSERT_ORDERS, &sales.orders).await?;
     transaction.run(&INSERT_LINES, &sales.lines).await?;
     transaction.run(&UPDATE_PRODUCTS, &sold).await?;
@@ -252,25 +263,35 @@ struct Sales<'o> {
 }
 
 /// The id, when it was placed in milliseconds, and the total in cents.
-type OrderRow = (Uuid, i64, u64);
+type OrderRow = (String, i64, i64);
 
 /// The order, the number of the line, the product, its name, its quantity, and its price in cents.
-type LineRow<'o> = (Uuid, usize, &'o str, &'o str, u32, u64);
+type LineRow<'o> = (String, i64, &'o str, &'o str, u32, i64);
 
 /// The key, the fingerprint, the order, when the key expires in milliseconds, and the trace and the span
 /// in which the order was placed.
-type KeyRow<'o> = (&'o str, String, Uuid, i64, Option<String>, Option<String>);
+type KeyRow<'o> = (&'o str, String, String, i64, Option<String>, Option<String>);
 
 /// The product, and how many pieces of it were sold.
-type SoldRow = (u32, u64);
+type SoldRow = (u32, i64);
+
+bind_in_order! {
+    Key<'_> { key }
+    OrderRow { 0, 1, 2 }
+    LineRow<'_> { 0, 1, 2, 3, 4, 5 }
+    KeyRow<'_> { 0, 1, 2, 3, 4, 5 }
+    SoldRow { 0, 1 }
+    Now { now_ms }
+}
 
 impl<'o> Sales<'o> {
     fn add(&mut self, order: &'o NewOrder, receipt: &'o Receipt) {
-        let id = order.id.uuid();
-        self.orders.push((id, milliseconds(order.placed_at), receipt.total.cents()));
-        self.lines.extend(receipt.lines.iter().enumerate().map(|(index, line)| {
-            let price = line.unit_price.cents();
-            (id, index + 1, line.id.as_str(), line.name.as_str(), line.quantity, price)
+        let id = order.id.to_string();
+        let placed_at = milliseconds(order.placed_at);
+        self.orders.push((id.clone(), placed_at, integer(receipt.total.cents())));
+        self.lines.extend((1..).zip(&receipt.lines).map(|(number, line)| {
+            let price = integer(line.unit_price.cents());
+            (id.clone(), number, line.id.as_str(), line.name.as_str(), line.quantity, price)
         }));
         if let Some(key) = &order.key {
             self.keys.push((
@@ -303,13 +324,14 @@ pub(super) async fn order(
     database: &Database,
     id: OrderId,
 ) -> Result<Option<Receipt>, StorageError> {
-    let mut session = database.reader().await?;
-    Ok(read_receipts(&mut session, &[id]).await?.remove(&id))
+    let receipts =
+        database.read([id], |session, ids| Box::pin(read_receipts(session, ids))).await?;
+    Ok(receipts.into_values().next())
 }
 
 /// The receipts of those orders that exist.
 pub(super) async fn read_receipts(
-    session: &mut Session<'_>,
+    session: &mut Session,
     orders: &[OrderId],
 ) -> Result<HashMap<OrderId, Receipt>, StorageError> {
     if orders.is_empty() {
@@ -367,15 +389,16 @@ impl SweepSchedule {
 }
 
 /// Deletes keys that have expired by `now`.
-pub(super) async fn sweep(database: &Database, now: SystemTime) -> Result<u64, StorageError> {
-    #[derive(Serialize)]
-    struct Now {
-        now_ms: i64,
-    }
+pub(super) async fn sweep(database: &Database, now: SystemTime) -> Result<(), StorageError> {
     let now = [Now { now_ms: milliseconds(now) }];
     database
-        .transaction(&now, |transaction, now| Box::pin(transaction.run(&DELETE_EXPIRED, now)))
+        .transaction(now, |transaction, now| Box::pin(transaction.run(&DELETE_EXPIRED, now)))
         .await
+}
+
+#[derive(Clone, Serialize)]
+struct Now {
+    now_ms: i64,
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 use std::sync::{Arc, Weak};
 
 use opentelemetry::metrics::Meter;
-use sqlx::{Any, AnyPool, pool::PoolConnection};
 
-use super::metrics::{InUse, PoolMetrics, PoolSize, observe_pools};
+use super::{
+    error::DatabaseError,
+    metrics::{PoolMetrics, PoolSize, observe_pools},
+    postgres, sqlite,
+};
 
 /// A pool of connections; clones share it.
 #[derive(Clone, Debug)]
@@ -15,12 +18,26 @@ pub(super) struct ConnectionPool(Arc<Inner>);
 struct Inner {
     /// Its `db.client.connection.pool.name`.
     name: &'static str,
-    connections: AnyPool,
+    connections: Connections,
     metrics: Option<PoolMetrics>,
 }
 
+/// The connections themselves, beside what is measured.
+#[derive(Debug)]
+pub(super) enum Connections {
+    Sqlite(sqlite::Pool),
+    Postgres(postgres::Pool),
+}
+
+/// What a pool gives. It counts as used until it is dropped.
+pub(super) enum Acquired {
+    /// The right to use a connection, which may have to be opened yet.
+    Sqlite(sqlite::Place),
+    Postgres(postgres::Lease),
+}
+
 impl ConnectionPool {
-    pub(super) fn new(name: &'static str, connections: AnyPool, meter: Option<&Meter>) -> Self {
+    pub(super) fn new(name: &'static str, connections: Connections, meter: Option<&Meter>) -> Self {
         let metrics = meter.map(|meter| PoolMetrics::new(meter, name));
         Self(Arc::new(Inner { name, connections, metrics }))
     }
@@ -41,16 +58,30 @@ impl ConnectionPool {
         });
     }
 
-    /// A connection of the pool. It counts as used until the second value is dropped.
-    pub(super) async fn acquire(&self) -> sqlx::Result<(PoolConnection<Any>, Option<InUse>)> {
+    /// A connection of the pool.
+    pub(super) async fn acquire(&self) -> Result<Acquired, DatabaseError> {
         let waiting = self.0.metrics.as_ref().map(PoolMetrics::wait);
-        match (self.0.connections.acquire().await, waiting) {
-            (Ok(connection), waiting) => Ok((connection, waiting.map(|waiting| waiting.served()))),
-            (Err(error), Some(waiting)) if matches!(error, sqlx::Error::PoolTimedOut) => {
-                waiting.timed_out();
-                Err(error)
+        let acquired = match &self.0.connections {
+            Connections::Sqlite(pool) => pool.acquire().await.map(Acquired::Sqlite),
+            Connections::Postgres(pool) => pool.acquire().await.map(Acquired::Postgres),
+        };
+        match acquired {
+            Ok(acquired) => {
+                let in_use = waiting.map(|waiting| waiting.served());
+                Ok(match acquired {
+                    Acquired::Sqlite(place) => Acquired::Sqlite(place.measured(in_use)),
+                    Acquired::Postgres(lease) => Acquired::Postgres(lease.measured(in_use)),
+                })
             }
-            (Err(error), _) => Err(error),
+            Err(error) => {
+                if let (Some(waiting), DatabaseError::PoolTimedOut) = (waiting, &error) {
+                    waiting.timed_out();
+                }
+                Err(match &self.0.connections {
+                    Connections::Sqlite(_) => error,
+                    Connections::Postgres(pool) => pool.why(error).await,
+                })
+            }
         }
     }
 
@@ -60,22 +91,21 @@ impl ConnectionPool {
         self.0.size().used == 0
     }
 
-    /// The connections themselves, beside what is measured.
-    pub(super) fn connections(&self) -> &AnyPool {
-        &self.0.connections
-    }
-
     /// Closes each connection as soon as the statement under way on it is done.
     pub(super) async fn close(&self) {
-        self.0.connections.close().await;
+        match &self.0.connections {
+            Connections::Sqlite(pool) => pool.close().await,
+            Connections::Postgres(pool) => pool.close().await,
+        }
     }
 }
 
 impl Inner {
     fn size(&self) -> PoolSize {
-        let open = i64::from(self.connections.size());
-        let idle = i64::try_from(self.connections.num_idle()).unwrap_or(open).min(open);
-        let most = self.connections.options().get_max_connections().into();
-        PoolSize { name: self.name, used: open - idle, idle, most }
+        let (used, idle, most) = match &self.connections {
+            Connections::Sqlite(pool) => pool.size(),
+            Connections::Postgres(pool) => pool.size(),
+        };
+        PoolSize { name: self.name, used: used.into(), idle: idle.into(), most: most.into() }
     }
 }

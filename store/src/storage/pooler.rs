@@ -10,7 +10,9 @@
 //! A pooler of one connection always lends that. A pooler in session mode, or none, is never mistaken
 //! for one that lends by transaction.
 
-use sqlx::{AnyConnection, Executor as _, Row as _};
+use sqlx::{Executor as _, PgConnection, Row as _};
+
+use super::error::DatabaseError;
 
 /// Other clients of the pooler can take the connections that are expected here, so it is tried a few
 /// times.
@@ -21,9 +23,9 @@ const PROCESS: &str = "SELECT pg_backend_pid()";
 
 /// Whether there is one. The two connections are made by the same address.
 pub(super) async fn is_there(
-    one: &mut AnyConnection,
-    other: &mut AnyConnection,
-) -> sqlx::Result<bool> {
+    one: &mut PgConnection,
+    other: &mut PgConnection,
+) -> Result<bool, DatabaseError> {
     let mine = process(one).await?;
     for _ in 0..ROUNDS {
         if process(one).await? != mine {
@@ -45,6 +47,6 @@ pub(super) async fn is_there(
     Ok(false)
 }
 
-async fn process(connection: &mut AnyConnection) -> sqlx::Result<i32> {
-    connection.fetch_one(PROCESS).await?.try_get(0)
+async fn process(connection: &mut PgConnection) -> Result<i32, DatabaseError> {
+    Ok(connection.fetch_one(PROCESS).await?.try_get(0)?)
 }

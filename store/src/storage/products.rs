@@ -10,7 +10,7 @@ use super::{
     connection::{Session, Transaction},
     database::Database,
     sale::{LockedProduct, LockedProducts},
-    sql::{self, IdRow, NO_ROWS, Statement, read_by_name, reading_rows},
+    sql::{self, IdRow, NO_ROWS, Statement, read_by_name},
 };
 use crate::domain::{CatalogueProduct, ProductId, StockLevel};
 
@@ -19,21 +19,20 @@ const CATALOGUE: Statement = Statement::same(
     "SELECT id, name, price_cents, aisle, on_hand FROM products ORDER BY id",
 );
 
-const STOCK: Statement = reading_rows!(
+const STOCK: Statement = Statement::each(
     "SELECT products",
-    "SELECT id, on_hand FROM products \
-     WHERE id IN (SELECT CAST(input.value->>'id' AS BIGINT) FROM ",
-    input,
-    ") ORDER BY id",
+    "SELECT id, on_hand FROM products WHERE id = ?1",
+    "SELECT id, on_hand FROM products WHERE id IN (SELECT CAST(input.value->>'id' AS BIGINT) \
+     FROM json_array_elements($1::json) AS input) ORDER BY id",
 );
 
-const LOCK_PRODUCTS: Statement = reading_rows!(
+/// SQLite has one writer at a time and needs no lock of rows.
+const LOCK_PRODUCTS: Statement = Statement::each(
     "SELECT products",
+    "SELECT id, name, price_cents, on_hand FROM products WHERE id = ?1",
     "SELECT id, name, price_cents, on_hand FROM products \
-     WHERE id IN (SELECT CAST(input.value->>'id' AS BIGINT) FROM ",
-    input,
-    ") ORDER BY id",
-    locking: " FOR UPDATE",
+     WHERE id IN (SELECT CAST(input.value->>'id' AS BIGINT) \
+     FROM json_array_elements($1::json) AS input) ORDER BY id FOR UPDATE",
 );
 
 struct ProductRow {
@@ -52,8 +51,8 @@ struct StockRow {
 pub(super) async fn catalogue(
     database: &Database,
 ) -> Result<Vec<(CatalogueProduct, u64)>, StorageError> {
-    let mut session = database.reader().await?;
-    let rows: Vec<ProductRow> = session.fetch(&CATALOGUE, NO_ROWS).await?;
+    let rows: Vec<ProductRow> =
+        database.read((), |session, ()| Box::pin(session.fetch(&CATALOGUE, NO_ROWS))).await?;
     // All products of an aisle share one copy of the aisle's name.
     let mut aisles: HashMap<String, Arc<str>> = HashMap::new();
     rows.into_iter()
@@ -77,14 +76,14 @@ pub(super) async fn stock(
     if products.is_empty() {
         return Ok(Vec::new());
     }
-    let mut session = database.reader().await?;
-    stock_in(&mut session, products).await
+    let products: BTreeSet<ProductId> = products.iter().copied().collect();
+    database.read(products, |session, products| Box::pin(stock_in(session, products))).await
 }
 
-/// The pieces on hand, as this connection sees them, in a transaction or not.
+/// The pieces on hand in the order of ids, as this connection sees them, in a transaction or not.
 pub(super) async fn stock_in(
-    session: &mut Session<'_>,
-    products: &[ProductId],
+    session: &mut Session,
+    products: &BTreeSet<ProductId>,
 ) -> Result<Vec<StockLevel>, StorageError> {
     let ids: Vec<_> = products.iter().copied().map(IdRow::from).collect();
     let rows: Vec<StockRow> = session.fetch(&STOCK, &ids).await?;
@@ -110,7 +109,7 @@ read_by_name! {
 
 /// Locks products, in the order of their ids, and reads their stock.
 pub(super) async fn lock_products(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction,
     products: BTreeSet<ProductId>,
 ) -> Result<LockedProducts, StorageError> {
     if products.is_empty() {

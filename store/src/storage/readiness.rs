@@ -41,7 +41,7 @@ const WRITE: Statement = Statement::same(
 /// A full or failing disk is noticed only by a COMMIT that has something to write. So a row is
 /// changed, unless a sale or a delivery was committed within the last second, which shows as much.
 pub(super) async fn check(database: &Database) -> Result<(), StorageError> {
-    database.reader().await?.run(&READ_ALL_TABLES, NO_ROWS).await?;
+    database.read((), |session, ()| Box::pin(session.run(&READ_ALL_TABLES, NO_ROWS))).await?;
     if !database.has_committed_within(RECENT) {
         write(database).await?;
     }
@@ -50,10 +50,10 @@ pub(super) async fn check(database: &Database) -> Result<(), StorageError> {
 
 /// Changes a row, in a transaction that is committed.
 pub(super) async fn write(database: &Database) -> Result<(), StorageError> {
-    database.transaction(&(), |transaction, ()| Box::pin(write_in(transaction))).await
+    database.transaction((), |transaction, ()| Box::pin(write_in(transaction))).await
 }
 
 /// Changes a row in this transaction.
-pub(super) async fn write_in(transaction: &mut Transaction<'_>) -> Result<(), StorageError> {
-    transaction.run(&WRITE, NO_ROWS).await.map(drop)
+pub(super) async fn write_in(transaction: &mut Transaction) -> Result<(), StorageError> {
+    transaction.run(&WRITE, NO_ROWS).await
 }

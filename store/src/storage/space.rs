@@ -12,6 +12,7 @@
 
 use super::{
     StorageError,
+    connection::Session,
     database::Database,
     sql::{Dialect, NO_ROWS, Statement, read_by_name},
 };
@@ -72,8 +73,11 @@ pub(super) async fn make_returnable(database: &Database) -> Result<SpaceReturn, 
     if database.dialect() == Dialect::Postgres {
         return Ok(SpaceReturn::Possible);
     }
-    // The settings of a connection count for VACUUM, so both have to run on the same one.
-    let mut writer = database.writer().await?;
+    database.alone((), |writer, ()| Box::pin(make_incremental(writer))).await
+}
+
+/// The settings of a connection count for VACUUM, so both have to run on the same one.
+async fn make_incremental(writer: &mut Session) -> Result<SpaceReturn, StorageError> {
     let space: Vec<SpaceRow> = writer.fetch(&SPACE, NO_ROWS).await?;
     let Some(space) = space.first() else { return Ok(SpaceReturn::Possible) };
     if space.auto_vacuum == SpaceRow::INCREMENTAL {
@@ -92,11 +96,12 @@ pub(super) async fn give_back(database: &Database) -> Result<bool, StorageError>
     if database.dialect() == Dialect::Postgres {
         return Ok(false);
     }
-    let space: Vec<SpaceRow> = database.reader().await?.fetch(&SPACE, NO_ROWS).await?;
+    let space: Vec<SpaceRow> =
+        database.read((), |session, ()| Box::pin(session.fetch(&SPACE, NO_ROWS))).await?;
     let can = |space: &&SpaceRow| space.auto_vacuum == SpaceRow::INCREMENTAL;
     if !space.first().filter(can).is_some_and(SpaceRow::has_much_room) {
         return Ok(false);
     }
-    database.maintain(&(), |transaction, ()| Box::pin(transaction.run(&STEP, NO_ROWS))).await?;
+    database.maintain((), |transaction, ()| Box::pin(transaction.run(&STEP, NO_ROWS))).await?;
     Ok(true)
 }

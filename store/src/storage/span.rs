@@ -2,7 +2,9 @@
 //! <https://opentelemetry.io/docs/specs/semconv/db/database-spans/>.
 //!
 //! A statement that takes many rows is one operation with several operands, and no batch in the sense
-//! of the conventions. So no span has `db.operation.batch.size`.
+//! of the conventions. So no span has `db.operation.batch.size`. That SQLite is called once for each
+//! row is how its library is given rows. Nothing is sent for it, and the spans of both databases are
+//! alike.
 
 use opentelemetry::{
     Context, KeyValue,
@@ -13,7 +15,7 @@ use opentelemetry::{
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::{
-    error::reason,
+    error::{DatabaseError, code, reason},
     metrics::{Operation, operation_duration},
     sql::{Dialect, Statement},
 };
@@ -104,9 +106,9 @@ pub(super) struct StatementSpan {
 
 impl StatementSpan {
     /// Ends the span, with the error if there is one.
-    pub(super) fn end<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+    pub(super) fn end<T>(mut self, result: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         if let Err(error) = &result {
-            let code = error.as_database_error().and_then(|error| error.code());
+            let code = code(error);
             let kind = code.as_deref().unwrap_or_else(|| client_error_type(error)).to_owned();
             if let Some(operation) = &mut self.operation {
                 operation.failed(kind.clone(), code.as_deref());
@@ -127,15 +129,25 @@ impl StatementSpan {
 }
 
 /// The `error.type` of an error that has no code of the database.
-fn client_error_type(error: &sqlx::Error) -> &'static str {
+fn client_error_type(error: &DatabaseError) -> &'static str {
     match error {
-        sqlx::Error::PoolTimedOut => "pool_timeout",
-        sqlx::Error::PoolClosed => "pool_closed",
-        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => "timeout",
-        sqlx::Error::Io(_) => "io",
-        sqlx::Error::Tls(_) => "tls",
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => "decode",
-        _ => "_OTHER",
+        DatabaseError::PoolTimedOut => "pool_timeout",
+        DatabaseError::PoolClosed => "pool_closed",
+        DatabaseError::TimedOut => "timeout",
+        DatabaseError::Postgres(error) => match error {
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => "timeout",
+            sqlx::Error::Io(_) => "io",
+            sqlx::Error::Tls(_) => "tls",
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => "decode",
+            _ => "_OTHER",
+        },
+        DatabaseError::Sqlite(error) => match error {
+            rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::Utf8Error(..) => "decode",
+            _ => "_OTHER",
+        },
+        DatabaseError::Panicked => "_OTHER",
     }
 }
 

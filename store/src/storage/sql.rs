@@ -1,22 +1,23 @@
-//! SQL in both dialects, and values as the databases store them.
+//! SQL in both dialects, rows that go into statements and come out of them, and values as the
+//! databases store them.
 //!
-//! A statement has a text in each dialect, and a name for its span. Every statement takes at most
-//! one parameter: its input rows, as a JSON array. So one statement does the work for a whole
-//! batch, and its text is the same for any number of rows. Therefore it is prepared once, and its
-//! spans have few different texts.
+//! A statement has a text in each dialect, and a name for its span. It does the work for a whole
+//! batch of input rows, and its text is the same for any number of them. Therefore it is prepared
+//! once, and its spans have few different texts. How the rows reach it differs:
+//!
+//! - PostgreSQL is sent all of them at once, as the one parameter `$1`: a JSON array, of which the
+//!   statement makes the table `input` with the one column `value`. So there is one message to the
+//!   server and one answer.
+//! - SQLite runs the statement once for each of them, with the fields of the row as `?1`, `?2` and so
+//!   on. A call of SQLite costs less than the reading of JSON.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use shared::money::Money;
-use sqlx::{
-    Any, AnyConnection,
-    any::{AnyArguments, AnyQueryResult, AnyRow},
-    query::Query,
-    raw_sql,
-};
+use sqlx::{Postgres, Row as _, postgres::PgRow};
 
-use super::StorageError;
+use super::{StorageError, error::DatabaseError};
 use crate::domain::{OrderId, ProductId, SpanReference};
 
 /// The databases that the store can use.
@@ -29,7 +30,7 @@ pub(super) enum Dialect {
 }
 
 /// A statement in each dialect.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Statement {
     /// What it does to which tables, such as `INSERT orders`: the name of its span and its
     /// `db.query.summary`.
@@ -38,21 +39,104 @@ pub(super) struct Statement {
     postgres: &'static str,
 }
 
+/// How a transaction is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// To write. Takes SQLite's write lock at once. Taken at the first write instead, it could fail
+    /// half way through the transaction, because another process wrote in between.
+    Writing,
+    /// To read everything as of one moment, while other connections go on writing.
+    Snapshot,
+    /// For one statement that reads, behind a pooler.
+    Reading,
+}
+
+impl Begin {
+    /// The statement that begins it, on a connection whose settings are made already.
+    pub(super) const fn statement(self) -> Statement {
+        match self {
+            Self::Writing => Statement::each("BEGIN", "BEGIN IMMEDIATE", "BEGIN"),
+            Self::Snapshot => Statement::each(
+                "BEGIN",
+                "BEGIN",
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            ),
+            Self::Reading => Statement::each("BEGIN", "BEGIN", "BEGIN READ ONLY"),
+        }
+    }
+}
+
+/// A row that goes into a statement: as JSON, or as the parameters of SQLite.
+pub(super) trait Parameters: Serialize {
+    /// Its fields, in the order of SQLite's parameters.
+    fn parameters(&self) -> impl rusqlite::Params;
+}
+
+/// In which order the fields of a row are the parameters of SQLite's statements.
+macro_rules! bind_in_order {
+    ($($row:ty { $($field:tt),+ $(,)? })+) => { $(
+        impl $crate::storage::sql::Parameters for $row {
+            fn parameters(&self) -> impl rusqlite::Params {
+                ($(&self.$field,)+)
+            }
+        }
+    )+ };
+}
+pub(super) use bind_in_order;
+
+/// A row of a result.
+pub(super) enum Row<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r PgRow),
+}
+
+/// What is read from a row.
+pub(super) trait FromRow: Sized {
+    /// Reads it.
+    fn from_row(row: &Row<'_>) -> Result<Self, DatabaseError>;
+}
+
+/// What is read from one column.
+pub(super) trait Column:
+    rusqlite::types::FromSql + sqlx::Type<Postgres> + for<'r> sqlx::Decode<'r, Postgres>
+{
+}
+
+impl<T> Column for T where
+    T: rusqlite::types::FromSql + sqlx::Type<Postgres> + for<'r> sqlx::Decode<'r, Postgres>
+{
+}
+
+impl Row<'_> {
+    /// The value of the column of this name.
+    pub(super) fn get<T: Column>(&self, column: &str) -> Result<T, DatabaseError> {
+        match self {
+            Self::Sqlite(row) => Ok(row.get(column)?),
+            Self::Postgres(row) => Ok(row.try_get(column)?),
+        }
+    }
+}
+
 /// How a row is read into a struct of its own: each field from the column of its name.
-///
-/// sqlx's `#[derive(FromRow)]` writes the same, but has Cargo build both drivers twice: once more for
-/// the compiler.
 macro_rules! read_by_name {
     ($($row:ident { $($column:ident),+ $(,)? })+) => { $(
-        impl sqlx::FromRow<'_, sqlx::any::AnyRow> for $row {
-            fn from_row(row: &sqlx::any::AnyRow) -> sqlx::Result<Self> {
-                use sqlx::Row as _;
-                Ok(Self { $($column: row.try_get(stringify!($column))?),+ })
+        impl $crate::storage::sql::FromRow for $row {
+            fn from_row(
+                row: &$crate::storage::sql::Row<'_>,
+            ) -> Result<Self, $crate::storage::error::DatabaseError> {
+                Ok(Self { $($column: row.get(stringify!($column))?),+ })
             }
         }
     )+ };
 }
 pub(super) use read_by_name;
+
+/// Of a row whose values do not matter.
+impl FromRow for () {
+    fn from_row(_: &Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(())
+    }
+}
 
 impl Dialect {
     /// `db.system.name`, by the list of well-known systems in
@@ -89,84 +173,16 @@ impl Statement {
     }
 }
 
-/// A statement that reads its input rows as the table `input` with the one column `value`:
-///
-/// ```ignore
-/// reading_rows!("DELETE orders", "DELETE FROM orders WHERE id IN (SELECT input.value->>'id' FROM ", input, ")")
-/// ```
-///
-/// The dialects differ only in the function that turns JSON into rows.
-macro_rules! reading_rows {
-    ($summary:literal, $before:literal, input, $after:literal $(,)?) => {
-        reading_rows!($summary, $before, input, $after, locking: "")
-    };
-    // With a clause by which PostgreSQL locks rows. SQLite has one writer at a time and needs none.
-    ($summary:literal, $before:literal, input, $after:literal, locking: $locking:literal $(,)?) => {
-        $crate::storage::sql::Statement::each(
-            $summary,
-            concat!($before, "json_each($1) AS input", $after),
-            concat!($before, "json_array_elements($1::json) AS input", $after, $locking),
-        )
-    };
-}
-
-pub(super) use reading_rows;
-
 /// The input of a statement that takes none.
 pub(super) const NO_ROWS: &[()] = &[];
 
-/// How statements are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
-    /// Each is prepared once on each connection, and has a name there.
-    Named,
-    /// None has a name. Such a statement works wherever each transaction may get another connection
-    /// of the server, but it has to be in a transaction if it has input rows: it is sent in two
-    /// parts.
-    Unnamed,
+impl Parameters for () {
+    fn parameters(&self) -> impl rusqlite::Params {}
 }
 
-/// A statement with its input rows as JSON.
-pub(super) enum Ready {
-    Prepared(Query<'static, Any, AnyArguments>),
-    Plain(&'static str),
-}
-
-/// Makes a statement ready to be sent, with its input rows as JSON.
-pub(super) fn query<I: Serialize>(
-    text: &'static str,
-    rows: &[I],
-    protocol: Protocol,
-) -> sqlx::Result<Ready> {
-    let is_named = protocol == Protocol::Named;
-    if rows.is_empty() {
-        return Ok(if is_named { Ready::Prepared(sqlx::query(text)) } else { Ready::Plain(text) });
-    }
-    let json = serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    Ok(Ready::Prepared(sqlx::query(text).bind(json).persistent(is_named)))
-}
-
-impl Ready {
-    /// Runs it, and returns the rows of its result.
-    pub(super) async fn fetch_all(
-        self,
-        connection: &mut AnyConnection,
-    ) -> sqlx::Result<Vec<AnyRow>> {
-        match self {
-            Self::Prepared(query) => query.fetch_all(connection).await,
-            Self::Plain(text) => raw_sql(text).fetch_all(connection).await,
-        }
-    }
-
-    /// Runs it, and returns how many rows it changed.
-    pub(super) async fn execute(
-        self,
-        connection: &mut AnyConnection,
-    ) -> sqlx::Result<AnyQueryResult> {
-        match self {
-            Self::Prepared(query) => query.execute(connection).await,
-            Self::Plain(text) => raw_sql(text).execute(connection).await,
-        }
+impl<T: Parameters> Parameters for &T {
+    fn parameters(&self) -> impl rusqlite::Params {
+        T::parameters(self)
     }
 }
 
@@ -175,6 +191,8 @@ impl Ready {
 pub(super) struct IdRow {
     id: String,
 }
+
+bind_in_order! { IdRow { id } }
 
 impl From<ProductId> for IdRow {
     fn from(id: ProductId) -> Self {
@@ -219,6 +237,11 @@ pub(super) fn span_reference(
 
 pub(super) fn corrupt(what: &str, value: impl std::fmt::Display) -> StorageError {
     StorageError::Corrupt(format!("{what} {value}"))
+}
+
+/// A number as the databases have it: no sum of pieces or orders comes near the end of its range.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// A time in milliseconds; one before 1970 counts as 1970.

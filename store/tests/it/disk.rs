@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use store::storage::{self, Audit};
 use tempfile::TempDir;
 use testing::process::Program;
@@ -225,11 +224,11 @@ async fn a_store_whose_table_is_gone_is_not_ready() {
     let store = StoreProcess::start(store_program([]), &database);
     assert_eq!(buy(&store, "first").await.status, 201);
     assert_eq!(store.get("/readyz").send().await.status, 200);
-    let mut stranger = SqliteConnection::connect(&database.display().to_string()).await.unwrap();
-    stranger.execute("ALTER TABLE order_lines RENAME TO elsewhere").await.unwrap();
+    let stranger = rusqlite::Connection::open(&database).unwrap();
+    stranger.execute_batch("ALTER TABLE order_lines RENAME TO elsewhere").unwrap();
     store.get("/readyz").send().await.problem(500);
     assert_eq!(store.get("/healthz").send().await.status, 200);
-    stranger.execute("ALTER TABLE elsewhere RENAME TO order_lines").await.unwrap();
+    stranger.execute_batch("ALTER TABLE elsewhere RENAME TO order_lines").unwrap();
     assert_eq!(store.get("/readyz").send().await.status, 200);
     assert_eq!(buy(&store, "second").await.status, 201);
 }

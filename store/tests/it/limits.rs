@@ -157,7 +157,7 @@ async fn a_ledger_with_a_full_queue_takes_no_more_orders() {
     .await;
     // The first order is being written while the database is locked. The second waits for the next
     // batch, and there is no room for further ones.
-    let locked = LockedDatabase::lock(&file).await;
+    let locked = LockedDatabase::lock(&file);
     let order = || rt::spawn(store.checkout(&[(1, 1)]).send());
     let written = order();
     store.await_stock(None, 1, 499).await;
@@ -166,7 +166,7 @@ async fn a_ledger_with_a_full_queue_takes_no_more_orders() {
     for refused in join_all((0..3).map(|_| order())).await {
         assert_eq!(refused.unwrap().problem(503).kind, "/problems/overloaded");
     }
-    locked.unlock().await;
+    locked.unlock();
     assert_eq!(written.await.unwrap().status, 201);
     assert_eq!(waiting.await.unwrap().status, 201);
     store.await_stock(None, 1, 498).await;

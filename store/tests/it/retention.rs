@@ -12,8 +12,8 @@ use std::{
 use actix_opentelemetry::testing::{SpanTree, recorder};
 use actix_web::rt;
 use nix::sys::signal::Signal;
+use rusqlite::Connection;
 use shared::wire::{BasketItem, CheckoutRequest, Receipt};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use store::{
     Clock,
     domain::{Basket, KeepOrders, NewOrder},
@@ -23,7 +23,7 @@ use testing::postgres;
 
 use crate::{
     process::{StoreProcess, store_program},
-    support::{LockedDatabase, PATIENCE, TestStore},
+    support::{LockedDatabase, PATIENCE, TestStore, change},
 };
 
 /// Between two looks at the recorder, which all tests share: who looks all the time holds them up.
@@ -212,10 +212,6 @@ notify Retention FoldOld INTERNAL {grocery.orders.folded=1 grocery.deliveries.fo
     store.close().await;
 }
 
-async fn connect(file: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(file).connect().await.unwrap()
-}
-
 /// Makes a file with so many orders of this time.
 async fn file_with_orders(file: &Path, orders: usize, placed_at: SystemTime) {
     let storage = Storage::open(&file_url(file)).await.unwrap();
@@ -248,7 +244,7 @@ async fn a_store_that_is_far_behind_sells_between_two_batches() {
     let clock = TestClock::default();
     let store = open(&file_url(&file), &clock).await;
     // While the file is locked, the first batch waits for it, and the sale for that batch.
-    let locked = LockedDatabase::lock(&file).await;
+    let locked = LockedDatabase::lock(&file);
     let connections = begun(&file, "acquire connection").len();
     clock.advance(KEEP + Duration::from_secs(60));
     let waits = async {
@@ -260,7 +256,7 @@ async fn a_store_that_is_far_behind_sells_between_two_batches() {
     let in_stock = store.in_stock(12).await;
     let sale = rt::spawn(store.checkout(&[(12, 1)]).send());
     store.await_stock(None, 12, in_stock - 1).await;
-    locked.unlock().await;
+    locked.unlock();
     assert_eq!(sale.await.unwrap().status, 201);
 
     until_folded(&file_url(&file), 500).await;
@@ -302,40 +298,37 @@ async fn a_small_file_of_an_older_version_gives_room_back_from_now_on() {
     let file = folder.path().join("store.db");
     let store = TestStore::open_with(|config| config.database = file_url(&file)).await;
     store.close().await;
-    let mut connection = connect(&file).await;
-    for statement in ["PRAGMA auto_vacuum = NONE", "VACUUM"] {
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
-    }
-    connection.close().await.unwrap();
-    assert_eq!(auto_vacuum(&file).await, 0);
+    let connection = Connection::open(&file).unwrap();
+    connection.execute_batch("PRAGMA auto_vacuum = NONE; VACUUM").unwrap();
+    drop(connection);
+    assert_eq!(auto_vacuum(&file), 0);
 
     let store = open(&file_url(&file), &TestClock::default()).await;
 
-    assert_eq!(auto_vacuum(&file).await, 2);
+    assert_eq!(auto_vacuum(&file), 2);
     assert_eq!(store.checkout(&[(1, 1)]).send().await.status, 201);
     store.close().await;
 }
 
-async fn auto_vacuum(file: &Path) -> i64 {
-    let mut connection = connect(file).await;
-    sqlx::query_scalar("PRAGMA auto_vacuum").fetch_one(&mut connection).await.unwrap()
+fn auto_vacuum(file: &Path) -> i64 {
+    let connection = Connection::open(file).unwrap();
+    connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).unwrap()
 }
 
 #[actix_web::test]
 async fn a_large_file_of_an_older_version_keeps_its_size_and_that_is_said_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.db");
-    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-    let mut connection = options.connect().await.unwrap();
+    let connection = Connection::open(&file).unwrap();
     for statement in [
         "PRAGMA auto_vacuum = NONE",
         "CREATE TABLE large (content BLOB)",
         // More than 64 MiB.
         "INSERT INTO large VALUES (zeroblob(65 * 1024 * 1024))",
     ] {
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.execute_batch(statement).unwrap();
     }
-    connection.close().await.unwrap();
+    drop(connection);
     let bytes = || std::fs::metadata(&file).unwrap().len();
     let before = bytes();
 
@@ -350,7 +343,7 @@ async fn a_large_file_of_an_older_version_keeps_its_size_and_that_is_said_once()
     let ended = store.ended();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(ended.errors().matches("of an older version").count(), 1, "{}", ended.errors());
-    assert_eq!(auto_vacuum(&file).await, 0);
+    assert_eq!(auto_vacuum(&file), 0);
     assert!(bytes() >= before);
     clean_audit(&file_url(&file)).await;
 }
@@ -371,12 +364,7 @@ async fn a_database_of_before_folding_is_migrated_served_and_folded(url: &Databa
     let sold = store.checkout(&[(1, 2), (7, 1)]).key("before").send().await;
     let (receipt, path) = (sold.json::<Receipt>(), sold.header("location").to_owned());
     store.close().await;
-    // These tests' addresses have no password that this would leave out.
-    let mut connection = sqlx::AnyConnection::connect(&url.to_string()).await.unwrap();
-    for statement in AS_BEFORE_FOLDING {
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
-    }
-    connection.close().await.unwrap();
+    change(url, &AS_BEFORE_FOLDING).await;
     assert!(storage::audit(url).await.is_err(), "the audit needs what is gone");
 
     let store = open(url, &clock).await;

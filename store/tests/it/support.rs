@@ -11,9 +11,11 @@ use shared::{
     fault::{FaultOutcome, OUTCOMES_HEADER},
     wire::{Problem, Product, WhatsInStore},
 };
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{Connection as _, PgConnection};
 use store::{
-    ActorConfig, Clock, Config, RestockPolicy, Running, domain::KeepOrders, storage::PostgresLimits,
+    ActorConfig, Clock, Config, RestockPolicy, Running,
+    domain::KeepOrders,
+    storage::{DatabaseUrl, PostgresLimits},
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::oneshot};
 
@@ -28,7 +30,7 @@ pub(crate) struct TestStore {
 }
 
 /// A lock on a store's database: no other connection can write, until this is dropped.
-pub(crate) struct LockedDatabase(SqliteConnection);
+pub(crate) struct LockedDatabase(rusqlite::Connection);
 
 /// Sends requests to a store, in this process or in another.
 pub(crate) struct StoreClient {
@@ -104,17 +106,34 @@ impl TestStore {
 
 impl LockedDatabase {
     /// Locks the SQLite database in this file, which a store has opened.
-    pub(crate) async fn lock(file: &Path) -> Self {
-        let options = SqliteConnectOptions::new().filename(file);
-        let mut connection = options.connect().await.unwrap();
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+    pub(crate) fn lock(file: &Path) -> Self {
+        let connection = rusqlite::Connection::open(file).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
         Self(connection)
     }
 
     /// Lets others write again.
-    pub(crate) async fn unlock(self) {
-        self.0.close().await.unwrap();
+    pub(crate) fn unlock(self) {
+        self.0.close().unwrap();
     }
+}
+
+/// Changes a database without the storage. Its address has no password that this would leave out.
+pub(crate) async fn change(url: &DatabaseUrl, statements: &[&str]) {
+    let url = url.to_string();
+    if let Some(file) = url.strip_prefix("sqlite:") {
+        let connection = rusqlite::Connection::open(file).unwrap();
+        for statement in statements {
+            connection.execute_batch(statement).unwrap();
+        }
+        return;
+    }
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    for statement in statements {
+        let statement = sqlx::AssertSqlSafe(statement.to_string());
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
 }
 
 impl std::ops::Deref for TestStore {

@@ -152,7 +152,7 @@ async fn a_request_whose_caller_has_gone_says_so_and_its_order_is_placed_all_the
     let url = format!("sqlite:{}", file.display());
     let store = TestStore::open_with(|config| config.database = url.parse().unwrap()).await;
     let trace = TestTrace::start("a trip");
-    let locked = LockedDatabase::lock(&file).await;
+    let locked = LockedDatabase::lock(&file);
     let caller = store.checkout(&[(1, 1)]).in_trace(&trace).send_only().await;
     store.await_stock(None, 1, 499).await;
 
@@ -166,7 +166,7 @@ async fn a_request_whose_caller_has_gone_says_so_and_its_order_is_placed_all_the
         }
     };
     rt::time::timeout(PATIENCE, over).await.unwrap();
-    locked.unlock().await;
+    locked.unlock();
     assert_eq!(
         trace.tree(13).await,
         "\
@@ -196,13 +196,13 @@ async fn orders_that_wait_together_are_one_batch() {
     let store = TestStore::open_with(|config| config.database = url.parse().unwrap()).await;
     let trace = TestTrace::start("trips");
     // One order is being written while the database is locked. The others come in the meantime.
-    let locked = LockedDatabase::lock(&file).await;
+    let locked = LockedDatabase::lock(&file);
     let first = rt::spawn(store.checkout(&[(1, 1)]).send());
     store.await_stock(None, 1, 499).await;
     let order = || rt::spawn(store.checkout(&[(1, 1)]).in_trace(&trace).send());
     let orders = [order(), order(), order()];
     store.await_stock(None, 1, 496).await;
-    locked.unlock().await;
+    locked.unlock();
     assert_eq!(first.await.unwrap().status, 201);
     let answers: Vec<_> = join_all(orders).await.into_iter().map(Result::unwrap).collect();
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");

@@ -12,7 +12,6 @@ use std::{
 };
 
 use shared::wire::{BasketItem, CheckoutRequest};
-use sqlx::{Executor, Row};
 use testing::{metric::MetricRecorder, postgres};
 
 use super::*;
@@ -29,6 +28,8 @@ const NONSENSE: Statement = Statement::same("SELECT", "SELECT nothing FROM nowhe
 const TERMINATE: Statement =
     Statement::same("SELECT", "SELECT pg_terminate_backend(pg_backend_pid())::text");
 const SLEEP: Statement = Statement::same("SELECT", "SELECT pg_sleep(60)::text");
+
+const COUNT: Statement = Statement::same("SELECT", "SELECT count FROM write_checks");
 
 /// A new, empty database that a test is run on, with the folder of its file.
 struct TestDatabase {
@@ -66,14 +67,15 @@ impl TestDatabase {
 
     /// Marks the connection that writes, so that a new one in its place can be recognised.
     async fn mark(&self) {
-        self.database.on_the_writer("CREATE TEMPORARY TABLE mark (id BIGINT)").await;
+        const MARK: Statement =
+            Statement::same("CREATE", "CREATE TEMPORARY TABLE mark (id BIGINT)");
+        self.database.on_the_writer(&MARK).await.unwrap();
     }
 
     /// Whether the connection that writes is still the one that was marked.
     async fn is_marked(&self) -> bool {
-        self.database.until_all_are_returned().await;
-        let mut connection = self.database.writer.acquire().await.unwrap().0;
-        connection.execute("SELECT id FROM mark").await.is_ok()
+        const IS_MARKED: Statement = Statement::same("SELECT", "SELECT id FROM mark");
+        self.database.on_the_writer(&IS_MARKED).await.is_ok()
     }
 
     /// Writes. This needs a working connection, and a database that is not locked.
@@ -83,11 +85,23 @@ impl TestDatabase {
 }
 
 impl Database {
-    /// Runs this on the connection that writes.
-    async fn on_the_writer(&self, statement: &'static str) {
+    /// Runs this alone on the connection that writes, which is closed if it fails.
+    async fn on_the_writer(&self, statement: &'static Statement) -> Result<(), StorageError> {
         self.until_all_are_returned().await;
-        self.writer.acquire().await.unwrap().0.execute(statement).await.unwrap();
+        let done = self
+            .alone(statement, |writer, statement| Box::pin(writer.run(statement, NO_ROWS)))
+            .await;
         self.until_all_are_returned().await;
+        done
+    }
+
+    /// The number in the column `count` of the only row.
+    async fn number(&self, question: &'static Statement) -> i64 {
+        let rows: Vec<CountRow> = self
+            .read(question, |session, question| Box::pin(session.fetch(question, NO_ROWS)))
+            .await
+            .unwrap();
+        rows[0].count
     }
 
     /// Waits until all connections are back in the pool. A connection is returned, or closed, by a
@@ -97,6 +111,14 @@ impl Database {
             tokio::task::yield_now().await;
         }
     }
+}
+
+struct CountRow {
+    count: i64,
+}
+
+read_by_name! {
+    CountRow { count }
 }
 
 fn order(quantity: u32) -> NewOrder {
@@ -111,7 +133,7 @@ async fn a_statement_that_failed_is_rolled_back_and_its_connection_kept() {
         test.mark().await;
         let failed = test
             .database
-            .transaction(&(), |transaction, ()| Box::pin(transaction.run(&NONSENSE, NO_ROWS)))
+            .transaction((), |transaction, ()| Box::pin(transaction.run(&NONSENSE, NO_ROWS)))
             .await;
         assert_eq!(failed.unwrap_err().kind(), "refused");
         assert!(test.is_marked().await);
@@ -127,7 +149,7 @@ async fn a_database_that_rolled_back_by_itself_costs_the_connection() {
             test.mark().await;
             let failed = test
                 .database
-                .transaction(&commits, |transaction, commits| {
+                .transaction(commits, |transaction, commits| {
                     Box::pin(async move {
                         transaction.run(&ROLLBACK, NO_ROWS).await?;
                         let error = || StorageError::Corrupt("an error of the disk".into());
@@ -146,8 +168,8 @@ async fn a_database_that_rolled_back_by_itself_costs_the_connection() {
 #[tokio::test]
 async fn a_transaction_that_is_dropped_half_way_is_rolled_back() {
     for test in TestDatabase::all().await {
-        let begun = AtomicU32::new(0);
-        let transaction = test.database.transaction(&begun, |transaction, begun| {
+        let begun = Arc::new(AtomicU32::new(0));
+        let transaction = test.database.transaction(Arc::clone(&begun), |transaction, begun| {
             Box::pin(async move {
                 readiness::write_in(transaction).await?;
                 begun.fetch_add(1, Ordering::SeqCst);
@@ -165,9 +187,7 @@ async fn a_transaction_that_is_dropped_half_way_is_rolled_back() {
         }
         // If the transaction were still open, this would wait for its row, or for its connection.
         test.write().await;
-        let mut connection = test.database.reader.acquire().await.unwrap().0;
-        let row = connection.fetch_one("SELECT count FROM write_checks").await.unwrap();
-        assert_eq!(row.get::<i64, _>(0), 1, "only what was committed counts");
+        assert_eq!(test.database.number(&COUNT).await, 1, "only what was committed counts");
     }
 }
 
@@ -179,7 +199,8 @@ async fn a_full_disk_is_temporary_and_costs_nothing_but_the_connection() {
         let database = Arc::new(test.database);
         let storage = Storage { database: database.clone(), sweep: Arc::default() };
         // SQLite raises this to the number of pages that the file has.
-        let fill = || database.on_the_writer("PRAGMA max_page_count = 1");
+        const FILL: Statement = Statement::same("PRAGMA", "PRAGMA max_page_count = 1");
+        let fill = async || database.on_the_writer(&FILL).await.unwrap();
         storage.record(&[order(1)]).await.unwrap();
 
         fill().await;
@@ -198,8 +219,8 @@ async fn a_full_disk_is_temporary_and_costs_nothing_but_the_connection() {
         let error = storage.deliver(&many).await.unwrap_err();
         assert!(error.is_temporary(), "{error}");
 
-        // A statement that failed alone leaves the connection open, and with it the limit.
-        database.writer.acquire().await.unwrap().0.close().await.unwrap();
+        // A statement that failed in a transaction leaves the connection open, and with it the limit.
+        database.on_the_writer(&NONSENSE).await.unwrap_err();
         storage.deliver(&many).await.unwrap();
         storage.record(&[order(1)]).await.unwrap();
         storage.check().await.unwrap();
@@ -215,24 +236,26 @@ async fn a_full_disk_is_temporary_and_costs_nothing_but_the_connection() {
 async fn orders_deliveries_sweeps_and_readiness_all_outlive_a_writer_that_cannot_write() {
     for test in [TestDatabase::memory().await, TestDatabase::file().await] {
         let database = &test.database;
-        let order = [order(1)];
-        let delivery = [Delivery::new(CATALOGUE[0].id, NonZeroU32::MIN, SystemTime::now())];
+        let order = || Arc::from([order(1)]);
+        let delivery =
+            || Arc::from([Delivery::new(CATALOGUE[0].id, NonZeroU32::MIN, SystemTime::now())]);
         let now = SystemTime::now();
-        let read_only = || test.database.on_the_writer("PRAGMA query_only = ON");
+        const READ_ONLY: Statement = Statement::same("PRAGMA", "PRAGMA query_only = ON");
+        let read_only = async || test.database.on_the_writer(&READ_ONLY).await.unwrap();
         let expected = "the database is unavailable: attempt to write a readonly database";
 
         read_only().await;
-        let refused = orders::record(database, &order).await.map(drop).unwrap_err();
+        let refused = orders::record(database, order()).await.map(drop).unwrap_err();
         assert_eq!(refused.to_string(), expected);
-        orders::record(database, &order).await.unwrap();
+        orders::record(database, order()).await.unwrap();
 
         read_only().await;
-        let refused = deliveries::deliver(database, &delivery).await.map(drop).unwrap_err();
+        let refused = deliveries::deliver(database, delivery()).await.map(drop).unwrap_err();
         assert_eq!(refused.to_string(), expected);
-        deliveries::deliver(database, &delivery).await.unwrap();
+        deliveries::deliver(database, delivery()).await.unwrap();
 
         read_only().await;
-        let refused = orders::sweep(database, now).await.map(drop).unwrap_err();
+        let refused = orders::sweep(database, now).await.unwrap_err();
         assert_eq!(refused.to_string(), expected);
         orders::sweep(database, now).await.unwrap();
 
@@ -250,10 +273,10 @@ async fn orders_deliveries_sweeps_and_readiness_all_outlive_a_writer_that_cannot
 async fn a_backend_that_is_killed_in_a_transaction_is_replaced_and_the_work_done_again() {
     let Some(test) = TestDatabase::postgres().await else { return };
     test.mark().await;
-    let attempts = AtomicU32::new(0);
+    let attempts = Arc::new(AtomicU32::new(0));
 
     test.database
-        .transaction(&attempts, |transaction, attempts| {
+        .transaction(Arc::clone(&attempts), |transaction, attempts| {
             Box::pin(async move {
                 readiness::write_in(transaction).await?;
                 if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -275,7 +298,8 @@ async fn a_backend_that_is_killed_in_a_transaction_is_replaced_and_the_work_done
 async fn a_connection_that_refuses_to_write_is_replaced_and_the_work_done_again() {
     let Some(test) = TestDatabase::postgres().await else { return };
     test.mark().await;
-    test.database.on_the_writer("SET default_transaction_read_only = on").await;
+    const READ_ONLY: Statement = Statement::same("SET", "SET default_transaction_read_only = on");
+    test.database.on_the_writer(&READ_ONLY).await.unwrap();
     test.write().await;
     assert!(!test.is_marked().await);
 }
@@ -284,18 +308,12 @@ async fn a_connection_that_refuses_to_write_is_replaced_and_the_work_done_again(
 async fn a_statement_that_takes_too_long_costs_the_connection() {
     let Some(test) = TestDatabase::postgres().await else { return };
     test.mark().await;
-    let connection = test.database.writer.acquire().await.unwrap().0;
-    let patience = Duration::from_millis(50);
-    let session = Session::new(
-        (connection, None),
-        &test.database.connector,
-        &test.database.spans,
-        Context::current(),
-        patience,
-    );
+    let Acquired::Postgres(lease) = test.database.writer.acquire().await.unwrap() else { panic!() };
+    let lease = Lease::Postgres(lease.patient(Duration::from_millis(50)));
+    let session = Session::new(lease, Arc::clone(&test.database.spans), Context::current());
     let mut transaction = Transaction::begin(session, Begin::Writing).await.unwrap();
 
-    let slept = transaction.run(&SLEEP, NO_ROWS).await.map(drop);
+    let slept = transaction.run(&SLEEP, NO_ROWS).await;
     let error = transaction.finish(slept).await.unwrap_err();
 
     assert!(error.is_temporary() && error.lost_connection(), "{error}");
@@ -303,16 +321,72 @@ async fn a_statement_that_takes_too_long_costs_the_connection() {
     test.write().await;
 }
 
+/// It never ends by itself.
+const ENDLESS: Statement = Statement::same(
+    "SELECT",
+    "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers) \
+     SELECT COUNT(*) FROM numbers",
+);
+
+#[tokio::test]
+async fn a_transaction_of_sqlite_that_takes_too_long_is_interrupted_and_rolled_back() {
+    for mut test in [TestDatabase::memory().await, TestDatabase::file().await] {
+        test.mark().await;
+        let patience = std::mem::replace(&mut test.database.patience, Duration::from_millis(500));
+        let endless = test.database.transaction((), |transaction, ()| {
+            Box::pin(async {
+                readiness::write_in(transaction).await?;
+                transaction.run(&ENDLESS, NO_ROWS).await
+            })
+        });
+        let error = endless.await.unwrap_err();
+        assert_eq!(error.to_string(), "the database is unavailable: no answer in time");
+        assert!(!error.retry_helps());
+        test.database.patience = patience;
+        assert!(!test.is_marked().await, "its connection was closed");
+        test.write().await;
+        assert_eq!(test.database.number(&COUNT).await, 1, "only what was committed counts");
+    }
+}
+
+/// If it went on, it would keep the only connection that writes.
+#[tokio::test]
+async fn a_transaction_of_sqlite_whose_caller_is_gone_is_interrupted_and_rolled_back() {
+    for test in [TestDatabase::memory().await, TestDatabase::file().await] {
+        let begun = Arc::new(AtomicU32::new(0));
+        let endless = test.database.transaction(Arc::clone(&begun), |transaction, begun| {
+            Box::pin(async {
+                readiness::write_in(transaction).await?;
+                begun.fetch_add(1, Ordering::SeqCst);
+                transaction.run(&ENDLESS, NO_ROWS).await
+            })
+        });
+        let until_begun = async {
+            while begun.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            done = endless => panic!("{done:?}"),
+            () = until_begun => {}
+        }
+        test.write().await;
+        assert_eq!(test.database.number(&COUNT).await, 1, "only what was committed counts");
+    }
+}
+
 #[tokio::test]
 async fn a_transaction_that_the_server_ended_for_idling_is_not_mistaken_for_one_that_is_open() {
     let Some(test) = TestDatabase::postgres().await else { return };
     test.mark().await;
-    test.database.on_the_writer("SET idle_in_transaction_session_timeout = '1ms'").await;
-    let attempts = AtomicU32::new(0);
-    let input = (&test, &attempts);
+    const IDLE: Statement =
+        Statement::same("SET", "SET idle_in_transaction_session_timeout = '1ms'");
+    test.database.on_the_writer(&IDLE).await.unwrap();
+    let (test, attempts) = (Arc::new(test), Arc::new(AtomicU32::new(0)));
+    let input = (Arc::clone(&test), Arc::clone(&attempts));
 
     test.database
-        .transaction(&input, |transaction, (test, attempts)| {
+        .transaction(input, |transaction, (test, attempts)| {
             Box::pin(async move {
                 if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
                     while !none_is_in_a_transaction(test).await {}
@@ -357,9 +431,11 @@ async fn a_wait_for_a_connection_that_is_in_vain_is_counted_and_ends() {
 
 /// Whether no other connection to the database is in a transaction.
 async fn none_is_in_a_transaction(test: &TestDatabase) -> bool {
-    let mut connection = test.database.reader.acquire().await.unwrap().0;
-    let count = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
-                 AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
-                 AND backend_type = 'client backend'";
-    connection.fetch_one(count).await.unwrap().get::<i64, _>(0) == 0
+    const COUNT: Statement = Statement::same(
+        "SELECT",
+        "SELECT COUNT(*) AS count FROM pg_stat_activity WHERE datname = current_database() \
+         AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
+         AND backend_type = 'client backend'",
+    );
+    test.database.number(&COUNT).await == 0
 }

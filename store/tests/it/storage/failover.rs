@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
-use sqlx::{AnyConnection, Connection as _, Executor as _, Row as _};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 use store::storage::{DatabaseUrl, RecordOutcome, Storage, StorageError};
 use testing::postgres::Postgres;
 use tokio::task::block_in_place;
@@ -37,7 +37,7 @@ impl Name {
 async fn caught_up(server: &Postgres, standby: &Postgres) {
     let connect = async |server: &Postgres| {
         let folder = server.socket().parent().unwrap().display().to_string().replace('/', "%2F");
-        AnyConnection::connect(&format!("postgres://postgres@{folder}/postgres")).await.unwrap()
+        PgConnection::connect(&format!("postgres://postgres@{folder}/postgres")).await.unwrap()
     };
     let mut one = connect(server).await;
     let now: String = one.fetch_one("SELECT pg_current_wal_lsn()::text").await.unwrap().get(0);
@@ -138,7 +138,7 @@ async fn a_server_that_admits_no_more_connections_is_said_to_be_full() {
     let mut others = Vec::new();
     // Those of the storage are closed a moment after it was opened.
     while others.len() < 2 {
-        others.extend(AnyConnection::connect(&url_of_others).await);
+        others.extend(PgConnection::connect(&url_of_others).await);
     }
     let advice = "(its max_connections, or the role's limit, has to be at least the number of \
                   stores times --database-connections)";

@@ -6,16 +6,18 @@ use std::{
 };
 
 use shared::wire::{BasketItem, CheckoutRequest, Receipt};
-use sqlx::{AnyConnection, Connection};
+use sqlx::{Connection as _, PgConnection, Row as _};
 use store::{
     domain::{Basket, CATALOGUE, CatalogueEntry, NewOrder, ProductId},
-    storage::{self, DatabaseUrl, RecordOutcome, Storage, StorageError},
+    storage::{self, DatabaseError, DatabaseUrl, RecordOutcome, Storage, StorageError},
 };
 use tempfile::TempDir;
 use testing::{
     pgbouncer::{self, PgBouncer},
     postgres::{self, Postgres},
 };
+
+use crate::support::change;
 
 /// Runs each of these tests on SQLite, on PostgreSQL, and on PostgreSQL behind a PgBouncer that lends
 /// each transaction another connection.
@@ -120,20 +122,27 @@ impl TestDatabase {
 
     /// The answer to a question that is asked as the storage's are, by a statement without a name.
     pub(super) async fn through_the_pooler(&self, question: &'static str) -> String {
-        let mut connection = AnyConnection::connect(&self.url.to_string()).await.unwrap();
+        let mut connection = PgConnection::connect(&self.url.to_string()).await.unwrap();
         let row = sqlx::raw_sql(question).fetch_one(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        sqlx::Row::get(&row, 0)
+        row.get(0)
+    }
+
+    /// The number in the first column of the only row, without the storage.
+    pub(super) async fn number(&self, question: &'static str) -> i64 {
+        if let Some(file) = self.file() {
+            let connection = rusqlite::Connection::open(file).unwrap();
+            return connection.query_row(question, [], |row| row.get(0)).unwrap();
+        }
+        let mut connection = PgConnection::connect(&self.connect_string()).await.unwrap();
+        let row = sqlx::query(question).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        row.get(0)
     }
 
     /// Changes the database without the storage.
     pub(super) async fn tamper(&self, statements: &[&str]) {
-        let mut connection = AnyConnection::connect(&self.connect_string()).await.unwrap();
-        for statement in statements {
-            let statement = sqlx::AssertSqlSafe(statement.to_string());
-            sqlx::query(statement).execute(&mut connection).await.unwrap();
-        }
-        connection.close().await.unwrap();
+        change(&self.direct, statements).await;
     }
 
     /// Opens it, the first time with so many pieces of the products with these ids.
@@ -195,7 +204,7 @@ pub(super) async fn clean_audit(storage: &Storage) -> store::storage::Audit {
 pub(super) async fn record_when_free(storage: &Storage, orders: &[NewOrder]) -> Vec<RecordOutcome> {
     loop {
         match storage.record(orders).await {
-            Err(StorageError::Unavailable(sqlx::Error::PoolTimedOut)) => {}
+            Err(StorageError::Unavailable(DatabaseError::PoolTimedOut)) => {}
             outcomes => return outcomes.unwrap(),
         }
     }

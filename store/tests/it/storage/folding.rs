@@ -10,7 +10,6 @@ use std::{
 };
 
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
-use sqlx::{AnyConnection, Connection as _, Row as _};
 use store::{
     domain::{Delivery, NewOrder},
     storage::{Folded, MAX_FOLDED, RecordOutcome, Storage},
@@ -57,14 +56,6 @@ async fn fold_all(storage: &Storage, until: SystemTime) -> (u64, u64) {
             return sum;
         }
     }
-}
-
-/// The number in the first column of the only row.
-async fn number(database: &TestDatabase, question: &'static str) -> i64 {
-    let mut connection = AnyConnection::connect(&database.connect_string()).await.unwrap();
-    let row = sqlx::query(question).fetch_one(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    row.get(0)
 }
 
 async fn a_folded_order_has_no_receipt_and_still_counts(database: TestDatabase) {
@@ -332,17 +323,17 @@ async fn with_as_much_folded_as_sold_nothing_grows(database: TestDatabase) {
         fold_all(&storage, now - 4 * HOUR).await;
         while storage.give_back_space().await.unwrap() {}
         let kept = hourly * (hour as i64 + 1).min(4);
-        assert_eq!(number(&database, "SELECT COUNT(*) FROM orders").await, kept);
-        assert_eq!(number(&database, "SELECT COUNT(*) FROM order_lines").await, kept * 2);
-        assert_eq!(number(&database, "SELECT COUNT(*) FROM idempotency_keys").await, kept);
-        assert_eq!(number(&database, "SELECT COUNT(*) FROM deliveries").await, kept / hourly);
-        assert_eq!(number(&database, "SELECT COUNT(*) FROM folded_products").await, {
+        assert_eq!(database.number("SELECT COUNT(*) FROM orders").await, kept);
+        assert_eq!(database.number("SELECT COUNT(*) FROM order_lines").await, kept * 2);
+        assert_eq!(database.number("SELECT COUNT(*) FROM idempotency_keys").await, kept);
+        assert_eq!(database.number("SELECT COUNT(*) FROM deliveries").await, kept / hourly);
+        assert_eq!(database.number("SELECT COUNT(*) FROM folded_products").await, {
             if hour < 4 { 0 } else { 2 }
         });
         if let Some(file) = database.file() {
             let log = file.with_extension("db-wal").metadata().unwrap().len();
             assert!(log < 16 * 1024 * 1024, "the log has {log} bytes");
-            sizes.push(number(&database, "SELECT page_count FROM pragma_page_count").await);
+            sizes.push(database.number("SELECT page_count FROM pragma_page_count").await);
         }
     }
     let audit = clean_audit(&storage).await;
@@ -355,7 +346,7 @@ async fn with_as_much_folded_as_sold_nothing_grows(database: TestDatabase) {
 
         fold_all(&storage, now).await;
         while storage.give_back_space().await.unwrap() {}
-        let emptied = number(&database, "SELECT page_count FROM pragma_page_count").await;
+        let emptied = database.number("SELECT page_count FROM pragma_page_count").await;
         assert!(emptied < late / 2, "{late} pages, and {emptied} when all orders were folded");
         storage.close().await;
         let bytes = file.metadata().unwrap().len();

@@ -1,6 +1,6 @@
 //! Opening: what is created, what is kept, and the errors when there is no database.
 
-use sqlx::{AnyConnection, Connection, Executor, Row};
+use rusqlite::Connection;
 use store::storage::{DatabaseUrl, RecordOutcome, Storage, StorageError};
 use tokio::task::JoinSet;
 
@@ -181,9 +181,9 @@ async fn the_folder_of_a_sqlite_file_is_made_whatever_its_name() {
 async fn a_sqlite_file_is_written_ahead() {
     let database = TestDatabase::sqlite();
     let storage = database.open([(1, 1)]).await;
-    let mut connection = AnyConnection::connect(&database.connect_string()).await.unwrap();
-    let row = sqlx::query("PRAGMA journal_mode").fetch_one(&mut connection).await.unwrap();
-    assert_eq!(row.get::<String, _>(0), "wal");
+    let connection = Connection::open(database.file().unwrap()).unwrap();
+    let mode = connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
+    assert_eq!(mode.unwrap(), "wal");
     storage.close().await;
 }
 
@@ -200,12 +200,12 @@ async fn a_memory_is_a_database_of_its_own_that_lasts() {
 async fn a_file_that_somebody_else_keeps_locked_is_said_to_be_locked() {
     let database = TestDatabase::sqlite();
     database.open([]).await.close().await;
-    let mut stranger = AnyConnection::connect(&database.connect_string()).await.unwrap();
-    stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+    let stranger = Connection::open(database.file().unwrap()).unwrap();
+    stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = Storage::open(&database.url).await.unwrap_err();
     let expected = format!("cannot open the database {}: database is locked", database.url);
     assert_eq!(error.to_string(), expected);
-    stranger.execute("COMMIT").await.unwrap();
+    stranger.execute_batch("COMMIT").unwrap();
     Storage::open(&database.url).await.unwrap();
 }
 

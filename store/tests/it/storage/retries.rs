@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
-use sqlx::{AnyConnection, Connection, Executor, Row};
+use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::fixture::{TestDatabase, clean_audit, order, recorded};
 
@@ -17,7 +17,7 @@ async fn an_order_outlives_a_deadlock_with_a_stranger() {
     // aborted.
     database.tamper(&[&format!("ALTER DATABASE {name} SET deadlock_timeout = '2s'")]).await;
     let storage = database.open([(1, 10), (2, 10)]).await;
-    let mut stranger = AnyConnection::connect(&url).await.unwrap();
+    let mut stranger = PgConnection::connect(&url).await.unwrap();
     stranger.execute("SET deadlock_timeout = '1h'").await.unwrap();
     stranger.execute("BEGIN").await.unwrap();
     stranger.execute("UPDATE products SET name = name WHERE id = 2").await.unwrap();
@@ -52,7 +52,7 @@ async fn an_order_outlives_a_deadlock_with_a_stranger() {
 
 /// Waits until a connection to this database waits for a lock of another.
 async fn until_someone_waits(url: &str) {
-    let mut observer = AnyConnection::connect(url).await.unwrap();
+    let mut observer = PgConnection::connect(url).await.unwrap();
     let waiting = "SELECT COUNT(*) FROM pg_stat_activity \
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let someone_waits = async {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use store::storage::{PostgresLimits, Storage, StorageError};
 use testing::{pgbouncer::PgBouncer, postgres};
 
@@ -21,8 +21,8 @@ const INTERRUPTED: &str = "the database is unavailable: canceling statement due 
      (--statement-timeout: the server is too busy, or the statement waited for a lock)";
 
 /// Somebody who has locked all products.
-async fn lock(database: &TestDatabase) -> AnyConnection {
-    let mut stranger = AnyConnection::connect(&database.connect_string()).await.unwrap();
+async fn lock(database: &TestDatabase) -> PgConnection {
+    let mut stranger = PgConnection::connect(&database.connect_string()).await.unwrap();
     stranger.execute("BEGIN").await.unwrap();
     stranger.execute("LOCK TABLE products IN ACCESS EXCLUSIVE MODE").await.unwrap();
     stranger

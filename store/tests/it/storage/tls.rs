@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use store::storage::{DatabaseUrl, Storage};
 use testing::{postgres::Postgres, tls::certificate};
 
@@ -19,10 +19,9 @@ fn server() -> Option<&'static Postgres> {
 
 /// Makes a role with this password that owns an empty database, and returns the name of both.
 async fn owner(server: &Postgres, password: &str) -> String {
-    sqlx::any::install_default_drivers();
     let url: String = server.database();
     let name = url.rsplit_once('/').unwrap().1.to_owned();
-    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
     for statement in [
         format!("CREATE ROLE {name} LOGIN PASSWORD '{}'", password.replace('\'', "''")),
         format!("ALTER DATABASE {name} OWNER TO {name}"),
