@@ -21,6 +21,7 @@ use shared::{
     notice::{Notice, Over},
     wire::Product,
 };
+use tokio::time::Instant;
 
 use super::{
     error::{ActorError, answers},
@@ -56,6 +57,9 @@ pub(super) struct AisleParts {
     pub(super) restocker: Arc<Supervised<Restocker>>,
     /// When stock is low.
     pub(super) policy: RestockPolicy,
+    /// When they were opened. It decides at which moments they read their stock: all at the same, so that the
+    /// ledger reads it for all at once.
+    pub(super) opened_at: Instant,
     /// Logs that stock cannot be read, once for all aisles.
     pub(super) unread: Arc<Notice>,
 }
@@ -139,6 +143,13 @@ impl Aisle {
         }
     }
 
+    /// When the stock is read again.
+    fn next_reading(&self) -> Instant {
+        let opened_at = self.parts.opened_at;
+        let readings = opened_at.elapsed().as_nanos() / READ_EVERY.as_nanos() + 1;
+        opened_at + READ_EVERY * u32::try_from(readings).unwrap_or(u32::MAX)
+    }
+
     /// Reads the stock in the current context, unless it is being read already.
     fn read(&mut self, ctx: &mut TracedContext<Self>) {
         if !std::mem::replace(&mut self.is_reading, true) {
@@ -188,7 +199,7 @@ impl Actor for Aisle {
     fn started(&mut self, ctx: &mut Self::Context) {
         untraced(|| {
             ctx.wait(self.reading());
-            ctx.run_interval(READ_EVERY, |aisle, ctx| aisle.read(ctx));
+            ctx.run_interval_at(self.next_reading(), READ_EVERY, |aisle, ctx| aisle.read(ctx));
         });
     }
 }

@@ -44,6 +44,7 @@ const MAX_ORDERS: usize = 256;
 /// The ledger.
 pub(crate) struct Ledger {
     queue: Rc<OrderQueue>,
+    readings: Rc<RefCell<Vec<QueuedReading>>>,
     fold_lock: FoldLock,
 }
 
@@ -147,7 +148,7 @@ impl Ledger {
             write_lock,
             metrics,
         };
-        Self { queue: Rc::new(queue), fold_lock }
+        Self { queue: Rc::new(queue), readings: Rc::default(), fold_lock }
     }
 
     fn storage(&self) -> (Storage, WriteLock) {
@@ -209,12 +210,49 @@ impl Handler<Record> for Ledger {
 impl Handler<ReadStock> for Ledger {
     type Result = ResponseFuture<Result<StockReading, ActorError>>;
 
+    /// Aisles read their stock at the same moments, so one statement reads it for all that are waiting. One that
+    /// reads because of a request has a statement to itself, which is a span of the request's trace.
     fn handle(&mut self, message: ReadStock, _: &mut Self::Context) -> Self::Result {
         let (storage, write_lock) = self.storage();
+        if Context::map_current(|cx| cx.span().is_recording()) {
+            return Box::pin(async move {
+                let last_batch = write_lock.lock().await;
+                Ok(StockReading { levels: storage.stock(&message.0).await?, as_of: *last_batch })
+            });
+        }
+        let (reply, answer) = oneshot::channel();
+        let readings = Rc::clone(&self.readings);
+        readings.borrow_mut().push(QueuedReading { products: message.0, reply });
         Box::pin(async move {
             let last_batch = write_lock.lock().await;
-            Ok(StockReading { levels: storage.stock(&message.0).await?, as_of: *last_batch })
+            // If there is none, the one who had the lock before has read for all.
+            let queued = readings.take();
+            if !queued.is_empty() {
+                read_for_all(queued, &storage, *last_batch).await;
+            }
+            drop(last_batch);
+            answer.await.unwrap_or(Err(ActorError::Stopped(Ledger::NAME)))
         })
+    }
+}
+
+/// A reading of these products that is waited for.
+struct QueuedReading {
+    products: Vec<ProductId>,
+    reply: oneshot::Sender<Result<StockReading, ActorError>>,
+}
+
+/// Reads the stock once for all who wait for it.
+async fn read_for_all(queued: Vec<QueuedReading>, storage: &Storage, as_of: BatchNumber) {
+    let products: Vec<_> = queued.iter().flat_map(|reading| &reading.products).copied().collect();
+    let all = storage.stock(&products).await.map_err(ActorError::from);
+    for QueuedReading { products, reply } in queued {
+        let own = |all: &Vec<StockLevel>| {
+            let levels = all.iter().filter(|level| products.contains(&level.product));
+            StockReading { levels: levels.copied().collect(), as_of }
+        };
+        // It fails if the aisle has ended.
+        reply.send(all.as_ref().map(own).map_err(ActorError::clone)).ok();
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     metrics::ShopMetrics,
-    retention::{Retention, RetentionPolicy, Tick},
+    retention::{Retention, RetentionPolicy, RetentionState, Tick},
     supervised::Supervised,
     system::{ActorParts, ActorSystem, NothingIsWritten},
 };
@@ -30,12 +30,24 @@ const MAX_EXPERIMENTS: usize = 32;
 /// How long the actors of an experiment wait for its next request before they end.
 const EXPERIMENT_IDLE: Duration = Duration::from_secs(10);
 
+/// The times between which [`ActorPools::next_look`] chooses. An experiment begins no later than the longest before it
+/// can end, so its end is not missed.
+const SHORTEST_QUIET: Duration = Duration::from_secs(1);
+const LONGEST_QUIET: Duration = Duration::from_secs(5);
+
 /// All sets of actors of one store.
 pub(crate) struct ActorPools {
     parts: ActorParts,
     regular: Arc<ActorSystem>,
-    retention: Option<Supervised<Retention>>,
+    retention: Option<Retaining>,
     experiments: Mutex<Vec<Experiment>>,
+}
+
+/// The actor that has old orders folded, and what is to be known of it.
+struct Retaining {
+    actor: Supervised<Retention>,
+    state: Arc<RetentionState>,
+    period: Duration,
 }
 
 struct Experiment {
@@ -52,7 +64,11 @@ impl ActorPools {
         let regular = Arc::new(ActorSystem::start(&parts));
         // The aisles of an experiment are views of the same stock.
         parts.metrics().observe_stock(regular.stock());
-        let retention = retention.map(|policy| parts.start_retention(&regular.ledger, policy));
+        let retention = retention.map(|policy| {
+            let (state, period) = (Arc::default(), policy.period());
+            let actor = parts.start_retention(&regular.ledger, policy, Arc::clone(&state));
+            Retaining { actor, state, period }
+        });
         Self { parts, regular, retention, experiments: Mutex::default() }
     }
 
@@ -81,8 +97,8 @@ impl ActorPools {
         Some(actors)
     }
 
-    /// Ends the actors of experiments that have been idle for [`EXPERIMENT_IDLE`]. Call it every
-    /// second or so.
+    /// Ends the actors of experiments that have been idle for [`EXPERIMENT_IDLE`]. Call it again and again, see
+    /// [`next_look`](Self::next_look).
     pub(crate) fn end_idle_experiments(&self, now: Instant) {
         let ended: Vec<_> = self.experiments().extract_if(.., |e| e.is_idle(now)).collect();
         // Dropping the actors ends them. The list is not locked any more by then, so that requests
@@ -90,19 +106,34 @@ impl ActorPools {
         drop(ended);
     }
 
-    /// Has old orders folded if it is time. Call it every second or so, outside any trace.
+    /// Has old orders folded if it is time. Call it again and again, outside any trace.
     pub(crate) fn fold_old_orders(&self) {
         if let Some(retention) = &self.retention {
             // If there is nothing to fold, there are no spans. Otherwise the run begins a trace.
             let _guard = Context::new().with_telemetry_suppressed().attach();
-            retention.tell(Tick);
+            retention.actor.tell(Tick);
         }
     }
 
     /// Logs that actors have stopped and were started again, once no actor has stopped for `calm`.
-    /// Call it every second or so.
+    /// Call it again and again.
     pub(crate) fn log_restarts_after(&self, calm: Duration) {
         self.parts.log_restarts_after(calm);
+    }
+
+    /// When the next of these three calls can have something to do, unless something happens that nobody can know
+    /// yet: [`SHORTEST_QUIET`] from now at the earliest, and [`LONGEST_QUIET`] at the latest. So a store in which little
+    /// happens sleeps the longer.
+    pub(crate) fn next_look(&self, now: Instant) -> Instant {
+        let experiments = self.experiments().iter().map(|e| e.used_at + EXPERIMENT_IDLE).min();
+        let folding = self.retention.as_ref().map(|retention| match retention.state.is_behind() {
+            true => now,
+            false => now + retention.period,
+        });
+        let restarts = self.parts.is_restarting().then_some(now);
+        let next = [experiments, folding, restarts].into_iter().flatten().min();
+        let (earliest, latest) = (now + SHORTEST_QUIET, now + LONGEST_QUIET);
+        next.map_or(latest, |next| next.clamp(earliest, latest))
     }
 
     /// What is measured of all actors together.
@@ -172,13 +203,18 @@ mod tests {
         assert!(Arc::ptr_eq(&actors, &experiment(&slow, start)), "they are used again");
         assert!(!Arc::ptr_eq(&actors, &experiment(&panics, start)));
         assert!(!Arc::ptr_eq(&actors, pools.regular()));
+        assert_eq!(pools.next_look(start), start + LONGEST_QUIET);
+        let later = start + Duration::from_secs(7);
+        assert_eq!(pools.next_look(later), start + EXPERIMENT_IDLE);
         actors.buy(&[(1, 5)], PATIENCE).await.unwrap();
         let running = actors.running();
         assert_eq!(running.iter().filter(|is_running| is_running()).count(), 10);
 
         // A request that is under way keeps them, however long it takes.
-        pools.end_idle_experiments(start + EXPERIMENT_IDLE * 2);
+        let late = start + EXPERIMENT_IDLE * 2;
+        pools.end_idle_experiments(late);
         assert_eq!(pools.experiments().len(), 1);
+        assert_eq!(pools.next_look(late), late + SHORTEST_QUIET, "it may end any time");
         drop(actors);
         let used_at = start + EXPERIMENT_IDLE * 2;
         drop(experiment(&slow, used_at));
@@ -187,6 +223,7 @@ mod tests {
         assert_eq!(pools.experiments().len(), 1);
         pools.end_idle_experiments(used_at + EXPERIMENT_IDLE);
         assert_eq!(pools.experiments().len(), 0);
+        assert_eq!(pools.next_look(used_at), used_at + LONGEST_QUIET);
         let ended = async {
             while running.iter().any(|is_running| is_running()) {
                 tokio::task::yield_now().await;

@@ -7,7 +7,10 @@
 
 use std::{
     borrow::Cow,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -48,14 +51,31 @@ pub(crate) struct RetentionPolicy {
 pub(crate) struct Retention {
     ledger: Arc<Supervised<Ledger>>,
     policy: RetentionPolicy,
-    /// Logs once that folding fails, and once that it works again.
-    failing: Arc<Notice>,
+    /// What outlives an actor that stops.
+    state: Arc<RetentionState>,
     is_running: bool,
     /// When the next run is due; `None` before the first.
     next_run: Option<SystemTime>,
 }
 
-/// Begin a run if it is time. Send it every second or so, outside any trace.
+/// What is known of the runs, whichever actor makes them.
+#[derive(Debug, Default)]
+pub(crate) struct RetentionState {
+    /// Logs once that folding fails, and once that it works again.
+    failing: Notice,
+    /// Whether the last run has left something that is old.
+    is_behind: AtomicBool,
+}
+
+impl RetentionState {
+    /// Whether the next run had better begin soon.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+}
+
+/// Begin a run if it is time. Send it again and again, outside any trace: see
+/// [`next_look`](super::ActorPools::next_look).
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Tick;
@@ -80,7 +100,7 @@ answers!(Retention: Run);
 impl RetentionPolicy {
     /// The time between two runs: a hundredth of the time that orders are kept, so that there is
     /// never much more than is to be kept.
-    fn period(&self) -> Duration {
+    pub(super) fn period(&self) -> Duration {
         (self.keep / 100).min(LONGEST_PERIOD)
     }
 }
@@ -90,9 +110,9 @@ impl Retention {
     pub(super) fn new(
         ledger: Arc<Supervised<Ledger>>,
         policy: RetentionPolicy,
-        failing: Arc<Notice>,
+        state: Arc<RetentionState>,
     ) -> Self {
-        Self { ledger, policy, failing, is_running: false, next_run: None }
+        Self { ledger, policy, state, is_running: false, next_run: None }
     }
 
     /// Up to when orders are old, if a run is due.
@@ -107,6 +127,7 @@ impl Retention {
     /// Notes the end of a run, of which it is known whether there is more to do.
     fn ended(&mut self, is_behind: bool) {
         self.is_running = false;
+        self.state.is_behind.store(is_behind, Ordering::Relaxed);
         let now = self.policy.clock.now();
         self.next_run = Some(if is_behind { now } else { now + self.policy.period() });
     }
@@ -114,12 +135,12 @@ impl Retention {
     fn note<T>(&self, result: &Result<T, ActorError>) {
         match result {
             Ok(_) => {
-                if let Some(Over { count, lasted }) = self.failing.over() {
+                if let Some(Over { count, lasted }) = self.state.failing.over() {
                     tracing::warn!(failed = count, ?lasted, "old orders can be folded again");
                 }
             }
             Err(error @ ActorError::Storage(_)) => {
-                if self.failing.occurred() {
+                if self.state.failing.occurred() {
                     tracing::warn!(%error, "old orders cannot be folded, the database grows");
                 }
             }
@@ -238,8 +259,10 @@ mod tests {
         set(1_000_010);
         assert_eq!(retention.due(), Some(at(999_010)));
         retention.ended(true);
+        assert!(retention.state.is_behind());
         assert_eq!(retention.due(), Some(at(999_010)), "the rest is folded at once");
         retention.ended(false);
+        assert!(!retention.state.is_behind());
         set(500_000);
         assert_eq!(retention.due(), Some(at(499_000)), "the clock was set back");
     }

@@ -15,7 +15,7 @@ use actix_opentelemetry::{TracedActor, TracedContext, TracedStart as _};
 use actix_rt::ArbiterHandle;
 use futures_util::future::try_join_all;
 use shared::notice::{Notice, Over};
-use tokio::sync::OwnedMutexGuard;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{
     aisle::{Aisle, AisleParts, AisleRouter, ListProducts},
@@ -26,7 +26,7 @@ use super::{
     limit::ConcurrencyLimit,
     metrics::{ShopMetrics, StockGauge},
     restocker::{RestockPolicy, Restocker},
-    retention::{Retention, RetentionPolicy},
+    retention::{Retention, RetentionPolicy, RetentionState},
     supervised::Supervised,
 };
 use crate::{domain::CatalogueProduct, storage::Storage};
@@ -104,6 +104,7 @@ impl ActorSystem {
             ledger: Arc::clone(&ledger),
             restocker,
             policy: config.restock,
+            opened_at: Instant::now(),
             unread: Arc::clone(&parts.unread),
         };
         let mut stock = Vec::new();
@@ -193,10 +194,11 @@ impl ActorParts {
         &self,
         ledger: &Arc<Supervised<Ledger>>,
         policy: RetentionPolicy,
+        state: Arc<RetentionState>,
     ) -> Supervised<Retention> {
-        let (ledger, failing) = (Arc::clone(ledger), Arc::<Notice>::default());
+        let ledger = Arc::clone(ledger);
         self.start(0, move || {
-            Retention::new(Arc::clone(&ledger), policy.clone(), Arc::clone(&failing))
+            Retention::new(Arc::clone(&ledger), policy.clone(), Arc::clone(&state))
         })
     }
 
@@ -209,6 +211,11 @@ impl ActorParts {
             }
         }
         names
+    }
+
+    /// Whether actors have stopped of which the log does not say yet that they run again.
+    pub(super) fn is_restarting(&self) -> bool {
+        self.restarts.is_going_on()
     }
 
     /// Logs that actors have stopped and were started again, once no actor has stopped for `calm`.
