@@ -6,12 +6,14 @@ use std::{
     net::SocketAddr,
     num::{NonZeroU16, NonZeroU32},
     process::ExitCode,
+    thread,
     time::Duration,
 };
 
 use actix_opentelemetry::metrics;
 use opentelemetry::metrics::MeterProvider as _;
 use shared::{
+    env::MOST_THREADS,
     hosts::HostName,
     output,
     signal::{self, READER_GONE, Reason, Stop},
@@ -77,14 +79,16 @@ pub struct Args {
     #[arg(long, env = "STORE_MIGRATE", conflicts_with = "audit")]
     pub migrate: bool,
 
-    /// Threads that serve HTTP [default: as many as there are cores].
+    /// Threads that serve HTTP [default: 1 on a machine with one or two cores, otherwise as many as there are
+    /// cores].
     #[arg(long, env = "STORE_WORKERS", value_name = "THREADS", value_parser = shared::env::threads)]
     pub workers: Option<NonZeroU16>,
 
-    /// Threads that the actors run on.
-    #[arg(long, env = "STORE_ACTOR_THREADS", value_name = "THREADS", default_value = "1")]
-    #[arg(value_parser = shared::env::threads)]
-    pub actor_threads: NonZeroU16,
+    /// Threads that only the actors run on. With 0 they run on the first thread that serves HTTP [default: 0 if
+    /// one thread serves HTTP, otherwise 1].
+    #[arg(long, env = "STORE_ACTOR_THREADS", value_name = "THREADS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(..=i64::from(MOST_THREADS)))]
+    pub actor_threads: Option<u16>,
 
     /// Messages that wait in an actor's mailbox before it is overloaded.
     #[arg(long, env = "STORE_MAILBOX", value_name = "MESSAGES", default_value = "1024")]
@@ -320,7 +324,7 @@ impl Args {
     }
 
     fn config(&self, role: &[&str]) -> Config {
-        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        let threads = Threads::of(self, thread::available_parallelism().map_or(1, Into::into));
         Config {
             listen: self.listen,
             database: self.database.clone(),
@@ -328,8 +332,8 @@ impl Args {
                 connections: self.database_connections,
                 statement_timeout: self.statement_timeout,
             },
-            http_threads: self.workers.map_or(cores, |workers| workers.get().into()),
-            actor_threads: self.actor_threads.get().into(),
+            http_threads: threads.http,
+            actor_threads: threads.actors,
             actors: ActorConfig {
                 mailbox: self.mailbox.get().into(),
                 concurrency: self.concurrency.get().into(),
@@ -352,5 +356,58 @@ impl Args {
                 .ok()
                 .map(|file| Program { file, args: role.iter().map(ToString::to_string).collect() }),
         }
+    }
+}
+
+/// How many threads a store has.
+#[derive(Debug, PartialEq)]
+struct Threads {
+    http: usize,
+    /// Those that only the actors run on.
+    actors: usize,
+}
+
+impl Threads {
+    /// Those that were asked for, and otherwise what is best on a machine with so many cores.
+    ///
+    /// A request that asks an actor on another thread wakes that thread and then its own again, which costs more than
+    /// the answer. So on one or two cores one thread does both: of two, the other core is busy with the clients, the
+    /// database and the exporters. On more cores, the actors would take a thread of theirs from HTTP for the
+    /// most part anyway, and what HTTP does there would make them wait, who serve all. So they have it to themselves.
+    fn of(args: &Args, cores: usize) -> Self {
+        let of_cores = if cores <= 2 { 1 } else { cores };
+        let http = args.workers.map_or(of_cores, |workers| workers.get().into());
+        let of_http = usize::from(http > 1);
+        Self { http, actors: args.actor_threads.map_or(of_http, Into::into) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn one_thread_does_all_on_few_cores_and_actors_have_their_own_on_many() {
+        let threads = |line: &str, cores| {
+            let words = ["store"].into_iter().chain(line.split_whitespace());
+            let Threads { http, actors } = Threads::of(&Program::parse_from(words).args, cores);
+            (http, actors)
+        };
+        assert_eq!(
+            [1, 2, 3, 16].map(|cores| threads("", cores)),
+            [(1, 0), (1, 0), (3, 1), (16, 1)]
+        );
+        assert_eq!(threads("--workers 1", 16), (1, 0));
+        assert_eq!(threads("--workers 2", 2), (2, 1));
+        assert_eq!(threads("--actor-threads 2", 2), (1, 2));
+        assert_eq!(threads("--actor-threads 0", 16), (16, 0));
     }
 }

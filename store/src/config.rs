@@ -24,7 +24,7 @@ pub struct Config {
     pub postgres: PostgresLimits,
     /// Threads that serve HTTP.
     pub http_threads: usize,
-    /// Threads that the actors run on.
+    /// Threads that only the actors run on. With none, they run on the first thread that serves HTTP.
     pub actor_threads: usize,
     /// How much work the actors accept.
     pub actors: ActorConfig,

@@ -1,6 +1,7 @@
 //! The store over HTTP: handlers, which ask actors only, and the middleware around them.
 //!
-//! A request passes through, from the outside in:
+//! [`connections`] are taken and divided between the threads that serve them. A request passes through, from the
+//! outside in:
 //!
 //! - [`trace_headers`] removes the trace headers that the W3C rules say to ignore;
 //! - [`context_of`] keeps probes out of all traces;
@@ -12,6 +13,7 @@
 //! Every error is a problem document, from [`problem`].
 
 mod body;
+pub(crate) mod connections;
 mod handlers;
 mod middleware;
 mod openapi;

@@ -3,16 +3,23 @@
 
 use std::{future, io, net::SocketAddr, time::Duration};
 
-use actix_rt::Arbiter;
-use actix_web::{App, HttpServer, dev::Service as _, middleware::Condition, web};
+use actix_http::HttpService;
+use actix_rt::{Arbiter, ArbiterHandle};
+use actix_service::{IntoServiceFactory as _, Service as _, ServiceFactoryExt as _, map_config};
+use actix_web::{
+    App,
+    dev::{AppConfig, Server},
+    middleware::Condition,
+    web,
+};
 use actix_web_opentelemetry::{RequestMetrics, RequestTracing};
 use opentelemetry::{Context, trace::FutureExt as _};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     actors::{ActorParts, ActorPools, RetentionPolicy, ShopMetrics},
     config::Config,
-    http::{self, AppState, InTrace},
+    http::{self, AppState, InTrace, connections},
     storage::{SpaceReturn, Storage, StorageError},
 };
 
@@ -20,8 +27,9 @@ use crate::{
 /// to close its actors and database.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often the store does what no request triggers, see [`keep_house`].
-const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a connection that the store closes may take to take what was sent, as
+/// `actix_web::HttpServer` has it.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long no actor must have stopped before the log says that they run again.
 const CALM: Duration = Duration::from_secs(5);
@@ -81,21 +89,18 @@ pub async fn serve(
     // Opening the store belongs to no request. With spans it would be many small traces.
     let untraced = Context::new().with_telemetry_suppressed();
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
-    let arbiters: Vec<_> = (0..config.actor_threads.max(1)).map(|_| Arbiter::new()).collect();
     telemetry::observe_runtime("main");
-    for arbiter in &arbiters {
-        arbiter.spawn_fn(|| telemetry::observe_runtime("actors"));
-    }
-    let handles = arbiters.iter().map(Arbiter::handle).collect();
+    let threads = Threads::start(&config);
     let retention = retention(&config, &storage).with_context(untraced.clone()).await;
     let metrics = ShopMetrics::new(config.meters.as_ref());
-    let parts = ActorParts::new(storage.clone(), catalogue, handles, config.actors, metrics);
+    let of_actors = threads.of_actors();
+    let parts = ActorParts::new(storage.clone(), catalogue, of_actors, config.actors, metrics);
     let pools = ActorPools::start(parts, retention);
     if let Err(error) = pools.regular().ready().with_context(untraced).await {
         tracing::warn!(%error, "the store opens although not every actor is ready");
     }
     let state = web::Data::new(AppState::new(pools, &config));
-    let (server, addr) = listen(&config, state.clone())?;
+    let (server, addr) = listen(&config, &threads, state.clone()).await?;
     let (closing, drain) = (state.clone(), config.drain);
     let done = actix_rt::spawn(async move {
         let handle = server.handle();
@@ -113,7 +118,7 @@ pub async fn serve(
             () = stop => Ok(()),
             () = keep_house(&state) => Ok(()),
         };
-        close(&state, &storage, arbiters).await;
+        close(&state, &storage, threads).await;
         served.map_err(Error::Serve)
     });
     Ok(Running { addr, done })
@@ -135,10 +140,12 @@ async fn retention(config: &Config, storage: &Storage) -> Option<RetentionPolicy
     Some(RetentionPolicy { keep, clock: config.clock.clone() })
 }
 
-fn listen(
+/// Starts to serve HTTP. The connections wait until the server is polled.
+async fn listen(
     config: &Config,
+    threads: &Threads,
     state: web::Data<AppState>,
-) -> Result<(actix_web::dev::Server, SocketAddr), Error> {
+) -> Result<(Server, SocketAddr), Error> {
     let listen = config.listen;
     let failed = |source| Error::Listen { listen, source };
     let is_traced = config.is_traced;
@@ -147,8 +154,7 @@ fn listen(
         Some(meters) => RequestMetrics::builder().with_meter_provider(meters).build(),
         None => RequestMetrics::default(),
     };
-    let server = HttpServer::new(move || {
-        telemetry::observe_runtime("http");
+    let app = move || {
         let tracing =
             if is_traced { RequestTracing::new() } else { RequestTracing::without_spans() };
         App::new()
@@ -163,44 +169,91 @@ fn listen(
                 let _guard = http::context_of(&request).map(Context::attach);
                 service.call(request)
             })
-    })
-    .workers(config.http_threads)
-    // A caller that closes its connection has gone: nobody reads an answer. Its span says so.
-    .h1_allow_half_closed(false)
-    .disable_signals()
-    .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
-    .bind(listen)
-    .map_err(failed)?;
-    let addr = server.addrs().first().copied().unwrap_or(listen);
-    Ok((server.run(), addr))
+    };
+    let listener = connections::bind(listen).map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    let of_http = threads.of_http();
+    let server = connections::serve(listener, &of_http, SHUTDOWN_TIMEOUT, move |stopping| {
+        let of_connection = AppConfig::__priv_test_new(false, addr.to_string(), addr);
+        let app = app().into_factory().map_err(|error| error.error_response());
+        HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            // A caller that closes its connection has gone: nobody reads an answer. Its span says so.
+            .h1_allow_half_closed(false)
+            .local_addr(addr)
+            .finish(map_config(app, move |()| of_connection.clone()))
+            .tcp()
+    });
+    Ok((server.await.map_err(failed)?, addr))
 }
 
-/// Once a second: ends the actors of experiments that are over, has old orders folded, and logs when
+/// The threads of a store, apart from the main one: those that serve HTTP, and those that only actors run on.
+struct Threads {
+    http: Vec<Arbiter>,
+    actors: Vec<Arbiter>,
+}
+
+impl Threads {
+    fn start(config: &Config) -> Self {
+        let start = |count, name| {
+            let threads = (0..count).map(|_| {
+                let thread = Arbiter::new();
+                thread.spawn_fn(move || telemetry::observe_runtime(name));
+                thread
+            });
+            threads.collect()
+        };
+        Self {
+            http: start(config.http_threads.max(1), "http"),
+            actors: start(config.actor_threads, "actors"),
+        }
+    }
+
+    fn of_http(&self) -> Vec<ArbiterHandle> {
+        self.http.iter().map(Arbiter::handle).collect()
+    }
+
+    /// The threads that actors run on: at least one.
+    fn of_actors(&self) -> Vec<ArbiterHandle> {
+        match &self.actors[..] {
+            // All on one: actors ask each other more often than HTTP asks them.
+            [] => self.http[..1].iter().map(Arbiter::handle).collect(),
+            threads => threads.iter().map(Arbiter::handle).collect(),
+        }
+    }
+
+    /// Ends them, and with them what runs on them.
+    fn end(self) {
+        for thread in self.http.into_iter().chain(self.actors) {
+            thread.stop();
+            thread.join().ok();
+        }
+    }
+}
+
+/// Again and again: ends the actors of experiments that are over, has old orders folded, and logs when
 /// actors that had stopped run again.
 async fn keep_house(state: &AppState) {
-    let mut ticks = interval(HOUSEKEEPING_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
-        state.pools().end_idle_experiments(Instant::now());
+        let now = Instant::now();
+        state.pools().end_idle_experiments(now);
         state.pools().fold_old_orders();
         state.pools().log_restarts_after(CALM);
+        sleep_until(state.pools().next_look(now)).await;
     }
 }
 
 /// Waits for the orders that are being placed, and for the delivery and the folding that are under
 /// way, then ends the actors and closes the database.
-async fn close(state: &AppState, storage: &Storage, arbiters: Vec<Arbiter>) {
+async fn close(state: &AppState, storage: &Storage, threads: Threads) {
     let closing = async {
         // A transaction that is cut off with its thread could not give its connection back.
         let nothing_is_written = state.pools().idle().await;
-        let ended = actix_rt::task::spawn_blocking(move || {
-            for arbiter in arbiters {
-                arbiter.stop();
-                arbiter.join().ok();
-            }
-        });
-        ended.await.ok();
+        actix_rt::task::spawn_blocking(move || threads.end()).await.ok();
         drop(nothing_is_written);
         storage.close().await;
     };

@@ -39,7 +39,9 @@ impl Services {
             ]
         };
         let [of_store, of_shopper] = pages;
-        let store = open_store(&variables(of_store));
+        // Without this they run on a thread of HTTP if the machine has few cores.
+        let own_thread = ("STORE_ACTOR_THREADS", "1".to_owned());
+        let store = open_store(&[variables(of_store), vec![own_thread]].concat());
         let shopper = send_shopper(&store, &variables(of_shopper), &["--every", "10ms"]);
         Self { backend, store, shopper, pages }
     }

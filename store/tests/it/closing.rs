@@ -3,12 +3,19 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use store::{
+    domain::ProductId,
+    storage::{DatabaseUrl, Storage},
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
-use crate::process::{StoreProcess, store_program};
+use crate::{
+    process::{StoreProcess, store_program},
+    support::{LockedDatabase, TestStore},
+};
 
 fn start(args: &[&str]) -> (StoreProcess, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -105,4 +112,36 @@ async fn the_time_to_stop_begins_after_the_time_to_serve() {
     store.signal(Signal::SIGTERM);
     let ended = store.ended();
     assert!(ended.status.success() && ended.took >= Duration::from_millis(1400), "{ended:?}");
+}
+
+/// HTTP ends before the actors do, also on a thread that serves both.
+#[actix_web::test]
+async fn an_order_whose_caller_has_gone_is_placed_although_http_has_ended() {
+    for (http_threads, actor_threads) in [(1, 0), (2, 0), (1, 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store.db");
+        let database: DatabaseUrl = format!("sqlite:{}", file.display()).parse().unwrap();
+        let change = |config: &mut store::Config| {
+            config.database = database.clone();
+            (config.http_threads, config.actor_threads) = (http_threads, actor_threads);
+        };
+        let store = TestStore::open_with(change).await;
+        let locked = LockedDatabase::lock(&file);
+        let caller = store.checkout(&[(1, 5)]).send_only().await;
+        store.await_stock(None, 1, 495).await;
+        drop(caller);
+
+        let address = store.base().trim_start_matches("http://").to_owned();
+        let closing = actix_web::rt::spawn(store.close());
+        while TcpStream::connect(&address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        locked.unlock();
+        closing.await.unwrap();
+
+        let storage = Storage::open(&database).await.unwrap();
+        let left = storage.stock(&[ProductId::new(1).unwrap()]).await.unwrap();
+        assert_eq!(left[0].on_hand, 495, "{http_threads} and {actor_threads} threads");
+        storage.close().await;
+    }
 }
