@@ -24,7 +24,7 @@ use actix_web::web::{Bytes, block};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
-use serde_json::ser::{PrettyFormatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use shared::notice::Notice;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -81,7 +81,7 @@ pub(crate) struct Answer {
     runtime: Handle,
     patience: Duration,
     notices: Arc<Notices>,
-    is_indented: bool,
+    layout: Layout,
     /// The last field, so that it is given back last.
     _place: OwnedSemaphorePermit,
 }
@@ -90,6 +90,46 @@ pub(crate) struct Answer {
 struct Piece {
     bytes: Bytes,
     is_last: bool,
+}
+
+/// What writes an answer. It is no type parameter of [`Readers::answer`], so that the compiler makes
+/// that once and not for each answer.
+type Make = Box<dyn FnOnce(&mut Answer) -> Result<(), Failure> + Send>;
+
+/// How JSON is laid out. It is one type for both ways, so that the compiler makes the code that
+/// writes a value once and not twice.
+#[derive(Clone, Debug)]
+enum Layout {
+    Compact(CompactFormatter),
+    /// For people: indented, as Jaeger does it.
+    Indented(PrettyFormatter<'static>),
+}
+
+/// Methods of a [`Formatter`] that do what the layout's formatter does.
+macro_rules! as_laid_out {
+    ($($method:ident($($argument:ident: $type:ty)?);)*) => {$(
+        fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $type)?) -> io::Result<()> {
+            match self {
+                Layout::Compact(formatter) => formatter.$method(writer $(, $argument)?),
+                Layout::Indented(formatter) => formatter.$method(writer $(, $argument)?),
+            }
+        }
+    )*};
+}
+
+/// These are the methods that a [`PrettyFormatter`] has of its own.
+impl Formatter for Layout {
+    as_laid_out! {
+        begin_array();
+        end_array();
+        begin_array_value(is_first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(is_first: bool);
+        begin_object_value();
+        end_object_value();
+    }
 }
 
 impl Readers {
@@ -117,10 +157,7 @@ impl Readers {
     /// The failure of `make`, if it failed before it had written a piece; what fails later cuts the
     /// answer short, which the reader sees. 503 when too many answers are being made already, 500
     /// when `make` panicked.
-    pub(crate) async fn answer(
-        &self,
-        make: impl FnOnce(&mut Answer) -> Result<(), Failure> + Send + 'static,
-    ) -> Result<HttpResponse, Failure> {
+    pub(crate) async fn answer(&self, make: Make) -> Result<HttpResponse, Failure> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| self.notices.busy())?;
         let (pieces, mut waiting) = channel(1);
@@ -133,7 +170,7 @@ impl Readers {
             runtime: Handle::current(),
             patience: self.patience,
             notices: Arc::clone(&self.notices),
-            is_indented: false,
+            layout: Layout::Compact(CompactFormatter),
             _place: place,
         };
         // The thread finishes its work even if the client goes away meanwhile.
@@ -214,7 +251,7 @@ impl Answer {
 
     /// Writes JSON for people: indented, as Jaeger does it.
     pub(crate) fn indent(&mut self) {
-        self.is_indented = true;
+        self.layout = Layout::Indented(PrettyFormatter::with_indent(b"    "));
     }
 
     /// Writes `value`.
@@ -223,12 +260,8 @@ impl Answer {
     ///
     /// When the reader has gone, or does not read.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let written = if self.is_indented {
-            let formatter = PrettyFormatter::with_indent(b"    ");
-            value.serialize(&mut Serializer::with_formatter(&mut *self, formatter))
-        } else {
-            serde_json::to_writer(&mut *self, value)
-        };
+        let layout = self.layout.clone();
+        let written = value.serialize(&mut Serializer::with_formatter(&mut *self, layout));
         written.map_err(Failure::cut_short)
     }
 

@@ -138,7 +138,8 @@ pub(crate) async fn answer_or(
 ) -> HttpResponse {
     let params = Params::parse(request.query_string());
     let store = state.store.clone();
-    let made = state.readers.answer(move |answer| make(answer, &params, &store)).await;
+    let make = Box::new(move |answer: &mut Answer| make(answer, &params, &store));
+    let made = state.readers.answer(make).await;
     made.unwrap_or_else(|failure| error(&failure))
 }
 

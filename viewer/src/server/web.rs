@@ -39,6 +39,8 @@ const TICKS_A_SECOND: u64 = 4;
 type Listener = (TcpListener, SocketAddr);
 /// A listener, how many connections it may have, and which requests it answers.
 type Port = (TcpListener, usize, RequestCheck);
+/// What a server answers. It is no type parameter: the compiler would make all of actix-web's server, which is large, once for each.
+type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 /// Starts both servers on a thread of their own.
 pub(super) fn start(
@@ -85,7 +87,7 @@ async fn run(
     let (state, receiver) = (Data::new(state), Data::new(receiver));
     let uploads = Data::clone(&receiver);
     let html = Data::new(Page::under(&base));
-    let page = server(page, base, patience, move |config| {
+    let page_routes = move |config: &mut ServiceConfig| {
         config
             .app_data(Data::clone(&html))
             .app_data(Data::clone(&state))
@@ -93,10 +95,12 @@ async fn run(
             .configure(api::routes)
             .configure(jaeger::routes)
             .configure(page::routes);
-    });
-    let otlp = server(otlp, BasePath::default(), patience, move |config| {
+    };
+    let otlp_routes = move |config: &mut ServiceConfig| {
         config.app_data(Data::clone(&receiver)).configure(http::routes);
-    });
+    };
+    let page = server(page, base, patience, Arc::new(page_routes));
+    let otlp = server(otlp, BasePath::default(), patience, Arc::new(otlp_routes));
     let servers = page.and_then(|page| Ok((page, otlp?)));
     match servers {
         Ok((page, otlp)) => {
@@ -121,7 +125,7 @@ fn server(
     (listener, connections, check): Port,
     base: BasePath,
     patience: Duration,
-    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    routes: Routes,
 ) -> std::io::Result<Server> {
     let (check, base) = (Data::new(check), Data::new(base));
     let app = move || {
@@ -132,7 +136,7 @@ fn server(
             .wrap(Condition::new(!check.origins().is_empty(), check.origins().middleware()))
             .wrap(from_fn(check_request))
             .wrap(headers())
-            .configure(routes.clone())
+            .configure(|config| routes(config))
     };
     let server = HttpServer::new(app)
         .workers(WORKERS)
