@@ -13,7 +13,7 @@
 //! | `resource.rs` | [`Service`]: what every span says about the process |
 //! | `sampler.rs` | counts what the sampler decides, also about spans that are not recorded |
 //! | `processor.rs`, `queue.rs` | counts a span that ended, and puts it into the queue of each exporter or drops it |
-//! | `batches.rs` | the spans that wait for an exporter, and the thread that hands them to it |
+//! | `batches.rs` | the spans that wait for an exporter, in the form in which it takes them, and the thread that hands them to it |
 //! | `accounting.rs` | [`Accounting`]: the counters, and the totals that are read from them |
 //! | `exporter.rs`, `outcome.rs` | what an exporter is here: it delivers a batch and returns the outcome |
 //! | `otlp.rs`, `zipkin.rs`, `jaeger.rs`, `console.rs` | the exporters |
@@ -25,7 +25,7 @@
 //! | `prometheus.rs` | the page that Prometheus reads |
 //! | `runtimes.rs` | [`observe_runtime`]: metrics of the tokio runtimes |
 //! | `meters.rs` | [`ServiceMeters`]: the meter provider as a service passes it on to its parts |
-//! | `propagation.rs` | the propagators |
+//! | `propagation.rs` | the propagators; that of W3C Trace Context is in `propagation/trace_context.rs` |
 //! | `scope.rs` | [`instrumentation_scope`]: who made a span, a metric or a log record |
 //! | `logs.rs` | events of `tracing` as log lines with the ids of the trace and the span, and as log records |
 //! | `log_processor.rs` | limits and counts a log record, and puts it into the queue of each exporter |
@@ -74,7 +74,7 @@ pub use error::TelemetryError;
 pub use meters::ServiceMeters;
 pub use otlp::SpanEncoder;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
-pub use propagation::propagator;
+pub use propagation::{propagator, traceparent};
 pub use resource::Service;
 pub use runtimes::observe_runtime;
 pub use scope::instrumentation_scope;

@@ -4,6 +4,8 @@
     reason = "opentelemetry-zipkin is deprecated, and nothing succeeds it for B3"
 )]
 
+mod trace_context;
+
 use crate::config::Propagator;
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
@@ -11,8 +13,11 @@ use opentelemetry::propagation::{
     Extractor, Injector, TextMapCompositePropagator, TextMapPropagator,
 };
 use opentelemetry::trace::TraceContextExt as _;
-use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_zipkin::B3Encoding;
+use trace_context::TraceContext;
+
+pub use trace_context::traceparent;
 
 /// One propagator that does what all of `chosen` do. [`Telemetry::init`](crate::Telemetry::init) makes the
 /// one that `OTEL_PROPAGATORS` chooses the global one.
@@ -22,7 +27,7 @@ pub fn propagator(chosen: &[Propagator]) -> TextMapCompositePropagator {
             .iter()
             .map(|propagator| -> Box<dyn TextMapPropagator + Send + Sync> {
                 match propagator {
-                    Propagator::TraceContext => Box::new(TraceContextPropagator::new()),
+                    Propagator::TraceContext => Box::new(TraceContext),
                     Propagator::Baggage => Box::new(BaggagePropagator::new()),
                     Propagator::B3 => Box::new(B3::single()),
                     Propagator::B3Multi => Box::new(B3::multi()),
