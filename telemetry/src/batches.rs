@@ -9,16 +9,25 @@
 //! moves each span once more, and cannot bound the bytes of what waits. Here the queue grows with
 //! what waits, and a batch goes to the exporter as it was filled.
 //!
+//! Spans wait in the form in which their exporter takes them ([`Batch`]). For OTLP that is their
+//! encoding: the thread that ends a span has it in its caches, and gives its memory back to itself. To
+//! the other processor go a few hundred bytes in one piece, instead of a span with all that it holds,
+//! which is some twenty cache lines in several places. A batch that has been exported is filled again,
+//! so that in the long run no memory is taken for spans.
+//!
 //! The thread wakes when a batch is full, when the first span of a batch has waited for as long as a
 //! span may, and when everything is to be sent. One batch is exported at a time.
 
 use crate::config::BatchLimits;
+use crate::exporter::{AccountingExporter, Deliver};
+use crate::otlp::encode::{EncodedSpans, with_encoded};
 use crate::quiet;
 use futures_executor::block_on;
 use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,9 +42,99 @@ const BYTES_A_SPAN: usize = 2 << 10;
 /// The bytes at which a batch is full, however few spans it has.
 const BYTES_A_BATCH: usize = 8 << 20;
 
+/// The largest batch that is kept to be filled again, in bytes.
+const KEPT_BATCH: usize = 4 << 20;
+
+/// Spans that wait together, in the form in which their exporter takes them.
+pub(super) trait Batch: Debug + Default + Send + 'static {
+    /// How many spans there are.
+    fn len(&self) -> usize;
+
+    /// The memory that they take, in bytes.
+    fn bytes(&self) -> usize;
+
+    /// An empty one with room for as many spans as are here.
+    fn as_large(&self) -> Self;
+
+    /// The same without spans, to be filled again, if its memory is worth keeping.
+    fn emptied(self) -> Option<Self>;
+}
+
+/// Takes batches.
+pub(super) trait Export<B>: Send + 'static {
+    /// Exports the spans of a batch, which may be taken out of it.
+    fn export(&self, batch: &mut B);
+
+    /// Ends the exporter.
+    fn shutdown(&self);
+}
+
+/// Spans as the SDK has them.
+#[derive(Debug, Default)]
+pub(super) struct SdkSpans {
+    spans: Vec<SpanData>,
+    bytes: usize,
+}
+
+impl Batch for SdkSpans {
+    fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn as_large(&self) -> Self {
+        SdkSpans { spans: Vec::with_capacity(self.spans.len()), bytes: 0 }
+    }
+
+    fn emptied(self) -> Option<Self> {
+        None
+    }
+}
+
+impl<E: SpanExporter + 'static> Export<SdkSpans> for E {
+    fn export(&self, batch: &mut SdkSpans) {
+        // What became of it is in the accounting.
+        block_on(SpanExporter::export(self, std::mem::take(&mut batch.spans))).ok();
+    }
+
+    fn shutdown(&self) {
+        SpanExporter::shutdown(self).ok();
+    }
+}
+
+impl Batch for EncodedSpans {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn as_large(&self) -> Self {
+        self.as_large()
+    }
+
+    fn emptied(mut self) -> Option<Self> {
+        self.clear();
+        (self.capacity() <= KEPT_BATCH).then_some(self)
+    }
+}
+
+impl<D: Deliver<EncodedSpans>> Export<EncodedSpans> for AccountingExporter<D> {
+    fn export(&self, batch: &mut EncodedSpans) {
+        block_on(self.account::<EncodedSpans>(batch));
+    }
+
+    fn shutdown(&self) {}
+}
+
 /// The batches of one exporter.
 #[derive(Debug)]
-pub(super) struct SpanBatches(Arc<Shared>);
+pub(super) struct SpanBatches<B: Batch = SdkSpans>(Arc<Shared<B>>);
 
 /// Why a span was not put into the queue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,9 +147,9 @@ pub(super) enum Refused {
 
 /// What the thread shares with those who end spans.
 #[derive(Debug)]
-struct Shared {
+struct Shared<B> {
     limits: BatchLimits,
-    queue: Mutex<Waiting>,
+    queue: Mutex<Waiting<B>>,
     /// Wakes the thread.
     work: Condvar,
     /// Wakes those who wait until spans have been exported, or until the thread has ended.
@@ -58,11 +157,13 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    full: VecDeque<Batch>,
+struct Waiting<B> {
+    full: VecDeque<B>,
     /// The batch that is being filled.
-    filled: Batch,
-    /// When the first span came into it.
+    filled: B,
+    /// The one that is filled next, if there is one already.
+    spare: Option<B>,
+    /// When the first span came into the batch that is being filled.
     since: Option<Instant>,
     spans: usize,
     bytes: usize,
@@ -76,21 +177,40 @@ struct Waiting {
     has_ended: bool,
 }
 
-#[derive(Debug, Default)]
-struct Batch {
-    spans: Vec<SpanData>,
-    bytes: usize,
+impl SpanBatches {
+    /// Puts a span into the queue. `admitted` is called before the thread can see it.
+    ///
+    /// # Errors
+    /// Why it was not put in.
+    pub(super) fn put(&self, span: SpanData, admitted: impl FnOnce()) -> Result<(), Refused> {
+        let bytes = bytes_of(&span);
+        self.add(bytes, admitted, |batch| {
+            batch.spans.push(span);
+            batch.bytes += bytes;
+        })
+    }
 }
 
-impl SpanBatches {
+impl SpanBatches<EncodedSpans> {
+    /// Encodes a span and puts that into the queue. `admitted` is called before the thread can see it.
+    ///
+    /// # Errors
+    /// Why it was not put in.
+    pub(super) fn put(&self, span: &SpanData, admitted: impl FnOnce()) -> Result<(), Refused> {
+        with_encoded(span, |encoded| {
+            self.add(encoded.len(), admitted, |batch| {
+                batch.add(&span.instrumentation_scope, encoded);
+            })
+        })
+    }
+}
+
+impl<B: Batch> SpanBatches<B> {
     /// Starts the thread of `exporter`.
     ///
     /// # Errors
     /// When there can be no other thread.
-    pub(super) fn start(
-        exporter: impl SpanExporter + 'static,
-        limits: BatchLimits,
-    ) -> io::Result<Self> {
+    pub(super) fn start(exporter: impl Export<B>, limits: BatchLimits) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             limits,
             queue: Mutex::default(),
@@ -105,18 +225,19 @@ impl SpanBatches {
         Ok(SpanBatches(shared))
     }
 
-    /// Puts a span into the queue. `admitted` is called before the thread can see it.
-    ///
-    /// # Errors
-    /// Why it was not put in.
-    pub(super) fn put(&self, span: SpanData, admitted: impl FnOnce()) -> Result<(), Refused> {
+    /// Lets `add` put a span of so many bytes into the batch that is being filled.
+    fn add(
+        &self,
+        bytes: usize,
+        admitted: impl FnOnce(),
+        add: impl FnOnce(&mut B),
+    ) -> Result<(), Refused> {
         let Shared { limits, work, .. } = &*self.0;
-        let bytes = bytes_of(&span);
+        let most_bytes = BYTES.max(limits.queue_size.saturating_mul(BYTES_A_SPAN));
         let mut queue = self.0.lock();
         if queue.is_ending {
             return Err(Refused::Ended);
         }
-        let most_bytes = BYTES.max(limits.queue_size.saturating_mul(BYTES_A_SPAN));
         if queue.spans >= limits.queue_size || queue.bytes.saturating_add(bytes) > most_bytes {
             return Err(Refused::Full);
         }
@@ -124,11 +245,10 @@ impl SpanBatches {
         queue.spans += 1;
         queue.bytes += bytes;
         queue.put += 1;
-        queue.filled.spans.push(span);
-        queue.filled.bytes += bytes;
-        let is_first = queue.filled.spans.len() == 1;
+        add(&mut queue.filled);
+        let is_first = queue.filled.len() == 1;
         let is_full =
-            queue.filled.spans.len() >= limits.batch_size || queue.filled.bytes >= BYTES_A_BATCH;
+            queue.filled.len() >= limits.batch_size || queue.filled.bytes() >= BYTES_A_BATCH;
         if is_full {
             let batch = queue.take_filled();
             queue.full.push_back(batch);
@@ -168,35 +288,38 @@ impl SpanBatches {
     }
 }
 
-impl Drop for SpanBatches {
+impl<B: Batch> Drop for SpanBatches<B> {
     fn drop(&mut self) {
         self.0.lock().is_ending = true;
         self.0.work.notify_one();
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+impl<B: Batch> Shared<B> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<B>> {
         // Nothing panics while it is held.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Exports batches until the end.
-    fn export(&self, exporter: &impl SpanExporter) {
-        while let Some(batch) = self.next() {
+    fn export(&self, exporter: &impl Export<B>) {
+        while let Some(mut batch) = self.next() {
             let count = batch.len() as u64;
-            // What became of it is in the accounting.
-            block_on(exporter.export(batch)).ok();
-            self.lock().done += count;
+            exporter.export(&mut batch);
+            let emptied = batch.emptied();
+            let mut queue = self.lock();
+            queue.done += count;
+            queue.spare = emptied.or(queue.spare.take());
+            drop(queue);
             self.progress.notify_all();
         }
-        exporter.shutdown().ok();
+        exporter.shutdown();
         self.lock().has_ended = true;
         self.progress.notify_all();
     }
 
     /// Waits for the next batch; `None` when there is none at the end.
-    fn next(&self) -> Option<Vec<SpanData>> {
+    fn next(&self) -> Option<B> {
         let mut queue = self.lock();
         loop {
             let left = queue.since.map(|since| {
@@ -208,13 +331,13 @@ impl Shared {
                 || left.is_some_and(|left| left.is_zero());
             let batch = match queue.full.pop_front() {
                 Some(batch) => Some(batch),
-                None if is_due && !queue.filled.spans.is_empty() => Some(queue.take_filled()),
+                None if is_due && queue.filled.len() > 0 => Some(queue.take_filled()),
                 None => None,
             };
             if let Some(batch) = batch {
-                queue.spans -= batch.spans.len();
-                queue.bytes -= batch.bytes;
-                return Some(batch.spans);
+                queue.spans -= batch.len();
+                queue.bytes -= batch.bytes();
+                return Some(batch);
             }
             if queue.is_ending {
                 return None;
@@ -232,9 +355,9 @@ impl Shared {
     /// Waits until `is_over`, for `timeout` at most.
     fn wait(
         &self,
-        queue: MutexGuard<'_, Waiting>,
+        queue: MutexGuard<'_, Waiting<B>>,
         timeout: Duration,
-        is_over: impl Fn(&Waiting) -> bool,
+        is_over: impl Fn(&Waiting<B>) -> bool,
     ) -> OTelSdkResult {
         let waited = self.progress.wait_timeout_while(queue, timeout, |queue| !is_over(queue));
         let (_queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -242,12 +365,12 @@ impl Shared {
     }
 }
 
-impl Waiting {
+impl<B: Batch> Waiting<B> {
     /// Takes the batch that is being filled. The next one will probably be as long.
-    fn take_filled(&mut self) -> Batch {
+    fn take_filled(&mut self) -> B {
         self.since = None;
-        let spans = Vec::with_capacity(self.filled.spans.len());
-        std::mem::replace(&mut self.filled, Batch { spans, bytes: 0 })
+        let next = self.spare.take().unwrap_or_else(|| self.filled.as_large());
+        std::mem::replace(&mut self.filled, next)
     }
 }
 

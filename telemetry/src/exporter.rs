@@ -166,7 +166,7 @@ impl<D> AccountingExporter<D> {
     }
 
     /// Passes a batch on, and counts what became of it.
-    async fn account<S: Signal>(&self, batch: BatchOf<'_, S>)
+    pub(crate) async fn account<S: Signal>(&self, batch: BatchOf<'_, S>)
     where
         D: Deliver<S>,
     {

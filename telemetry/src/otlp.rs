@@ -2,7 +2,7 @@
 //!
 //! | | over HTTP in protobuf, the default | over HTTP in JSON | over gRPC |
 //! |---|---|---|---|
-//! | spans | encoded by [`SpanEncoder`] (`otlp/spans.rs`) | opentelemetry-otlp | encoded by [`SpanEncoder`] |
+//! | spans | encoded as they end (`otlp/encode.rs`) | opentelemetry-otlp | encoded as they end |
 //! | log records, metrics | opentelemetry-otlp | opentelemetry-otlp | opentelemetry-proto |
 //!
 //! There are many more spans than anything else, so only they have an encoder of their own.
@@ -10,16 +10,17 @@
 //! answer, so requests are sent by opentelemetry-proto's generated clients (`otlp/grpc.rs`).
 
 pub(crate) mod answer;
-mod encode;
+pub(crate) mod encode;
 pub(crate) mod grpc;
 mod requests;
 mod spans;
 
+use encode::EncodedSpans;
 pub use encode::SpanEncoder;
 
 use crate::config::{OtlpConfig, Protocol};
 use crate::error::TelemetryError;
-use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Logs, Posted, Spans};
+use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Logs, Posted};
 use crate::http::{Post, PostClient, ReadAnswer, Target};
 use crate::outcome::Outcome;
 use crate::retry::Retry;
@@ -36,50 +37,55 @@ use spans::HttpSpans;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An exporter of spans.
+/// An exporter of spans that are encoded as they end.
 #[derive(Debug)]
 pub(crate) enum OtlpSpans {
-    Protobuf(HttpSpans),
-    Json(Posted<SpanExporter>),
+    Http(Box<HttpSpans>),
     Grpc(Box<GrpcSpans>),
 }
 
 impl OtlpSpans {
-    /// Builds the exporter.
+    /// Builds the exporter for a protocol that is not JSON.
     ///
     /// # Errors
     /// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
     pub(crate) fn new(config: &OtlpConfig, retry: Retry) -> Result<Self, TelemetryError> {
-        let post = |retry| post(config, answer::of_traces, retry);
-        Ok(match config.protocol {
-            Protocol::Grpc => OtlpSpans::Grpc(Box::new(GrpcSpans::new(config, retry)?)),
-            Protocol::HttpProtobuf => OtlpSpans::Protobuf(HttpSpans::new(config, post(retry)?)),
-            Protocol::HttpJson => {
-                let post = post(retry)?;
-                let builder = SpanExporter::builder().with_http();
-                let exporter = with_http(builder, config, &post).build().map_err(refused)?;
-                OtlpSpans::Json(Posted::new(exporter, post))
-            }
-        })
+        if config.protocol == Protocol::Grpc {
+            return GrpcSpans::new(config, retry).map(|grpc| OtlpSpans::Grpc(Box::new(grpc)));
+        }
+        let post = post(config, answer::of_traces, retry)?;
+        Ok(OtlpSpans::Http(Box::new(HttpSpans::new(config, post))))
     }
 }
 
-impl Deliver<Spans> for OtlpSpans {
-    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
+impl Deliver<EncodedSpans> for OtlpSpans {
+    async fn deliver(&self, batch: BatchOf<'_, EncodedSpans>) -> Outcome {
         match self {
-            OtlpSpans::Protobuf(http) => http.deliver(batch).await,
-            OtlpSpans::Json(http) => http.deliver(batch).await,
+            OtlpSpans::Http(http) => http.deliver(batch).await,
             OtlpSpans::Grpc(grpc) => grpc.deliver(batch).await,
         }
     }
 
     fn set_resource(&mut self, resource: &Resource) {
         match self {
-            OtlpSpans::Protobuf(http) => http.set_resource(resource),
-            OtlpSpans::Json(http) => http.set_resource(resource),
+            OtlpSpans::Http(http) => http.set_resource(resource),
             OtlpSpans::Grpc(grpc) => grpc.set_resource(resource),
         }
     }
+}
+
+/// An exporter of spans in JSON.
+///
+/// # Errors
+/// [`TelemetryError::Exporter`] when there is no certificate to trust where one is needed.
+pub(crate) fn json_spans(
+    config: &OtlpConfig,
+    retry: Retry,
+) -> Result<Posted<SpanExporter>, TelemetryError> {
+    let post = post(config, answer::of_traces, retry)?;
+    let builder = SpanExporter::builder().with_http();
+    let exporter = with_http(builder, config, &post).build().map_err(refused)?;
+    Ok(Posted::new(exporter, post))
 }
 
 /// An exporter of log records over one of the two transports.

@@ -3,7 +3,7 @@
 //! A [`Pipeline`] is a value and sets nothing global, so a test can have as many as it likes.
 
 use crate::accounting::{Accounting, ExporterCounters, Items, Totals};
-use crate::batches::SpanBatches;
+use crate::batches::{Batch, Export, SpanBatches};
 use crate::component::Component;
 use crate::config::{
     BatchLimits, Config, JaegerConfig, LogExporterConfig, OtlpConfig, Protocol, SpanExporterConfig,
@@ -14,10 +14,11 @@ use crate::exporter::{AccountingExporter, Deliver, Logs, Spans};
 use crate::health::Health;
 use crate::log_processor::AccountingLogProcessor;
 use crate::metrics::Meters;
-use crate::otlp::{OtlpLogs, OtlpSpans};
+use crate::otlp::encode::EncodedSpans;
+use crate::otlp::{OtlpLogs, OtlpSpans, json_spans};
 use crate::processor::AccountingProcessor;
 use crate::prometheus::Page;
-use crate::queue::{Queue, Queues};
+use crate::queue::{Queue, Queues, WaitingSpans};
 use crate::resource::Service;
 use crate::retry::{Closing, Retry};
 use crate::sampler::{CountingSampler, StartedSpans};
@@ -221,7 +222,7 @@ struct Build<'a> {
 
 impl Build<'_> {
     /// The queues of the exporters of spans.
-    fn span_queues(&self) -> Result<Queues<SpanBatches>, TelemetryError> {
+    fn span_queues(&self) -> Result<Queues<WaitingSpans>, TelemetryError> {
         let exporters = self.config.exporters.iter().enumerate();
         let queues = exporters.map(|(index, exporter)| self.span_queue(index, exporter));
         queues.collect::<Result<_, _>>().map(Queues)
@@ -241,7 +242,7 @@ impl Build<'_> {
         &self,
         index: usize,
         exporter: &SpanExporterConfig,
-    ) -> Result<Queue<SpanBatches>, TelemetryError> {
+    ) -> Result<Queue<WaitingSpans>, TelemetryError> {
         let limits = self.config.batch;
         let processor = Component::new("batching_span_processor", index);
         let health = |name| Arc::new(Health::new(name));
@@ -255,17 +256,19 @@ impl Build<'_> {
             }
             SpanExporterConfig::Otlp(receiver) => {
                 let health = health("otlp");
-                let exporter = OtlpSpans::new(receiver, retry(&health))?;
+                let retry = retry(&health);
                 let kinds = [
                     "otlp_grpc_span_exporter",
                     "otlp_http_span_exporter",
                     "otlp_http_json_span_exporter",
                 ];
-                queue(health, otlp_component(receiver, kinds)).of_spans(
-                    "otlp",
-                    exporter,
-                    self.resource,
-                )?
+                let queue = queue(health, otlp_component(receiver, kinds));
+                if receiver.protocol == Protocol::HttpJson {
+                    queue.of_spans("otlp", json_spans(receiver, retry)?, self.resource)?
+                } else {
+                    let exporter = OtlpSpans::new(receiver, retry)?;
+                    queue.of_encoded_spans("otlp", exporter, self.resource)?
+                }
             }
             SpanExporterConfig::Zipkin(receiver) => {
                 let health = health("zipkin");
@@ -346,7 +349,7 @@ fn jaeger_queue(
     retry: Retry,
     queue: QueueParts,
     resource: &Resource,
-) -> Result<Queue<SpanBatches>, TelemetryError> {
+) -> Result<Queue<WaitingSpans>, TelemetryError> {
     queue.of_spans("jaeger", crate::jaeger::JaegerExporter::new(receiver, retry)?, resource)
 }
 
@@ -356,7 +359,7 @@ fn jaeger_queue(
     _: Retry,
     _: QueueParts,
     _: &Resource,
-) -> Result<Queue<SpanBatches>, TelemetryError> {
+) -> Result<Queue<WaitingSpans>, TelemetryError> {
     let reason = "this program was built without the feature jaeger".to_owned();
     Err(TelemetryError::Exporter { exporter: "jaeger", reason })
 }
@@ -376,13 +379,22 @@ impl QueueParts {
         name: &'static str,
         mut exporter: impl Deliver<Spans>,
         resource: &Resource,
-    ) -> Result<Queue<SpanBatches>, TelemetryError> {
+    ) -> Result<Queue<WaitingSpans>, TelemetryError> {
         exporter.set_resource(resource);
-        let limits = self.limits;
-        let (counters, health, exporter) = self.counted(name, exporter);
-        let batches = SpanBatches::start(exporter, limits)
-            .map_err(|error| TelemetryError::exporter(name, &error))?;
-        Ok(Queue::new(counters, health, batches))
+        let (limits, counted) = (self.limits, self.counted(name, exporter));
+        queue_of(name, counted, limits, WaitingSpans::Whole)
+    }
+
+    /// Gives an exporter of spans that are encoded as they end a queue and a thread of its own.
+    fn of_encoded_spans(
+        self,
+        name: &'static str,
+        mut exporter: impl Deliver<EncodedSpans>,
+        resource: &Resource,
+    ) -> Result<Queue<WaitingSpans>, TelemetryError> {
+        exporter.set_resource(resource);
+        let (limits, counted) = (self.limits, self.counted(name, exporter));
+        queue_of(name, counted, limits, WaitingSpans::Encoded)
     }
 
     /// Gives an exporter of log records a queue and a thread of its own.
@@ -399,11 +411,7 @@ impl QueueParts {
     }
 
     /// The counters of `exporter`, and the exporter that counts into them.
-    fn counted<D>(
-        self,
-        name: &'static str,
-        exporter: D,
-    ) -> (Arc<ExporterCounters>, Arc<Health>, AccountingExporter<D>) {
+    fn counted<D>(self, name: &'static str, exporter: D) -> Counted<D> {
         let capacity = self.limits.queue_size;
         let counters = ExporterCounters::new(name, self.exporter, self.processor, capacity);
         let counters = Arc::new(counters);
@@ -411,4 +419,22 @@ impl QueueParts {
             AccountingExporter::new(exporter, Arc::clone(&counters), Arc::clone(&self.health));
         (counters, self.health, exporter)
     }
+}
+
+/// An exporter with its counters.
+type Counted<D> = (Arc<ExporterCounters>, Arc<Health>, AccountingExporter<D>);
+
+/// Starts the thread of an exporter, for which spans wait in the form of `B`.
+fn queue_of<B: Batch, D>(
+    name: &'static str,
+    (counters, health, exporter): Counted<D>,
+    limits: BatchLimits,
+    waiting: fn(SpanBatches<B>) -> WaitingSpans,
+) -> Result<Queue<WaitingSpans>, TelemetryError>
+where
+    AccountingExporter<D>: Export<B>,
+{
+    let batches = SpanBatches::start(exporter, limits)
+        .map_err(|error| TelemetryError::exporter(name, &error))?;
+    Ok(Queue::new(counters, health, waiting(batches)))
 }

@@ -1,13 +1,13 @@
 //! The span processor: it counts each span that ends, and puts it into the queue of each exporter.
 
 use crate::accounting::Totals;
-use crate::batches::SpanBatches;
-use crate::queue::Queues;
+use crate::queue::{Queues, WaitingSpans};
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::Span as _;
 use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct AccountingProcessor {
     totals: Arc<Totals>,
-    queues: Queues<SpanBatches>,
+    queues: Queues<WaitingSpans>,
     baggage_keys: Vec<Key>,
     value_length_limit: Option<usize>,
 }
 
 impl AccountingProcessor {
     /// A processor that feeds `queues` and counts into `totals`.
-    pub(super) fn new(totals: Arc<Totals>, queues: Queues<SpanBatches>) -> Self {
+    pub(super) fn new(totals: Arc<Totals>, queues: Queues<WaitingSpans>) -> Self {
         AccountingProcessor { totals, queues, baggage_keys: Vec::new(), value_length_limit: None }
     }
 
@@ -60,9 +60,9 @@ impl SpanProcessor for AccountingProcessor {
         }
         let Some((last, others)) = self.queues.0.split_last() else { return };
         for queue in others {
-            queue.put(span.clone());
+            queue.put(Cow::Borrowed(&span));
         }
-        last.put(span);
+        last.put(if last.takes_whole_spans() { Cow::Owned(span) } else { Cow::Borrowed(&span) });
     }
 
     fn force_flush(&self) -> OTelSdkResult {

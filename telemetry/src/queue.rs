@@ -16,11 +16,13 @@
 use crate::accounting::ExporterCounters;
 use crate::batches::{Refused, SpanBatches};
 use crate::health::Health;
+use crate::otlp::encode::EncodedSpans;
 use crate::quiet;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::{BatchLogProcessor, LogProcessor as _};
 use opentelemetry_sdk::trace::SpanData;
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -38,13 +40,28 @@ pub(super) trait Batches: Debug + Send + Sync + 'static {
     fn end(&self, timeout: Duration) -> OTelSdkResult;
 }
 
-impl Batches for SpanBatches {
+/// The spans that wait for one exporter, in the form in which it takes them.
+#[derive(Debug)]
+pub(super) enum WaitingSpans {
+    /// As the SDK has them.
+    Whole(SpanBatches),
+    /// Encoded for OTLP.
+    Encoded(SpanBatches<EncodedSpans>),
+}
+
+impl Batches for WaitingSpans {
     fn flush(&self) -> OTelSdkResult {
-        self.flush(FLUSH_TIMEOUT)
+        match self {
+            WaitingSpans::Whole(batches) => batches.flush(FLUSH_TIMEOUT),
+            WaitingSpans::Encoded(batches) => batches.flush(FLUSH_TIMEOUT),
+        }
     }
 
     fn end(&self, timeout: Duration) -> OTelSdkResult {
-        self.end(timeout)
+        match self {
+            WaitingSpans::Whole(batches) => batches.end(timeout),
+            WaitingSpans::Encoded(batches) => batches.end(timeout),
+        }
     }
 }
 
@@ -87,15 +104,24 @@ impl<B: Batches> Queue<B> {
     }
 }
 
-impl Queue<SpanBatches> {
+impl Queue<WaitingSpans> {
+    /// Whether spans wait here as they are, and not encoded.
+    pub(super) fn takes_whole_spans(&self) -> bool {
+        matches!(*self.batches, WaitingSpans::Whole(_))
+    }
+
     /// Puts a span into the queue. If there is no room, it is counted as dropped, and that is logged
     /// once.
-    pub(super) fn put(&self, span: SpanData) {
+    pub(super) fn put(&self, span: Cow<'_, SpanData>) {
         let Queue { counters, health, batches } = self;
         let admitted = || {
             counters.waiting.add(1);
         };
-        if let Err(refused) = batches.put(span, admitted) {
+        let put = match &**batches {
+            WaitingSpans::Whole(batches) => batches.put(span.into_owned(), admitted),
+            WaitingSpans::Encoded(batches) => batches.put(&span, admitted),
+        };
+        if let Err(refused) = put {
             counters.dropped.add(1);
             if refused == Refused::Full {
                 health.overflowed("spans");

@@ -1,15 +1,15 @@
 //! OTLP over gRPC: log records and metrics by opentelemetry-proto's generated clients, spans as the
-//! bytes that [`SpanEncoder`] makes.
+//! bytes that were made when they ended.
 //!
 //! The connection lives on a runtime of its own, and the exporter's own thread waits for each call.
 //! The service's runtimes are not used: tonic is known to hang on a current-thread runtime, which
 //! is what actix has.
 
-use super::encode::SpanEncoder;
+use super::encode::{EncodedSpans, SpanEncoder};
 use super::requests::Requests;
 use crate::config::OtlpConfig;
 use crate::error::TelemetryError;
-use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Logs, Signal as _, Spans};
+use crate::exporter::{BatchOf, Deliver, DeliverMetrics, Logs, Signal as _};
 use crate::http::Destination;
 use crate::outcome::Outcome;
 use crate::outcome::{Accepted, Failure, Retryable, quoted};
@@ -220,14 +220,14 @@ impl GrpcSpans {
     }
 }
 
-impl Deliver<Spans> for GrpcSpans {
-    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
+impl Deliver<EncodedSpans> for GrpcSpans {
+    async fn deliver(&self, batch: BatchOf<'_, EncodedSpans>) -> Outcome {
         let client = client(
             Grpc::new(self.connection.channel.clone()).max_decoding_message_size(LONGEST_ANSWER),
             self.connection.gzip,
             Grpc::send_compressed,
         );
-        self.requests.send(&batch, |body| {
+        self.requests.send(batch, |body| {
             self.connection.send(body, async |mut request: Request<Bytes>| {
                 let mut client = client.clone();
                 client.ready().await.map_err(|error| Status::from_error(error.into()))?;

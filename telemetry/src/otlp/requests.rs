@@ -1,10 +1,10 @@
 //! Makes requests of a batch of spans: one, unless it would be too large.
 
-use super::encode::SpanEncoder;
+use super::encode::{EncodedSpans, SpanEncoder};
 use crate::outcome::{Accepted, Failure, Outcome, Retryable};
 use opentelemetry_http::Bytes;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SpanData;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// The largest request that is sent with more than one span, in bytes. Receivers over gRPC take
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 /// <https://pkg.go.dev/google.golang.org/grpc#MaxRecvMsgSize>
 const LARGEST_REQUEST: usize = 7 << 19;
 
-/// Encodes spans into one buffer, which is kept for the next batch.
+/// Writes requests into one buffer, which is kept for the next batch.
 #[derive(Debug)]
 pub(super) struct Requests {
     pub(super) encoder: SpanEncoder,
@@ -33,17 +33,18 @@ impl Requests {
     /// is that of the batch.
     pub(super) fn send(
         &self,
-        spans: &[SpanData],
+        spans: &EncodedSpans,
         mut send: impl FnMut(&Bytes) -> Result<Accepted, Failure>,
     ) -> Outcome {
         let mut outcome = Outcome::default();
         // The part that is sent next is the last.
-        let mut parts = vec![spans];
+        let all = 0..spans.len();
+        let mut parts = vec![all];
         while let Some(part) = parts.pop() {
-            let request = self.encode(part);
+            let request = self.request(spans, part.clone());
             if request.len() > LARGEST_REQUEST && part.len() > 1 {
-                let (first, second) = part.split_at(part.len() / 2);
-                parts.extend([second, first]);
+                let middle = part.start + part.len() / 2;
+                parts.extend([middle..part.end, part.start..middle]);
                 self.keep(request);
                 continue;
             }
@@ -52,7 +53,7 @@ impl Requests {
             let is_over = sent.as_ref().is_err_and(|failure| failure.retryable != Retryable::Never);
             let mut items = part.len();
             if is_over {
-                items += parts.drain(..).map(<[_]>::len).sum::<usize>();
+                items += parts.drain(..).map(|part| part.len()).sum::<usize>();
             }
             let of_part = Outcome::of(sent, items as u64);
             outcome.failed += of_part.failed;
@@ -65,11 +66,11 @@ impl Requests {
         outcome
     }
 
-    fn encode(&self, spans: &[SpanData]) -> Bytes {
+    fn request(&self, spans: &EncodedSpans, part: Range<usize>) -> Bytes {
         let mut buffer =
             std::mem::take(&mut *self.buffer.lock().unwrap_or_else(PoisonError::into_inner));
         buffer.clear();
-        self.encoder.encode(spans, &mut buffer);
+        self.encoder.write(spans, part, &mut buffer);
         buffer.into()
     }
 
@@ -90,6 +91,7 @@ mod tests {
     use crate::outcome::error_type;
     use opentelemetry::InstrumentationScope;
     use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
+    use opentelemetry_sdk::trace::SpanData;
     use std::time::SystemTime;
 
     /// A span of about this many bytes.
@@ -118,7 +120,7 @@ mod tests {
         let mut spans = vec![span(3 * MEBIBYTE / 2); 4];
         spans.push(span(5 * MEBIBYTE));
         let mut sizes = Vec::new();
-        let outcome = Requests::default().send(&spans, |request| {
+        let outcome = Requests::default().send(&spans[..].into(), |request| {
             sizes.push(request.len() / MEBIBYTE);
             match &answers[sizes.len() - 1] {
                 Ok(Accepted { rejected, message }) => {

@@ -1,9 +1,9 @@
-//! Sends spans that [`SpanEncoder`] encodes, over HTTP.
+//! Sends spans that were encoded as they ended, over HTTP.
 
-use super::encode::SpanEncoder;
+use super::encode::{EncodedSpans, SpanEncoder};
 use super::requests::Requests;
 use crate::config::OtlpConfig;
-use crate::exporter::{BatchOf, Deliver, Spans};
+use crate::exporter::{BatchOf, Deliver};
 use crate::http::Post;
 use crate::outcome::{Failure, Outcome, Retryable, error_type};
 use flate2::Compression;
@@ -41,9 +41,9 @@ impl HttpSpans {
     }
 }
 
-impl Deliver<Spans> for HttpSpans {
-    async fn deliver(&self, batch: BatchOf<'_, Spans>) -> Outcome {
-        self.requests.send(&batch, |body| {
+impl Deliver<EncodedSpans> for HttpSpans {
+    async fn deliver(&self, batch: BatchOf<'_, EncodedSpans>) -> Outcome {
+        self.requests.send(batch, |body| {
             if self.gzip {
                 let body = Bytes::from(compressed(body).map_err(|error| Failure {
                     reason: format!("the request could not be compressed: {error}"),
