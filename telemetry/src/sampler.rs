@@ -4,7 +4,7 @@
 //! where that is decided. Without an exporter of metrics nobody reads these counts, and the
 //! pipeline has the sampler alone.
 
-use crate::accounting::Counter;
+use crate::accounting::Tally;
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue, TraceId};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
@@ -18,7 +18,7 @@ pub(crate) const ORIGINS: [&str; 3] = ["none", "local", "remote"];
 
 /// How many spans were started, by [`RESULTS`] and then by [`ORIGINS`].
 #[derive(Debug, Default)]
-pub(crate) struct StartedSpans([[Counter; 3]; 3]);
+pub(crate) struct StartedSpans([[Tally; 3]; 3]);
 
 impl StartedSpans {
     /// Each count, with its result and its origin.
