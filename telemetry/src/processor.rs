@@ -2,12 +2,13 @@
 
 use crate::accounting::Totals;
 use crate::queue::{Queues, WaitingSpans};
-use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::baggage::{Baggage, BaggageExt as _};
 use opentelemetry::trace::Span as _;
 use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,9 +43,13 @@ impl AccountingProcessor {
 impl SpanProcessor for AccountingProcessor {
     fn on_start(&self, span: &mut Span, cx: &Context) {
         self.totals.started.add(1);
+        let baggage = cx.baggage();
+        if baggage.is_empty() {
+            return;
+        }
         for key in &self.baggage_keys {
-            if let Some(value) = cx.baggage().get(key) {
-                span.set_attribute(KeyValue::new(key.clone(), value.clone()));
+            if let Some(value) = entry(baggage, key) {
+                span.set_attribute(KeyValue::new(key.clone(), shared(value)));
             }
         }
     }
@@ -72,6 +77,39 @@ impl SpanProcessor for AccountingProcessor {
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         self.queues.end(timeout)
     }
+}
+
+/// The value of a baggage entry.
+fn entry<'a>(baggage: &'a Baggage, key: &Key) -> Option<&'a StringValue> {
+    /// Up to so many entries it takes less time to look at each than to hash the key.
+    const FEW: usize = 4;
+    if baggage.len() > FEW {
+        return baggage.get(key);
+    }
+    baggage.iter().find(|(of, _)| *of == key).map(|(_, (value, _))| value)
+}
+
+thread_local! {
+    /// The last values that spans of this thread have got from baggage.
+    static VALUES: RefCell<[Option<Arc<str>>; 4]> = const { RefCell::new([const { None }; 4]) };
+}
+
+/// A value that shares its text with those of other spans of this thread: mostly it is one of a few.
+/// What is in a baggage is copied each time it is cloned.
+fn shared(value: &StringValue) -> StringValue {
+    let shared = VALUES.try_with(|values| {
+        let mut values = values.borrow_mut();
+        let known = values.iter().position(|known| known.as_deref() == Some(value.as_str()));
+        let place = known.unwrap_or_else(|| {
+            // The one that was there longest goes.
+            values.rotate_right(1);
+            values[0] = Some(value.as_str().into());
+            0
+        });
+        values[place].clone()
+    });
+    // While a thread ends, its values may be gone.
+    shared.ok().flatten().map_or_else(|| value.clone(), StringValue::from)
 }
 
 /// Cuts every text in the attributes of `span`, its events and its links to `limit` characters:
