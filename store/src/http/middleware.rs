@@ -38,7 +38,7 @@ use tokio::time::Instant;
 use super::{
     problem::ApiError,
     state::AppState,
-    trace_headers::{baggage_value, of_answer},
+    trace_headers::{baggage_value, has_baggage, of_answer},
 };
 use crate::{
     actors::{ActorSystem, Faults},
@@ -120,12 +120,14 @@ where
     Ok(response)
 }
 
+/// [`SEC_FETCH_SITE`] as a header's name.
+const SEC_FETCH_SITE_NAME: HeaderName = HeaderName::from_static(SEC_FETCH_SITE);
+
 /// Whether the request asks for a lesson or for faults. Nearly none does.
 fn asks_for_something(request: &ServiceRequest, cx: &Context, state: &AppState) -> bool {
-    let in_header = |key| baggage_value(request.headers(), key);
-    state.lessons().are_asked_for(request.request(), cx, in_header(LESSON_BAGGAGE))
+    state.lessons().are_asked_for(request.request(), cx)
         || cx.baggage().get(fault::BAGGAGE_KEY).is_some()
-        || in_header(fault::BAGGAGE_KEY).is_some()
+        || has_baggage(request.headers(), [LESSON_BAGGAGE, fault::BAGGAGE_KEY])
 }
 
 /// Refuses a request to a `Host` that is not this store.
@@ -140,8 +142,8 @@ fn cross_site(request: &ServiceRequest) -> Option<ApiError> {
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return None;
     }
-    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    let is_ours = site::is_own(header(SEC_FETCH_SITE), header(ORIGIN.as_str()), host(request));
+    let header = |name: &HeaderName| request.headers().get(name).map(HeaderValue::as_bytes);
+    let is_ours = site::is_own(header(&SEC_FETCH_SITE_NAME), header(&ORIGIN), host(request));
     (!is_ours).then(ApiError::cross_site)
 }
 

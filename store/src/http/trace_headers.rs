@@ -76,28 +76,6 @@ fn is_traceparent(value: &[u8]) -> bool {
     is_in_form && is_known_length
 }
 
-/// A span as the headers have it: `00-TRACE-SPAN-FLAGS` in hexadecimal digits.
-type SpanText = [u8; 55];
-
-fn span_text(span: &SpanContext, is_random: impl FnOnce(&[u8]) -> bool) -> SpanText {
-    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-    write_hex(&mut text[3..35], &span.trace_id().to_bytes());
-    write_hex(&mut text[36..52], &span.span_id().to_bytes());
-    // Of the flags the SDK knows only the first. The second, that the trace's id is random, is the
-    // caller's to say, and to be repeated.
-    let random = if is_random(&text[3..35]) { RANDOM } else { 0 };
-    write_hex(&mut text[53..], &[span.trace_flags().to_u8() | random]);
-    text
-}
-
-fn write_hex(digits: &mut [u8], bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (digits, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        digits[0] = DIGITS[usize::from(byte >> 4)];
-        digits[1] = DIGITS[usize::from(byte & 0xf)];
-    }
-}
-
 /// The second bit of the flags: the trace's id is random.
 /// See <https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>.
 const RANDOM: u8 = 0x02;
@@ -125,7 +103,12 @@ pub(super) fn of_answer(
     if !span.is_valid() {
         return None;
     }
-    let span = span_text(span, |trace_id| is_random(request, trace_id));
+    let mut span = telemetry::traceparent(span);
+    // Of the flags the SDK knows only the first. The second, that the trace's id is random, is the
+    // caller's to say, and to be repeated.
+    if is_random(request, &span[3..35]) {
+        span[54] += RANDOM;
+    }
     let timing = Bytes::from([BEFORE, &span, BETWEEN, &span].concat());
     // Both headers share the text.
     let response = timing.slice(BEFORE.len()..BEFORE.len() + span.len());
@@ -174,10 +157,21 @@ fn encode_values(baggage: &str) -> String {
 
 /// The value of a baggage entry, still percent-encoded.
 pub(super) fn baggage_value<'a>(headers: &'a HeaderMap, key: &str) -> Option<&'a str> {
-    let members = headers.get(BAGGAGE)?.to_str().ok()?.split(',');
-    members
-        .filter(|member| member.split('=').next().is_some_and(|k| k.trim() == key))
-        .find_map(value)
+    entries(headers).find(|(of, _)| *of == key).map(|(_, value)| value)
+}
+
+/// Whether there is a baggage entry with one of these keys.
+pub(super) fn has_baggage(headers: &HeaderMap, keys: [&str; 2]) -> bool {
+    entries(headers).any(|(of, _)| keys.contains(&of))
+}
+
+/// The keys and the values, still percent-encoded, of all baggage entries.
+fn entries(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let header = headers.get(BAGGAGE).and_then(|header| header.to_str().ok());
+    header.into_iter().flat_map(|header| header.split(',')).filter_map(|member| {
+        let key = member.split('=').next()?;
+        Some((key.trim(), value(member)?))
+    })
 }
 
 /// The value in `key=value;properties`.

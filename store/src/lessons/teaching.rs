@@ -72,14 +72,9 @@ impl Lessons {
         LessonList::new(self.honoured)
     }
 
-    /// Whether the request asks for a lesson, see [`teach`](Self::teach).
-    pub(crate) fn are_asked_for(
-        &self,
-        request: &HttpRequest,
-        cx: &Context,
-        unread: Option<&str>,
-    ) -> bool {
-        Asked::of(request, cx, unread).is_some()
+    /// Whether the request asks for a lesson in its query or in baggage that has been read.
+    pub(crate) fn are_asked_for(&self, request: &HttpRequest, cx: &Context) -> bool {
+        Asked::of(request, cx, None).is_some()
     }
 
     /// Makes the lesson that the request asks for; `None` if it asks for none. When it returns, the
