@@ -2,7 +2,10 @@
 use crate::client_metrics::{ClientMetrics, MeasuredRequest};
 use crate::{
     middleware::get_scope,
-    util::{default_port, http_url, method_attributes, method_in_name, protocol_version},
+    util::{
+        default_port, http_url, kept, method_attributes, method_in_name, propagation_header,
+        protocol_version,
+    },
 };
 use actix_http::{encoding::Decoder, error::ParseError, BoxedPayloadStream, Error, Payload};
 use actix_web::{
@@ -274,7 +277,7 @@ impl InstrumentedClientRequest {
 pub struct PreparedRequest {
     request: FrozenClientRequest,
     tracer: BoxedTracer,
-    name: String,
+    name: Cow<'static, str>,
     attrs: Vec<KeyValue>,
     #[cfg(feature = "metrics")]
     metrics: Option<ClientMetrics>,
@@ -305,7 +308,7 @@ impl PreparedRequest {
         Ok(Self {
             request: request.freeze()?,
             tracer: global::tracer_with_scope(get_scope()),
-            name,
+            name: kept(name),
             attrs: attrs.into_iter().map(shared).collect(),
             #[cfg(feature = "metrics")]
             metrics: None,
@@ -335,10 +338,13 @@ impl PreparedRequest {
         #[cfg(not(feature = "metrics"))]
         let is_measured = false;
         let exchange = if can_be_traced(cx) || is_measured {
+            let mut attrs = Vec::with_capacity(self.attrs.len() + ADDED_ATTRIBUTES);
+            attrs.extend_from_slice(&self.attrs);
+            attrs.extend(attributes);
             Exchange::start(
                 &self.tracer,
                 self.name.clone(),
-                self.attrs.iter().cloned().chain(attributes).collect(),
+                attrs,
                 #[cfg(feature = "metrics")]
                 self.metrics.as_ref(),
                 cx,
@@ -364,6 +370,10 @@ impl PreparedRequest {
         answer
     }
 }
+
+/// How many attributes a span gets beside those of its prepared request: the number of the attempt,
+/// and of the answer the status, the protocol's version and the kind of error.
+const ADDED_ATTRIBUTES: usize = 4;
 
 /// False in a span that has no ids: the SDK is disabled, and would make no span of a request either.
 fn can_be_traced(cx: &Context) -> bool {
@@ -418,7 +428,7 @@ struct Exchange {
 impl Exchange {
     fn start(
         tracer: &BoxedTracer,
-        name: String,
+        name: impl Into<Cow<'static, str>>,
         attrs: Vec<KeyValue>,
         #[cfg(feature = "metrics")] metrics: Option<&ClientMetrics>,
         parent: &Context,
@@ -552,13 +562,6 @@ fn io_error_type(error: &io::Error) -> &'static str {
     }
 }
 
-/// The headers of trace context and baggage, whose names need not be parsed for each request.
-static KNOWN: [HeaderName; 3] = [
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("tracestate"),
-    HeaderName::from_static("baggage"),
-];
-
 struct ActixClientCarrier<'a> {
     headers: &'a mut HeaderMap,
 }
@@ -569,9 +572,8 @@ impl Injector for ActixClientCarrier<'_> {
         if value.is_empty() {
             return;
         }
-        let known = KNOWN.iter().find(|name| name.as_str() == key).cloned();
-        let name =
-            known.unwrap_or_else(|| HeaderName::from_str(key).expect("Must be header name"));
+        let name = propagation_header(key).cloned();
+        let name = name.unwrap_or_else(|| HeaderName::from_str(key).expect("Must be header name"));
         let value =
             HeaderValue::from_maybe_shared(Bytes::from(value)).expect("Must be a header value");
         self.headers.insert(name, value);

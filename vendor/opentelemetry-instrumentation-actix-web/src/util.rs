@@ -1,4 +1,4 @@
-use actix_web::http::{Method, Version};
+use actix_web::http::{header::HeaderName, Method, Version};
 #[cfg(feature = "metrics")]
 use actix_web::dev::ServiceRequest;
 use opentelemetry::{KeyValue, Value};
@@ -6,6 +6,20 @@ use opentelemetry_semantic_conventions::trace::{HTTP_REQUEST_METHOD, HTTP_REQUES
 #[cfg(feature = "metrics")]
 use opentelemetry_semantic_conventions::trace::{HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// The headers of trace context and baggage, whose names need not be parsed for each request.
+static PROPAGATION_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
+
+/// The name of a header that a propagator reads or writes, if it is one of W3C's.
+pub(super) fn propagation_header(key: &str) -> Option<&'static HeaderName> {
+    PROPAGATION_HEADERS.iter().find(|name| name.as_str() == key)
+}
 
 /// The query keys whose values are secrets, as the semantic conventions list them.
 /// See <https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/>.
@@ -92,6 +106,26 @@ pub(super) fn http_method_str(method: &Method) -> Value {
 /// The method of a request as span names have it.
 pub(super) fn method_in_name(method: &Method) -> &'static str {
     known_method(method).unwrap_or("HTTP")
+}
+
+/// The texts that are kept at most. An application has some for each of its routes, and a client one
+/// for each template.
+const MOST_KEPT: usize = 1024;
+
+/// A text that many spans will have, such as their name. It is kept for good, so that spans need no
+/// copies of it, unless there are [very many](MOST_KEPT).
+pub(super) fn kept(text: String) -> Cow<'static, str> {
+    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    match all.get(&*text) {
+        Some(kept) => Cow::Borrowed(*kept),
+        None if all.len() >= MOST_KEPT => Cow::Owned(text),
+        None => {
+            let kept: &'static str = text.leak();
+            all.insert(kept);
+            Cow::Borrowed(kept)
+        }
+    }
 }
 
 /// `http.request.method`, and the method as it came where that says less.

@@ -4,7 +4,7 @@
 //! address, to the same host, by the same client. So a worker keeps these values, and a span shares
 //! them instead of having copies.
 
-use std::{cell::RefCell, collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
 
 use actix_http::header::{self, HeaderName, CONTENT_LENGTH};
 use actix_web::{dev::ServiceRequest, http::uri::Authority};
@@ -18,7 +18,7 @@ use opentelemetry_semantic_conventions::{
 };
 
 use super::{recent::Recent, route_formatter::RouteFormatter};
-use crate::util::{method_attributes, method_in_name, protocol_version, redacted, url_scheme};
+use crate::util::{kept, method_attributes, method_in_name, protocol_version, redacted, url_scheme};
 
 /// The headers by which a proxy says from where and for which host a request came.
 const FORWARDED: [HeaderName; 4] = [
@@ -42,10 +42,10 @@ pub(super) struct RequestAttributes {
 #[derive(Debug)]
 pub(super) struct Route {
     /// The name of the span: the method, and the route if there is one.
-    pub(super) span_name: String,
-    http_route: Option<Arc<str>>,
+    pub(super) span_name: Cow<'static, str>,
+    http_route: Option<StringValue>,
     /// The path, where all requests of the route have the same.
-    path: Option<Arc<str>>,
+    path: Option<StringValue>,
 }
 
 /// The parts of a `Host`, with `[` and `]` around IPv6.
@@ -78,11 +78,11 @@ impl RequestAttributes {
             // Span name follows semconv: "{method} {target}" where target is http.route, and "{method}"
             // alone where no route matched: the path is the client's to choose.
             span_name: match &http_route {
-                Some(route) => format!("{method} {route}"),
-                None => method.to_owned(),
+                Some(route) => kept(format!("{method} {route}")),
+                None => Cow::Borrowed(method),
             },
-            http_route: http_route.map(Arc::from),
-            path: is_fixed.then(|| Arc::from(path)),
+            http_route: http_route.map(|route| kept(route).into()),
+            path: is_fixed.then(|| kept(path.to_owned()).into()),
         });
         if is_fixed {
             let mut routes = self.routes.borrow_mut();
@@ -102,19 +102,19 @@ impl RequestAttributes {
 
         // Server attrs
         // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
-        if let Some(http_route) = &route.http_route {
-            attributes.push(shared(HTTP_ROUTE, http_route));
-        }
-        self.push_ends(req, &mut attributes);
-        let path = route.path.as_ref().filter(|path| ***path == *req.uri().path());
+        let of_route = |key, value: &StringValue| KeyValue::new(key, value.clone());
+        attributes.extend(route.http_route.as_ref().map(|route| of_route(HTTP_ROUTE, route)));
+        let is_forwarded = is_forwarded(req);
+        self.push_ends(req, is_forwarded, &mut attributes);
+        let path = route.path.as_ref().filter(|path| path.as_str() == req.uri().path());
         attributes.push(match path {
-            Some(path) => shared(URL_PATH, path),
+            Some(path) => of_route(URL_PATH, path),
             None => KeyValue::new(URL_PATH, req.uri().path().to_owned()),
         });
         if let Some(query) = req.uri().query() {
             attributes.push(KeyValue::new(URL_QUERY, redacted(query).into_owned()));
         }
-        attributes.push(self.scheme(req));
+        attributes.push(scheme(req, is_forwarded));
 
         // Common attrs
         // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#common-attributes
@@ -148,10 +148,10 @@ impl RequestAttributes {
     }
 
     /// Where the request comes from, and where its client says that the server is.
-    fn push_ends(&self, req: &ServiceRequest, attributes: &mut Vec<KeyValue>) {
+    fn push_ends(&self, req: &ServiceRequest, is_forwarded: bool, attributes: &mut Vec<KeyValue>) {
         let peer = req.peer_addr().map(|peer| peer.ip());
         let peer = peer.map(|ip| self.client.get(&ip, || (ip, ip.to_string().into())));
-        if is_forwarded(req) {
+        if is_forwarded {
             let info = req.connection_info();
             let client = info.realip_remote_addr();
             attributes.extend(client.map(|client| KeyValue::new(CLIENT_ADDRESS, client.to_owned())));
@@ -175,16 +175,16 @@ impl RequestAttributes {
         attributes.push(shared(SERVER_ADDRESS, &address));
         attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
     }
+}
 
-    fn scheme(&self, req: &ServiceRequest) -> KeyValue {
-        if is_forwarded(req) {
-            return KeyValue::new(URL_SCHEME, url_scheme(req.connection_info().scheme()));
-        }
-        match req.uri().scheme_str() {
-            Some(scheme) => KeyValue::new(URL_SCHEME, url_scheme(scheme)),
-            None if req.app_config().secure() => KeyValue::new(URL_SCHEME, "https"),
-            None => KeyValue::new(URL_SCHEME, "http"),
-        }
+fn scheme(req: &ServiceRequest, is_forwarded: bool) -> KeyValue {
+    if is_forwarded {
+        return KeyValue::new(URL_SCHEME, url_scheme(req.connection_info().scheme()));
+    }
+    match req.uri().scheme_str() {
+        Some(scheme) => KeyValue::new(URL_SCHEME, url_scheme(scheme)),
+        None if req.app_config().secure() => KeyValue::new(URL_SCHEME, "https"),
+        None => KeyValue::new(URL_SCHEME, "http"),
     }
 }
 

@@ -21,6 +21,8 @@ use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use opentelemetry_semantic_conventions::trace::HTTP_RESPONSE_STATUS_CODE;
 use pin_project_lite::pin_project;
 
+use crate::util::propagation_header;
+
 use super::{
     attributes::RequestAttributes, get_scope, recent::Recent, route_formatter::RouteFormatter,
     ABANDONED,
@@ -321,7 +323,11 @@ struct RequestHeaderCarrier<'a> {
 
 impl Extractor for RequestHeaderCarrier<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.headers.get(key).and_then(|v| v.to_str().ok())
+        let value = match propagation_header(key) {
+            Some(name) => self.headers.get(name),
+            None => self.headers.get(key),
+        };
+        value.and_then(|v| v.to_str().ok())
     }
 
     fn keys(&self) -> Vec<&str> {
