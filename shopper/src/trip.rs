@@ -268,7 +268,9 @@ impl RootSpan {
         let kind = KeyValue::new(fault::SHOPPER_KIND, plan.kind.name());
         let id = KeyValue::new(fault::SHOPPER_ID, plan.shopper.to_string());
         let fault = plan.fault.clone().map(|fault| KeyValue::new(fault::BAGGAGE_KEY, fault));
-        let attributes: Vec<_> = [kind, id].into_iter().chain(fault).collect();
+        // With room for those that the span gets at its end.
+        let mut attributes = Vec::with_capacity(5);
+        attributes.extend([kind, id].into_iter().chain(fault));
         // A trip begins a new trace, so it is not in the current context.
         let cx = Context::new().with_baggage(attributes.iter().cloned());
         let span = TRACER.with(|tracer| {

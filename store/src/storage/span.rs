@@ -68,8 +68,7 @@ impl SpanFactory {
     /// Starts the span of a statement.
     pub(super) fn statement(&self, cx: &Context, statement: &Statement) -> StatementSpan {
         let summary = statement.summary;
-        let mut attributes = Vec::with_capacity(self.attributes.len() + 2);
-        attributes.extend_from_slice(&self.attributes);
+        let mut attributes = self.shared_attributes(2);
         attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, summary));
         attributes.push(KeyValue::new(semconv::DB_QUERY_TEXT, statement.text(self.dialect)));
         let span = self.start(cx, summary, SpanKind::Client, attributes);
@@ -83,7 +82,16 @@ impl SpanFactory {
     /// Starts the span of the wait for a connection. It is INTERNAL, since it does not call the
     /// database.
     pub(super) fn acquire(&self, cx: &Context) -> StatementSpan {
-        self.start(cx, ACQUIRE, SpanKind::Internal, self.attributes.clone())
+        self.start(cx, ACQUIRE, SpanKind::Internal, self.shared_attributes(0))
+    }
+
+    /// The attributes that all spans of the database have, with room for `more`, and for those that a
+    /// span gets from its baggage.
+    fn shared_attributes(&self, more: usize) -> Vec<KeyValue> {
+        const OF_BAGGAGE: usize = 2;
+        let mut attributes = Vec::with_capacity(self.attributes.len() + more + OF_BAGGAGE);
+        attributes.extend_from_slice(&self.attributes);
+        attributes
     }
 
     fn start(
