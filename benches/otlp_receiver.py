@@ -1,5 +1,8 @@
 """An OTLP receiver over HTTP that costs little: it keeps what comes, and counts it when it is asked to.
 
+A body is read by one call, into memory that an earlier one was in, if that has been counted: new memory would have to be
+cleared by the kernel first, which takes as long as reading.
+
 It answers each request after `delay` seconds, each connection by itself, as a backend does that is so far away. It
 reads of protobuf what it needs to count: the tags and lengths of
 https://protobuf.dev/programming-guides/encoding/ and the field numbers of
@@ -80,7 +83,7 @@ class Receiver:
     def __init__(self, delay=0.0):
         self.delay = delay
         self.lock = threading.Lock()
-        self.bodies, self.kept = [], 0
+        self.bodies, self.kept, self.free = [], 0, []
         self.reset()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -119,12 +122,12 @@ class Receiver:
             connection.sendall(b"HTTP/1.1 411 Length Required\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
             return None
         length = int(length[1])
-        body = bytearray(length)
+        buffer = self.buffer(length)
+        body = memoryview(buffer)[:length]
         have = min(len(rest), length)
         body[:have] = rest[:have]
-        view = memoryview(body)
         while have < length:
-            read = connection.recv_into(view[have:])
+            read = connection.recv_into(body[have:], 0, socket.MSG_WAITALL)
             if not read:
                 return None
             have += read
@@ -133,6 +136,15 @@ class Receiver:
             time.sleep(self.delay)
         connection.sendall(ANSWER)
         return rest[length:]
+
+    def buffer(self, length):
+        """Memory for a body: that of one that has been counted, if it is large enough."""
+        with self.lock:
+            for index in range(len(self.free) - 1, -1, -1):
+                if len(self.free[index]) >= length:
+                    return self.free.pop(index)
+        # Bodies are of about the same size, and each takes that of any other.
+        return bytearray(max(length + length // 4, 65536))
 
     def take(self, head, body):
         signal = head.split(b" ", 2)[1].rpartition(b"/")[2].decode()
@@ -148,7 +160,10 @@ class Receiver:
         """What has come and was not counted yet: signal, body, and its size on the wire. It is not counted any more."""
         with self.lock:
             bodies, self.bodies, self.kept = self.bodies, [], 0
-        return [(signal, bytes(gzip.decompress(body) if packed else body), len(body)) for signal, packed, body in bodies]
+        taken = [(signal, bytes(gzip.decompress(body) if packed else body), len(body)) for signal, packed, body in bodies]
+        with self.lock:
+            self.free += [body.obj for _, _, body in bodies]
+        return taken
 
     def count(self):
         """What has come so far: `Counts` of `traces`, `logs` and `metrics`."""
