@@ -16,6 +16,9 @@
 //! there is a plain ask by such a caller too. "Span by hand" is a plain actor whose handler makes
 //! the span that a traced actor gets: what any implementation has to cost.
 //!
+//! The allocator is the system's. `cargo bench-ask-mimalloc` is the same with mimalloc, as a program
+//! that serves may use it.
+//!
 //! With `--features tracing` a second table follows, in which a `tracing` subscriber keeps spans: a
 //! traced message has a `tracing` span too then.
 
@@ -392,7 +395,7 @@ impl Options {
     }
 }
 
-fn main() {
+pub(crate) fn main() {
     let options = Options::read().unwrap_or_else(|error| {
         eprintln!("{error}");
         exit(2);

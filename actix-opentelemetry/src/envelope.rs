@@ -45,14 +45,23 @@ pub(crate) struct TracedEnvelope<A: TracedActor + Handler<M>, M: Message + 'stat
 }
 
 impl<A: TracedActor + Handler<M>, M: Message + 'static> TracedEnvelope<A, M> {
+    /// A message that is still to be [sent](Self::send).
+    #[inline]
     pub(crate) fn new(message: M, tx: Option<OneshotSender<M::Result>>) -> Self {
+        let (span, sent) = (MessageSpan::default(), Sent::default());
+        Self { message: Some(message), tx, span, sent, slot: None }
+    }
+
+    /// Captures the context in which the message is sent. Call it when the envelope is in its box, so
+    /// that what is captured is written once and not moved.
+    #[inline]
+    pub(crate) fn send(&mut self) {
         PACKED.set(true);
-        let slot = measure::MailboxSlot::take();
-        let kind = if tx.is_some() { Kind::Ask } else { Kind::Tell };
-        let span = MessageSpan::sent::<A>(kind, || operation::of_message::<A, M>(kind));
-        lost::check::<A, M>(span.cx(), kind);
-        let sent = span.sending_time::<A>();
-        Self { message: Some(message), tx, span, sent, slot }
+        self.slot = measure::MailboxSlot::take();
+        let kind = self.kind();
+        self.span.send::<A>(kind, || operation::of_message::<A, M>(kind));
+        lost::check::<A, M>(self.span.cx(), kind);
+        self.sent = self.span.sending_time::<A>();
     }
 
     fn kind(&self) -> Kind {
@@ -125,6 +134,8 @@ where
     M::Result: Send,
 {
     fn pack(message: M, tx: Option<OneshotSender<M::Result>>) -> Envelope<A> {
-        Envelope::with_proxy(Box::new(TracedEnvelope::<A, M>::new(message, tx)))
+        let mut envelope = Box::new(TracedEnvelope::<A, M>::new(message, tx));
+        envelope.send();
+        Envelope::with_proxy(envelope)
     }
 }

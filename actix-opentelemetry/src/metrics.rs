@@ -73,6 +73,7 @@ pub fn count_restart<A: TracedActor>() {
     restarted(A::NAME);
 }
 
+#[inline]
 fn instruments() -> Option<&'static Instruments> {
     INSTRUMENTS.get()
 }
@@ -175,6 +176,7 @@ fn labels_and(operation: &Operation, more: KeyValue) -> Vec<KeyValue> {
 }
 
 /// Whether anything is measured.
+#[inline]
 pub(crate) fn is_enabled() -> bool {
     instruments().is_some()
 }
@@ -191,16 +193,24 @@ impl Stopwatch {
     /// Starts measuring, if there is a meter. The result is boxed because it is part of a
     /// [`MessageSpan`](crate::span::MessageSpan), which is moved often and in most systems measures
     /// nothing.
+    #[inline]
     pub(crate) fn start(
         operation: &'static Operation,
         wait: Option<Duration>,
     ) -> Option<Box<Self>> {
-        let instruments = instruments()?;
+        instruments().map(|instruments| Self::measure(instruments, operation, wait))
+    }
+
+    fn measure(
+        instruments: &Instruments,
+        operation: &'static Operation,
+        wait: Option<Duration>,
+    ) -> Box<Self> {
         if let Some(wait) = wait {
             instruments.wait.record(wait.as_secs_f64(), operation.labels());
         }
         let started = Instant::now();
-        Some(Box::new(Self { operation, started, active: Active::new(operation, started) }))
+        Box::new(Self { operation, started, active: Active::new(operation, started) })
     }
 
     pub(crate) fn stop(self, error_type: Option<&Cow<'static, str>>) {
@@ -337,9 +347,12 @@ fn for_each_live_actor(mut each: impl FnMut(&'static str, i64)) {
 pub(crate) struct MailboxSlot<A: TracedActor>(PhantomData<fn(A)>);
 
 impl<A: TracedActor> MailboxSlot<A> {
+    #[inline]
     pub(crate) fn take() -> Option<Self> {
-        instruments()?.depth.add(1, &[KeyValue::new(attribute::ACTOR_NAME, A::NAME)]);
-        Some(Self(PhantomData))
+        instruments().map(|instruments| {
+            instruments.depth.add(1, &[KeyValue::new(attribute::ACTOR_NAME, A::NAME)]);
+            Self(PhantomData)
+        })
     }
 }
 

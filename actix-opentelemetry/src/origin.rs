@@ -46,6 +46,7 @@ impl Sent {
     }
 
     /// Takes the time for a message that arrives now.
+    #[inline]
     pub(crate) fn arrive(self) -> Arrival {
         let Some(sent) = self.0 else { return Arrival::default() };
         let now = SystemTime::now();
@@ -58,15 +59,29 @@ impl Sent {
 ///
 /// A thread that is ending has none any more, and asking OpenTelemetry for it would panic. So a
 /// message that is sent by the destructor of a thread-local is sent outside any trace.
-#[inline]
+#[inline(always)]
 pub(crate) fn current() -> Context {
     if is_ending() { Context::new() } else { Context::current() }
 }
 
+/// Sets this to the [`current`] context.
+///
+/// For a context that stays where it is. A context that has just been made is dear to move: the
+/// processor has to wait until its fields, which were written one by one, can be read together.
+#[inline(always)]
+pub(crate) fn set_to_current(cx: &mut Context) {
+    if is_ending() {
+        *cx = Context::new();
+    } else {
+        Context::map_current(|current| *cx = current.clone());
+    }
+}
+
 /// Makes a context current, unless the thread is ending.
-#[inline]
+#[inline(always)]
 pub(crate) fn attach(cx: Context) -> Option<ContextGuard> {
-    (!is_ending()).then(|| cx.attach())
+    // Not by a closure, which would be one more place that the context is copied to.
+    if is_ending() { None } else { Some(cx.attach()) }
 }
 
 /// Runs code in a context.
@@ -76,7 +91,7 @@ pub(crate) fn within<R>(cx: &Context, code: impl FnOnce() -> R) -> R {
 }
 
 /// Whether this thread's locals are being dropped, and the current context with them.
-#[inline]
+#[inline(always)]
 pub(crate) fn is_ending() -> bool {
     match THREAD.get() {
         Thread::Running => false,
@@ -137,32 +152,33 @@ pub(crate) enum TraceState {
 }
 
 impl TraceState {
+    #[inline]
     pub(crate) fn of(cx: &Context) -> Self {
-        if cx.is_telemetry_suppressed() {
-            return Self::Suppressed;
-        }
-        if !cx.has_active_span() {
-            return Self::Outside;
-        }
-        let span = cx.span();
-        let made = span.span_context();
-        if made.is_sampled() || span.is_recording() {
-            Self::Recorded
-        } else if made.is_valid() {
-            Self::Refused
-        } else {
-            Self::Outside
-        }
+        Self::lasting(cx).unwrap_or(Self::Recorded)
     }
 
     /// The same if it cannot change any more. Only a span that is recorded and not sampled is seen
     /// by nobody once it has ended.
     ///
     /// Whether a span is recorded takes a lock, so it is asked for once where it can be.
+    #[inline]
     pub(crate) fn lasting(cx: &Context) -> Option<Self> {
-        match Self::of(cx) {
-            Self::Recorded if !cx.span().span_context().is_sampled() => None,
-            state => Some(state),
+        if cx.is_telemetry_suppressed() {
+            return Some(Self::Suppressed);
+        }
+        if !cx.has_active_span() {
+            return Some(Self::Outside);
+        }
+        let span = cx.span();
+        let made = span.span_context();
+        if made.is_sampled() {
+            Some(Self::Recorded)
+        } else if span.is_recording() {
+            None
+        } else if made.is_valid() {
+            Some(Self::Refused)
+        } else {
+            Some(Self::Outside)
         }
     }
 }

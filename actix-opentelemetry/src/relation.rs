@@ -3,7 +3,6 @@
 
 use std::time::SystemTime;
 
-use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
@@ -61,7 +60,23 @@ pub(crate) struct Hops {
 impl Relation {
     /// The relation that the policies of `A` ask for, for a message sent in the context `cx`, of
     /// which this is the state.
+    #[inline]
     pub(crate) fn of<A: TracedActor>(cx: &Context, state: TraceState, kind: Kind) -> Self {
+        // Most messages are asks with no tell before them. There is nothing to count then, and this
+        // is what comes out below.
+        if kind == Kind::Ask && cx.get::<Hops>().is_none() {
+            return match state {
+                TraceState::Recorded => Self::Child { hops: None },
+                TraceState::Refused => Self::Carried { hops: None },
+                TraceState::Suppressed => Self::Suppressed,
+                TraceState::Outside if A::ROOT == RootPolicy::Start => Self::Root,
+                TraceState::Outside => Self::Outside { hops: None },
+            };
+        }
+        Self::counted::<A>(cx, state, kind)
+    }
+
+    fn counted<A: TracedActor>(cx: &Context, state: TraceState, kind: Kind) -> Self {
         let is_recorded = match state {
             TraceState::Outside if A::ROOT == RootPolicy::Start => return Self::Root,
             TraceState::Outside if selection::is_in_use() && Hops::of(cx).is_cut => {
@@ -97,50 +112,59 @@ impl Relation {
     }
 
     /// Whether there is to be a span.
+    #[inline]
     pub(crate) fn has_span(self) -> bool {
         !matches!(self, Self::Carried { .. } | Self::Outside { .. } | Self::Suppressed)
     }
 
-    /// Starts the span, if there is to be one and there is a tracer provider.
+    /// Makes the sender's context that of the message. Starts the span and puts it there, if there is
+    /// to be one and there is a tracer provider, and says whether it did.
+    #[inline]
     pub(crate) fn start(
         self,
-        cx: &Context,
+        cx: &mut Context,
         name: &'static str,
         start_time: Option<SystemTime>,
         attributes: impl Fn() -> Vec<KeyValue>,
-    ) -> Option<BoxedSpan> {
+    ) -> bool {
+        let sender = self.carry(cx);
+        let sender = sender.as_ref();
+        let link = match self {
+            Self::LinkedRoot => {
+                Some(Link::with_context(sender.unwrap_or(cx).span().span_context().clone()))
+            }
+            _ => None,
+        };
         let builder = || {
             let mut builder = SpanBuilder::from_name(name);
             builder.span_kind = Some(SpanKind::Internal);
             builder.start_time = start_time;
             builder.attributes = Some(attributes());
-            if let Self::LinkedRoot = self {
-                builder.links = Some(vec![Link::with_context(cx.span().span_context().clone())]);
+            if let Some(link) = &link {
+                builder.links = Some(vec![link.clone()]);
             }
             builder
         };
         match self {
-            Self::Carried { .. } | Self::Outside { .. } | Self::Suppressed => None,
-            Self::LinkedRoot | Self::FreshRoot => tracer::start(builder, &rootless(cx)),
-            Self::Child { .. } | Self::Root => tracer::start(builder, cx),
+            Self::Carried { .. } | Self::Outside { .. } | Self::Suppressed => false,
+            Self::LinkedRoot | Self::FreshRoot => {
+                let parent = rootless(sender.unwrap_or(cx));
+                tracer::start(builder, Some(&parent), cx)
+            }
+            Self::Child { .. } | Self::Root => tracer::start(builder, sender, cx),
         }
     }
 
-    /// The context of the message: the sender's context with the message's span in it.
-    pub(crate) fn attach_to(self, cx: &Context, span: BoxedSpan) -> Context {
-        match self.changed_hops(cx) {
-            Some(hops) => cx.with_value(hops).with_span(span),
-            None => cx.with_span(span),
-        }
+    /// Makes the sender's context that of the message, without a span of its own. Returns the
+    /// sender's context if that differs.
+    #[inline(always)]
+    pub(crate) fn carry(self, cx: &mut Context) -> Option<Context> {
+        let hops = self.changed_hops(cx)?;
+        let carried = cx.with_value(hops);
+        Some(std::mem::replace(cx, carried))
     }
 
-    /// The context of a message without a span, if it differs from the sender's.
-    #[inline]
-    pub(crate) fn carry(self, cx: &Context) -> Option<Context> {
-        self.changed_hops(cx).map(|hops| cx.with_value(hops))
-    }
-
-    #[inline]
+    #[inline(always)]
     fn changed_hops(self, cx: &Context) -> Option<Hops> {
         match self {
             Self::Carried { hops } | Self::Child { hops } | Self::Outside { hops } => hops,

@@ -14,7 +14,9 @@ use crate::attribute::{self, error_type};
 use crate::logspan::LogSpan;
 use crate::measure::{self, Stopwatch};
 use crate::operation::{Kind, Operation};
-use crate::origin::{Arrival, Sent, TraceState, attach, current, is_ending, rootless};
+use crate::origin::{
+    Arrival, Sent, TraceState, attach, current, is_ending, rootless, set_to_current,
+};
 use crate::outcome::{Outcome, panic_message};
 use crate::policy::Reply;
 use crate::relation::Relation;
@@ -63,12 +65,21 @@ impl MessageSpan {
         kind: Kind,
         operation: impl FnOnce() -> &'static Operation,
     ) -> Self {
-        let cx = current();
-        let log = LogSpan::of::<A>(&cx, kind, operation);
-        let state = TraceState::lasting(&cx);
-        let mut sent = Self::logged(cx, log);
-        sent.state = state;
+        let mut sent = Self::default();
+        sent.send::<A>(kind, operation);
         sent
+    }
+
+    /// Makes this the span of a message that is [`sent`](Self::sent) now.
+    #[inline]
+    pub(crate) fn send<A: TracedActor>(
+        &mut self,
+        kind: Kind,
+        operation: impl FnOnce() -> &'static Operation,
+    ) {
+        set_to_current(&mut self.cx);
+        self.log = LogSpan::of::<A>(&self.cx, kind, operation);
+        self.state = TraceState::lasting(&self.cx);
     }
 
     /// The time, if the message that is [`sent`](Self::sent) now has to know it.
@@ -77,6 +88,7 @@ impl MessageSpan {
     }
 
     /// How the message relates to the span of its sender.
+    #[inline]
     fn relation<A: TracedActor>(&self, kind: Kind) -> Relation {
         let state = self.state.unwrap_or_else(|| TraceState::of(&self.cx));
         Relation::of::<A>(&self.cx, state, kind)
@@ -94,8 +106,8 @@ impl MessageSpan {
         self.log.begin(&operation);
         let mut relation = self.relation::<A>(kind);
         if !relation.has_span() && !measure::is_enabled() {
-            let cx = std::mem::take(&mut self.cx);
-            return relation.carry(&cx).unwrap_or(cx);
+            drop(relation.carry(&mut self.cx));
+            return std::mem::take(&mut self.cx);
         }
         let (operation, arrival) = (operation(), arrive());
         if operation.is_off() {
@@ -136,17 +148,7 @@ impl MessageSpan {
         arrival: Arrival,
         attributes: impl Fn() -> Vec<KeyValue>,
     ) -> Context {
-        match relation.start(&self.cx, name, arrival.time, attributes) {
-            Some(span) => {
-                self.cx = relation.attach_to(&self.cx, span);
-                self.has_span = true;
-            }
-            None => {
-                if let Some(cx) = relation.carry(&self.cx) {
-                    self.cx = cx;
-                }
-            }
-        }
+        self.has_span = relation.start(&mut self.cx, name, arrival.time, attributes);
         // Cloned here, a while before it is made current, which would otherwise wait for the clone.
         self.cx.clone()
     }
@@ -204,14 +206,9 @@ impl MessageSpan {
             builder.attributes = Some(attributes());
             builder.with_links(links.clone())
         };
-        match tracer::start(builder, &rootless(cx)) {
-            Some(span) => {
-                let mut root = Self::carry(cx.with_span(span));
-                root.has_span = true;
-                root
-            }
-            None => Self::carry(cx.clone()),
-        }
+        let mut root = Self::carry(cx.clone());
+        root.has_span = tracer::start(builder, Some(&rootless(cx)), &mut root.cx);
+        root
     }
 
     /// The context of the message.

@@ -124,7 +124,9 @@ where
     M::Result: Send,
 {
     fn pack(message: M, tx: Option<OneshotSender<M::Result>>) -> Envelope<A> {
-        Envelope::with_proxy(Box::new(SyncEnvelope(TracedEnvelope::<A, M>::new(message, tx))))
+        let mut envelope = Box::new(SyncEnvelope(TracedEnvelope::<A, M>::new(message, tx)));
+        envelope.0.send();
+        Envelope::with_proxy(envelope)
     }
 }
 

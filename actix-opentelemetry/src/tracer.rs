@@ -18,24 +18,43 @@ thread_local! {
     static TRACER: RefCell<Option<Rc<BoxedTracer>>> = const { RefCell::new(None) };
 }
 
-/// Starts a span; `None` if there is no provider to start it with.
+/// Starts a span and puts it into the context; does nothing and returns false if there is no provider
+/// to start it with. The span's parent is in the other context, if there is one.
 ///
 /// `builder` is called a second time if the kept tracer belongs to a provider that has been shut
 /// down.
-pub(crate) fn start(builder: impl Fn() -> SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
+#[inline]
+pub(crate) fn start(
+    builder: impl Fn() -> SpanBuilder,
+    parent: Option<&Context>,
+    cx: &mut Context,
+) -> bool {
     let (tracer, is_fresh) = thread_tracer();
-    let span = tracer.build_with_context(builder(), parent);
-    if is_new(&span, parent) {
-        return Some(span);
+    if start_by(&tracer, builder(), parent, cx) {
+        return true;
     }
     forget();
-    if is_fresh { None } else { start_anew(builder(), parent) }
+    !is_fresh && start_anew(builder(), parent, cx)
 }
 
 #[cold]
-fn start_anew(builder: SpanBuilder, parent: &Context) -> Option<BoxedSpan> {
-    let span = thread_tracer().0.build_with_context(builder, parent);
-    is_new(&span, parent).then_some(span)
+fn start_anew(builder: SpanBuilder, parent: Option<&Context>, cx: &mut Context) -> bool {
+    start_by(&thread_tracer().0, builder, parent, cx)
+}
+
+fn start_by(
+    tracer: &BoxedTracer,
+    builder: SpanBuilder,
+    parent: Option<&Context>,
+    cx: &mut Context,
+) -> bool {
+    let parent = parent.unwrap_or(cx);
+    let span = tracer.build_with_context(builder, parent);
+    let is_new = is_new(&span, parent);
+    if is_new {
+        *cx = cx.with_span(span);
+    }
+    is_new
 }
 
 /// Whether the tracer made a span. A tracer without a provider returns an invalid span, or the
