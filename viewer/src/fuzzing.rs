@@ -74,7 +74,7 @@ fn decode_signal(signal: Signal, form: Form, body: &[u8]) -> Option<Outcome> {
         signal,
         encoding,
         compression: Compression::None,
-        body: body.to_vec(),
+        body: body.to_vec().into(),
         reservation: Budget::new(0).reservation(),
     };
     let Decoded { spans, records, metrics, taken } = decoder.decode(request).ok()?;

@@ -1,8 +1,8 @@
 //! The OpenTelemetry protocol, as a server: traces, metrics and logs, over [HTTP](http) in protobuf
 //! and JSON and over [gRPC](grpc).
 //!
-//! In reading order: a [body] is read within a [budget](crate::budget::Budget) and handed to the
-//! thread that writes the store, which [decodes](decode) it. [Messages](message) are read by the
+//! In reading order: a [body] is read into a [buffer], within a [budget](crate::budget::Budget), and handed
+//! to the thread that writes the store, which [decodes](decode) it. [Messages](message) are read by the
 //! same code from [protobuf] and [JSON](json): [items], each a [span], a [log] record or a [metric]
 //! with its [attributes], cut to [limits].
 //!
@@ -12,6 +12,7 @@
 
 mod attributes;
 pub(crate) mod body;
+mod buffer;
 pub(crate) mod decode;
 pub(crate) mod failure;
 mod file;
@@ -29,6 +30,7 @@ mod protobuf;
 pub(crate) mod receiver;
 mod span;
 
+pub(crate) use self::buffer::Buffer;
 pub(crate) use self::failure::Failure;
 use crate::budget::Reservation;
 use crate::store::model::TraceId;
@@ -103,7 +105,7 @@ pub(crate) struct Request {
     pub(crate) signal: Signal,
     pub(crate) encoding: Encoding,
     pub(crate) compression: Compression,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Buffer,
     pub(crate) reservation: Reservation,
 }
 

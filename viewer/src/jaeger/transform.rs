@@ -63,7 +63,9 @@ fn failed(failure: &OtlpFailure) -> Failure {
 
 fn write_transformed(answer: &mut Answer, otlp: Request) -> Result<(), Failure> {
     let decoded_bytes = match otlp.compression {
-        Compression::None => (otlp.body.len() * SPANS_PER_BODY).clamp(LEAST_BYTES, MOST_BYTES),
+        Compression::None => {
+            (otlp.body.bytes().len() * SPANS_PER_BODY).clamp(LEAST_BYTES, MOST_BYTES)
+        }
         _ => MOST_BYTES,
     };
     answer.hold(decoded_bytes)?;

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
+use super::buffer::Buffer;
 use super::failure::Failure;
 use crate::budget::Reservation;
 
 /// Bytes that a request takes beside its body while it waits.
 const REQUEST_BYTES: usize = 1024;
-/// The smallest memory that is taken for a body.
-const FIRST_BYTES: usize = 4 * 1024;
 
 /// How fast a body has to come.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +44,13 @@ pub(super) async fn read<E: Display>(
     limit: usize,
     pace: Pace,
     reservation: &mut Reservation,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Buffer, Failure> {
     if !reservation.grow(REQUEST_BYTES) {
         return Err(Failure::Overloaded);
     }
     let begun = Instant::now();
     let (mut window_end, mut window_bytes) = (begun + pace.window, 0);
-    let mut body = Vec::new();
+    let mut body = Buffer::new(limit);
     loop {
         let end = window_end.min(begun + pace.whole);
         match timeout_at(end, chunks.next()).await {
@@ -77,7 +76,7 @@ pub(super) async fn read<E: Display>(
 
 /// Appends a chunk; the memory is reserved before it is taken.
 fn append(
-    body: &mut Vec<u8>,
+    body: &mut Buffer,
     chunk: &[u8],
     limit: usize,
     reservation: &mut Reservation,
@@ -87,14 +86,13 @@ fn append(
         return Err(Failure::TooLarge { limit });
     }
     if size > body.capacity() {
-        // Twice as much if the budget has it, so that a body is not copied for each of its chunks;
-        // else just enough.
-        let ample = size.max(2 * body.capacity()).max(FIRST_BYTES).min(limit);
-        let mut capacities = [ample, size].into_iter();
+        // More if the budget has it, else just enough.
+        let mut capacities = [body.ample(size), size].into_iter();
         let capacity = capacities.find(|capacity| reservation.grow(capacity - body.capacity()));
-        body.reserve_exact(capacity.ok_or(Failure::Overloaded)? - body.len());
+        let capacity = capacity.ok_or(Failure::Overloaded)?;
+        body.grow_to(capacity).map_err(|_| Failure::Overloaded)?;
     }
-    body.extend_from_slice(chunk);
+    body.append(chunk);
     Ok(())
 }
 
@@ -106,6 +104,7 @@ mod tests {
     use futures_util::stream;
     use tokio::time::sleep;
 
+    use super::super::buffer::FIRST_BYTES;
     use super::*;
     use crate::budget::Budget;
 
@@ -125,7 +124,7 @@ mod tests {
         chunks: impl Stream<Item = Chunk>,
         pace: Pace,
         budget: usize,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Buffer, Failure> {
         let mut reservation = Budget::new(budget).reservation_for(Ipv4Addr::LOCALHOST.into());
         read(Box::pin(chunks), 1 << 20, pace, &mut reservation).await
     }

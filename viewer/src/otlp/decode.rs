@@ -9,6 +9,7 @@ use std::sync::Arc;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
+use super::buffer::Buffer;
 use super::failure::Failure;
 use super::items::{Counts, Item, Items};
 use super::log::Records;
@@ -19,12 +20,6 @@ use super::{Compression, Encoding, Request, Signal, Taken, file, json, protobuf}
 use crate::store::metrics::Metric;
 use crate::store::model::{LogRecord, Span, TraceId};
 use crate::store::names::Names;
-
-/// Bytes that are decompressed at a time.
-const DECOMPRESS_STEP: usize = 64 * 1024;
-
-/// The memory for decompressed bodies that is kept from one request to the next.
-const KEPT_BYTES: usize = 1 << 20;
 
 /// How far back a body compressed with zstd may refer, in bytes: the least that its specification
 /// recommends to take, and what its usual levels need.
@@ -48,6 +43,7 @@ pub(crate) struct Decoder {
     request_bytes: usize,
     /// The bytes that one request may take in memory, decompressed and decoded.
     decoded_bytes: usize,
+    /// The memory for small decompressed bodies, kept from one request to the next.
     decompressed: Vec<u8>,
 }
 
@@ -80,24 +76,24 @@ impl Decoder {
     /// [`Failure::TooLarge`] and [`Failure::TooExpensive`] when it takes too much memory.
     pub(crate) fn decode(&mut self, request: Request) -> Result<Decoded, Failure> {
         let Request { signal, encoding, compression, body, reservation } = request;
-        let mut decompressed = std::mem::take(&mut self.decompressed);
         let limit = match encoding {
             Encoding::Protobuf | Encoding::Json => self.request_bytes,
             Encoding::File => self.decoded_bytes / 2,
         };
+        let kept = std::mem::take(&mut self.decompressed);
+        let mut decompressed = Buffer::for_more_than(limit, kept);
         let decoded = match compression {
-            Compression::None => self.read(signal, encoding, &body, 0),
-            _ => decompress(compression, &body, limit, &mut decompressed)
-                .and_then(|()| self.read(signal, encoding, &decompressed, decompressed.capacity())),
+            Compression::None => self.read(signal, encoding, body.bytes(), 0),
+            _ => decompress(compression, body.bytes(), limit, &mut decompressed).and_then(|()| {
+                self.read(signal, encoding, decompressed.bytes(), decompressed.capacity())
+            }),
         };
         let decoded = match encoding {
             Encoding::File => decoded.map(Decoded::with_traces),
             _ => decoded,
         };
         drop((body, reservation));
-        decompressed.clear();
-        decompressed.shrink_to(KEPT_BYTES);
-        self.decompressed = decompressed;
+        self.decompressed = decompressed.into_small();
         decoded
     }
 
@@ -216,10 +212,10 @@ fn decompress(
     compression: Compression,
     compressed: &[u8],
     limit: usize,
-    decompressed: &mut Vec<u8>,
+    decompressed: &mut Buffer,
 ) -> Result<(), Failure> {
     match compression {
-        Compression::None => decompressed.extend_from_slice(compressed),
+        Compression::None => take_all("", compressed, limit, decompressed)?,
         Compression::Gzip => {
             take_all("gzip", MultiGzDecoder::new(compressed), limit, decompressed)?
         }
@@ -254,11 +250,14 @@ fn take_all(
     compression: &str,
     mut content: impl Read,
     limit: usize,
-    decompressed: &mut Vec<u8>,
+    decompressed: &mut Buffer,
 ) -> Result<(), Failure> {
     loop {
-        let read = content.by_ref().take(DECOMPRESS_STEP as u64).read_to_end(decompressed);
-        match read.map_err(|error| Failure::Malformed(format!("bad {compression}: {error}")))? {
+        decompressed.make_room().map_err(|_| Failure::Overloaded)?;
+        match decompressed
+            .read(&mut content)
+            .map_err(|error| Failure::Malformed(format!("bad {compression}: {error}")))?
+        {
             0 => return Ok(()),
             _ if decompressed.len() > limit => return Err(Failure::TooLarge { limit }),
             _ => {}

@@ -81,8 +81,8 @@ async fn take(
             Err(Failure::TooLarge { .. }) => return Err(Failure::TooLarge { limit }),
             read => read?,
         };
-    let compression = if is_compressed(&body)? { compression } else { Compression::None };
-    body.drain(..PREFIX_BYTES);
+    let compression = if is_compressed(body.bytes())? { compression } else { Compression::None };
+    body.skip(PREFIX_BYTES);
     let encoding = Encoding::Protobuf;
     receiver.receive(Request { signal, encoding, compression, body, reservation }).await
 }

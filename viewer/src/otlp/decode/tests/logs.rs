@@ -153,7 +153,7 @@ fn memory_is_charged_before_it_is_taken() {
         signal: Signal::Logs,
         encoding: Encoding::Protobuf,
         compression: Compression::None,
-        body: request.encode_to_vec(),
+        body: request.encode_to_vec().into(),
         reservation: Budget::new(0).reservation(),
     });
 

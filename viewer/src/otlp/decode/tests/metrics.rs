@@ -263,7 +263,7 @@ fn the_memory_of_points_and_of_packed_numbers_is_charged_before_it_is_taken() {
             signal: Signal::Metrics,
             encoding: Encoding::Protobuf,
             compression: Compression::None,
-            body: request.encode_to_vec(),
+            body: request.encode_to_vec().into(),
             reservation: Budget::new(0).reservation(),
         });
         for names in decoder.all_names() {
