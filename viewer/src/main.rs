@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// As in `grocery`: so the memory that `grocery` takes with it can be measured of this program.
+/// As in `grocery`: what is measured of this program, its memory above all, is true of that one too.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
