@@ -91,6 +91,7 @@ pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
         namespace: "grocery",
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[CUSTOMER],
+        crates: &["grocery"],
         ..Service::default()
     };
     let telemetry = Telemetry::init_with(service, Streams::new(output::stderr, stop.stdout()))?;

@@ -74,6 +74,7 @@ fn shop(
         namespace: "grocery",
         version: env!("CARGO_PKG_VERSION"),
         quiet_targets: &[ACTIVITY],
+        crates: &["shopper"],
         ..Service::default()
     };
     let streams = match args.report.forms.output {
@@ -95,7 +96,7 @@ fn shop(
         warn_of_idle_faults(&config).await;
         drive(&config, &statistics, async {
             let reason = stop.requested().await;
-            tracing::info!("stopping: {reason}");
+            tracing::info!(name: "shopper.run.stopping", "stopping: {reason}");
         })
         .await
     });

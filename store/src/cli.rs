@@ -229,6 +229,7 @@ fn open(args: &Args, role: &[&str]) -> anyhow::Result<ExitCode> {
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[shared::fault::SHOPPER_KIND, CUSTOMER],
         quiet_targets: &[ACTIVITY],
+        crates: &["store"],
     };
     let streams = Streams::new(output::stderr, stop.stdout());
     let telemetry = Telemetry::init_with(service, streams)?;
@@ -258,8 +259,8 @@ async fn serve(config: Config, stop: Stop, has_parent: bool) -> anyhow::Result<(
     let store = server::serve(config, async move {
         let reason = stopping.requested().await;
         match drain {
-            Duration::ZERO => tracing::info!(%reason, "the store is closing"),
-            _ => tracing::info!(%reason, ?drain, "the store is closing, and serves until then"),
+            Duration::ZERO => tracing::info!(name: "grocery.store.closing", %reason, "the store is closing"),
+            _ => tracing::info!(name: "grocery.store.closing", %reason, ?drain, "the store is closing, and serves until then"),
         }
     })
     .await?;

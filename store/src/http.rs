@@ -38,7 +38,7 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// nothing makes a span, neither the instrumentation nor an actor or the database.
 pub(crate) fn context_of(request: &ServiceRequest) -> Option<Context> {
     let is_probe = PROBES.contains(&request.path());
-    is_probe.then(|| Context::map_current(Context::with_telemetry_suppressed))
+    is_probe.then(|| Context::map_current(telemetry::without_spans))
 }
 
 /// All routes of the store. They are tried in this order, so those of a trip come first.

@@ -87,7 +87,7 @@ pub async fn serve(
     let storage =
         Storage::open_within(&config.database, config.postgres, config.meters.as_ref()).await?;
     // Opening the store belongs to no request. With spans it would be many small traces.
-    let untraced = Context::new().with_telemetry_suppressed();
+    let untraced = telemetry::without_spans(&Context::new());
     let catalogue = storage.catalogue().with_context(untraced.clone()).await?;
     telemetry::observe_runtime("main");
     let threads = Threads::start(&config);
@@ -97,7 +97,7 @@ pub async fn serve(
     let parts = ActorParts::new(storage.clone(), catalogue, of_actors, config.actors, metrics);
     let pools = ActorPools::start(parts, retention);
     if let Err(error) = pools.regular().ready().with_context(untraced).await {
-        tracing::warn!(%error, "the store opens although not every actor is ready");
+        tracing::warn!(name: "grocery.store.not_ready", %error, "the store opens although not every actor is ready");
     }
     let state = web::Data::new(AppState::new(pools, &config));
     let (server, addr) = listen(&config, &threads, state.clone()).await?;
@@ -130,12 +130,15 @@ async fn retention(config: &Config, storage: &Storage) -> Option<RetentionPolicy
     match storage.make_space_returnable().await {
         Ok(SpaceReturn::Possible) => {}
         Ok(SpaceReturn::TooLarge) => tracing::warn!(
+            name: "grocery.db.file.not_shrinkable",
             "the database file is of an older version: the room of folded orders is used again, but \
              the file does not become smaller; to change that, stop the store and run sqlite3 on the \
              file with 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM;'"
         ),
         // The next start tries again. Room is used again in any case.
-        Err(error) => tracing::warn!(%error, "the database file could not be rewritten"),
+        Err(error) => {
+            tracing::warn!(name: "grocery.db.file.not_rewritten", %error, "the database file could not be rewritten")
+        }
     }
     Some(RetentionPolicy { keep, clock: config.clock.clone() })
 }
@@ -259,6 +262,6 @@ async fn close(state: &AppState, storage: &Storage, threads: Threads) {
     };
     state.pools().log_restarts_after(Duration::ZERO);
     if timeout(SHUTDOWN_TIMEOUT, closing).await.is_err() {
-        tracing::warn!("the store stopped before everything was done that it had begun");
+        tracing::warn!(name: "grocery.store.cut_short", "the store stopped before everything was done that it had begun");
     }
 }

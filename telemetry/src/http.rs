@@ -16,13 +16,12 @@
 
 use crate::error::TelemetryError;
 use crate::outcome::{Accepted, Failure, Retryable, error_type, quoted};
-use crate::quiet::QuietThread;
+use crate::quiet::{self, QuietThread};
 use crate::retry::Retry;
 use crate::tls::{self, Credentials};
 use async_trait::async_trait;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode, Uri};
-use opentelemetry::Context;
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use reqwest::blocking::{Client, Request, Response};
 use reqwest::{Method, Url, redirect};
@@ -202,7 +201,7 @@ impl Post {
 impl Drop for Post {
     fn drop(&mut self) {
         // reqwest logs that the client ends, and the SDK's thread is not quiet any more.
-        let _quiet = Context::enter_telemetry_suppressed_scope();
+        let _quiet = quiet::for_now();
         drop(self.client.take());
     }
 }

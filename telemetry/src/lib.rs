@@ -28,8 +28,10 @@
 //! | `propagation.rs` | the propagators; that of W3C Trace Context is in `propagation/trace_context.rs` |
 //! | `scope.rs` | [`instrumentation_scope`]: who made a span, a metric or a log record |
 //! | `logs.rs` | events of `tracing` as log lines with the ids of the trace and the span, and as log records |
+//! | `record_logger.rs` | the logger that makes log records, also in contexts without spans |
 //! | `log_processor.rs` | limits and counts a log record, and puts it into the queue of each exporter |
 //! | `panics.rs` | a panic as a log line and a log record |
+//! | `spanless.rs` | [`without_spans`]: contexts in which no spans are made, but log records are |
 //! | `quiet.rs` | keeps the threads that send telemetry from making telemetry |
 //! | `streams.rs` | [`Streams`]: where logs and console spans are written |
 //!
@@ -60,11 +62,13 @@ mod prometheus;
 mod propagation;
 mod queue;
 mod quiet;
+mod record_logger;
 mod resource;
 mod retry;
 mod runtimes;
 mod sampler;
 mod scope;
+mod spanless;
 mod streams;
 pub mod tls;
 mod zipkin;
@@ -78,6 +82,7 @@ pub use propagation::{propagator, traceparent};
 pub use resource::Service;
 pub use runtimes::observe_runtime;
 pub use scope::instrumentation_scope;
+pub use spanless::without_spans;
 pub use streams::Streams;
 
 use config::Config;
@@ -137,11 +142,12 @@ impl Telemetry {
         let (logs, plain_lines) = streams.into_logs();
         let plain_lines = Arc::new(plain_lines);
         let pipeline = Pipeline::with_console(&service, &config, &console)?;
-        let repeats = logs::init(&service, &config, logs, pipeline.loggers())?;
+        let repeats = logs::init(&service, &config, logs, pipeline.records())?;
         let (lines, format) = (Arc::clone(&plain_lines), config.line_format);
-        panics::report(lines, format, repeats.clone(), pipeline.loggers());
+        let logger = pipeline.logger(panics::scope());
+        panics::report(lines, format, repeats.clone(), logger);
         for warning in &config.warnings {
-            ::tracing::warn!("{warning}");
+            ::tracing::warn!(name: "telemetry.variable.ignored", "{warning}");
         }
         global::set_text_map_propagator(propagation::propagator(&config.propagators));
         if !config.disabled {
@@ -152,7 +158,7 @@ impl Telemetry {
             runtimes::observe_from_now_on();
         }
         if let Some(address) = pipeline.prometheus_address() {
-            ::tracing::info!("metrics for Prometheus: http://{address}/metrics");
+            ::tracing::info!(name: "telemetry.prometheus.listening", "metrics for Prometheus: http://{address}/metrics");
         }
         let makes_spans = !config.disabled;
         Ok(Telemetry { makes_spans, pipeline, repeats, plain_lines, shutdown: Once::new() })

@@ -1,8 +1,8 @@
 //! The log processor: it completes each record, cuts it to its limits, counts it, and puts it into
 //! the queue of each exporter.
 //!
-//! A record comes from an event of `tracing` through opentelemetry-appender-tracing, or from a panic
-//! (`panics.rs`). The SDK has added the trace and the span that are current, with their flags.
+//! A record comes from an event of `tracing` through opentelemetry-appender-tracing (`logs/records.rs`),
+//! or from a panic (`panics.rs`). It has the trace and the span that are current, with their flags.
 //!
 //! Nothing here may log: the thread is in the middle of an event already, and the filters of
 //! `tracing` do not support another one within it. So a full queue is logged by the exporter's
@@ -12,6 +12,8 @@ use crate::accounting::Items;
 use crate::config::LogLimits;
 use crate::processor::first_characters;
 use crate::queue::Queues;
+use crate::scope::OwnScopes;
+use opentelemetry::InstrumentationScope;
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -27,12 +29,16 @@ use std::time::Duration;
 /// records is at most 16 MiB, and collectors take 20 MiB over HTTP.
 pub(super) const MAX_RECORD_BYTES: usize = 32 * 1024;
 
-/// Completes, limits and counts records, and puts them into the queues.
+/// Completes, limits and counts records, and puts them into the queues. Clones are the same processor.
+#[derive(Clone, Debug)]
+pub(super) struct AccountingLogProcessor(Arc<Shared>);
+
 #[derive(Debug)]
-pub(super) struct AccountingLogProcessor {
+struct Shared {
     totals: Arc<Items>,
     queues: Queues<BatchLogProcessor>,
     limits: LogLimits,
+    own_scopes: OwnScopes,
     /// Makes empty records.
     blank: SdkLogger,
     /// Set at the end. Records that come later are not counted.
@@ -43,28 +49,40 @@ impl AccountingLogProcessor {
     /// A processor that feeds `queues` and counts into `totals`.
     pub(super) fn new(
         totals: Arc<Items>,
-        queues: Queues<BatchLogProcessor>,
+        mut queues: Queues<BatchLogProcessor>,
         limits: LogLimits,
+        own_scopes: OwnScopes,
+        resource: &Resource,
     ) -> Self {
+        queues.describe(resource);
         let blank = SdkLoggerProvider::builder().build().logger("telemetry");
-        AccountingLogProcessor { totals, queues, limits, blank, ended: AtomicBool::new(false) }
+        let ended = AtomicBool::new(false);
+        let shared = Shared { totals, queues, limits, own_scopes, blank, ended };
+        AccountingLogProcessor(Arc::new(shared))
     }
 }
 
 impl LogProcessor for AccountingLogProcessor {
-    fn emit(&self, record: &mut SdkLogRecord, scope: &opentelemetry::InstrumentationScope) {
-        if self.ended.load(Ordering::Acquire) {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        let Shared { totals, queues, limits, own_scopes, blank, ended } = &*self.0;
+        if ended.load(Ordering::Acquire) {
             return;
         }
         if record.target().is_some_and(|target| target == LOG_CRATE) {
-            *record = from_log_crate(record, self.blank.create_log_record());
+            *record = from_log_crate(record, blank.create_log_record());
         }
-        complete(record);
-        if exceeds(record, &self.limits) {
-            *record = cut(record, self.blank.create_log_record(), &self.limits);
+        // The appender leaves out the time of the event: it is the time at which it was observed.
+        if let (None, Some(observed)) = (record.timestamp(), record.observed_timestamp()) {
+            record.set_timestamp(observed);
         }
-        self.totals.all.add(1);
-        for queue in &self.queues.0 {
+        if exceeds(record, limits) {
+            *record = cut(record, blank.create_log_record(), limits);
+        }
+        // Exporters send the target as the name of the scope.
+        let own = record.target().and_then(|target| own_scopes.of(target));
+        let scope = own.unwrap_or(scope);
+        totals.all.add(1);
+        for queue in &queues.0 {
             if queue.admit() {
                 queue.batches().emit(record, scope);
             }
@@ -72,35 +90,13 @@ impl LogProcessor for AccountingLogProcessor {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.queues.flush(Duration::from_secs(5))
+        self.0.queues.flush(Duration::from_secs(5))
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.ended.store(true, Ordering::Release);
-        self.queues.end(timeout)
+        self.0.ended.store(true, Ordering::Release);
+        self.0.queues.end(timeout)
     }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.queues.describe(resource);
-    }
-}
-
-/// Adds what the appender leaves out.
-///
-/// - The time of the event: it is the time at which it was observed.
-/// - Where in the code it is. `tracing` names an event that has no name of its own
-///   `event store/src/server.rs:87`. That is no event name by the conventions, so it becomes the
-///   attributes `code.*`.
-fn complete(record: &mut SdkLogRecord) {
-    if let (None, Some(observed)) = (record.timestamp(), record.observed_timestamp()) {
-        record.set_timestamp(observed);
-    }
-    let place = record.event_name().and_then(|name| name.strip_prefix("event "));
-    let Some((file, line)) = place.and_then(|place| place.rsplit_once(':')) else { return };
-    let Ok(line) = line.parse::<i64>() else { return };
-    record.set_event_name("");
-    record.add_attribute(CODE_FILE_PATH, file);
-    record.add_attribute(CODE_LINE_NUMBER, line);
 }
 
 /// The target of events that libraries log through the crate `log`. tracing-log, which passes them

@@ -4,6 +4,7 @@
 //! ```text
 //! event ──▶ RUST_LOG ──┬─▶ repeated? count it ──────▶ line on standard error
 //!                      └─▶ opentelemetry-appender-tracing ──▶ AccountingLogProcessor ──▶ exporters
+//!                          (logs/records.rs)
 //! ```
 //!
 //! Without `RUST_LOG` the lines leave out what the service calls
@@ -15,14 +16,13 @@
 //! a flood costs.
 
 mod line;
+mod records;
 mod repeats;
 
 use crate::config::Config;
 use crate::error::TelemetryError;
 use crate::resource::Service;
 use line::Line;
-use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use opentelemetry_sdk::logs::SdkLoggerProvider;
 use std::io::IsTerminal as _;
 use tracing::Metadata;
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
@@ -32,12 +32,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
 pub(super) use line::PanicLine;
+pub(super) use records::Records;
 pub(super) use repeats::Repeats;
 
 /// Which logs are written and exported unless `RUST_LOG` says otherwise.
 const LOG_FILTER: &str = "info,actix_server=warn,opentelemetry=warn";
 
-/// Makes `tracing` write log lines to `stream`, and pass records on to `loggers`.
+/// Makes `tracing` write log lines to `stream`, and make log records by `records`.
 ///
 /// A warning or an error of a library that repeats itself is written once and then counted: see
 /// [`Repeats`].
@@ -48,7 +49,7 @@ pub(super) fn init(
     service: &Service,
     config: &Config,
     stream: BoxMakeWriter,
-    loggers: Option<&SdkLoggerProvider>,
+    records: Option<Records>,
 ) -> Result<Repeats, TelemetryError> {
     let repeats = Repeats::default();
     let lines = tracing_subscriber::fmt::layer()
@@ -63,11 +64,8 @@ pub(super) fn init(
     let registry = Registry::default().with(lines);
     // Not as a layer that may be none: with such a one, `tracing` asks all filters anew for each of
     // the events that libraries make for every request and that no filter ever lets through.
-    match loggers {
-        Some(loggers) => {
-            let records = OpenTelemetryTracingBridge::new(loggers);
-            registry.with(records.with_filter(filter(config, &[])?)).try_init()?;
-        }
+    match records {
+        Some(records) => registry.with(records.with_filter(filter(config, &[])?)).try_init()?,
         None => registry.try_init()?,
     }
     Ok(repeats)

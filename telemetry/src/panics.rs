@@ -16,10 +16,11 @@
 
 use crate::config::LineFormat;
 use crate::logs::{PanicLine, Repeats};
+use crate::record_logger::RecordLogger;
 use crate::scope::instrumentation_scope;
 use crate::streams::PlainLines;
-use opentelemetry::logs::{LogRecord as _, Logger as _, LoggerProvider as _, Severity};
-use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
+use opentelemetry::InstrumentationScope;
+use opentelemetry::logs::{LogRecord as _, Logger as _, Severity};
 use opentelemetry_semantic_conventions::attribute::{
     CODE_COLUMN_NUMBER, CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE,
     EXCEPTION_TYPE, THREAD_NAME,
@@ -44,15 +45,19 @@ const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 /// How much of a back-trace is kept, in bytes.
 const MAX_BACKTRACE_BYTES: usize = 16 * 1024;
 
-/// Replaces the panic hook of the process by one that reports panics in this way.
+/// The scope of the records of panics.
+pub(super) fn scope() -> InstrumentationScope {
+    instrumentation_scope(TARGET, env!("CARGO_PKG_VERSION"))
+}
+
+/// Replaces the panic hook of the process by one that reports panics in this way. The records go to
+/// `logger`.
 pub(super) fn report(
     lines: Arc<PlainLines>,
     format: LineFormat,
     repeats: Repeats,
-    loggers: Option<&SdkLoggerProvider>,
+    logger: Option<RecordLogger>,
 ) {
-    let scope = instrumentation_scope(TARGET, env!("CARGO_PKG_VERSION"));
-    let logger = loggers.map(|loggers| loggers.logger_with_scope(scope));
     panic::set_hook(Box::new(move |info| {
         let report = Report::of(info);
         if report.is_fatal || repeats.is_first_panic(TARGET, &report.at(), &report.message) {
@@ -119,7 +124,7 @@ impl Report {
         PanicLine { level, target: TARGET, message: &self.summary, backtrace }
     }
 
-    fn emit(&self, logger: &SdkLogger) {
+    fn emit(&self, logger: &RecordLogger) {
         let (severity, text) = self.severity();
         let mut record = logger.create_log_record();
         record.set_timestamp(SystemTime::now());

@@ -13,18 +13,21 @@ use crate::error::TelemetryError;
 use crate::exporter::{AccountingExporter, Deliver, Logs, Spans};
 use crate::health::Health;
 use crate::log_processor::AccountingLogProcessor;
+use crate::logs::Records;
 use crate::metrics::Meters;
 use crate::otlp::encode::EncodedSpans;
 use crate::otlp::{OtlpLogs, OtlpSpans, json_spans};
 use crate::processor::AccountingProcessor;
 use crate::prometheus::Page;
 use crate::queue::{Queue, Queues, WaitingSpans};
+use crate::record_logger::RecordLogger;
 use crate::resource::Service;
 use crate::retry::{Closing, Retry};
 use crate::sampler::{CountingSampler, StartedSpans};
+use crate::scope::OwnScopes;
 use crate::streams::{Console, Streams};
 use crate::{metrics, quiet, resource, zipkin};
-use opentelemetry::Context;
+use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{self, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -32,6 +35,9 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
 
 /// How long shutting down may take. All exporters flush at the same time.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,7 +47,7 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Pipeline {
     tracers: SdkTracerProvider,
-    loggers: Option<SdkLoggerProvider>,
+    loggers: Option<Loggers>,
     meters: Option<Meters>,
     accounting: Accounting,
     /// Tells the exporters that the process is ending.
@@ -85,10 +91,14 @@ impl Pipeline {
         let meters =
             metrics::provider(&config, &resource, &accounting, &started, console, closing_metrics)?;
         let loggers = logs.zip(log_totals).map(|(queues, totals)| {
-            SdkLoggerProvider::builder()
+            let (limits, scopes) =
+                (config.log_limits, OwnScopes::new(service.crates, service.version));
+            let processor = AccountingLogProcessor::new(totals, queues, limits, scopes, &resource);
+            let provider = SdkLoggerProvider::builder()
                 .with_resource(resource.clone())
-                .with_log_processor(AccountingLogProcessor::new(totals, queues, config.log_limits))
-                .build()
+                .with_log_processor(processor.clone())
+                .build();
+            Loggers { provider, processor }
         });
         let processor = AccountingProcessor::new(totals, spans)
             .with_baggage_attributes(service.baggage_attributes)
@@ -112,10 +122,25 @@ impl Pipeline {
         &self.tracers
     }
 
-    /// The provider of loggers, unless log records go nowhere.
+    /// The logger of this scope, unless log records go nowhere.
+    pub(crate) fn logger(&self, scope: InstrumentationScope) -> Option<RecordLogger> {
+        let Loggers { provider, processor } = self.loggers.as_ref()?;
+        Some(RecordLogger::new(provider, processor.clone(), scope))
+    }
+
+    /// A layer for `tracing` that makes a log record of each event, unless log records go nowhere.
     #[must_use]
-    pub fn loggers(&self) -> Option<&SdkLoggerProvider> {
-        self.loggers.as_ref()
+    pub fn log_layer<S>(&self) -> Option<impl Layer<S> + use<S>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        self.records()
+    }
+
+    /// The layer of [`log_layer`](Self::log_layer).
+    pub(crate) fn records(&self) -> Option<Records> {
+        // The target of an event is the name of its scope.
+        self.logger(InstrumentationScope::default()).map(Records::new)
     }
 
     /// The provider of meters, unless metrics go nowhere.
@@ -155,7 +180,7 @@ impl Pipeline {
     /// are being sent go with the last.
     pub fn shutdown_within(&self, limit: Duration) {
         // What the SDK logs about its end is of no use to a backend.
-        let _quiet = Context::enter_telemetry_suppressed_scope();
+        let _quiet = quiet::for_now();
         let start = Instant::now();
         let for_logs = if self.meters.is_some() { limit * 4 / 5 } else { limit };
         let for_spans = if self.loggers.is_some() { for_logs * 3 / 4 } else { for_logs };
@@ -164,7 +189,8 @@ impl Pipeline {
         self.closing.logs.begin(start + for_logs * 3 / 4);
         self.closing.metrics.begin(start + limit * 9 / 10);
         let left = |share: Duration| (start + share).saturating_duration_since(Instant::now());
-        let flushed = self.loggers.clone().map(|loggers| {
+        let loggers = self.loggers.as_ref().map(|loggers| &loggers.provider);
+        let flushed = loggers.cloned().map(|loggers| {
             in_background(move || {
                 loggers.force_flush().ok();
             })
@@ -174,7 +200,7 @@ impl Pipeline {
         if let Some(flushed) = flushed {
             flushed.recv_timeout(left(for_spans)).ok();
         }
-        if let Some(loggers) = &self.loggers {
+        if let Some(loggers) = loggers {
             loggers.shutdown_with_timeout(left(for_logs)).ok();
         }
         let Some(Meters { provider, page }) = &self.meters else { return };
@@ -188,6 +214,13 @@ impl Pipeline {
         });
         ended.recv_timeout(left(limit)).ok();
     }
+}
+
+/// The provider of loggers, and its processor.
+#[derive(Debug)]
+struct Loggers {
+    provider: SdkLoggerProvider,
+    processor: AccountingLogProcessor,
 }
 
 /// The end of the process, as the exporters of each signal are told of it.

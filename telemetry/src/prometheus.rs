@@ -177,7 +177,7 @@ fn run(
                 _ = stopped => {}
                 () = accept(listener, shared) => {}
             },
-            Err(error) => tracing::error!(%error, "metrics cannot be served to Prometheus"),
+            Err(error) => tracing::error!(name: "telemetry.prometheus.failed", %error, "metrics cannot be served to Prometheus"),
         }
     });
     // Dropping the runtime closes the connections that are open.
@@ -240,7 +240,7 @@ impl Shared {
                 answer
             }
             Err(error) => {
-                tracing::warn!(%error, "the metrics for Prometheus cannot be written");
+                tracing::warn!(name: "telemetry.prometheus.page_failed", %error, "the metrics for Prometheus cannot be written");
                 text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n")
             }
         }

@@ -32,6 +32,9 @@ pub struct Service {
     /// Targets of log events that are exported but not written to standard error, unless `RUST_LOG`
     /// is set: what a service says of each single request, such as `store::activity`.
     pub quiet_targets: &'static [&'static str],
+    /// The crates that are released together with the service, such as `store`. The scopes of their log
+    /// records have its [version](Self::version), and the schema URL of the conventions.
+    pub crates: &'static [&'static str],
 }
 
 /// Describes this process. The environment goes before the program.

@@ -169,6 +169,7 @@ impl Aisle {
                     aisle.report_low_stock(ctx);
                     if let Some(Over { count, lasted }) = aisle.parts.unread.over() {
                         tracing::warn!(
+                            name: "grocery.stock.read.recovered",
                             failed = count,
                             ?lasted,
                             "the aisles read their stock again"
@@ -177,7 +178,7 @@ impl Aisle {
                 }
                 Err(error) => {
                     if aisle.parts.unread.occurred() {
-                        tracing::warn!(%error, "the aisles cannot read their stock");
+                        tracing::warn!(name: "grocery.stock.read.failed", %error, "the aisles cannot read their stock");
                     }
                 }
             }
@@ -187,7 +188,7 @@ impl Aisle {
 
 /// Runs work that no request asked for, without spans.
 fn untraced<R>(work: impl FnOnce() -> R) -> R {
-    let _guard = Context::new().with_telemetry_suppressed().attach();
+    let _guard = telemetry::without_spans(&Context::new()).attach();
     work()
 }
 

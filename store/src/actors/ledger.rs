@@ -430,7 +430,8 @@ fn write_batch(
     // If no order in it is traced, the batch is not traced either. Its statements would otherwise
     // each be the root of a trace.
     let is_traced = batch.iter().any(|order| order.cx.span().is_recording());
-    let cx = if is_traced { Context::new() } else { Context::new().with_telemetry_suppressed() };
+    let cx = Context::new();
+    let cx = if is_traced { cx } else { telemetry::without_spans(&cx) };
     let _guard = cx.attach();
     links.process::<Ledger, _>(record_batch(batch, storage, metrics, last_batch))
 }

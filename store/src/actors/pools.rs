@@ -110,7 +110,7 @@ impl ActorPools {
     pub(crate) fn fold_old_orders(&self) {
         if let Some(retention) = &self.retention {
             // If there is nothing to fold, there are no spans. Otherwise the run begins a trace.
-            let _guard = Context::new().with_telemetry_suppressed().attach();
+            let _guard = telemetry::without_spans(&Context::new()).attach();
             retention.actor.tell(Tick);
         }
     }

@@ -64,6 +64,7 @@ fn init_telemetry() -> anyhow::Result<Telemetry> {
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[CUSTOMER],
         quiet_targets: &[ACTIVITY],
+        crates: &["store"],
     };
     Ok(Telemetry::init_with(service, Streams::new(io::sink, io::stdout()))?)
 }

@@ -78,7 +78,8 @@ impl Serialize for Object<'_> {
         map.serialize_entry("attributes", &Attributes::of(&span.attributes))?;
         map.serialize_entry("events", &events)?;
         map.serialize_entry("links", &links)?;
-        map.serialize_entry("scope", &ScopeObject(&span.instrumentation_scope))?;
+        let scope = &span.instrumentation_scope;
+        map.serialize_entry("scope", &ScopeObject { name: scope.name(), scope })?;
         map.serialize_entry("resource", &Attributes::of_resource(resource))?;
         map.end()
     }
@@ -107,7 +108,7 @@ impl Serialize for RecordObject<'_> {
         let flags = of.and_then(|of| of.trace_flags).map(TraceFlags::to_u8);
         map.serialize_entry("trace_flags", &flags)?;
         let name = record.target().map_or(scope.name(), |target| target);
-        map.serialize_entry("scope", &BTreeMap::from([("name", name)]))?;
+        map.serialize_entry("scope", &ScopeObject { name, scope })?;
         map.serialize_entry("resource", &Attributes::of_resource(resource))?;
         map.end()
     }
@@ -210,13 +211,16 @@ impl Serialize for LinkObject<'_> {
     }
 }
 
-struct ScopeObject<'a>(&'a InstrumentationScope);
+struct ScopeObject<'a> {
+    name: &'a str,
+    scope: &'a InstrumentationScope,
+}
 
 impl Serialize for ScopeObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", self.0.name())?;
-        if let Some(version) = self.0.version() {
+        map.serialize_entry("name", self.name)?;
+        if let Some(version) = self.scope.version() {
             map.serialize_entry("version", version)?;
         }
         map.end()

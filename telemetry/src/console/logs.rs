@@ -82,9 +82,13 @@ fn write_record(
     record: &SdkLogRecord,
     scope: &InstrumentationScope,
 ) -> fmt::Result {
-    let scope = record.target().map_or(scope.name(), |target| target);
+    let name = record.target().map_or(scope.name(), |target| target);
     writeln!(text, "Log #{index}\n\tInstrumentation Scope")?;
-    writeln!(text, "\t\tName         : {scope:?}\n")?;
+    writeln!(text, "\t\tName         : {name:?}")?;
+    if let Some(version) = scope.version() {
+        writeln!(text, "\t\tVersion      : {version:?}")?;
+    }
+    writeln!(text)?;
     if let Some(name) = event_name(record) {
         writeln!(text, "\tEvent name   : {}", Plain(name))?;
     }

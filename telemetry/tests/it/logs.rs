@@ -4,23 +4,27 @@
 use crate::support::log::Log;
 use crate::support::process::Process;
 use crate::support::{assert_balanced, impatient, pipeline, settle, shutdown};
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId};
+use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, Tracer as _,
+    TracerProvider as _,
+};
 use opentelemetry::{Context, trace::TraceState};
-use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::{LogSnapshot, Pipeline};
 use testing::grpc::{self, GrpcReceiver};
 use testing::http::{Answer, HANG, HttpReceiver};
 use testing::log_record::{self, LogRecord};
+use testing::registry::seen::Seen;
 use testing::wait_until;
 use tonic::Status;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Runs `work`, whose events become records of this pipeline.
 fn logging<T>(pipeline: &Pipeline, work: impl FnOnce() -> T) -> T {
-    let bridge = OpenTelemetryTracingBridge::new(pipeline.loggers().expect("logs are exported"));
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(bridge), work)
+    let records = pipeline.log_layer().expect("logs are exported");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(records), work)
 }
 
 /// Logs so many events.
@@ -115,13 +119,10 @@ fn assert_story(mut records: Vec<LogRecord>) {
         assert_eq!(record.resource["service.version"], "1.2.3");
         (record.time_ns, record.observed_ns) = (0, 0);
         record.resource.clear();
-        // An event without a name says where in the code it is.
-        if record.event_name.is_empty() {
-            let file = record.attributes.remove("code.file.path").expect("a file");
-            assert!(file.ends_with("tests/it/logs.rs"), "{file}");
-            let line = record.attributes.remove("code.line.number").expect("a line");
-            assert!(line.parse::<u32>().is_ok(), "{line}");
-        }
+        let file = record.attributes.remove("code.file.path").expect("a file");
+        assert!(file.ends_with("tests/it/logs.rs"), "{file}");
+        let line = record.attributes.remove("code.line.number").expect("a line");
+        assert!(line.parse::<u32>().is_ok(), "{line}");
     }
     assert_eq!(records, story());
 }
@@ -365,6 +366,92 @@ fn totals_add_up_at_every_moment_and_agree_with_what_arrived() {
     assert_eq!(of.exported, received as u64, "{of:?}");
 }
 
+/// What is suppressed for the sake of exporters stays unsaid; what is only without spans is exported, in
+/// the trace that it is in, if any. Neither makes a span, counts one, or has a caller's trace go on.
+#[test]
+fn records_are_made_without_spans_and_none_where_telemetry_is_suppressed() {
+    let receiver = HttpReceiver::answering(200);
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+    ]);
+    let tracer = pipeline.tracers().tracer("background");
+    let spanless = telemetry::without_spans;
+    let contexts = [
+        ("background", spanless(&Context::new())),
+        ("in a request", spanless(&in_span(TraceFlags::SAMPLED))),
+        ("an exporter's", Context::new().with_telemetry_suppressed()),
+        ("an exporter's in a request", in_span(TraceFlags::SAMPLED).with_telemetry_suppressed()),
+    ];
+    logging(&pipeline, || {
+        for (body, cx) in contexts {
+            let _attached = cx.clone().attach();
+            tracing::warn!(name: "grocery.background", "{body}");
+            // The thread looks at its context, which cannot be changed meanwhile.
+            Context::map_current(|_| tracing::warn!(name: "grocery.background", "{body}, again"));
+            let span = tracer.start("no span");
+            assert!(!span.is_recording() && !span.span_context().is_valid(), "{body}");
+            let mut headers = std::collections::HashMap::new();
+            let of_request = cx.with_span(span);
+            telemetry::propagator(&[telemetry::config::Propagator::TraceContext])
+                .inject_context(&of_request, &mut headers);
+            assert_eq!(headers.into_iter().collect::<Vec<_>>(), [], "{body}");
+        }
+    });
+    let totals = shutdown(pipeline);
+    assert_balanced(&totals);
+    let line = "telemetry: started=0 ended=0 | otlp exported=0 failed=0 dropped=0 \
+                | logs otlp exported=4 failed=0 dropped=0";
+    assert_eq!(totals.to_string(), line);
+    let records = log_record::from_protobuf(&receiver.received());
+    let said: Vec<_> =
+        records.iter().map(|one| (&one.body[..], &one.trace_id[..], one.flags)).collect();
+    let trace = "0000000000000000000000000000feed";
+    let expected = [
+        ("background", "", 0),
+        ("background, again", "", 0),
+        ("in a request", trace, 1),
+        ("in a request, again", trace, 1),
+    ];
+    assert_eq!(said, expected);
+    assert!(records.iter().all(|one| one.time_ns == one.observed_ns && one.time_ns > 0));
+}
+
+/// The service's own crates are released with it, so their scopes have its version. `it`, which these
+/// tests are in, is none of them.
+#[test]
+fn the_scopes_of_own_crates_have_a_version_and_a_schema_url() {
+    let receiver = HttpReceiver::answering(200);
+    let pipeline = pipeline(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+    ]);
+    logging(&pipeline, || {
+        tracing::info!(target: "grocer", "the crate");
+        tracing::info!(target: "grocer::scales", "a module");
+        tracing::info!(target: "grocers", "another crate");
+        tracing::info!(target: "telemetry::health", "this crate");
+        tracing::info!("a test");
+    });
+    shutdown(pipeline);
+    let seen = Seen::of(&receiver.received());
+    let mut scopes: Vec<_> = (seen.logs.iter())
+        .map(|log| [&log.origin.scope[..], &log.origin.version, &log.origin.schema_url])
+        .collect();
+    scopes.sort_unstable();
+    let schema = opentelemetry_semantic_conventions::SCHEMA_URL;
+    let expected = [
+        ["grocer", "1.2.3", schema],
+        ["grocer::scales", "1.2.3", schema],
+        ["grocers", "", ""],
+        ["it::logs", "", ""],
+        ["telemetry::health", env!("CARGO_PKG_VERSION"), schema],
+    ];
+    assert_eq!(scopes, expected);
+}
+
 /// The only record that these variables let through of what `work` logs.
 fn limited(variables: &[(&str, &str)], work: impl FnOnce()) -> LogRecord {
     let receiver = HttpReceiver::answering(200);
@@ -476,7 +563,7 @@ fn the_end_is_bounded_with_logs_too() {
 #[test]
 fn a_disabled_sdk_exports_no_logs() {
     let pipeline = pipeline(&[("OTEL_SDK_DISABLED", "true"), ("OTEL_LOGS_EXPORTER", "otlp")]);
-    assert!(pipeline.loggers().is_none());
+    assert!(pipeline.log_layer::<tracing_subscriber::Registry>().is_none());
     assert_eq!(shutdown(pipeline).to_string(), "telemetry: started=0 ended=0");
 }
 

@@ -18,6 +18,7 @@ pub(crate) const SERVICE: Service = Service {
     version: "1.2.3",
     baggage_attributes: &["shopper.kind"],
     quiet_targets: &["it::quiet"],
+    crates: &["grocer"],
 };
 
 /// Reads a configuration from variables given as pairs.
