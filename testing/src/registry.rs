@@ -11,11 +11,13 @@
 //! | [`Registry`] | all groups, with `extends`, `imports` and `ref` resolved |
 //! | [`seen`] | telemetry as it was received, with the types of its values |
 //! | [`check`] | what is wrong with it, and which names it had |
+//! | `condition` | when an attribute is required that is not always |
 //! | [`table`] | the registry as a document |
 //!
 //! [weaver]: https://github.com/open-telemetry/weaver/blob/main/schemas/semconv-syntax.md
 
 pub mod check;
+mod condition;
 pub mod model;
 pub mod seen;
 pub mod table;

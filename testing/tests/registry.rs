@@ -43,7 +43,7 @@ groups:
     brief: A request.
     attributes:
       - {ref: http.request.method, requirement_level: required}
-      - {ref: error.type, requirement_level: {conditionally_required: If it failed.}}
+      - {ref: error.type, requirement_level: {conditionally_required: If request has ended with an error.}}
       - ref: http.request.header
   - id: entity.service
     type: entity
@@ -201,8 +201,7 @@ fn sold() -> Metric {
 
 fn log() -> Log {
     let attributes = attributes([("shop.pieces", Value::Int(1))]);
-    let origin = Origin { scope: "shop::till".into(), ..Origin::default() };
-    Log { origin, event_name: String::new(), attributes }
+    Log { origin: by("shop::till"), event_name: "shop.sold".into(), attributes }
 }
 
 /// What is wrong with one span.
@@ -406,6 +405,203 @@ fn a_failure_and_its_error_type_go_together() {
     }
 }
 
+/// A registry of one SERVER span, one CLIENT span and one span in a database, as the conventions have them.
+fn with_conditions() -> Registry {
+    let attribute = |key: &str, kind: &str| {
+        format!("      - {{id: {key}, type: {kind}, stability: stable, brief: b}}\n")
+    };
+    let keys = [
+        "error.type",
+        "http.request.method",
+        "http.request.method_original",
+        "http.route",
+        "server.address",
+        "url.full",
+        "url.query",
+        "db.response.status_code",
+        "db.namespace",
+        "network.protocol.name",
+        "network.protocol.version",
+    ];
+    let texts = keys.iter().map(|key| attribute(key, "string"));
+    let numbers =
+        ["server.port", "http.response.status_code"].iter().map(|key| attribute(key, "int"));
+    let attributes: String = texts.chain(numbers).collect();
+    let registry = format!(
+        "groups:\n  - id: registry.all\n    type: attribute_group\n    brief: b\n    attributes:\n{attributes}"
+    );
+    let group = |id: &str, kind: &str, names: &str, references: &[(&str, &str)]| {
+        let mut group = format!(
+            "  - id: {id}\n    type: span\n    span_kind: {kind}\n    brief: b\n    stability: stable\n    \
+             annotations: {{scope: {kind}, names: {names}}}\n    attributes:\n"
+        );
+        for (key, condition) in references {
+            let level = match *condition {
+                "" => "recommended".to_owned(),
+                condition => format!("{{conditionally_required: \"{condition}\"}}"),
+            };
+            group += &format!("      - {{ref: {key}, requirement_level: {level}}}\n");
+        }
+        group
+    };
+    let status = ("http.response.status_code", "If and only if one was received/sent.");
+    let failed = ("error.type", "If request has ended with an error.");
+    let server = [
+        ("http.request.method", ""),
+        ("server.address", ""),
+        ("network.protocol.version", ""),
+        status,
+        failed,
+        ("http.route", "If and only if it's available"),
+        ("url.query", "If and only if one was received/sent."),
+        ("server.port", "If available and `server.address` is set."),
+        (
+            "http.request.method_original",
+            "If and only if it's different than `http.request.method`.",
+        ),
+        ("network.protocol.name", "If not `http` and `network.protocol.version` is set."),
+    ];
+    let client =
+        [("url.full", ""), ("server.port", ""), ("network.protocol.version", ""), status, failed];
+    let database = [
+        ("db.namespace", "If available."),
+        ("error.type", "If and only if the operation failed."),
+        ("db.response.status_code", "If the operation failed and status code is available."),
+    ];
+    let own = registry
+        + &group("span.http.server", "server", "['GET {http.route}', GET]", &server)
+        + &group("span.http.client", "client", "[call]", &client)
+        + &group("span.db", "internal", "[query]", &database)
+        + &group("span.strange", "producer", "[send]", &[("url.full", "If the moon is full.")]);
+    Registry::parse(MANIFEST, &[own], "groups: []").unwrap()
+}
+
+#[test]
+fn what_is_required_under_a_condition_is_checked_as_far_as_telemetry_tells() {
+    let registry = with_conditions();
+    let span = |name: &str, kind: &'static str, pairs: &[(&str, Value)]| {
+        let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+        let (name, attributes) = (name.to_owned(), pairs.collect());
+        Span { origin: by(kind), name, kind, attributes, ..Span::default() }
+    };
+    let of = |spans: Vec<Span>| -> Vec<String> {
+        check(&registry, &Seen { spans, ..Seen::default() }).violations.into_iter().collect()
+    };
+    let ok = || ("http.response.status_code", Value::Int(200));
+    let route = || ("http.route", text("/stock"));
+    let failing = |mut span: Span| {
+        span.failed = true;
+        span
+    };
+
+    let server = |pairs: &[(&str, Value)]| span("GET /stock", "server", pairs);
+    assert_eq!(of(vec![server(&[ok(), route()])]), [""; 0]);
+    let place = "span.http.server of store: ";
+    for (pairs, expected) in [
+        (vec![route()], "the attribute http.response.status_code is missing: If and only if one"),
+        (
+            vec![route(), ("http.response.status_code", Value::Int(503))],
+            "the attribute error.type is",
+        ),
+        (
+            vec![route(), ok(), ("network.protocol.version", text("spdy"))],
+            "the attribute network.protocol.name is missing: If not `http`",
+        ),
+        (
+            vec![route(), ok(), ("server.port", Value::Int(80))],
+            "it has the attribute server.port: If available",
+        ),
+        (
+            vec![route(), ok(), ("http.request.method", text("_OTHER"))],
+            "the attribute http.request.method_original is missing",
+        ),
+        (
+            vec![route(), ok(), ("http.request.method_original", text("GET"))],
+            "it has the attribute http.request.method_original",
+        ),
+    ] {
+        let found = of(vec![server(&pairs)]);
+        assert!(
+            found.len() == 1 && found[0].starts_with(&format!("{place}{expected}")),
+            "{found:?}"
+        );
+    }
+    let unrouted = span("GET", "server", &[ok()]);
+    assert!(of(vec![unrouted])[0].starts_with(&format!("{place}the attribute http.route is")));
+    assert_eq!(
+        of(vec![span("GET", "server", &[("http.response.status_code", Value::Int(404))])]),
+        [""; 0],
+        "nothing is there"
+    );
+    assert_eq!(
+        of(vec![span("GET", "server", &[ok(), route()])]),
+        ["span.http.server of store: its name is \"GET\", without its http.route"]
+    );
+
+    // What the caller sent is what the server must have got.
+    let version = || ("network.protocol.version", text("1.1"));
+    let call = |url: &str| {
+        let pairs = [ok(), version(), ("url.full", text(url)), ("server.port", Value::Int(5000))];
+        let mut call = span("call", "client", &pairs);
+        call.id = (vec![1], vec![2]);
+        call
+    };
+    let called = |pairs: &[(&str, Value)]| {
+        let mut called = server(&[&[ok(), route()], pairs].concat());
+        called.parent_id = (vec![1], vec![2]);
+        called
+    };
+    let query = || ("url.query", text("a=1"));
+    let at = [("server.address", text("store"))];
+    assert_eq!(of(vec![call("http://store/stock?a=1"), called(&[query()])]), [""; 0]);
+    for (url, pairs, expected) in [
+        ("http://store/stock?a=1", &[][..], "the attribute url.query is missing"),
+        ("http://store/stock", &[query()], "it has the attribute url.query"),
+        ("http://store/stock", &at, "the attribute server.port is missing"),
+    ] {
+        let found = of(vec![call(url), called(pairs)]);
+        assert!(
+            found.len() == 1 && found[0].starts_with(&format!("{place}{expected}")),
+            "{found:?}"
+        );
+    }
+
+    // A client's request also fails by 4xx, and may have no answer.
+    assert_eq!(of(vec![span("call", "client", &[])]), [""; 0], "its sender gave it up");
+    let found = of(vec![span("call", "client", &[version()])]);
+    assert!(found[0].contains("the attribute http.response.status_code is missing"), "{found:?}");
+    let refused = [("http.response.status_code", Value::Int(404)), version()];
+    let found = of(vec![span("call", "client", &refused)]);
+    assert!(found[0].contains("the attribute error.type is missing"), "{found:?}");
+    let unanswered = failing(span("call", "client", &[("error.type", text("timeout"))]));
+    assert_eq!(of(vec![unanswered]), [""; 0]);
+    let answered = failing(span("call", "client", &[("error.type", text("timeout")), ok()]));
+    assert!(of(vec![answered]).iter().any(|one| one.contains("it has the attribute http.resp")));
+
+    let query = |pairs: &[(&str, Value)]| span("query", "internal", pairs);
+    let file = || ("db.namespace", text("store.db"));
+    let code = || ("error.type", text("40P01"));
+    let answer = || ("db.response.status_code", text("40P01"));
+    assert_eq!(of(vec![query(&[file()])]), [""; 0]);
+    assert_eq!(of(vec![failing(query(&[file(), code(), answer()]))]), [""; 0]);
+    for (query, expected) in [
+        (query(&[]), "the attribute db.namespace is missing"),
+        (failing(query(&[file(), code()])), "the attribute db.response.status_code is missing"),
+        (
+            failing(query(&[file(), ("error.type", text("io")), answer()])),
+            "it has the attribute db.response.status_code",
+        ),
+    ] {
+        let found = of(vec![query]);
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+    }
+
+    assert_eq!(
+        of(vec![span("send", "producer", &[])]),
+        ["span.strange of store: nothing checks when url.full is required: If the moon is full."]
+    );
+}
+
 #[test]
 fn events_and_links_that_the_registry_does_not_have_are_found() {
     assert_eq!(
@@ -476,10 +672,29 @@ fn a_metric_of_another_name_unit_instrument_or_type_is_found() {
 fn a_log_record_with_an_unknown_event_or_attribute_is_found() {
     assert_eq!(
         of_log(|log| drop(log.attributes.insert("till".into(), Value::Int(1)))),
-        ["log record \"\" of  by \"shop::till\": the attribute till is not one of its own"]
+        [
+            "log record \"shop.sold\" of store by \"shop::till\": the attribute till is not one of its own"
+        ]
+    );
+    assert_eq!(
+        of_log(|log| log.event_name.clear()),
+        ["log record \"\" of store by \"shop::till\": it is no event"]
+    );
+    assert_eq!(
+        of_log(|log| log.attributes.clear()),
+        [
+            "log record \"shop.sold\" of store by \"shop::till\": the required attribute shop.pieces is missing"
+        ]
+    );
+    assert_eq!(
+        of_log(|log| log.origin.version.clear()),
+        [
+            "log record \"shop.sold\" of store by \"shop::till\": the scope \"shop::till\" has no version"
+        ]
     );
     let of_library = |log: &mut Log| {
-        log.origin.scope = "sqlx::query".into();
+        log.origin = Origin { scope: "sqlx::query".into(), ..Origin::default() };
+        log.event_name.clear();
         log.attributes.insert("elapsed".into(), text("2s"));
     };
     assert_eq!(of_log(of_library), [""; 0], "what a library logs is its own business");

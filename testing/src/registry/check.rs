@@ -7,13 +7,17 @@
 //! - a span's kind, a metric's unit, instrument and type of value;
 //! - each attribute is one of its group's, has the type that it is defined with, and a value that is listed
 //!   if the values are;
-//! - no attribute that is required is missing, and what has failed has an `error.type`;
-//! - events are those that the span lists, and only spans that are said to have links have them.
+//! - no attribute that is required is missing, or there although its condition does not hold, and what
+//!   has failed has an `error.type`;
+//! - a name has the attribute that it may have, such as the route;
+//! - events are those that the span lists, and only spans that are said to have links have them;
+//! - each log record of the services' own crates is an event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::condition::{Facts, Verdict, verdict};
 use super::model::{AttributeType, GroupType, Level, PlainLevel, Signal};
-use super::seen::{Attributes, Log, Metric, Origin, Seen, Span, Value};
+use super::seen::{Attributes, Log, Metric, Origin, Seen, Span, SpanId, Value};
 use super::{Registry, Resolved, Use};
 
 const ERROR_TYPE: &str = "error.type";
@@ -62,7 +66,11 @@ fn word(kind: GroupType) -> Option<&'static str> {
 /// Checks everything that was seen.
 #[must_use]
 pub fn check(registry: &Registry, seen: &Seen) -> Report {
-    let mut check = Check { registry, report: Report::default() };
+    let clients = (seen.spans.iter())
+        .filter(|span| span.kind == "client")
+        .map(|span| (&span.id, span))
+        .collect();
+    let mut check = Check { registry, clients, report: Report::default() };
     for (resource, schema_url) in &seen.resources {
         check.resource(resource, schema_url);
     }
@@ -74,6 +82,8 @@ pub fn check(registry: &Registry, seen: &Seen) -> Report {
 
 struct Check<'r> {
     registry: &'r Registry,
+    /// The CLIENT spans.
+    clients: BTreeMap<&'r SpanId, &'r Span>,
     report: Report,
 }
 
@@ -97,7 +107,7 @@ impl<'r> Check<'r> {
             if is_there {
                 self.saw(entity, &service);
                 let here = format!("{place}, entity {}", entity.group.signal_name());
-                self.required(&here, &entity.attributes, attributes);
+                self.required(&here, &entity.attributes, &facts(entity, attributes));
             }
             known.extend(entity.attributes.iter());
         }
@@ -142,7 +152,11 @@ impl<'r> Check<'r> {
             on_every.iter().map(|(key, used)| (key.as_str(), *used)).collect();
         uses.extend(found.attributes.iter().map(|(key, used)| (key.as_str(), used)));
         self.attributes(&place, &uses, &span.attributes);
-        self.required(&place, &found.attributes, &span.attributes);
+        let caller = self.clients.get(&span.parent_id).copied();
+        let failed = Some(span.failed);
+        let facts = Facts { failed, caller, ..facts(found, &span.attributes) };
+        self.required(&place, &found.attributes, &facts);
+        self.name_of_attributes(&place, found, span);
         let excused = found.group.annotations.fails_without_type.is_some();
         match (span.failed, span.attributes.get(ERROR_TYPE)) {
             (true, None) if !excused => {
@@ -229,15 +243,15 @@ impl<'r> Check<'r> {
             };
             self.saw(found, &origin.service);
             self.service(&place, found, &origin.service);
-            // The bridge from `tracing` makes a scope of each target, without version and schema.
-            if found.group.annotations.scope.is_some() {
-                self.origin(&place, origin);
-            }
-            self.required(&place, &found.attributes, attributes);
+            self.required(&place, &found.attributes, &facts(found, attributes));
             uses.extend(found.attributes.iter().map(|(key, used)| (key.as_str(), used)));
         }
         if self.is_of_own_crate(&origin.scope) {
+            self.origin(&place, origin);
             self.attributes(&place, &uses, attributes);
+            if event_name.is_empty() {
+                self.wrong(format!("{place}: it is no event"));
+            }
         }
     }
 
@@ -290,14 +304,51 @@ impl<'r> Check<'r> {
     fn all_of_group(&mut self, place: &str, found: &Resolved, attributes: &Attributes) {
         let uses = found.attributes.iter().map(|(key, used)| (key.as_str(), used)).collect();
         self.attributes(place, &uses, attributes);
-        self.required(place, &found.attributes, attributes);
+        self.required(place, &found.attributes, &facts(found, attributes));
     }
 
-    fn required(&mut self, place: &str, uses: &BTreeMap<String, Use>, attributes: &Attributes) {
+    fn required(&mut self, place: &str, uses: &BTreeMap<String, Use>, facts: &Facts<'_>) {
         for (key, used) in uses {
-            let is_required = used.level == Level::Plain(PlainLevel::Required);
-            if is_required && !attributes.contains_key(key) {
-                self.wrong(format!("{place}: the required attribute {key} is missing"));
+            let has = facts.attributes.contains_key(key);
+            let verdict = match &used.level {
+                Level::Plain(PlainLevel::Required) if !has => {
+                    self.wrong(format!("{place}: the required attribute {key} is missing"));
+                    continue;
+                }
+                Level::Plain(_) => continue,
+                Level::Conditional(levels) => {
+                    let Some(condition) = levels.get(&PlainLevel::ConditionallyRequired) else {
+                        continue;
+                    };
+                    let Some(verdict) = verdict(key, condition, facts) else {
+                        self.wrong(format!(
+                            "{place}: nothing checks when {key} is required: {condition}"
+                        ));
+                        continue;
+                    };
+                    (verdict, condition)
+                }
+            };
+            match verdict {
+                (Verdict::Required, condition) if !has => {
+                    self.wrong(format!("{place}: the attribute {key} is missing: {condition}"));
+                }
+                (Verdict::Absent, condition) if has => {
+                    self.wrong(format!("{place}: it has the attribute {key}: {condition}"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A span that has an attribute which its name may be made of has it in its name.
+    fn name_of_attributes(&mut self, place: &str, found: &Resolved, span: &Span) {
+        let patterns = &found.group.annotations.names;
+        for key in ["http.route", "url.template"] {
+            let Some(value) = span.attributes.get(key) else { continue };
+            let is_in_some = patterns.iter().any(|name| name.contains(&format!("{{{key}}}")));
+            if is_in_some && !span.name.ends_with(&value.text()) {
+                self.wrong(format!("{place}: its name is {:?}, without its {key}", span.name));
             }
         }
     }
@@ -370,6 +421,11 @@ impl<'r> Check<'r> {
         let ends = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|at| *at <= end);
         ends.into_iter().any(|at| self.is_named(&name[at..], after, attributes))
     }
+}
+
+/// What is known of telemetry of this group that has these attributes.
+fn facts<'a>(found: &'a Resolved, attributes: &'a Attributes) -> Facts<'a> {
+    Facts { signal: found.group.signal_name(), attributes, failed: None, caller: None }
 }
 
 /// Whether a value is this one, or a status code of this class, such as `5xx`.

@@ -81,11 +81,18 @@ pub struct Origin {
     pub schema_url: String,
 }
 
+/// The ids of a trace and of a span in it.
+pub type SpanId = (Vec<u8>, Vec<u8>);
+
 /// A span.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Span {
     /// Who made it.
     pub origin: Origin,
+    /// Its own id, with that of its trace.
+    pub id: SpanId,
+    /// The id of its parent; empty in a root.
+    pub parent_id: SpanId,
     /// Its name.
     pub name: String,
     /// Its kind, in the words of the registry's format.
@@ -192,6 +199,8 @@ impl Seen {
                 self.spans.extend(of_scope.spans.into_iter().map(|span| {
                     Span {
                         origin: origin.clone(),
+                        parent_id: (span.trace_id.clone(), span.parent_span_id.clone()),
+                        id: (span.trace_id.clone(), span.span_id.clone()),
                         kind: kind(span.kind()),
                         failed: span
                             .status
