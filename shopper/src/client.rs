@@ -178,7 +178,7 @@ impl StoreClient {
 /// Logs, as a part of the trip's trace, that a request is repeated.
 fn tell_retry(cx: &Context, name: &str, failure: Failure, pause: Duration) {
     let _current = cx.clone().attach();
-    tracing::warn!(target: ACTIVITY, { "error.type" = %failure.name(), ?pause }, "{name} is asked again: {failure}");
+    tracing::warn!(name: "shopper.request.retried", target: ACTIVITY, { "error.type" = %failure.name(), ?pause }, "{name} is asked again: {failure}");
 }
 
 /// Limits retries to a share of the requests. With a share of 0.2, every first attempt earns a
@@ -246,6 +246,7 @@ impl Availability {
     fn unreachable(&self, reason: &str) {
         if self.unreachable.occurred() {
             tracing::warn!(
+                name: "shopper.store.unreachable",
                 "the store at {} cannot be reached ({reason}): trips fail until it is back",
                 self.store_url
             );
@@ -255,7 +256,7 @@ impl Availability {
     /// Notes that the store answered.
     fn reached(&self) {
         if self.unreachable.over().is_some() {
-            tracing::info!("the store at {} is back", self.store_url);
+            tracing::info!(name: "shopper.store.reached", "the store at {} is back", self.store_url);
         }
     }
 
@@ -263,7 +264,7 @@ impl Availability {
     /// counts them all.
     fn not_understood(&self, reason: &str) {
         if self.not_understood.occurred() {
-            tracing::warn!("the store at {} cannot be understood: {reason}", self.store_url);
+            tracing::warn!(name: "shopper.store.not_understood", "the store at {} cannot be understood: {reason}", self.store_url);
         }
     }
 }

@@ -66,13 +66,13 @@ impl View {
         };
         let thread = thread::Builder::new().name("live-view".to_owned()).spawn(move || {
             if let Err(error) = show() {
-                tracing::warn!(%error, "the live view ended");
+                tracing::warn!(name: "shopper.live_view.failed", %error, "the live view ended");
             }
         });
         match thread {
             Ok(thread) => View(Some((stop, thread))),
             Err(error) => {
-                tracing::warn!(%error, "there is no thread for the live view");
+                tracing::warn!(name: "shopper.live_view.failed", %error, "there is no thread for the live view");
                 View(None)
             }
         }
@@ -89,7 +89,7 @@ impl Drop for View {
         if let Some((stop, thread)) = self.0.take() {
             drop(stop);
             if thread.join().is_err() {
-                tracing::warn!("the live view panicked");
+                tracing::warn!(name: "shopper.live_view.failed", "the live view panicked");
             }
         }
     }

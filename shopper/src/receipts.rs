@@ -71,7 +71,7 @@ impl Receipts {
             return;
         }
         if let Err(error) = inner.file.write_all(&line) {
-            tracing::error!(%error, "--receipts {}: no more can be written", inner.path.display());
+            tracing::error!(name: "shopper.receipts.failed", %error, "--receipts {}: no more can be written", inner.path.display());
             inner.failure = Some(error);
         }
     }

@@ -169,7 +169,7 @@ impl Alarm {
         Self {
             #[cfg(target_os = "linux")]
             timer: linux::Timer::new()
-                .inspect_err(|error| tracing::warn!(%error, "trips may start a millisecond late"))
+                .inspect_err(|error| tracing::warn!(name: "shopper.timer.coarse", %error, "trips may start a millisecond late"))
                 .ok(),
         }
     }

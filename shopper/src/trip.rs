@@ -305,7 +305,7 @@ impl RootSpan {
         if let Some(failure) = outcome.failure() {
             let _current = self.cx.clone().attach();
             let reason = reason.unwrap_or_default();
-            tracing::error!(target: ACTIVITY, { "error.type" = %failure.name(), reason }, "a trip failed: {failure}");
+            tracing::error!(name: "shopper.trip.failed", target: ACTIVITY, { "error.type" = %failure.name(), reason }, "a trip failed: {failure}");
         }
     }
 

@@ -30,6 +30,7 @@ pub(crate) async fn warn_of_idle_faults(config: &Config) {
     }
     if !global::get_text_map_propagator(|all| all.fields().any(|field| field == BAGGAGE)) {
         tracing::warn!(
+            name: "shopper.fault.idle",
             "faults will do nothing: they travel as baggage, and OTEL_PROPAGATORS has none"
         );
         return;
@@ -42,12 +43,13 @@ pub(crate) async fn warn_of_idle_faults(config: &Config) {
         Ok(support) => {
             for fault in &config.faults {
                 if let Some(why) = support.ignores(fault.fault()) {
-                    tracing::warn!("--fault {fault} will do nothing: {why}");
+                    tracing::warn!(name: "shopper.fault.idle", "--fault {fault} will do nothing: {why}");
                 }
             }
         }
         Err(NotTold::Unreachable) => {}
         Err(NotTold::Otherwise(why)) => tracing::warn!(
+            name: "shopper.fault.idle",
             "faults may do nothing: GET {url} does not say which the store honours ({why})"
         ),
     }

@@ -19,7 +19,7 @@ const OTHER_FILES: u64 = 64;
 /// this time would start at once.
 pub(crate) fn make_room(connections: NonZeroU32) {
     if let Err(error) = try_make_room(connections) {
-        tracing::warn!(%error, "trips may start late when connections become many");
+        tracing::warn!(name: "shopper.open_files.limited", %error, "trips may start late when connections become many");
     }
 }
 

@@ -90,7 +90,7 @@ impl InjectedFaults {
             if !struck.is_empty() {
                 let list: Vec<_> = struck.iter().map(|armed| armed.fault.to_string()).collect();
                 let list = list.join(";");
-                tracing::info!(target: ACTIVITY, { "grocery.fault" = list }, "an injected fault strikes");
+                tracing::info!(name: "grocery.fault.struck", target: ACTIVITY, { "grocery.fault" = list }, "an injected fault strikes");
                 cx.span().set_attribute(KeyValue::new(fault::BAGGAGE_KEY, list));
             }
             struck.iter().fold(Self::default(), |all, armed| all.and(&armed.fault, actor))

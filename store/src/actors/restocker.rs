@@ -158,7 +158,7 @@ impl Handler<Arrive> for Restocker {
         Box::pin(delivered.map(move |delivered, restocker, ctx| match delivered {
             Ok(reading) => {
                 let product = delivery.product;
-                tracing::info!(target: ACTIVITY, %product, quantity = delivery.quantity.get(), "a delivery is recorded");
+                tracing::info!(name: "grocery.delivery.recorded", target: ACTIVITY, %product, quantity = delivery.quantity.get(), "a delivery is recorded");
                 restocker.arrived(product);
                 let delivered = u64::from(delivery.quantity.get());
                 // An aisle that has panicked misses this, and reads its stock when it starts again.
@@ -166,7 +166,7 @@ impl Handler<Arrive> for Restocker {
             }
             Err(error) => {
                 // The delivery is repeated under the same id, so it cannot be recorded twice.
-                tracing::debug!(product = %delivery.product, %error, "a delivery must wait");
+                tracing::debug!(name: "grocery.delivery.postponed", product = %delivery.product, %error, "a delivery must wait");
                 ctx.notify_later(Arrive { delivery, aisle }, restocker.policy.delay);
             }
         }))

@@ -28,7 +28,7 @@ use super::{
     ledger::{Fold, GiveBackSpace, HasOld, Ledger},
     supervised::Supervised,
 };
-use crate::clock::Clock;
+use crate::{ACTIVITY, clock::Clock};
 
 /// The most batches in one run, so that its trace stays readable. If more is left, the next run
 /// begins at the next [`Tick`].
@@ -136,16 +136,18 @@ impl Retention {
         match result {
             Ok(_) => {
                 if let Some(Over { count, lasted }) = self.state.failing.over() {
-                    tracing::warn!(failed = count, ?lasted, "old orders can be folded again");
+                    tracing::warn!(name: "grocery.retention.recovered", failed = count, ?lasted, "old orders can be folded again");
                 }
             }
             Err(error @ ActorError::Storage(_)) => {
                 if self.state.failing.occurred() {
-                    tracing::warn!(%error, "old orders cannot be folded, the database grows");
+                    tracing::warn!(name: "grocery.retention.failed", %error, "old orders cannot be folded, the database grows");
                 }
             }
             // The ledger is overloaded or is being started again. The next run does it.
-            Err(error) => tracing::debug!(%error, "old orders are folded later"),
+            Err(error) => {
+                tracing::debug!(name: "grocery.retention.postponed", %error, "old orders are folded later")
+            }
         }
     }
 }
@@ -175,7 +177,7 @@ impl Handler<Tick> for Retention {
         Box::pin(has_old.map(move |has_old, retention, ctx| {
             retention.note(&has_old);
             if has_old.unwrap_or_default() {
-                // The question was suppressed, so that there is no trace of a run that has nothing
+                // The question was asked without spans, so that there is no trace of a run that has nothing
                 // to do.
                 let _guard = Context::new().attach();
                 ctx.notify(FoldOld { until });
@@ -223,8 +225,14 @@ async fn run(ledger: Arc<Supervised<Ledger>>, until: SystemTime) -> Result<Run, 
     Ok(run)
 }
 
-/// Says on the current span what a run has done.
+/// Says on the current span and in a log record what a run has done.
 fn describe(run: &Run) {
+    tracing::info!(
+        name: "grocery.retention.folded",
+        target: ACTIVITY,
+        { grocery.orders.folded = run.orders, grocery.deliveries.folded = run.deliveries },
+        "old orders are folded"
+    );
     let count = |key, count| KeyValue::new(key, i64::try_from(count).unwrap_or(i64::MAX));
     Context::map_current(|cx| {
         cx.span().set_attribute(count("grocery.orders.folded", run.orders));

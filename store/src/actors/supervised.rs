@@ -120,7 +120,7 @@ impl<A: TracedActor> Supervised<A> {
         // Another thread may have started it since it was found stopped.
         if !addr.connected() {
             if self.restarts.occurred() {
-                tracing::warn!(actor = A::NAME, "an actor has stopped and is started again");
+                tracing::warn!(name: "grocery.actor.restarted", actor = A::NAME, "an actor has stopped and is started again");
             }
             metrics::count_restart::<A>();
             *addr = (self.start)();

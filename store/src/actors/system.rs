@@ -221,7 +221,7 @@ impl ActorParts {
     /// Logs that actors have stopped and were started again, once no actor has stopped for `calm`.
     pub(super) fn log_restarts_after(&self, calm: Duration) {
         if let Some(Over { count, lasted }) = self.restarts.over_after(calm) {
-            tracing::warn!(count, ?lasted, "actors that had stopped were started again");
+            tracing::warn!(name: "grocery.actor.restarts_over", count, ?lasted, "actors that had stopped were started again");
         }
     }
 

@@ -152,7 +152,7 @@ where
                             drop(served);
                         });
                     }
-                    Err(error) => tracing::warn!(%error, "a connection cannot be served"),
+                    Err(error) => tracing::warn!(name: "grocery.connection.failed", %error, "a connection cannot be served"),
                 }
             }
             Some(_) = open.join_next() => {}

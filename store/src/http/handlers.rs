@@ -120,7 +120,7 @@ pub(super) async fn checkout(
     let order = NewOrder::new(basket, key, state.now());
     let placed = store.checkout.ask_until(deadline, PlaceOrder { order, deadline }).await;
     let receipt = placed.inspect_err(|error| state.pools().metrics().refused(error))?;
-    tracing::info!(target: ACTIVITY, { "grocery.order.id" = %receipt.order_id }, "an order is recorded");
+    tracing::info!(name: "grocery.order.recorded", target: ACTIVITY, { "grocery.order.id" = %receipt.order_id }, "an order is recorded");
     let location = format!("/orders/{}", receipt.order_id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(receipt))
 }

@@ -41,6 +41,7 @@ use super::{
     trace_headers::{baggage_value, has_baggage, of_answer},
 };
 use crate::{
+    ACTIVITY,
     actors::{ActorSystem, Faults},
     lessons::{LESSON_BAGGAGE, OUTCOME_HEADER, Taught},
 };
@@ -299,14 +300,23 @@ impl AskedFaults {
     }
 }
 
+/// Says on the request's span and in a log record that a fault is ignored.
 fn add_ignored_event(cx: &Context, asked_for: &str, reason: Ignored, message: Option<String>) {
+    let message = message.unwrap_or_else(|| reason.to_string());
+    tracing::info!(
+        name: "grocery.fault.ignored",
+        target: ACTIVITY,
+        {
+            grocery.fault = asked_for,
+            grocery.fault_ignored.reason = reason.name(),
+            grocery.fault_ignored.message = message,
+        },
+        "a fault is ignored"
+    );
     let attributes = vec![
         KeyValue::new(fault::BAGGAGE_KEY, asked_for.to_owned()),
         KeyValue::new("grocery.fault_ignored.reason", reason.name()),
-        KeyValue::new(
-            "grocery.fault_ignored.message",
-            message.unwrap_or_else(|| reason.to_string()),
-        ),
+        KeyValue::new("grocery.fault_ignored.message", message),
     ];
     cx.span().add_event("grocery.fault.ignored", attributes);
 }

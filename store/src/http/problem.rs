@@ -157,13 +157,14 @@ impl ApiError {
     /// Logs why the store could not do what it should, in the span of the request. What the client
     /// did wrong, or that something is sold out, is no failure of the store: that is exported only.
     ///
-    /// There may be as many of these as there are requests, so the event has a name: on standard
-    /// error it is written once and then counted.
+    /// There may be as many of these as there are requests, so with their `error.type` they are written
+    /// to standard error once and then counted.
     pub(super) fn log(&self, route: &str) {
         let status = self.status.as_u16();
         let Some(cause) = &self.cause else {
             let detail = &self.detail;
             tracing::info!(
+                name: "grocery.request.refused",
                 target: ACTIVITY,
                 { http.route = route, http.response.status_code = status },
                 "a request was refused: {detail}"

@@ -11,7 +11,7 @@ use opentelemetry::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::config::Program;
+use crate::{ACTIVITY, config::Program};
 
 use super::{
     asked::{Asked, Ignored, LESSON_BAGGAGE, RUN_BAGGAGE, Request, VARIANT_BAGGAGE},
@@ -144,6 +144,7 @@ async fn make(
     match timeout(limit, (lesson.make)(variant, tracer).with_context(cx_of_lesson)).await {
         Ok(answer) => (Outcome::Honoured { run }, answer),
         Err(_) => {
+            tracing::info!(name: "grocery.lesson.cut_short", target: ACTIVITY, "a lesson is cut short");
             cx.span().add_event("grocery.lesson.cut_short", vec![]);
             (Outcome::CutShort { run }, None)
         }
@@ -158,12 +159,24 @@ fn request_name(request: &HttpRequest) -> String {
     }
 }
 
+/// Says on the request's span and in a log record that a lesson is ignored.
 fn add_ignored_event(cx: &Context, asked: &Asked<'_>, reason: Ignored) {
     let name: String = asked.lesson.chars().take(MAX_NAME).collect();
+    let message = reason.to_string();
+    tracing::info!(
+        name: "grocery.lesson.ignored",
+        target: ACTIVITY,
+        {
+            grocery.lesson = name,
+            grocery.lesson_ignored.reason = reason.name(),
+            grocery.lesson_ignored.message = message,
+        },
+        "a lesson is ignored"
+    );
     let attributes = vec![
         KeyValue::new(LESSON_BAGGAGE, name),
         KeyValue::new("grocery.lesson_ignored.reason", reason.name()),
-        KeyValue::new("grocery.lesson_ignored.message", reason.to_string()),
+        KeyValue::new("grocery.lesson_ignored.message", message),
     ];
     cx.span().add_event("grocery.lesson.ignored", attributes);
 }

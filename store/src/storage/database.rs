@@ -276,7 +276,7 @@ impl Database {
         match self.once(pool, limit, task, input.clone()).await {
             Err(error) if error.retry_helps() => {
                 let kind = error.kind();
-                tracing::warn!(target: ACTIVITY, { "error.type" = %kind }, "a transaction is retried: {error}");
+                tracing::warn!(name: "grocery.db.transaction.retried", target: ACTIVITY, { "error.type" = %kind }, "a transaction is retried: {error}");
                 let attempt = vec![KeyValue::new(ERROR_TYPE, kind)];
                 Context::map_current(|cx| cx.span().add_event(TRANSACTION_RETRIED, attempt));
                 self.once(pool, limit, task, input).await
@@ -320,12 +320,12 @@ impl Database {
         match done {
             Ok(_) => {
                 if let Some(Over { count, lasted }) = self.failing.over() {
-                    tracing::warn!(failed = count, ?lasted, "the database can be written to again");
+                    tracing::warn!(name: "grocery.db.write.recovered", failed = count, ?lasted, "the database can be written to again");
                 }
             }
             Err(error) => {
                 if self.failing.occurred() {
-                    tracing::error!(%error, "orders and deliveries cannot be recorded");
+                    tracing::error!(name: "grocery.db.write.failed", %error, "orders and deliveries cannot be recorded");
                 }
             }
         }

@@ -428,7 +428,7 @@ impl Losses {
 fn server_options(server: &Server) -> sqlx::Result<PgConnectOptions> {
     if !server.ignored.is_empty() {
         let names = server.ignored.join(", ");
-        tracing::warn!(names, "the database's address has parameters that mean nothing here");
+        tracing::warn!(name: "grocery.db.parameters.ignored", names, "the database's address has parameters that mean nothing here");
     }
     let mut url = server.url.clone();
     if !url.query_pairs().any(|(key, _)| key == "application_name") {
