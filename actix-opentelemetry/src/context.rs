@@ -19,6 +19,7 @@ use crate::life::Started;
 use crate::origin::current;
 use crate::reply::ReplyContext;
 use crate::scoped::{PendingReply, Scoped};
+use crate::spawn::spawn_boxed;
 use crate::stream::{MessageItems, StreamItems};
 use crate::timer;
 
@@ -67,7 +68,7 @@ impl<A: TracedActor<Context = Self>> TracedContext<A> {
 
     /// Starts the actor without making an address, for a caller that has one.
     pub(crate) fn spawn_actor(self, actor: A) {
-        drop(actix_rt::spawn(Started::new::<A>(self.into_future(actor))));
+        spawn_boxed(Started::new::<A>(self.into_future(actor)));
     }
 
     /// Turns the context and its actor into the future that runs them.

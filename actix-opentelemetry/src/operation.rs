@@ -107,7 +107,8 @@ impl Operation {
 
 /// The operation of a message of type `M` to an `A`.
 pub(crate) fn of_message<A: TracedActor, M: 'static>(kind: Kind) -> &'static Operation {
-    slots::<A, M>().operations[kind as usize].get_or_init(|| named::<A, M>(kind, "Handler"))
+    slots::<A, M>().operations[kind as usize]
+        .get_or_init(|| named(kind, A::NAME, types::<A, M>(), "Handler"))
 }
 
 /// The operation of a message of type `M` to a `Recipient`, of which the actor is not known.
@@ -137,7 +138,7 @@ pub(crate) fn of_item<A: TracedActor, I: 'static>() -> &'static Operation {
     struct Item<I>(PhantomData<I>);
     let kind = Kind::Stream;
     slots::<A, Item<I>>().operations[kind as usize]
-        .get_or_init(|| named::<A, I>(kind, "StreamHandler"))
+        .get_or_init(|| named(kind, A::NAME, types::<A, I>(), "StreamHandler"))
 }
 
 /// The operation of a supervised restart of an `A`.
@@ -168,13 +169,22 @@ fn of_own_work<A: TracedActor, W: 'static>(
     })
 }
 
-fn named<A: TracedActor, M: 'static>(kind: Kind, handler: &str) -> Operation {
-    let (actor, message) = (type_name::<A>(), type_name::<M>());
+/// The full names of an actor's and a message's type.
+fn types<A, M>() -> (&'static str, &'static str) {
+    (type_name::<A>(), type_name::<M>())
+}
+
+fn named(
+    kind: Kind,
+    name: &'static str,
+    (actor, message): (&'static str, &'static str),
+    handler: &str,
+) -> Operation {
     let short = short_name(message);
     Operation {
         kind,
-        actor: A::NAME,
-        span_name: leak(format!("{} {} {short}", kind.as_str(), A::NAME)),
+        actor: name,
+        span_name: leak(format!("{} {name} {short}", kind.as_str())),
         function: leak(format!("<{actor} as {handler}<{message}>>::handle")),
         message: Some(message),
         short_message: leak(short),

@@ -30,6 +30,7 @@ use crate::origin::Arrival;
 use crate::outcome::{Outcome, panic_message};
 use crate::scoped::PendingReply;
 use crate::span::MessageSpan;
+use crate::spawn::spawn_boxed;
 
 /// What a reply needs of the context that its actor runs in, which is
 /// [`TracedContext`](crate::TracedContext).
@@ -272,12 +273,12 @@ impl<A: TracedActor, R: 'static> PendingReply for Forward<A, R> {
             Ok(reply) => self.reply(reply),
             Err(TryRecvError::Closed) => self.span.end(Outcome::NoReply),
             Err(TryRecvError::Empty) => {
-                drop(actix_rt::spawn(async move {
+                spawn_boxed(async move {
                     match (&mut self.rx).await {
                         Ok(reply) => self.reply(reply),
                         Err(_) => self.span.end(Outcome::NoReply),
                     }
-                }));
+                });
             }
         }
     }

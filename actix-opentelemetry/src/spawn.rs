@@ -1,5 +1,7 @@
 //! Spawning a future on the arbiter with the current context, which `actix::spawn` would lose.
 
+use std::pin::Pin;
+
 use actix_rt::task::JoinHandle;
 use opentelemetry::trace::FutureExt;
 
@@ -23,4 +25,17 @@ where
     #[cfg(feature = "tracing")]
     let future = tracing::Instrument::in_current_span(future);
     actix_rt::spawn(future)
+}
+
+/// Spawns one of this crate's own futures, which carry their context already.
+///
+/// It is boxed, since the compiler makes about 20 functions of tokio for each type of future that is
+/// spawned, and there is one for each actor. An answer to a message, of which there are many, is
+/// spawned as it is: a box would be one allocation more than without this crate.
+pub(crate) fn spawn_boxed(future: impl Future<Output = ()> + 'static) {
+    spawn_any(Box::pin(future));
+}
+
+fn spawn_any(future: Pin<Box<dyn Future<Output = ()>>>) {
+    drop(actix_rt::spawn(future));
 }

@@ -18,6 +18,7 @@ use crate::origin::TraceState;
 use crate::outcome::Outcome;
 use crate::policy::{RootPolicy, StartPolicy};
 use crate::span::MessageSpan;
+use crate::spawn::spawn_boxed;
 
 /// Restarts an actor that stopped while it still has addresses, as [`actix::Supervisor`] does.
 ///
@@ -32,7 +33,7 @@ impl<A: TracedActor<Context = TracedContext<A>> + Supervised> TracedSupervisor<A
     pub(crate) fn spawn(ctx: TracedContext<A>, actor: A) -> Addr<A> {
         let future = ctx.into_future(actor);
         let addr = future.address();
-        drop(actix_rt::spawn(Self { actor: Started::new::<A>(future), restarts: 0 }));
+        spawn_boxed(Self { actor: Started::new::<A>(future), restarts: 0 });
         addr
     }
 
