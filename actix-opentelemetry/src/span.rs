@@ -360,7 +360,10 @@ fn operation_attributes(
     wait: Option<Duration>,
     more: usize,
 ) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(5 + more);
+    /// For what is added later: by a span processor from baggage, by the handler, by a failure. Without
+    /// it each of the first of these would move all attributes.
+    const ROOM: usize = 3;
+    let mut attributes = Vec::with_capacity(5 + more + ROOM);
     attributes.push(KeyValue::new(attribute::ACTOR_NAME, operation.actor));
     if let Some(message) = operation.message {
         attributes.push(KeyValue::new(attribute::MESSAGE_TYPE, message));
