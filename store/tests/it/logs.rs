@@ -1,4 +1,6 @@
-//! Failures as log records of the requests' traces.
+//! Failures as log records of the requests' traces, and of no trace where the work has none.
+
+use std::path::Path;
 
 use testing::{
     http::HttpReceiver,
@@ -20,15 +22,21 @@ fn in_trace(ask: Ask) -> Ask {
 /// The log records of a store that honours faults and gets these requests, and what it writes to
 /// standard error.
 async fn logs_of(requests: impl AsyncFnOnce(&StoreProcess)) -> (Vec<LogRecord>, String) {
+    logs_with(async |store, _| requests(store).await).await
+}
+
+/// The same, with the file of its database.
+async fn logs_with(requests: impl AsyncFnOnce(&StoreProcess, &Path)) -> (Vec<LogRecord>, String) {
     let receiver = HttpReceiver::answering(200);
     let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("store.db");
     let program = store_program(["--allow-faults"]).envs([
         ("OTEL_TRACES_EXPORTER", "none"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
     ]);
-    let store = StoreProcess::start_with_spans(program, &folder.path().join("store.db"));
-    requests(&store).await;
+    let store = StoreProcess::start_with_spans(program, &database);
+    requests(&store, &database).await;
     let said = store.terminate();
     (log_record::from_protobuf(&receiver.received()), said)
 }
@@ -89,4 +97,38 @@ async fn an_injected_panic_is_a_record_of_its_request_and_on_standard_error_it_i
         1,
         "the first is written, the others are counted: {said}"
     );
+}
+
+/// A probe, a batch of orders that nobody traces, and what the aisles do by themselves have no spans. A
+/// backend gets to know what goes wrong there all the same.
+#[actix_web::test]
+async fn what_fails_without_a_span_is_a_record_too() {
+    let (records, said) = logs_with(async |store, database| {
+        let other = rusqlite::Connection::open(database).unwrap();
+        other.execute_batch("ALTER TABLE products RENAME TO gone").unwrap();
+        drop(other);
+        in_trace(store.get("/readyz")).send().await.problem(500);
+        // Before the order, after which they would read it in the order's trace.
+        store.await_said("the aisles cannot read their stock", 1);
+        let unsampled = format!("00-{TRACE}-b7ad6b7169203331-00");
+        let order = store.checkout(&[(1, 1)]).header("traceparent", unsampled);
+        order.send().await.problem(500);
+    })
+    .await;
+    let mut failures: Vec<_> = records
+        .iter()
+        .map(|one| {
+            let route = one.attributes.get("http.route").map_or("", String::as_str);
+            (&one.event_name[..], route, &one.severity[..], &one.trace_id[..], one.flags)
+        })
+        .filter(|(name, ..)| name.ends_with(".failed"))
+        .collect();
+    failures.sort_unstable();
+    let expected = [
+        ("grocery.db.write.failed", "", "17 ERROR", "", 0),
+        ("grocery.request.failed", "/checkout", "17 ERROR", TRACE, 0),
+        ("grocery.request.failed", "/readyz", "17 ERROR", "", 0),
+        ("grocery.stock.read.failed", "", "13 WARN", "", 0),
+    ];
+    assert_eq!(failures, expected, "{said}");
 }
