@@ -177,6 +177,7 @@ async fn listen(
     let addr = listener.local_addr().map_err(failed)?;
     let of_http = threads.of_http();
     let server = connections::serve(listener, &of_http, SHUTDOWN_TIMEOUT, move |stopping| {
+        // Actix-web gives `HttpServer` alone another way to say this, and its `actix-test` has this one.
         let of_connection = AppConfig::__priv_test_new(false, addr.to_string(), addr);
         let app = app().into_factory().map_err(|error| error.error_response());
         HttpService::build()
