@@ -199,13 +199,21 @@ pub(super) async fn clean_audit(storage: &Storage) -> store::storage::Audit {
     audit
 }
 
-/// Records as a caller does who comes again while there is no connection to spare: on a busy machine
-/// many writers wait longer for one than the store lets them.
+/// Records as [`when_free`] does it.
 pub(super) async fn record_when_free(storage: &Storage, orders: &[NewOrder]) -> Vec<RecordOutcome> {
+    when_free(|| storage.record(orders)).await
+}
+
+/// Does this as a caller does who comes again while there is no connection to spare: on a busy machine
+/// many writers wait longer for one than the store lets them.
+pub(super) async fn when_free<T, F>(work: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<T, StorageError>>,
+{
     loop {
-        match storage.record(orders).await {
+        match work().await {
             Err(StorageError::Unavailable(DatabaseError::PoolTimedOut)) => {}
-            outcomes => return outcomes.unwrap(),
+            done => return done.unwrap(),
         }
     }
 }
