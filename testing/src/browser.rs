@@ -205,12 +205,18 @@ impl Browser {
     /// When the browser does not do it.
     pub fn press(&self, keys: impl ToString) {
         let keys = keys.to_string();
-        // A list that is just drawn anew has another element in the place of the focused one. Nothing
-        // has been typed then.
+        // A list that is just drawn anew has another element in the place of the focused one, or has not
+        // placed it yet. Nothing has been typed then.
         eventually(&keys, || {
             let focused = self.send(&Command::Focused)?;
             match self.send(&Command::Type(&element(&focused), &keys)) {
-                Err(error) if error.contains("stale element reference") => Err(error),
+                Err(error)
+                    if ["stale element reference", "element not interactable"]
+                        .iter()
+                        .any(|why| error.contains(why)) =>
+                {
+                    Err(error)
+                }
                 Err(error) => panic!("{keys}: {error}"),
                 Ok(_) => Ok(()),
             }
