@@ -25,9 +25,9 @@ fn start(args: &[&str]) -> (StoreProcess, tempfile::TempDir) {
 }
 
 /// A connection that stays open between requests.
-struct KeptConnection(BufReader<TcpStream>);
+struct KeepAliveConnection(BufReader<TcpStream>);
 
-impl KeptConnection {
+impl KeepAliveConnection {
     async fn to(store: &StoreProcess) -> Self {
         let address = store.base().trim_start_matches("http://");
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
@@ -87,7 +87,8 @@ async fn a_store_that_is_told_to_stop_is_not_ready_and_goes_on_serving() {
 #[actix_web::test]
 async fn what_is_under_way_when_the_time_is_over_is_finished_and_its_connection_closed() {
     let (store, _folder) = start(&["--allow-faults", "--drain", "1s"]);
-    let (mut idle, mut busy) = (KeptConnection::to(&store).await, KeptConnection::to(&store).await);
+    let (mut idle, mut busy) =
+        (KeepAliveConnection::to(&store).await, KeepAliveConnection::to(&store).await);
     for connection in [&mut idle, &mut busy] {
         connection.ask("/", "").await;
         assert_eq!(connection.answer().await[0], "http/1.1 200 ok");
