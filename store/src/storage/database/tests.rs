@@ -59,6 +59,24 @@ impl TestDatabase {
         all
     }
 
+    /// Drops a transaction as soon as it has begun to write, which `work` counts, and checks that the next
+    /// one finds nothing of it.
+    async fn assert_nothing_remains_half_way(&self, work: Work<Transaction, Arc<AtomicU32>, ()>) {
+        let begun = Arc::new(AtomicU32::new(0));
+        let transaction = self.database.transaction(Arc::clone(&begun), work);
+        let until_begun = async {
+            while begun.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            done = transaction => panic!("{done:?}"),
+            () = until_begun => {}
+        }
+        self.write().await;
+        assert_eq!(self.database.number(&COUNT).await, 1, "only what was committed counts");
+    }
+
     async fn open(url: DatabaseUrl, folder: tempfile::TempDir) -> Self {
         let database =
             Database::open(&url, PostgresLimits::default(), &CATALOGUE, None).await.unwrap();
@@ -168,26 +186,15 @@ async fn a_database_that_rolled_back_by_itself_costs_the_connection() {
 #[tokio::test]
 async fn a_transaction_that_is_dropped_half_way_is_rolled_back() {
     for test in TestDatabase::all().await {
-        let begun = Arc::new(AtomicU32::new(0));
-        let transaction = test.database.transaction(Arc::clone(&begun), |transaction, begun| {
+        // If the transaction were still open, the next would wait for its row, or for its connection.
+        test.assert_nothing_remains_half_way(|transaction, begun| {
             Box::pin(async move {
                 readiness::write_in(transaction).await?;
                 begun.fetch_add(1, Ordering::SeqCst);
                 std::future::pending::<Result<(), StorageError>>().await
             })
-        });
-        let until_begun = async {
-            while begun.load(Ordering::SeqCst) == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            done = transaction => panic!("{done:?}"),
-            () = until_begun => {}
-        }
-        // If the transaction were still open, this would wait for its row, or for its connection.
-        test.write().await;
-        assert_eq!(test.database.number(&COUNT).await, 1, "only what was committed counts");
+        })
+        .await;
     }
 }
 
@@ -353,25 +360,14 @@ async fn a_transaction_of_sqlite_that_takes_too_long_is_interrupted_and_rolled_b
 #[tokio::test]
 async fn a_transaction_of_sqlite_whose_caller_is_gone_is_interrupted_and_rolled_back() {
     for test in [TestDatabase::memory().await, TestDatabase::file().await] {
-        let begun = Arc::new(AtomicU32::new(0));
-        let endless = test.database.transaction(Arc::clone(&begun), |transaction, begun| {
+        test.assert_nothing_remains_half_way(|transaction, begun| {
             Box::pin(async {
                 readiness::write_in(transaction).await?;
                 begun.fetch_add(1, Ordering::SeqCst);
                 transaction.run(&ENDLESS, NO_ROWS).await
             })
-        });
-        let until_begun = async {
-            while begun.load(Ordering::SeqCst) == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            done = endless => panic!("{done:?}"),
-            () = until_begun => {}
-        }
-        test.write().await;
-        assert_eq!(test.database.number(&COUNT).await, 1, "only what was committed counts");
+        })
+        .await;
     }
 }
 
