@@ -70,8 +70,8 @@ read_by_name! {
     AnswerRow { answer }
 }
 
-/// The event on the span in which a transaction is tried once more, with the `error.type` of the
-/// first attempt.
+/// The event and the log record of a transaction that is tried once more, with the `error.type` of
+/// the first attempt.
 const TRANSACTION_RETRIED: &str = "grocery.db.transaction.retried";
 
 /// Work with a session or in a transaction: a function of that and its input.
@@ -276,7 +276,7 @@ impl Database {
         match self.once(pool, limit, task, input.clone()).await {
             Err(error) if error.retry_helps() => {
                 let kind = error.kind();
-                tracing::warn!(name: "grocery.db.transaction.retried", target: ACTIVITY, { "error.type" = %kind }, "a transaction is retried: {error}");
+                tracing::warn!(name: TRANSACTION_RETRIED, target: ACTIVITY, { "error.type" = %kind }, "a transaction is retried: {error}");
                 let attempt = vec![KeyValue::new(ERROR_TYPE, kind)];
                 Context::map_current(|cx| cx.span().add_event(TRANSACTION_RETRIED, attempt));
                 self.once(pool, limit, task, input).await
