@@ -10,12 +10,11 @@ use crate::config::{
 };
 use crate::console::{LogPrinter, SpanPrinter};
 use crate::error::TelemetryError;
-use crate::exporter::{AccountingExporter, Deliver, Logs, Spans};
+use crate::exporter::{AccountingExporter, Deliver, Logs, Signal};
 use crate::health::Health;
 use crate::log_processor::AccountingLogProcessor;
 use crate::logs::Records;
 use crate::metrics::Meters;
-use crate::otlp::encode::EncodedSpans;
 use crate::otlp::{OtlpLogs, OtlpSpans, json_spans};
 use crate::processor::AccountingProcessor;
 use crate::prometheus::Page;
@@ -280,12 +279,17 @@ impl Build<'_> {
         let processor = Component::new("batching_span_processor", index);
         let health = |name| Arc::new(Health::new(name));
         let retry = |health: &Arc<Health>| self.retry(&self.closing.spans, limits, health);
-        let queue = |health, exporter| QueueParts { health, exporter, processor, limits };
+        let resource = self.resource;
+        let queue = |health, exporter| QueueParts { health, exporter, processor, limits, resource };
         Ok(match exporter {
             SpanExporterConfig::Console(format) => {
                 let console = SpanPrinter::new(self.console.clone(), *format);
                 let component = Component::new("telemetry::console::SpanPrinter", 0);
-                queue(health("console"), component).of_spans("console", console, self.resource)?
+                queue(health("console"), component).of_spans(
+                    "console",
+                    console,
+                    WaitingSpans::Whole,
+                )?
             }
             SpanExporterConfig::Otlp(receiver) => {
                 let health = health("otlp");
@@ -297,10 +301,10 @@ impl Build<'_> {
                 ];
                 let queue = queue(health, otlp_component(receiver, kinds));
                 if receiver.protocol == Protocol::HttpJson {
-                    queue.of_spans("otlp", json_spans(receiver, retry)?, self.resource)?
+                    queue.of_spans("otlp", json_spans(receiver, retry)?, WaitingSpans::Whole)?
                 } else {
                     let exporter = OtlpSpans::new(receiver, retry)?;
-                    queue.of_encoded_spans("otlp", exporter, self.resource)?
+                    queue.of_spans("otlp", exporter, WaitingSpans::Encoded)?
                 }
             }
             SpanExporterConfig::Zipkin(receiver) => {
@@ -309,7 +313,7 @@ impl Build<'_> {
                 let exporter = zipkin::spans(receiver, service, retry(&health))?;
                 let kind = "zipkin_http_span_exporter";
                 let component = Component::exporter_to(kind, &receiver.endpoint);
-                queue(health, component).of_spans("zipkin", exporter, self.resource)?
+                queue(health, component).of_spans("zipkin", exporter, WaitingSpans::Whole)?
             }
             SpanExporterConfig::Jaeger(receiver) => {
                 let health = health("jaeger");
@@ -321,7 +325,7 @@ impl Build<'_> {
                         Component::exporter_to(kind, endpoint)
                     }
                 };
-                jaeger_queue(receiver, retry, queue(health, component), self.resource)?
+                jaeger_queue(receiver, retry, queue(health, component))?
             }
         })
     }
@@ -333,7 +337,8 @@ impl Build<'_> {
     ) -> Result<Queue<BatchLogProcessor>, TelemetryError> {
         let limits = self.config.log_batch;
         let processor = Component::new("batching_log_processor", index);
-        let queue = |health, exporter| QueueParts { health, exporter, processor, limits };
+        let resource = self.resource;
+        let queue = |health, exporter| QueueParts { health, exporter, processor, limits, resource };
         Ok(match exporter {
             LogExporterConfig::Console(format) => {
                 let console = LogPrinter::new(self.console.clone(), *format);
@@ -380,54 +385,48 @@ fn otlp_component(receiver: &OtlpConfig, kinds: [&'static str; 3]) -> Component 
 fn jaeger_queue(
     receiver: &JaegerConfig,
     retry: Retry,
-    queue: QueueParts,
-    resource: &Resource,
+    queue: QueueParts<'_>,
 ) -> Result<Queue<WaitingSpans>, TelemetryError> {
-    queue.of_spans("jaeger", crate::jaeger::JaegerExporter::new(receiver, retry)?, resource)
+    let exporter = crate::jaeger::JaegerExporter::new(receiver, retry)?;
+    queue.of_spans("jaeger", exporter, WaitingSpans::Whole)
 }
 
 #[cfg(not(feature = "jaeger"))]
 fn jaeger_queue(
     _: &JaegerConfig,
     _: Retry,
-    _: QueueParts,
-    _: &Resource,
+    _: QueueParts<'_>,
 ) -> Result<Queue<WaitingSpans>, TelemetryError> {
     let reason = "this program was built without the feature jaeger".to_owned();
     Err(TelemetryError::Exporter { exporter: "jaeger", reason })
 }
 
 /// What the queue of an exporter is made of.
-struct QueueParts {
+struct QueueParts<'a> {
     health: Arc<Health>,
     exporter: Component,
     processor: Component,
     limits: BatchLimits,
+    resource: &'a Resource,
 }
 
-impl QueueParts {
-    /// Gives an exporter of spans a queue and a thread of its own.
-    fn of_spans(
+impl QueueParts<'_> {
+    /// Gives an exporter of spans a queue and a thread of its own. Spans wait for it in the form of `B`.
+    fn of_spans<S: Signal, B: Batch, D: Deliver<S>>(
         self,
         name: &'static str,
-        mut exporter: impl Deliver<Spans>,
-        resource: &Resource,
-    ) -> Result<Queue<WaitingSpans>, TelemetryError> {
-        exporter.set_resource(resource);
-        let (limits, counted) = (self.limits, self.counted(name, exporter));
-        queue_of(name, counted, limits, WaitingSpans::Whole)
-    }
-
-    /// Gives an exporter of spans that are encoded as they end a queue and a thread of its own.
-    fn of_encoded_spans(
-        self,
-        name: &'static str,
-        mut exporter: impl Deliver<EncodedSpans>,
-        resource: &Resource,
-    ) -> Result<Queue<WaitingSpans>, TelemetryError> {
-        exporter.set_resource(resource);
-        let (limits, counted) = (self.limits, self.counted(name, exporter));
-        queue_of(name, counted, limits, WaitingSpans::Encoded)
+        mut exporter: D,
+        waiting: fn(SpanBatches<B>) -> WaitingSpans,
+    ) -> Result<Queue<WaitingSpans>, TelemetryError>
+    where
+        AccountingExporter<D>: Export<B>,
+    {
+        exporter.set_resource(self.resource);
+        let limits = self.limits;
+        let (counters, health, exporter) = self.counted(name, exporter);
+        let batches = SpanBatches::start(exporter, limits)
+            .map_err(|error| TelemetryError::exporter(name, &error))?;
+        Ok(Queue::new(counters, health, waiting(batches)))
     }
 
     /// Gives an exporter of log records a queue and a thread of its own.
@@ -456,18 +455,3 @@ impl QueueParts {
 
 /// An exporter with its counters.
 type Counted<D> = (Arc<ExporterCounters>, Arc<Health>, AccountingExporter<D>);
-
-/// Starts the thread of an exporter, for which spans wait in the form of `B`.
-fn queue_of<B: Batch, D>(
-    name: &'static str,
-    (counters, health, exporter): Counted<D>,
-    limits: BatchLimits,
-    waiting: fn(SpanBatches<B>) -> WaitingSpans,
-) -> Result<Queue<WaitingSpans>, TelemetryError>
-where
-    AccountingExporter<D>: Export<B>,
-{
-    let batches = SpanBatches::start(exporter, limits)
-        .map_err(|error| TelemetryError::exporter(name, &error))?;
-    Ok(Queue::new(counters, health, waiting(batches)))
-}
