@@ -78,7 +78,7 @@ pub use error::TelemetryError;
 pub use meters::ServiceMeters;
 pub use otlp::SpanEncoder;
 pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
-pub use propagation::{propagator, traceparent};
+pub use propagation::{parse_traceparent, propagator, traceparent};
 pub use resource::Service;
 pub use runtimes::observe_runtime;
 pub use scope::instrumentation_scope;

@@ -17,7 +17,7 @@ use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_zipkin::B3Encoding;
 use trace_context::TraceContext;
 
-pub use trace_context::traceparent;
+pub use trace_context::{parse_traceparent, traceparent};
 
 /// One propagator that does what all of `chosen` do. [`Telemetry::init`](crate::Telemetry::init) makes the
 /// one that `OTEL_PROPAGATORS` chooses the global one.

@@ -4,10 +4,9 @@
 //!
 //! Applies the W3C rules for trace headers that are malformed, too long or repeated.
 //!
-//! The propagators read only the first header of a name, and accept what the rules forbid, such as
-//! short ids. So before they run, headers that the rules say to ignore are removed here, and
-//! headers that the rules say to join are joined. The headers of nearly every request are left as
-//! they are.
+//! The propagators read only the first header of a name. So before they run, headers that the rules
+//! say to ignore are removed here, and headers that the rules say to join are joined. The headers of
+//! nearly every request are left as they are.
 //!
 //! See <https://www.w3.org/TR/trace-context/> and <https://www.w3.org/TR/baggage/>.
 //!
@@ -19,7 +18,7 @@ use actix_web::{
     http::header::{HeaderMap, HeaderName, HeaderValue},
     web::Bytes,
 };
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::{SpanContext, TraceFlags, TraceId};
 use shared::wire;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -53,43 +52,24 @@ pub(crate) fn tidy(headers: &mut HeaderMap) {
 
 fn has_one_valid_traceparent(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(&TRACEPARENT);
-    match (values.next(), values.next()) {
-        (Some(value), None) => is_traceparent(value.as_bytes()),
-        _ => false,
-    }
+    let is_valid = values.next().and_then(parent).is_some();
+    is_valid && values.next().is_none()
 }
 
-/// Whether this is `version-traceid-parentid-flags`, in lower-case hexadecimal digits of the right
-/// lengths. Later versions than 00 may have more after a further dash.
-fn is_traceparent(value: &[u8]) -> bool {
-    const LENGTH: usize = 55;
-    let Some((known, rest)) = value.split_at_checked(LENGTH) else { return false };
-    let is_in_form = known.iter().enumerate().all(|(index, byte)| match index {
-        2 | 35 | 52 => *byte == b'-',
-        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-    });
-    let is_known_length = match &known[..2] {
-        b"00" => rest.is_empty(),
-        b"ff" => false,
-        _ => rest.is_empty() || rest.starts_with(b"-"),
-    };
-    is_in_form && is_known_length
+fn parent(header: &HeaderValue) -> Option<SpanContext> {
+    telemetry::parse_traceparent(header.to_str().ok()?)
 }
 
-/// The second bit of the flags: the trace's id is random.
+/// The second flag: the trace's id is random.
 /// See <https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>.
-const RANDOM: u8 = 0x02;
+const RANDOM: TraceFlags = TraceFlags::new(0x02);
 
-/// Whether the caller says that the id of this trace, in hexadecimal digits, is random.
-fn is_random(headers: &HeaderMap, trace_id: &[u8]) -> bool {
-    let said = || {
-        // `tidy` has left it only if it has the form that `is_traceparent` asks for.
-        let parent = headers.get(&TRACEPARENT)?.as_bytes();
-        let flags = std::str::from_utf8(parent.get(53..55)?).ok()?;
-        let flags = u8::from_str_radix(flags, 16).ok()?;
-        Some(flags & RANDOM != 0 && parent.get(3..35)? == trace_id)
-    };
-    said().unwrap_or(false)
+/// Whether the caller says that the id of this trace is random.
+fn is_random(headers: &HeaderMap, trace_id: TraceId) -> bool {
+    let parent = headers.get(&TRACEPARENT).and_then(parent);
+    parent.is_some_and(|parent| {
+        parent.trace_id() == trace_id && parent.trace_flags() & RANDOM == RANDOM
+    })
 }
 
 /// The headers by which the client finds the trace of its request: [`wire::TRACERESPONSE`] and
@@ -103,11 +83,12 @@ pub(super) fn of_answer(
     if !span.is_valid() {
         return None;
     }
+    let trace_id = span.trace_id();
     let mut span = telemetry::traceparent(span);
     // Of the flags the SDK knows only the first. The second, that the trace's id is random, is the
     // caller's to say, and to be repeated.
-    if is_random(request, &span[3..35]) {
-        span[54] += RANDOM;
+    if is_random(request, trace_id) {
+        span[54] += RANDOM.to_u8();
     }
     let timing = Bytes::from([BEFORE, &span, BETWEEN, &span].concat());
     // Both headers share the text.

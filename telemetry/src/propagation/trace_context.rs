@@ -35,10 +35,13 @@ impl TextMapPropagator for TraceContext {
     }
 
     fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
-        let parent = extractor.get(TRACEPARENT).and_then(|header| read(header.trim()));
-        let Some((trace_id, span_id, flags)) = parent else { return cx.clone() };
+        let parent = extractor.get(TRACEPARENT).and_then(|header| parse_traceparent(header.trim()));
+        let Some(parent) = parent else { return cx.clone() };
+        // Other flags than this one are not carried.
+        let flags = parent.trace_flags() & TraceFlags::SAMPLED;
         let trace_state = extractor.get(TRACESTATE).and_then(|header| header.parse().ok());
         let trace_state: TraceState = trace_state.unwrap_or_default();
+        let (trace_id, span_id) = (parent.trace_id(), parent.span_id());
         cx.with_remote_span_context(SpanContext::new(trace_id, span_id, flags, true, trace_state))
     }
 
@@ -68,9 +71,10 @@ fn write_hex(digits: &mut [u8], bytes: &[u8]) {
     }
 }
 
-/// The ids and the flags in a `traceparent`; `None` if it breaks the rules. A later version than 00
-/// may have more after a further dash.
-fn read(header: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
+/// The span that a header `traceparent` names, with all its flags and without a `tracestate`; `None` if the
+/// header breaks the rules. A later version than 00 may have more after a further dash.
+#[must_use]
+pub fn parse_traceparent(header: &str) -> Option<SpanContext> {
     let (known, rest) = header.as_bytes().split_at_checked(LENGTH)?;
     let has_dashes = [2, 35, 52].iter().all(|&at| known[at] == b'-');
     let [version] = hex(&known[..2])?;
@@ -85,9 +89,9 @@ fn read(header: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
     let trace_id = TraceId::from_bytes(hex(&known[3..35])?);
     let span_id = SpanId::from_bytes(hex(&known[36..52])?);
     let [flags] = hex(&known[53..])?;
-    let is_valid = trace_id != TraceId::INVALID && span_id != SpanId::INVALID;
-    // Other flags than this one are not carried.
-    is_valid.then(|| (trace_id, span_id, TraceFlags::new(flags) & TraceFlags::SAMPLED))
+    let flags = TraceFlags::new(flags);
+    let span = SpanContext::new(trace_id, span_id, flags, true, TraceState::NONE);
+    span.is_valid().then_some(span)
 }
 
 /// The bytes that these lower-case digits are.
