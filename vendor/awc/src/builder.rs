@@ -24,9 +24,6 @@ use crate::{
 /// This type can be used to construct an instance of `Client` through a
 /// builder-like pattern.
 pub struct ClientBuilder<S = (), M = ()> {
-    max_http_version: Option<http::Version>,
-    stream_window_size: Option<u32>,
-    conn_window_size: Option<u32>,
     fundamental_headers: bool,
     default_headers: HeaderMap,
     timeout: Option<Duration>,
@@ -53,9 +50,6 @@ impl ClientBuilder {
         (),
     > {
         ClientBuilder {
-            max_http_version: None,
-            stream_window_size: None,
-            conn_window_size: None,
             fundamental_headers: true,
             default_headers: HeaderMap::new(),
             timeout: Some(Duration::from_secs(5)),
@@ -89,9 +83,6 @@ where
             timeout: self.timeout,
             local_address: self.local_address,
             connector,
-            max_http_version: self.max_http_version,
-            stream_window_size: self.stream_window_size,
-            conn_window_size: self.conn_window_size,
             max_redirects: self.max_redirects,
         }
     }
@@ -117,14 +108,6 @@ where
         self
     }
 
-    /// Maximum supported HTTP major version.
-    ///
-    /// Supported versions are HTTP/1.1 and HTTP/2.
-    pub fn max_http_version(mut self, val: http::Version) -> Self {
-        self.max_http_version = Some(val);
-        self
-    }
-
     /// Do not follow redirects.
     ///
     /// Redirects are allowed by default.
@@ -138,24 +121,6 @@ where
     /// Max redirects is set to 10 by default.
     pub fn max_redirects(mut self, num: u8) -> Self {
         self.max_redirects = num;
-        self
-    }
-
-    /// Indicates the initial window size (in octets) for
-    /// HTTP2 stream-level flow control for received data.
-    ///
-    /// The default value is 65,535 and is good for APIs, but not for big objects.
-    pub fn initial_window_size(mut self, size: u32) -> Self {
-        self.stream_window_size = Some(size);
-        self
-    }
-
-    /// Indicates the initial window size (in octets) for
-    /// HTTP2 connection-level flow control for received data.
-    ///
-    /// The default value is 65,535 and is good for APIs, but not for big objects.
-    pub fn initial_connection_window_size(mut self, size: u32) -> Self {
-        self.conn_window_size = Some(size);
         self
     }
 
@@ -237,9 +202,6 @@ where
         ClientBuilder {
             middleware: NestTransform::new(self.middleware, mw),
             fundamental_headers: self.fundamental_headers,
-            max_http_version: self.max_http_version,
-            stream_window_size: self.stream_window_size,
-            conn_window_size: self.conn_window_size,
             default_headers: self.default_headers,
             timeout: self.timeout,
             connector: self.connector,
@@ -271,15 +233,6 @@ where
     {
         let mut connector = self.connector;
 
-        if let Some(val) = self.max_http_version {
-            connector = connector.max_http_version(val);
-        };
-        if let Some(val) = self.conn_window_size {
-            connector = connector.initial_connection_window_size(val)
-        };
-        if let Some(val) = self.stream_window_size {
-            connector = connector.initial_window_size(val)
-        };
         if let Some(val) = self.local_address {
             connector = connector.local_address(val);
         }

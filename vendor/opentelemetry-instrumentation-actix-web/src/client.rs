@@ -530,7 +530,6 @@ fn error_type(error: &SendRequestError) -> &'static str {
             ConnectError::Timeout => "connect_timeout",
             ConnectError::Disconnected => "disconnected",
             ConnectError::SslIsNotSupported => "tls_not_supported",
-            ConnectError::H2(_) => "http2_error",
             ConnectError::Io(error) => io_error_type(error),
             #[allow(unreachable_patterns)]
             _ => "connect_error",
@@ -539,7 +538,6 @@ fn error_type(error: &SendRequestError) -> &'static str {
         SendRequestError::Response(ParseError::Io(error)) => io_error_type(error),
         SendRequestError::Response(_) => "malformed_response",
         SendRequestError::Http(_) => "invalid_request",
-        SendRequestError::H2(_) => "http2_error",
         SendRequestError::Timeout => "timeout",
         SendRequestError::TunnelNotSupported => "tunnel_not_supported",
         SendRequestError::Body(_) => "request_body_error",

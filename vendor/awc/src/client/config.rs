@@ -1,8 +1,5 @@
 use std::{net::IpAddr, time::Duration};
 
-const DEFAULT_H2_CONN_WINDOW: u32 = 1024 * 1024 * 2; // 2MB
-const DEFAULT_H2_STREAM_WINDOW: u32 = 1024 * 1024; // 1MB
-
 /// Connector configuration
 #[derive(Clone)]
 pub(crate) struct ConnectorConfig {
@@ -12,8 +9,6 @@ pub(crate) struct ConnectorConfig {
     pub(crate) conn_keep_alive: Duration,
     pub(crate) disconnect_timeout: Option<Duration>,
     pub(crate) limit: usize,
-    pub(crate) conn_window_size: u32,
-    pub(crate) stream_window_size: u32,
     pub(crate) local_address: Option<IpAddr>,
 }
 
@@ -26,8 +21,6 @@ impl Default for ConnectorConfig {
             conn_keep_alive: Duration::from_secs(15),
             disconnect_timeout: Some(Duration::from_millis(3000)),
             limit: 100,
-            conn_window_size: DEFAULT_H2_CONN_WINDOW,
-            stream_window_size: DEFAULT_H2_STREAM_WINDOW,
             local_address: None,
         }
     }

@@ -1,6 +1,5 @@
 use std::{
     io,
-    ops::{Deref, DerefMut},
     pin::Pin,
     task::{Context, Poll},
     time,
@@ -10,12 +9,9 @@ use actix_codec::{AsyncRead, AsyncWrite, Framed, ReadBuf};
 use actix_http::{
     body::MessageBody, h1::ClientCodec, Payload, RequestHeadType, ResponseHead, ServiceConfig,
 };
-use actix_rt::task::JoinHandle;
-use bytes::Bytes;
 use futures_core::future::LocalBoxFuture;
-use h2::client::SendRequest;
 
-use super::{error::SendRequestError, h1proto, h2proto, pool::Acquired};
+use super::{error::SendRequestError, h1proto, pool::Acquired};
 use crate::BoxError;
 
 /// Trait alias for types impl [tokio::io::AsyncRead] and [tokio::io::AsyncWrite].
@@ -103,88 +99,7 @@ impl<Io: ConnectionIo> AsyncWrite for H1Connection<Io> {
     }
 }
 
-/// HTTP2 client connection
-pub struct H2Connection<Io: ConnectionIo> {
-    io: Option<H2ConnectionInner>,
-    created: time::Instant,
-    acquired: Acquired<Io>,
-}
-
-impl<Io: ConnectionIo> Deref for H2Connection<Io> {
-    type Target = SendRequest<Bytes>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.io.as_ref().unwrap().sender
-    }
-}
-
-impl<Io: ConnectionIo> DerefMut for H2Connection<Io> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.io.as_mut().unwrap().sender
-    }
-}
-
-impl<Io: ConnectionIo> H2Connection<Io> {
-    /// close or release the connection to pool based on flag input
-    pub(super) fn on_release(&mut self, close: bool) {
-        if close {
-            self.close();
-        } else {
-            self.release();
-        }
-    }
-
-    /// Close connection
-    fn close(&mut self) {
-        let io = self.io.take().unwrap();
-        self.acquired.close(ConnectionInnerType::H2(io));
-    }
-
-    /// Release this connection to the connection pool
-    fn release(&mut self) {
-        let io = self.io.take().unwrap();
-        self.acquired
-            .release(ConnectionInnerType::H2(io), self.created);
-    }
-}
-
-/// `H2ConnectionInner` has two parts: `SendRequest` and `Connection`.
-///
-/// `Connection` is spawned as an async task on runtime and `H2ConnectionInner` holds a handle
-/// for this task. Therefore, it can wake up and quit the task when SendRequest is dropped.
-pub(super) struct H2ConnectionInner {
-    handle: JoinHandle<()>,
-    sender: SendRequest<Bytes>,
-}
-
-impl H2ConnectionInner {
-    pub(super) fn new<Io: ConnectionIo>(
-        sender: SendRequest<Bytes>,
-        connection: h2::client::Connection<Io>,
-    ) -> Self {
-        let handle = actix_rt::spawn(async move {
-            let _ = connection.await;
-        });
-
-        Self { handle, sender }
-    }
-}
-
-/// Cancel spawned connection task on drop.
-impl Drop for H2ConnectionInner {
-    fn drop(&mut self) {
-        // TODO: this can end up sending extraneous requests; see if there is a better way to handle
-        if self
-            .sender
-            .send_request(http::Request::new(()), true)
-            .is_err()
-        {
-            self.handle.abort();
-        }
-    }
-}
-
-/// Unified connection type cover HTTP/1 Plain/TLS and HTTP/2 protocols.
+/// Unified connection type cover HTTP/1 Plain/TLS protocols.
 #[allow(dead_code)]
 pub enum Connection<A, B = Box<dyn ConnectionIo>>
 where
@@ -195,16 +110,14 @@ where
     Tls(ConnectionType<B>),
 }
 
-/// Unified connection type cover Http1/2 protocols
+/// Unified connection type cover Http1 protocols
 pub enum ConnectionType<Io: ConnectionIo> {
     H1(H1Connection<Io>),
-    H2(H2Connection<Io>),
 }
 
 /// Helper type for storing connection types in pool.
 pub(super) enum ConnectionInnerType<Io> {
     H1(Io),
-    H2(H2ConnectionInner),
 }
 
 impl<Io: ConnectionIo> ConnectionType<Io> {
@@ -215,24 +128,11 @@ impl<Io: ConnectionIo> ConnectionType<Io> {
     ) -> Self {
         match inner {
             ConnectionInnerType::H1(io) => Self::from_h1(io, created, acquired),
-            ConnectionInnerType::H2(io) => Self::from_h2(io, created, acquired),
         }
     }
 
     pub(super) fn from_h1(io: Io, created: time::Instant, acquired: Acquired<Io>) -> Self {
         Self::H1(H1Connection {
-            io: Some(io),
-            created,
-            acquired,
-        })
-    }
-
-    pub(super) fn from_h2(
-        io: H2ConnectionInner,
-        created: time::Instant,
-        acquired: Acquired<Io>,
-    ) -> Self {
-        Self::H2(H2Connection {
             io: Some(io),
             created,
             acquired,
@@ -264,12 +164,6 @@ where
                 Connection::Tls(ConnectionType::H1(conn)) => {
                     h1proto::send_request(conn, head.into(), body).await
                 }
-                Connection::Tls(ConnectionType::H2(conn)) => {
-                    h2proto::send_request(conn, head.into(), body).await
-                }
-                _ => {
-                    unreachable!("Plain TCP connection can be used only with HTTP/1.1 protocol")
-                }
             }
         })
     }
@@ -292,13 +186,6 @@ where
                     let (head, framed) = h1proto::open_tunnel(self, head.into()).await?;
                     Ok((head, framed))
                 }
-                Connection::Tls(ConnectionType::H2(mut conn)) => {
-                    conn.release();
-                    Err(SendRequestError::TunnelNotSupported)
-                }
-                Connection::Tcp(ConnectionType::H2(_)) => {
-                    unreachable!("Plain Tcp connection can be used only in Http1 protocol")
-                }
             }
         })
     }
@@ -317,12 +204,9 @@ where
         match self.get_mut() {
             Connection::Tcp(ConnectionType::H1(conn)) => Pin::new(conn).poll_read(cx, buf),
             Connection::Tls(ConnectionType::H1(conn)) => Pin::new(conn).poll_read(cx, buf),
-            _ => unreachable!("H2Connection can not impl AsyncRead trait"),
         }
     }
 }
-
-const H2_UNREACHABLE_WRITE: &str = "H2Connection can not impl AsyncWrite trait";
 
 impl<A, B> AsyncWrite for Connection<A, B>
 where
@@ -337,7 +221,6 @@ where
         match self.get_mut() {
             Connection::Tcp(ConnectionType::H1(conn)) => Pin::new(conn).poll_write(cx, buf),
             Connection::Tls(ConnectionType::H1(conn)) => Pin::new(conn).poll_write(cx, buf),
-            _ => unreachable!("{}", H2_UNREACHABLE_WRITE),
         }
     }
 
@@ -345,7 +228,6 @@ where
         match self.get_mut() {
             Connection::Tcp(ConnectionType::H1(conn)) => Pin::new(conn).poll_flush(cx),
             Connection::Tls(ConnectionType::H1(conn)) => Pin::new(conn).poll_flush(cx),
-            _ => unreachable!("{}", H2_UNREACHABLE_WRITE),
         }
     }
 
@@ -353,7 +235,6 @@ where
         match self.get_mut() {
             Connection::Tcp(ConnectionType::H1(conn)) => Pin::new(conn).poll_shutdown(cx),
             Connection::Tls(ConnectionType::H1(conn)) => Pin::new(conn).poll_shutdown(cx),
-            _ => unreachable!("{}", H2_UNREACHABLE_WRITE),
         }
     }
 
@@ -369,7 +250,6 @@ where
             Connection::Tls(ConnectionType::H1(conn)) => {
                 Pin::new(conn).poll_write_vectored(cx, bufs)
             }
-            _ => unreachable!("{}", H2_UNREACHABLE_WRITE),
         }
     }
 
@@ -377,87 +257,6 @@ where
         match *self {
             Connection::Tcp(ConnectionType::H1(ref conn)) => conn.is_write_vectored(),
             Connection::Tls(ConnectionType::H1(ref conn)) => conn.is_write_vectored(),
-            _ => unreachable!("{}", H2_UNREACHABLE_WRITE),
         }
-    }
-}
-
-#[cfg(test)]
-mod test {
-    use std::{
-        future::Future,
-        net,
-        time::{Duration, Instant},
-    };
-
-    use actix_rt::{
-        net::TcpStream,
-        time::{interval, Interval},
-    };
-
-    use super::*;
-
-    #[actix_rt::test]
-    async fn test_h2_connection_drop() {
-        env_logger::try_init().ok();
-
-        let addr = "127.0.0.1:0".parse::<net::SocketAddr>().unwrap();
-        let listener = net::TcpListener::bind(addr).unwrap();
-        let local = listener.local_addr().unwrap();
-
-        std::thread::spawn(move || while listener.accept().is_ok() {});
-
-        let tcp = TcpStream::connect(local).await.unwrap();
-        let (sender, connection) = h2::client::handshake(tcp).await.unwrap();
-        let conn = H2ConnectionInner::new(sender.clone(), connection);
-
-        assert!(sender.clone().ready().await.is_ok());
-        assert!(h2::client::SendRequest::clone(&conn.sender)
-            .ready()
-            .await
-            .is_ok());
-
-        drop(conn);
-
-        /// Periodically polls a retained sender until it observes the closed H2 connection.
-        struct DropCheck {
-            sender: h2::client::SendRequest<Bytes>,
-            interval: Interval,
-            start_from: Instant,
-        }
-
-        impl Future for DropCheck {
-            type Output = ();
-
-            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-                let this = self.get_mut();
-                match futures_core::ready!(this.sender.poll_ready(cx)) {
-                    Ok(()) => {
-                        if this.start_from.elapsed() > Duration::from_secs(10) {
-                            panic!("connection should be gone and can not be ready");
-                        } else {
-                            match this.interval.poll_tick(cx) {
-                                Poll::Ready(_) => {
-                                    this.interval.reset();
-                                    // `reset` does not register this task's waker. Poll again.
-                                    cx.waker().wake_by_ref();
-
-                                    Poll::Pending
-                                }
-                                Poll::Pending => Poll::Pending,
-                            }
-                        }
-                    }
-                    Err(_) => Poll::Ready(()),
-                }
-            }
-        }
-
-        DropCheck {
-            sender,
-            interval: interval(Duration::from_millis(100)),
-            start_from: Instant::now(),
-        }
-        .await;
     }
 }

@@ -103,7 +103,7 @@ impl Connector<()> {
         Connector {
             connector: TcpConnector::new(resolver::resolver()).service(),
             config: ConnectorConfig::default(),
-            tls: Self::build_tls(vec![b"h2".to_vec(), b"http/1.1".to_vec()]),
+            tls: Self::build_tls(vec![b"http/1.1".to_vec()]),
         }
     }
 
@@ -318,7 +318,7 @@ where
     /// following:
     ///
     /// ```no_run
-    /// vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+    /// vec![b"http/1.1".to_vec()]
     /// # ;
     /// ```
     #[cfg(feature = "rustls-0_23")]
@@ -327,39 +327,6 @@ where
         connector: std::sync::Arc<actix_tls::connect::rustls_0_23::reexports::ClientConfig>,
     ) -> Self {
         self.tls = OurTlsConnector::Rustls023(connector);
-        self
-    }
-
-    /// Sets maximum supported HTTP major version.
-    ///
-    /// Supported versions are HTTP/1.1 and HTTP/2.
-    pub fn max_http_version(mut self, val: http::Version) -> Self {
-        let versions = match val {
-            http::Version::HTTP_11 => vec![b"http/1.1".to_vec()],
-            http::Version::HTTP_2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            _ => {
-                unimplemented!("actix-http client only supports versions http/1.1 & http/2")
-            }
-        };
-        self.tls = Connector::build_tls(versions);
-        self
-    }
-
-    /// Sets the initial window size (in bytes) for HTTP/2 stream-level flow control for received
-    /// data.
-    ///
-    /// The default value is 65,535 and is good for APIs, but not for big objects.
-    pub fn initial_window_size(mut self, size: u32) -> Self {
-        self.config.stream_window_size = size;
-        self
-    }
-
-    /// Sets the initial window size (in bytes) for HTTP/2 connection-level flow control for
-    /// received data.
-    ///
-    /// The default value is 65,535 and is good for APIs, but not for big objects.
-    pub fn initial_connection_window_size(mut self, size: u32) -> Self {
-        self.config.conn_window_size = size;
         self
     }
 

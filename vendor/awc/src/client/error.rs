@@ -28,10 +28,6 @@ pub enum ConnectError {
     #[display("No DNS records found for the input")]
     NoRecords,
 
-    /// Http2 error
-    #[display("{}", _0)]
-    H2(h2::Error),
-
     /// Connecting took too long
     #[display("Timeout while establishing connection")]
     Timeout,
@@ -102,10 +98,6 @@ pub enum SendRequestError {
     /// Http error
     #[display("{}", _0)]
     Http(HttpError),
-
-    /// Http2 error
-    #[display("{}", _0)]
-    H2(h2::Error),
 
     /// Response took too long
     #[display("Timeout while waiting for response")]

@@ -16,7 +16,6 @@ mod connection;
 mod connector;
 mod error;
 mod h1proto;
-mod h2proto;
 mod pool;
 
 pub use self::{

@@ -26,9 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     config::ConnectorConfig,
-    connection::{ConnectionInnerType, ConnectionIo, ConnectionType, H2ConnectionInner},
+    connection::{ConnectionInnerType, ConnectionIo, ConnectionType},
     error::ConnectError,
-    h2proto::handshake,
     Connect,
 };
 
@@ -77,10 +76,9 @@ where
     /// Spawns a graceful shutdown task for the underlying I/O with a timeout.
     fn close(&self, conn: ConnectionInnerType<Io>) {
         if let Some(timeout) = self.config.disconnect_timeout {
-            if let ConnectionInnerType::H1(io) = conn {
-                if tokio::runtime::Handle::try_current().is_ok() {
-                    actix_rt::spawn(CloseConnection::new(io, timeout));
-                }
+            let ConnectionInnerType::H1(io) = conn;
+            if tokio::runtime::Handle::try_current().is_ok() {
+                actix_rt::spawn(CloseConnection::new(io, timeout));
             }
         }
     }
@@ -209,20 +207,17 @@ where
                             inner.close(c.conn);
                         } else {
                             // check if the connection is still usable
-                            if let ConnectionInnerType::H1(ref mut io) = c.conn {
-                                let check = ConnectionCheckFuture { io };
-                                match check.now_or_never().expect(
-                                    "ConnectionCheckFuture must never yield with Poll::Pending.",
-                                ) {
-                                    ConnectionState::Tainted => {
-                                        inner.close(c.conn);
-                                        continue;
-                                    }
-                                    ConnectionState::Skip => continue,
-                                    ConnectionState::Live => conn = Some(c),
+                            let ConnectionInnerType::H1(ref mut io) = c.conn;
+                            let check = ConnectionCheckFuture { io };
+                            match check.now_or_never().expect(
+                                "ConnectionCheckFuture must never yield with Poll::Pending.",
+                            ) {
+                                ConnectionState::Tainted => {
+                                    inner.close(c.conn);
+                                    continue;
                                 }
-                            } else {
-                                conn = Some(c);
+                                ConnectionState::Skip => continue,
+                                ConnectionState::Live => conn = Some(c),
                             }
 
                             break;
@@ -243,16 +238,11 @@ where
                 None => {
                     let (io, proto) = connector.call(req).await?;
 
-                    // NOTE: remove when http3 is added in support.
-                    assert!(proto != Protocol::Http3);
-
                     if proto == Protocol::Http1 {
                         Ok(ConnectionType::from_h1(io, Instant::now(), acquired))
                     } else {
-                        let config = &acquired.inner.config;
-                        let (sender, connection) = handshake(io, config).await?;
-                        let inner = H2ConnectionInner::new(sender, connection);
-                        Ok(ConnectionType::from_h2(inner, Instant::now(), acquired))
+                        let reason = "the server chose HTTP/2, which this client does not speak";
+                        Err(io::Error::new(io::ErrorKind::Unsupported, reason).into())
                     }
                 }
             }
@@ -457,7 +447,6 @@ mod test {
     {
         match conn {
             ConnectionType::H1(mut conn) => conn.on_release(true),
-            ConnectionType::H2(mut conn) => conn.on_release(false),
         }
     }
 
