@@ -63,7 +63,8 @@ pub(crate) enum Report {
 /// What to run when all roles run together.
 #[derive(Args, Debug)]
 pub(crate) struct Together {
-    /// Trips started per second, whether or not earlier ones are over
+    /// Trips started per second, whether or not earlier ones are over [default: three, in small groups, unless
+    /// another flag says what the load is]
     #[arg(long, env = "GROCERY_RATE", value_name = "TRIPS/S", conflicts_with_all = ["shoppers", "every"])]
     pub(crate) rate: Option<String>,
 
@@ -112,7 +113,7 @@ pub(crate) struct Together {
     pub(crate) store_listen: SocketAddr,
 
     /// The store's database: sqlite:PATH, sqlite::memory: or postgres://... The variable keeps a
-    /// password out of the list of processes [default: the store's]
+    /// password out of the list of processes [default: sqlite:grocery-data/store.db]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     #[arg(value_parser = database)]
     pub(crate) database: Option<OsString>,
@@ -127,8 +128,8 @@ pub(crate) struct Together {
     #[arg(value_parser = shared::listen::address)]
     pub(crate) viewer_listen: SocketAddr,
 
-    /// Where the viewer receives OTLP over HTTP. If something listens there already, it gets the
-    /// spans and no viewer is started
+    /// Where the viewer receives OTLP over HTTP. If something receives OTLP there already, it gets the
+    /// spans, and no viewer and no lab are started
     #[arg(long, env = "VIEWER_OTLP", value_name = "ADDR", default_value = "127.0.0.1:4318")]
     #[arg(value_parser = shared::listen::address)]
     pub(crate) otlp: SocketAddr,

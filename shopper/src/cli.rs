@@ -99,12 +99,13 @@ pub(crate) struct LoadArgs {
     think: Option<Think>,
 
     /// Open model: trips per second; with --stages the rate that the first stage begins at
+    /// [default: the closed model]
     #[arg(long, env = "SHOPPER_RATE", value_name = "RATE", value_parser = rate_above_zero)]
     rate: Option<Rate>,
 
     /// Open model: ramps, one after the other, in trips per second, such as 30s@100,2m@500. Each
     /// begins at the rate where the one before ended (the first at --rate, or 0). The run ends with
-    /// the last
+    /// the last [default: none]
     #[arg(
         long,
         env = "SHOPPER_STAGES",
@@ -136,8 +137,8 @@ pub(crate) struct LoadArgs {
     )]
     max_shoppers: NonZeroU32,
 
-    /// Threads that make trips, each with connections of its own and awake for the last 100us
-    /// before each trip
+    /// Threads that make trips, 256 at most, each with connections of its own and awake for the last
+    /// 100us before each trip
     #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1", value_parser = shared::env::threads)]
     threads: NonZeroU16,
 
@@ -149,8 +150,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, env = "SHOPPER_DURATION", value_name = "DURATION", value_parser = some_time)]
     duration: Option<Duration>,
 
-    /// Make only the share number K, from 1, of a run that N shoppers make, such as 1/3. All other
-    /// flags are those of the whole run [default: the whole run]
+    /// Make only the share number K, from 1, of a run that N shoppers make, such as 1/3. It needs --seed.
+    /// All other flags are those of the whole run [default: the whole run]
     #[arg(
         long,
         env = "SHOPPER_SHARE",
@@ -160,8 +161,8 @@ pub(crate) struct LoadArgs {
     )]
     share: Option<RunShare>,
 
-    /// Make one share of a run that so many shoppers make: the one of --share-index [default: the
-    /// whole run]
+    /// Make one share of a run that so many shoppers make: the one of --share-index. It needs --seed
+    /// [default: the whole run]
     #[arg(
         long,
         env = "SHOPPER_SHARES",
@@ -172,7 +173,7 @@ pub(crate) struct LoadArgs {
     shares: Option<NonZeroU32>,
 
     /// With --shares: which share to make, from 0. Kubernetes sets the variable in each pod of an
-    /// indexed Job
+    /// indexed Job [default: none]
     #[arg(long, env = "JOB_COMPLETION_INDEX", value_name = "INDEX", value_parser = share_index)]
     share_index: Option<u32>,
 }
@@ -264,7 +265,7 @@ pub(crate) struct TripArgs {
     /// The name of the run. The idempotency key of an order is then made of it, the seed and the trip. So a
     /// shopper that is started again with the same flags goes through its trips from the first, and buys
     /// nothing twice: the store answers what it has recorded with the first receipt. Baskets do not depend
-    /// on what is in stock then [default: a new key for each order]
+    /// on what is in stock then. It needs --seed [default: a new key for each order]
     #[arg(long, env = "SHOPPER_RUN", value_name = "NAME", requires = "seed")]
     run: Option<RunName>,
 
@@ -285,8 +286,9 @@ pub(crate) struct TripArgs {
     )]
     patience: Duration,
 
-    /// A fault that all trips, or a share of them, ask the store for; may be given several times.
-    /// Faults: slow-aisle=produce:200ms, panic=Checkout, error=Ledger:5%, stall=Aisle:1s
+    /// A fault that all trips, or a share of them, ask the store for; may be given several times, in the
+    /// variable with ; between them. Faults: slow-aisle=produce:200ms, panic=Checkout, error=Ledger:5%,
+    /// stall=Aisle:1s [default: none]
     #[arg(
         long = "fault",
         env = "SHOPPER_FAULT",

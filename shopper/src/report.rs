@@ -54,12 +54,12 @@ pub struct ReportArgs {
     pub ui_url: url::Url,
 
     /// Also write each receipt to this file as soon as it is there, after what the file has: a JSON object a
-    /// line, with the order's idempotency key, its id and its total
+    /// line, with the order's idempotency key, its id and its total [default: none]
     #[arg(long, env = "SHOPPER_RECEIPTS", value_name = "FILE")]
     pub receipts: Option<PathBuf>,
 
     /// Show nothing during the run: neither the live view on a terminal nor a line every 10 s
-    /// elsewhere
+    /// elsewhere [default: off]
     #[arg(short, long, env = "SHOPPER_QUIET")]
     pub quiet: bool,
 
@@ -77,16 +77,16 @@ pub struct FormArgs {
     #[arg(long, env = "SHOPPER_OUTPUT", value_enum, default_value_t, value_name = "FORM")]
     pub output: Format,
 
-    /// Also write the report as JSON: see report.schema.json
+    /// Also write the report as JSON, which shopper/report.schema.json describes [default: none]
     #[arg(long, env = "SHOPPER_JSON", value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Also write the report as one self-contained page, with charts
+    /// Also write the report as one self-contained page, with charts [default: none]
     #[arg(long, env = "SHOPPER_HTML", value_name = "FILE")]
     pub html: Option<PathBuf>,
 
     /// Compare this run with an earlier one, whose report --json or --output json wrote, and say
-    /// which differences are more than noise
+    /// which differences are more than noise [default: none]
     #[arg(long, env = "SHOPPER_COMPARE", value_name = "OLD.json")]
     pub compare: Option<PathBuf>,
 
@@ -101,7 +101,7 @@ pub enum Format {
     /// Text for people
     #[default]
     Text,
-    /// JSON for programs: see report.schema.json
+    /// JSON for programs, which shopper/report.schema.json describes
     Json,
 }
 
@@ -110,7 +110,7 @@ fn assert_help() -> StyledStr {
         "Exit with 1 unless all of these hold at the end, such as 'p99<50ms,failures<0.1%'. \
          Metrics: {}. Comparisons: < <= > >=. Units: us, µs, ms and s for times, /s for rates, \
          % for shares, none for counts. With --compare also against the earlier run: 'p99<+10%', \
-         and 'worse<1' for no difference for the worse",
+         and 'worse<1' for no difference for the worse [default: none]",
         Metric::names()
     )
     .into()

@@ -75,7 +75,7 @@ pub struct Args {
     pub statement_timeout: Duration,
 
     /// Do not open the store: bring the schema of the database up to date, as the role that owns it,
-    /// add the products that it lacks, and say what was done.
+    /// add the products that it lacks, and say what was done [default: off].
     #[arg(long, env = "STORE_MIGRATE", conflicts_with = "audit")]
     pub migrate: bool,
 
@@ -121,7 +121,7 @@ pub struct Args {
     #[arg(long, env = "STORE_RESTOCK_QUANTITY", value_name = "PIECES", default_value = "500")]
     pub restock_quantity: NonZeroU32,
 
-    /// How long a delivery takes.
+    /// How long a delivery takes, such as 500ms or 2s.
     #[arg(
         long,
         env = "STORE_RESTOCK_DELAY",
@@ -151,7 +151,7 @@ pub struct Args {
     #[arg(long, env = "STORE_ALLOW_FAULTS")]
     pub allow_faults: bool,
 
-    /// Names and addresses by which the store is reached, without port, separated by commas.
+    /// Names and addresses by which the store is reached, without port, separated by commas [default: none].
     ///
     /// A store that listens on the loopback interface answers to the names of this machine alone,
     /// such as localhost, and to these. One that listens elsewhere answers to every name, unless
@@ -160,7 +160,7 @@ pub struct Args {
     pub allowed_hosts: Vec<HostName>,
 
     /// Do not open the store: check that stock and orders in the database add up, print the
-    /// figures, and fail if they do not.
+    /// figures, and fail if they do not [default: off].
     #[arg(long, env = "STORE_AUDIT")]
     pub audit: bool,
 
