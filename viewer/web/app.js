@@ -92,7 +92,8 @@ function startTheme(button) {
   const current = () => document.documentElement.dataset.theme ?? (system.matches ? 'dark' : 'light');
   const label = () => {
     const other = current() === 'dark' ? 'light' : 'dark';
-    button.textContent = current() === 'dark' ? '☀ Light' : '☾ Dark';
+    const [symbol, word] = other === 'light' ? ['☀', 'Light'] : ['☾', 'Dark'];
+    button.replaceChildren(`${symbol} `, el('span', {}, word));
     button.setAttribute('aria-label', `Switch to the ${other} theme`);
   };
   button.addEventListener('click', () => {

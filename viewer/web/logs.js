@@ -133,7 +133,7 @@ class LogPage {
       { class: 'search', role: 'search', 'aria-label': 'Search log records' },
       field('Severity', select('severity', [['', 'all'], ...LEVELS.map(atLeast)], params.get('severity') ?? '')),
       field('Service', this.service),
-      field('Text', input('text', 'in the text or an attribute', 'search')),
+      field('Text', input('text', 'in text or attributes', 'search')),
       field(
         'Attributes',
         el('input', {
