@@ -151,11 +151,11 @@ pub struct Args {
     #[arg(long, env = "STORE_ALLOW_FAULTS")]
     pub allow_faults: bool,
 
-    /// Names and addresses by which the store is reached, without port, separated by commas [default: none].
+    /// Names and addresses by which the store is reached, without port, separated by commas.
     ///
     /// A store that listens on the loopback interface answers to the names of this machine alone,
     /// such as localhost, and to these. One that listens elsewhere answers to every name, unless
-    /// there are some here.
+    /// there are some here [default: none]
     #[arg(long, env = "STORE_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
     pub allowed_hosts: Vec<HostName>,
 

@@ -10,10 +10,10 @@ use super::{Registry, Resolved, Use};
 pub fn render(registry: &Registry) -> String {
     let mut text = String::from(
         "# Names in the telemetry\n\n\
-         Written by `UPDATE_DOCS=1 cargo test -p grocery --test it registry::the_table` from the files beside it, which are \
-         a registry in the\nformat of OpenTelemetry's \
-         [weaver](https://github.com/open-telemetry/weaver/blob/main/schemas/semconv-syntax.md). A test captures what all \
-         services emit and\ncompares it with these files: `grocery/tests/it/registry.rs`.\n",
+         Written by `UPDATE_DOCS=1 cargo test -p grocery --test it registry::the_table` from the files beside it, which are a\n\
+         registry in the format of OpenTelemetry's [weaver]. A test captures what all services emit and compares it with these\n\
+         files: `grocery/tests/it/registry.rs`.\n\n\
+         [weaver]: https://github.com/open-telemetry/weaver/blob/main/schemas/semconv-syntax.md\n\n",
     );
     let published = &registry.manifest.dependencies[0].schema_url;
     writeln!(text, "What is published is as in <{published}>, of which\n[semantic-conventions.yaml](../semantic-conventions.yaml) is an extract.").unwrap();
