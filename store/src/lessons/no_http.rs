@@ -20,11 +20,11 @@ use super::{
 pub(super) const LESSON: Lesson = Lesson {
     name: "no-http",
     title: "An HTTP request without its context",
-    mistake: "A request to the warehouse is sent by awc alone. The warehouse then asks itself for its \
-              stock, with the `traceparent` that came in copied onto that request by hand. And a depot, \
-              which is asked as it should be, reads the headers of another propagator.",
+    mistake: "A request to the warehouse is sent by awc alone, without headers. The warehouse then asks \
+              itself for its stock, and copies the `traceparent` that it got onto that request by hand. \
+              Last, a depot is asked as it should be, but reads the headers of another propagator.",
     seen: "The first and the last begin a trace of their own in the service that is asked. The second \
-           is worse: the tree looks whole, but the callee hangs beside its caller and not below it.",
+           is worse: the tree looks whole, but the callee is beside its caller and not below it.",
     picture: Picture::Moved,
     runs: "in the request, with a warehouse of its own that listens on a free port of loopback, and with \
            a depot that is a process of its own, because propagators are those of a process",
