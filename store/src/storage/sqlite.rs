@@ -141,7 +141,26 @@ impl Source {
 
 /// Runs a statement once for each of its input rows, or once if there are none, and returns the rows
 /// of all results.
+///
+/// Several rows that are not in a transaction get one. So all are of one moment, as those of a
+/// statement of PostgreSQL, and the locks of the file are taken once and not for each row.
 pub(super) fn fetch<R: FromRow, I: Parameters>(
+    connection: &rusqlite::Connection,
+    text: &str,
+    rows: &[I],
+) -> Result<Vec<R>, DatabaseError> {
+    if rows.len() < 2 || !connection.is_autocommit() {
+        return fetch_here(connection, text, rows);
+    }
+    // Dropped without a commit it is rolled back.
+    let transaction = connection.unchecked_transaction()?;
+    let results = fetch_here(&transaction, text, rows)?;
+    transaction.commit()?;
+    Ok(results)
+}
+
+/// The same in the transaction that is open, if one is.
+fn fetch_here<R: FromRow, I: Parameters>(
     connection: &rusqlite::Connection,
     text: &str,
     rows: &[I],
@@ -356,8 +375,43 @@ impl Drop for Lease {
 #[cfg(test)]
 mod tests {
     use rusqlite::types::Value;
+    use serde::Serialize;
 
     use super::*;
+    use crate::storage::sql::bind_in_order;
+
+    #[derive(Serialize)]
+    struct NumberRow {
+        number: i64,
+    }
+
+    bind_in_order! { NumberRow { number } }
+
+    #[test]
+    fn a_statement_with_several_rows_is_done_as_a_whole_or_not_at_all() {
+        let connection = Source::memory().open_first().unwrap();
+        connection.execute_batch("CREATE TABLE numbers (number BIGINT PRIMARY KEY)").unwrap();
+        let insert = |numbers: &[i64]| {
+            let rows: Vec<_> = numbers.iter().map(|number| NumberRow { number: *number }).collect();
+            fetch::<(), _>(&connection, "INSERT INTO numbers VALUES (?1)", &rows).map(drop)
+        };
+        let count = || {
+            assert!(connection.is_autocommit(), "no transaction is left open");
+            let count = connection.query_row("SELECT COUNT(*) FROM numbers", [], |row| row.get(0));
+            let count: i64 = count.unwrap();
+            count
+        };
+        insert(&[1]).unwrap();
+        assert!(insert(&[2, 3, 1]).is_err());
+        assert_eq!(count(), 1);
+        insert(&[2, 3]).unwrap();
+        assert_eq!(count(), 3);
+        // In a transaction that is open they are a part of it.
+        connection.execute_batch("BEGIN").unwrap();
+        insert(&[4, 5]).unwrap();
+        connection.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(count(), 3);
+    }
 
     #[test]
     fn every_connection_to_a_file_is_durable_and_checks_what_it_is_told() {
