@@ -300,7 +300,8 @@ impl Database {
             Ok(Acquired::Postgres(lease)) => {
                 let lease = waiting.end(Ok(lease)).map_err(StorageError::Unavailable)?;
                 let session = Session::new(Lease::Postgres(lease.patient(limit)), spans, cx);
-                task.perform(session, &input).await
+                // In a box it does not make the future of a sale large, which is moved several times.
+                Box::pin(task.perform(session, &input)).await
             }
             Ok(Acquired::Sqlite(place)) => {
                 let work = async move |lease| {

@@ -305,7 +305,9 @@ impl Pool {
 
     /// Waits for a connection.
     pub(super) async fn acquire(&self) -> Result<Lease, DatabaseError> {
-        let connection = self.connections.acquire().await?;
+        // Futures of sqlx are kilobytes. In a box they do not make those large that hold this one, of which
+        // some are moved for each sale, also with SQLite.
+        let connection = Box::pin(self.connections.acquire()).await?;
         let connector = Arc::clone(&self.connector);
         let patience = connector.patience;
         Ok(Lease { connection, connector, patience, _in_use: None })
@@ -321,7 +323,8 @@ impl Pool {
         }
         // Of many that wait, one looks.
         let Ok(_one) = self.connector.diagnosis.try_lock() else { return error };
-        match tokio::time::timeout(DIAGNOSIS_TIMEOUT, self.connector.options.connect()).await {
+        let connecting = Box::pin(self.connector.options.connect());
+        match tokio::time::timeout(DIAGNOSIS_TIMEOUT, connecting).await {
             Ok(Err(reason)) => reason.into(),
             Ok(Ok(connection)) => {
                 connection.close().await.ok();
@@ -372,8 +375,8 @@ impl Lease {
         rows: &[I],
     ) -> Result<Vec<R>, DatabaseError> {
         let text = statement.text(Dialect::Postgres);
-        within(self.patience, fetch(&mut self.connection, text, rows, self.connector.protocol))
-            .await
+        let fetching = fetch(&mut self.connection, text, rows, self.connector.protocol);
+        within(self.patience, Box::pin(fetching)).await
     }
 
     /// The statement that begins a transaction.

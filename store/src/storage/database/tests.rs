@@ -145,6 +145,14 @@ fn order(quantity: u32) -> NewOrder {
     NewOrder::new(basket, None, SystemTime::now())
 }
 
+/// It is moved several times for each batch, into tasks and between them.
+#[tokio::test]
+async fn the_future_of_a_sale_is_small() {
+    let database = TestDatabase::memory().await.database;
+    let recording = size_of_val(&orders::record(&database, Arc::default()));
+    assert!(recording <= 2_048, "it takes {recording} bytes");
+}
+
 #[tokio::test]
 async fn a_statement_that_failed_is_rolled_back_and_its_connection_kept() {
     for test in TestDatabase::all().await {
