@@ -45,14 +45,14 @@ const SELECT_KEYS: Statement = Statement::each(
 );
 
 // What every sale writes goes to PostgreSQL as arrays instead of objects: the names of the fields would
-// be most of it.
+// be most of it. It is read as `jsonb`, once: of `json` each `->>` reads the text of the row anew.
 
 const INSERT_ORDERS: Statement = Statement::each(
     "INSERT orders",
     "INSERT INTO orders (id, placed_at_ms, total_cents) VALUES (?1, ?2, ?3)",
     "INSERT INTO orders (id, placed_at_ms, total_cents) \
      SELECT input.value->>0, CAST(input.value->>1 AS BIGINT), \
-     CAST(input.value->>2 AS BIGINT) FROM json_array_elements($1::json) AS input",
+     CAST(input.value->>2 AS BIGINT) FROM jsonb_array_elements($1::jsonb) AS input",
 );
 
 const INSERT_LINES: Statement = Statement::each(
@@ -63,14 +63,14 @@ const INSERT_LINES: Statement = Statement::each(
      SELECT input.value->>0, CAST(input.value->>1 AS BIGINT), \
      CAST(input.value->>2 AS BIGINT), input.value->>3, \
      CAST(input.value->>4 AS BIGINT), CAST(input.value->>5 AS BIGINT) \
-     FROM json_array_elements($1::json) AS input",
+     FROM jsonb_array_elements($1::jsonb) AS input",
 );
 
 const UPDATE_PRODUCTS: Statement = Statement::each(
     "UPDATE products",
     "UPDATE products SET on_hand = on_hand - ?2 WHERE id = ?1",
     "UPDATE products SET on_hand = on_hand - CAST(input.value->>1 AS BIGINT) \
-     FROM json_array_elements($1::json) AS input \
+     FROM jsonb_array_elements($1::jsonb) AS input \
      WHERE products.id = CAST(input.value->>0 AS BIGINT)",
 );
 
@@ -87,7 +87,7 @@ const INSERT_KEYS: Statement = Statement::each(
      (key, fingerprint, order_id, expires_at_ms, trace_id, span_id) \
      SELECT input.value->>0, input.value->>1, input.value->>2, \
      CAST(input.value->>3 AS BIGINT), input.value->>4, input.value->>5 \
-     FROM json_array_elements($1::json) AS input WHERE true \
+     FROM jsonb_array_elements($1::jsonb) AS input WHERE true \
      ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
      order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms, \
      trace_id = excluded.trace_id, span_id = excluded.span_id",
