@@ -20,46 +20,54 @@ use super::{
     DatabaseUrl, StorageError,
     connection::Connection,
     error::{DatabaseError, explained, is_permission_denied},
-    sql::{NO_ROWS, Parameters, Statement, bind_in_order, read_by_name},
+    sql::{Dialect, NO_ROWS, Parameters, Statement, bind_in_order, read_by_name},
 };
 use crate::domain::CatalogueEntry;
 
 /// All migrations of the schema, up to what this version of the store needs.
-static MIGRATIONS: [Migration; 4] = [
+static MIGRATIONS: [Migration; 5] = [
+    Migration::same(
+        1,
+        "stock and orders",
+        include_str!("../../migrations/0001_stock_and_orders.sql"),
+    ),
+    Migration::same(2, "write checks", include_str!("../../migrations/0002_write_checks.sql")),
+    Migration::same(3, "first sale", include_str!("../../migrations/0003_first_sale.sql")),
+    Migration::same(4, "folded orders", include_str!("../../migrations/0004_folded_orders.sql")),
     Migration {
-        version: 1,
-        description: "stock and orders",
-        sql: include_str!("../../migrations/0001_stock_and_orders.sql"),
-    },
-    Migration {
-        version: 2,
-        description: "write checks",
-        sql: include_str!("../../migrations/0002_write_checks.sql"),
-    },
-    Migration {
-        version: 3,
-        description: "first sale",
-        sql: include_str!("../../migrations/0003_first_sale.sql"),
-    },
-    Migration {
-        version: 4,
-        description: "folded orders",
-        sql: include_str!("../../migrations/0004_folded_orders.sql"),
+        version: 5,
+        description: "lines checked together",
+        sqlite: include_str!("../../migrations/0005_lines_checked_together.sqlite.sql"),
+        postgres: include_str!("../../migrations/0005_lines_checked_together.postgres.sql"),
     },
 ];
 
-/// A change of the schema.
+/// A change of the schema, in each dialect.
 #[derive(Debug)]
 struct Migration {
     version: i64,
     description: &'static str,
-    sql: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
 }
 
 impl Migration {
+    /// One that is written alike in all dialects.
+    const fn same(version: i64, description: &'static str, sql: &'static str) -> Self {
+        Self { version, description, sqlite: sql, postgres: sql }
+    }
+
+    /// Its text in one dialect.
+    const fn sql(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        }
+    }
+
     /// The SHA-384 of its text, as sqlx's migrator has it, in hexadecimal digits.
-    fn checksum(&self) -> String {
-        Sha384::digest(self.sql).iter().fold(String::new(), |mut text, byte| {
+    fn checksum(&self, dialect: Dialect) -> String {
+        Sha384::digest(self.sql(dialect)).iter().fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").ok();
             text
         })
@@ -220,7 +228,7 @@ impl Preparation<'_> {
     /// The migrations that are not applied yet.
     async fn missing_migrations(&mut self) -> Result<Vec<&'static Migration>, StorageError> {
         let applied = self.applied().await.map_err(|error| self.failed(&error))?;
-        compare(&applied).map_err(|problem| self.refused(problem))?;
+        compare(&applied, self.connection.dialect()).map_err(|problem| self.refused(problem))?;
         let versions: HashSet<i64> = applied.iter().map(|one| one.version).collect();
         Ok(MIGRATIONS.iter().filter(|known| !versions.contains(&known.version)).collect())
     }
@@ -234,11 +242,13 @@ impl Preparation<'_> {
     }
 
     async fn apply(&mut self, missing: &[&Migration]) -> Result<(), DatabaseError> {
-        self.connection.run_script(CREATE_TABLE.text(self.connection.dialect())).await?;
+        let dialect = self.connection.dialect();
+        self.connection.run_script(CREATE_TABLE.text(dialect)).await?;
         for migration in missing {
-            self.connection.run_script(migration.sql).await?;
+            self.connection.run_script(migration.sql(dialect)).await?;
         }
-        let rows: Vec<_> = missing.iter().map(|migration| AppliedRow::from(*migration)).collect();
+        let rows: Vec<_> =
+            missing.iter().map(|migration| AppliedRow::new(migration, dialect)).collect();
         self.insert(&INSERT_APPLIED, &rows).await
     }
 
@@ -296,12 +306,12 @@ impl Preparation<'_> {
 ///
 /// # Errors
 /// A text that says what is not.
-fn compare(applied: &[Applied]) -> Result<(), String> {
+fn compare(applied: &[Applied], dialect: Dialect) -> Result<(), String> {
     let newest = MIGRATIONS.iter().map(|known| known.version).max().unwrap_or_default();
     for Applied { version, description, checksum } in applied {
         let known = MIGRATIONS.iter().find(|known| known.version == *version);
         match known {
-            Some(known) if known.checksum() == *checksum => {}
+            Some(known) if known.checksum(dialect) == *checksum => {}
             Some(_) => {
                 return Err(format!(
                     "its migration {version} ({description}) is not the one of this program"
@@ -323,12 +333,12 @@ fn compare(applied: &[Applied]) -> Result<(), String> {
     Ok(())
 }
 
-impl From<&Migration> for AppliedRow {
-    fn from(migration: &Migration) -> Self {
+impl AppliedRow {
+    fn new(migration: &Migration, dialect: Dialect) -> Self {
         Self {
             version: migration.version,
             description: migration.description,
-            checksum: migration.checksum(),
+            checksum: migration.checksum(dialect),
         }
     }
 }
@@ -337,7 +347,7 @@ impl From<&Migration> for AppliedRow {
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
-    use super::MIGRATIONS;
+    use super::{Dialect, MIGRATIONS, Migration};
 
     #[test]
     fn every_file_of_the_folder_is_a_migration_by_its_number_name_and_text() {
@@ -350,21 +360,29 @@ mod tests {
                 (name, fs::read_to_string(entry.path()).unwrap())
             })
             .collect();
-        let listed = MIGRATIONS.iter().map(|known| {
-            let name = format!("{:04}_{}.sql", known.version, known.description.replace(' ', "_"));
-            (name, known.sql.to_owned())
+        let listed = MIGRATIONS.iter().flat_map(|known| {
+            let name = format!("{:04}_{}", known.version, known.description.replace(' ', "_"));
+            match known {
+                Migration { sqlite, postgres, .. } if sqlite == postgres => {
+                    vec![(format!("{name}.sql"), (*sqlite).to_owned())]
+                }
+                Migration { sqlite, postgres, .. } => vec![
+                    (format!("{name}.sqlite.sql"), (*sqlite).to_owned()),
+                    (format!("{name}.postgres.sql"), (*postgres).to_owned()),
+                ],
+            }
         });
         assert_eq!(files, listed.collect());
     }
 
-    /// As sqlx's own migrator wrote them into databases that exist.
+    /// As they are in databases that exist: a migration that was published never changes.
     #[test]
     fn a_checksum_is_the_sha_384_of_the_text() {
-        let sums: Vec<String> =
-            MIGRATIONS.iter().map(|known| known.checksum()[..16].into()).collect();
-        assert_eq!(
-            sums,
-            ["bac0752a5e8a76c9", "a278eb4107baf2a2", "e9ace636a097fbdd", "13bba6f486dff0c3"]
-        );
+        let sums =
+            |dialect| MIGRATIONS.each_ref().map(|one| one.checksum(dialect)[..16].to_owned());
+        let same = ["bac0752a5e8a76c9", "a278eb4107baf2a2", "e9ace636a097fbdd", "13bba6f486dff0c3"];
+        let with = |fifth| [&same[..], &[fifth]].concat();
+        assert_eq!(sums(Dialect::Sqlite), *with("8a5e6278761cfab3"));
+        assert_eq!(sums(Dialect::Postgres), *with("46401cd78a796bd9"));
     }
 }

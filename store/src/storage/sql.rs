@@ -43,7 +43,10 @@ pub(super) struct Statement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Begin {
     /// To write. Takes SQLite's write lock at once. Taken at the first write instead, it could fail
-    /// half way through the transaction, because another process wrote in between.
+    /// half way through the transaction, because another process wrote in between. In PostgreSQL
+    /// each statement sees what was committed before it, whatever the server's default is: rows are
+    /// locked before they are changed, and what the migration `lines_checked_together` compares has
+    /// to be of the moment.
     Writing,
     /// To read everything as of one moment, while other connections go on writing.
     Snapshot,
@@ -55,7 +58,9 @@ impl Begin {
     /// The statement that begins it, on a connection whose settings are made already.
     pub(super) const fn statement(self) -> Statement {
         match self {
-            Self::Writing => Statement::each("BEGIN", "BEGIN IMMEDIATE", "BEGIN"),
+            Self::Writing => {
+                Statement::each("BEGIN", "BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL READ COMMITTED")
+            }
             Self::Snapshot => Statement::each(
                 "BEGIN",
                 "BEGIN",

@@ -355,7 +355,7 @@ const AS_BEFORE_FOLDING: [&str; 6] = [
     "DROP INDEX orders_by_age",
     "DROP INDEX deliveries_by_age",
     "DROP INDEX idempotency_keys_by_order",
-    "DELETE FROM _sqlx_migrations WHERE version >= 4",
+    "DELETE FROM _sqlx_migrations WHERE version = 4",
 ];
 
 async fn a_database_of_before_folding_is_migrated_served_and_folded(url: &DatabaseUrl) {

@@ -13,6 +13,7 @@ mod opening;
 mod orders;
 mod outage;
 mod pooler;
+mod references;
 mod retries;
 mod spans;
 mod time_limit;

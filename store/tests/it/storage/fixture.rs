@@ -6,7 +6,7 @@ use std::{
 };
 
 use shared::wire::{BasketItem, CheckoutRequest, Receipt};
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
 use store::{
     domain::{Basket, CATALOGUE, CatalogueEntry, NewOrder, ProductId},
     storage::{self, DatabaseError, DatabaseUrl, RecordOutcome, Storage, StorageError},
@@ -145,12 +145,34 @@ impl TestDatabase {
         change(&self.direct, statements).await;
     }
 
+    /// Does this without the storage, and returns why the database refuses it: SQLite's message, or
+    /// PostgreSQL's code and the name of the constraint.
+    pub(super) async fn refusal(&self, statement: &str) -> Option<String> {
+        if let Some(file) = self.file() {
+            let connection = rusqlite::Connection::open(file).unwrap();
+            connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+            return connection.execute_batch(statement).err().map(|error| error.to_string());
+        }
+        let mut connection = PgConnection::connect(&self.connect_string()).await.unwrap();
+        let done = raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await;
+        let refusal = done.err().map(|error| refusal(&error));
+        connection.close().await.unwrap();
+        refusal
+    }
+
     /// Opens it, the first time with so many pieces of the products with these ids.
     pub(super) async fn open<const N: usize>(&self, stock: [(u32, u32); N]) -> Storage {
         // This must come before the storage takes its tracer.
         actix_opentelemetry::testing::recorder();
         Storage::open_with(&self.url, &stock.map(entry)).await.unwrap()
     }
+}
+
+/// The code of an error of PostgreSQL, and the name of the constraint if it is about one.
+pub(super) fn refusal(error: &sqlx::Error) -> String {
+    let error = error.as_database_error().unwrap();
+    let (code, constraint) = (error.code().unwrap_or_default(), error.constraint());
+    [&*code, constraint.unwrap_or_default()].join(" ").trim_end().to_owned()
 }
 
 fn entry((id, initial_stock): (u32, u32)) -> CatalogueEntry {

@@ -1,0 +1,2 @@
+-- Nothing changes here. SQLite looks up the order and the product of each line within the statement that
+-- inserts it, and no statement of its own is run for that.
