@@ -173,29 +173,57 @@ fn section(lesson: &Lesson, trees: &Trees) -> String {
     };
     let [(mistake_place, mistake_code), (fix_place, fix_code)] = Variant::BOTH.map(code);
     let [mistake_tree, fix_tree] = Variant::BOTH.map(tree);
+    let where_it_runs = wrapped(&format!("`{name}`: the trace is **{picture}**. It runs {runs}."));
+    let mistake = wrapped(&format!("**The mistake.** {mistake} {mistake_place}:"));
+    let seen = wrapped(&format!("**What one sees.** {seen}"));
+    let fix = wrapped(&format!("**The fix.** {fix_place}:"));
+    let why = wrapped(&format!("**Why.** {because} {then} {therefore}"));
     format!(
         "
 ## {title}
 
-`{name}`: the trace is **{picture}**. It runs {runs}.
+{where_it_runs}
 
-**The mistake.** {mistake} {mistake_place}:
+{mistake}
 
 ```rust
 {mistake_code}```
 
-**What one sees.** {seen}
+{seen}
 
 {mistake_tree}
-**The fix.** {fix_place}:
+{fix}
 
 ```rust
 {fix_code}```
 
 {fix_tree}
-**Why.** {because} {then} {therefore}
+{why}
 "
     )
+}
+
+/// So wide are the paragraphs, in characters, as those above that are written by hand.
+const WIDTH: usize = 125;
+
+/// The paragraph in lines of at most [`WIDTH`]. What is in backticks stays in one line.
+fn wrapped(paragraph: &str) -> String {
+    let (mut text, mut width, mut is_code) = (String::new(), 0, false);
+    for word in paragraph.split(' ') {
+        let length = word.chars().count();
+        if text.is_empty() {
+            width = length;
+        } else if !is_code && width + 1 + length > WIDTH {
+            text.push('\n');
+            width = length;
+        } else {
+            text.push(' ');
+            width += 1 + length;
+        }
+        text.push_str(word);
+        is_code ^= word.matches('`').count() % 2 == 1;
+    }
+    text
 }
 
 #[test]
