@@ -13,15 +13,94 @@ use shared::money::Money;
 use uuid::Uuid;
 
 /// The answer to `GET /whats-in-store`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct WhatsInStore<'a> {
     /// What the store has.
     #[serde(borrow)]
     pub inventory: Inventory<'a>,
 }
 
+impl<'a> WhatsInStore<'a> {
+    /// Reads the list if it is written as the store of this workspace writes it: its fields in their order,
+    /// with nothing between them, and no escapes in texts.
+    ///
+    /// So most lists are read, in a tenth of the time that a parser of all JSON takes. `None` says only that
+    /// the list is written in another way, or wrong: a parser has to find out.
+    #[must_use]
+    pub fn read_compact(text: &'a str) -> Option<Self> {
+        let mut json = Compact { text, at: 0 };
+        json.skip(br#"{"inventory":{"products":["#)?;
+        // With room for as many as there can be in a text of this length.
+        let mut products = Vec::with_capacity(text.len() / SHORTEST_PRODUCT);
+        loop {
+            products.push(json.product()?);
+            if json.skip(b",").is_none() {
+                break;
+            }
+        }
+        json.skip(b"]}}")?;
+        (json.at == text.len()).then_some(Self { inventory: Inventory { products } })
+    }
+}
+
+/// How many bytes a product takes at least.
+const SHORTEST_PRODUCT: usize = r#"{"id":"","name":"","price":0,"aisle":"","in_stock":0},"#.len();
+
+/// JSON in its shortest form, which has been read up to a place.
+struct Compact<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Compact<'a> {
+    fn product(&mut self) -> Option<Product<'a>> {
+        self.skip(br#"{"id":""#)?;
+        let id = self.rest_of_text()?.into();
+        self.skip(br#","name":""#)?;
+        let name = self.rest_of_text()?.into();
+        self.skip(br#","price":"#)?;
+        let price = self.number()?.parse().ok()?;
+        self.skip(br#","aisle":""#)?;
+        self.rest_of_text()?;
+        self.skip(br#","in_stock":"#)?;
+        let in_stock = Some(self.number()?.parse().ok()?);
+        self.skip(b"}")?;
+        Some(Product { id, name, price, in_stock })
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        &self.text.as_bytes()[self.at..]
+    }
+
+    /// Skips what is expected. Its length is known to the compiler, which compares it in few steps.
+    fn skip<const LENGTH: usize>(&mut self, expected: &[u8; LENGTH]) -> Option<()> {
+        (self.rest().first_chunk() == Some(expected)).then(|| self.at += LENGTH)
+    }
+
+    /// The rest of a text whose opening quote has been read, up to its closing one.
+    fn rest_of_text(&mut self) -> Option<&'a str> {
+        let ends = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < b' ';
+        let end = self.at + self.rest().iter().position(ends)?;
+        let text = self.text.get(self.at..end)?;
+        self.at = end;
+        self.skip(b"\"")?;
+        Some(text)
+    }
+
+    /// A number without sign and exponent.
+    fn number(&mut self) -> Option<&'a str> {
+        let ends = |byte: &u8| !byte.is_ascii_digit() && *byte != b'.';
+        let end = self.at + self.rest().iter().position(ends)?;
+        let number = self.text.get(self.at..end)?;
+        self.at = end;
+        // JSON has no number such as 07.
+        let is_padded = matches!(number.as_bytes(), [b'0', b'0'..=b'9', ..]);
+        (!is_padded).then_some(number)
+    }
+}
+
 /// Everything the store sells.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Inventory<'a> {
     /// All products, in stock or not.
     #[serde(borrow)]
@@ -29,7 +108,7 @@ pub struct Inventory<'a> {
 }
 
 /// One product.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Product<'a> {
     /// Identifies the product. It never changes.
     #[serde(borrow)]
@@ -59,4 +138,87 @@ pub struct Receipt {
 fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
     let number = <&RawValue>::deserialize(deserializer)?;
     number.get().parse().map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use shared::wire;
+
+    use super::*;
+
+    fn product() -> impl Strategy<Value = wire::Product> {
+        let cents = 0..=Money::MAX.cents();
+        ("[0-9a-z]{0,4}", any::<String>(), cents, "[a-z ]{0,9}", any::<u64>()).prop_map(
+            |(id, name, cents, aisle, in_stock)| wire::Product {
+                id,
+                name,
+                price: Money::from_cents(cents).unwrap(),
+                aisle,
+                in_stock,
+            },
+        )
+    }
+
+    fn written(products: Vec<wire::Product>) -> String {
+        let inventory = wire::Inventory { products };
+        serde_json::to_string(&wire::WhatsInStore { inventory }).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_a_parser_reads(
+            products in prop::collection::vec(product(), 0..9),
+            at: prop::sample::Index,
+            byte in prop::sample::select(br#"0a."\-,}{ e"#.to_vec()),
+        ) {
+            let text = written(products);
+            // One byte of it is another, which often makes it wrong.
+            let mut changed = text.clone().into_bytes();
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            let cut = text.as_bytes()[..at].to_vec();
+            for text in [text.into_bytes(), changed, cut] {
+                let Ok(text) = std::str::from_utf8(&text) else { continue };
+                if let Some(read) = WhatsInStore::read_compact(text) {
+                    prop_assert_eq!(read, serde_json::from_str(text).unwrap(), "{}", text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_stores_own_list_is_read_and_what_is_written_otherwise_is_left_to_a_parser() {
+        let potato = wire::Product {
+            id: "1".into(),
+            name: "potato".into(),
+            price: "0.99".parse().unwrap(),
+            aisle: "produce".into(),
+            in_stock: 192,
+        };
+        let apple = wire::Product { id: "2".into(), name: "äpple".into(), ..potato.clone() };
+        let text = written(vec![potato, apple]);
+        let read = WhatsInStore::read_compact(&text).unwrap();
+        assert_eq!(read, serde_json::from_str(&text).unwrap());
+        assert_eq!(read.inventory.products.len(), 2);
+        for (from, to) in [
+            ("potato", r"pot\u0061to"),
+            ("192", "0192"),
+            ("192", "1.5"),
+            ("192", ""),
+            ("0.99", "00.99"),
+            ("0.99", ".99"),
+            ("0.99", "0.999"),
+            ("0.99", "1e3"),
+            (r#","in_stock":192"#, ""),
+            (":", ": "),
+            ("}}", "}} "),
+        ] {
+            assert_eq!(WhatsInStore::read_compact(&text.replace(from, to)), None, "{from} {to}");
+        }
+        assert_eq!(WhatsInStore::read_compact(&written(vec![])), None, "an empty list");
+        for end in 0..text.len() {
+            assert_eq!(text.get(..end).and_then(WhatsInStore::read_compact), None, "{end}");
+        }
+    }
 }

@@ -68,8 +68,7 @@ impl TripContext {
 /// What the trip has done so far is always in the record, so it is known even if this future is
 /// dropped.
 pub(crate) async fn make_trip(context: &TripContext, plan: &TripPlan, record: &mut TripRecord) {
-    context.clock.reach(record.intended).await;
-    record.started = context.clock.now();
+    record.started = context.clock.reach(record.intended).await;
     let span = RootSpan::start(plan);
     record.trace_id = span.trace_id();
     let patience_ends = record.intended.saturating_add(context.patience);
@@ -112,7 +111,11 @@ impl Visit<'_> {
         self.step(Step::Welcome, &routes.welcome(), |_| Ok(())).await?;
         let basket = self
             .step(Step::Browse, &routes.whats_in_store(), |answer| {
-                let whats_in_store: WhatsInStore<'_> = json(answer)?;
+                let text = std::str::from_utf8(&answer.body).ok();
+                let whats_in_store = match text.and_then(WhatsInStore::read_compact) {
+                    Some(whats_in_store) => whats_in_store,
+                    None => json(answer)?,
+                };
                 Ok(fill(plan, &whats_in_store.inventory.products))
             })
             .await?;

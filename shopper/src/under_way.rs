@@ -142,9 +142,14 @@ impl Clock {
         self.start.elapsed()
     }
 
-    /// Waits until this time without sleeping. Other tasks of the thread run in the meantime.
-    pub(crate) async fn reach(&self, time: Duration) {
-        while self.now() < time {
+    /// Waits until this time without sleeping, and returns the time that it is then. Other tasks of the
+    /// thread run in the meantime.
+    pub(crate) async fn reach(&self, time: Duration) -> Duration {
+        loop {
+            let now = self.now();
+            if now >= time {
+                return now;
+            }
             tokio::task::yield_now().await;
         }
     }
@@ -161,10 +166,10 @@ mod tests {
         let mut served = 0_u32;
         tokio::select! {
             biased;
-            () = clock.reach(time) => assert!(clock.now() >= time, "{:?}", clock.now()),
+            reached = clock.reach(time) => assert!(reached >= time, "{reached:?}"),
             () = async { loop { served += 1; tokio::task::yield_now().await; } } => {}
         }
         assert!(served > 0);
-        clock.reach(time).await;
+        assert!(clock.reach(time).await > time);
     }
 }
