@@ -222,12 +222,18 @@ impl Shoppers {
     /// Plans the next trip of a shopper that is back: after its think time, and later if it could
     /// not reach the store.
     fn back(&mut self, back: Return) {
-        let mut rng = rng(self.seed, Purpose::Think, back.shopper, back.nth);
-        let think = match self.think {
-            Think::Fixed => self.every,
-            Think::Exponential => scaled(self.every, Exp1.sample(&mut rng)),
+        let (think, back_off) = match (self.think, self.back_off(back)) {
+            // Where chance decides nothing, no random numbers are made.
+            (Think::Fixed, Duration::ZERO) => (self.every, Duration::ZERO),
+            (think, longest) => {
+                let mut rng = rng(self.seed, Purpose::Think, back.shopper, back.nth);
+                let think = match think {
+                    Think::Fixed => self.every,
+                    Think::Exponential => scaled(self.every, Exp1.sample(&mut rng)),
+                };
+                (think, longest.mul_f64(rng.random()))
+            }
         };
-        let back_off = self.back_off(back).mul_f64(rng.random());
         let due = back.at.saturating_add(think).saturating_add(back_off);
         self.thinking.push(Reverse(Departure { due, shopper: back.shopper, nth: back.nth + 1 }));
     }

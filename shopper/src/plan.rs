@@ -262,7 +262,11 @@ impl fmt::Display for FaultShare {
 #[must_use]
 pub fn fill_basket(plan: &TripPlan, products: &[Product<'_>]) -> Vec<BasketItem> {
     let (lines, pieces) = appetite(plan.kind);
-    let in_stock: Vec<_> = products.iter().filter(|p| p.in_stock != Some(0)).collect();
+    if *lines.end() == 0 {
+        return Vec::new();
+    }
+    let mut in_stock = Vec::with_capacity(products.len());
+    in_stock.extend(products.iter().filter(|product| product.in_stock != Some(0)));
     let mut rng = StdRng::seed_from_u64(plan.basket_seed);
     let lines = rng.random_range(lines).min(in_stock.len());
     let chosen = index::sample(&mut rng, in_stock.len(), lines);
