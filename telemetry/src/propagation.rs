@@ -4,16 +4,17 @@
     reason = "opentelemetry-zipkin is deprecated, and nothing succeeds it for B3"
 )]
 
+mod baggage;
 mod trace_context;
 
 use crate::config::Propagator;
+use baggage::Baggage;
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{
     Extractor, Injector, TextMapCompositePropagator, TextMapPropagator,
 };
 use opentelemetry::trace::TraceContextExt as _;
-use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_zipkin::B3Encoding;
 use trace_context::TraceContext;
 
@@ -28,7 +29,7 @@ pub fn propagator(chosen: &[Propagator]) -> TextMapCompositePropagator {
             .map(|propagator| -> Box<dyn TextMapPropagator + Send + Sync> {
                 match propagator {
                     Propagator::TraceContext => Box::new(TraceContext),
-                    Propagator::Baggage => Box::new(BaggagePropagator::new()),
+                    Propagator::Baggage => Box::new(Baggage::default()),
                     Propagator::B3 => Box::new(B3::single()),
                     Propagator::B3Multi => Box::new(B3::multi()),
                 }
