@@ -9,6 +9,7 @@ use actix_codec::{AsyncRead, AsyncWrite, Framed, ReadBuf};
 use actix_http::{
     body::MessageBody, h1::ClientCodec, Payload, RequestHeadType, ResponseHead, ServiceConfig,
 };
+use bytes::BytesMut;
 use futures_core::future::LocalBoxFuture;
 
 use super::{error::SendRequestError, h1proto, pool::Acquired};
@@ -39,6 +40,16 @@ impl<Io: ConnectionIo> H1Connection<Io> {
     /// The settings of HTTP/1.
     pub(super) fn h1_config(&self) -> ServiceConfig {
         self.acquired.h1_config()
+    }
+
+    /// An empty buffer with room for a request or an answer.
+    pub(super) fn buffer(&self) -> BytesMut {
+        self.acquired.buffer()
+    }
+
+    /// Keeps a buffer for a later request, unless it holds something.
+    pub(super) fn keep_buffer(&self, buffer: BytesMut) {
+        self.acquired.keep_buffer(buffer);
     }
 
     /// Close connection

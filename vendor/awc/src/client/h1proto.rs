@@ -1,10 +1,11 @@
 use std::{
     io::Write,
+    mem,
     pin::{pin, Pin},
     task::{Context, Poll},
 };
 
-use actix_codec::Framed;
+use actix_codec::{Framed, FramedParts};
 use actix_http::{
     body::{BodySize, MessageBody},
     error::PayloadError,
@@ -16,7 +17,6 @@ use actix_utils::future::poll_fn;
 use bytes::{buf::BufMut, Bytes, BytesMut};
 use futures_core::{ready, Stream};
 use futures_util::SinkExt as _;
-use pin_project_lite::pin_project;
 
 use super::{
     connection::{ConnectionIo, H1Connection},
@@ -92,7 +92,10 @@ where
 
     // create Framed and prepare sending request
     let codec = h1::ClientCodec::new(io.h1_config());
-    let mut framed = Framed::new(io, codec);
+    let (read_buf, write_buf) = (io.buffer(), io.buffer());
+    let mut parts = FramedParts::with_read_buf(io, codec, read_buf);
+    parts.write_buf = write_buf;
+    let mut framed = Framed::from_parts(parts);
 
     // Check EXPECT header and enable expect handle flag accordingly.
     // See https://datatracker.ietf.org/doc/html/rfc7231#section-5.1.1
@@ -235,32 +238,37 @@ where
     Ok(())
 }
 
-pin_project! {
-    pub(crate) struct PlStream<Io: ConnectionIo> {
-        #[pin]
-        framed: Framed<H1Connection<Io>, h1::ClientPayloadCodec>,
-    }
+/// The body of an answer.
+pub(crate) struct PlStream<Io: ConnectionIo> {
+    /// `None` once all of it has been read.
+    framed: Option<Framed<H1Connection<Io>, h1::ClientPayloadCodec>>,
 }
 
 impl<Io: ConnectionIo> PlStream<Io> {
     fn new(framed: Framed<H1Connection<Io>, h1::ClientCodec>) -> Self {
-        let framed = framed.into_map_codec(|codec| codec.into_payload_codec());
+        let mut parts = framed.into_map_codec(|codec| codec.into_payload_codec()).into_parts();
+        parts.io.keep_buffer(mem::take(&mut parts.write_buf));
 
-        PlStream { framed }
+        PlStream { framed: Some(Framed::from_parts(parts)) }
     }
 }
 
 impl<Io: ConnectionIo> Stream for PlStream<Io> {
     type Item = Result<Bytes, PayloadError>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut this = self.project();
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(framed) = &mut self.framed else {
+            return Poll::Ready(None);
+        };
 
-        match ready!(this.framed.as_mut().next_item(cx)?) {
+        match ready!(Pin::new(framed).next_item(cx)?) {
             Some(Some(chunk)) => Poll::Ready(Some(Ok(chunk))),
             Some(None) => {
-                let keep_alive = this.framed.codec_ref().keep_alive();
-                this.framed.io_mut().on_release(keep_alive);
+                if let Some(framed) = self.framed.take() {
+                    let mut parts = framed.into_parts();
+                    parts.io.on_release(parts.codec.keep_alive());
+                    parts.io.keep_buffer(parts.read_buf);
+                }
                 Poll::Ready(None)
             }
             None => Poll::Ready(None),

@@ -3,8 +3,8 @@
 use std::{
     cell::{OnceCell, RefCell},
     collections::VecDeque,
-    future::Future,
-    io,
+    future::{ready, Future, Ready},
+    io, mem,
     ops::Deref,
     pin::Pin,
     rc::Rc,
@@ -17,9 +17,9 @@ use actix_codec::{AsyncRead, AsyncWrite, ReadBuf};
 use actix_http::{Protocol, ServiceConfig};
 use actix_rt::time::{sleep, Sleep};
 use actix_service::Service;
-use foldhash::{HashMap, HashMapExt as _};
+use bytes::BytesMut;
 use futures_core::future::LocalBoxFuture;
-use futures_util::FutureExt as _;
+use futures_util::{future::Either, FutureExt as _};
 use http::uri::Authority;
 use pin_project_lite::pin_project;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -31,16 +31,14 @@ use super::{
     Connect,
 };
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
-    authority: Authority,
-}
+/// The idle connections to one authority.
+type Idle<Io> = Rc<RefCell<VecDeque<PooledConnection<Io>>>>;
 
-impl From<Authority> for Key {
-    fn from(authority: Authority) -> Key {
-        Key { authority }
-    }
-}
+/// How many buffers are kept for later requests.
+const SPARE_BUFFERS: usize = 64;
+
+/// How much room a buffer has for the next request or answer, as that of a new `Framed`.
+const BUFFER_BYTES: usize = 8 * 1024;
 
 /// Connections pool to reuse I/O per [`Authority`].
 #[doc(hidden)]
@@ -63,14 +61,26 @@ where
 {
     fn new(config: ConnectorConfig) -> Self {
         let permits = Arc::new(Semaphore::new(config.limit));
-        let available = RefCell::new(HashMap::new());
 
         Self(Rc::new(ConnectionPoolInnerPriv {
             config,
             h1_config: OnceCell::new(),
-            available,
+            available: RefCell::default(),
+            spare_buffers: RefCell::default(),
             permits,
         }))
+    }
+
+    /// The idle connections to `authority`. A program asks few authorities, so comparing takes less time than hashing
+    /// without regard to case.
+    fn idle(&self, authority: &Authority) -> Idle<Io> {
+        let mut available = self.available.borrow_mut();
+        if let Some((_, idle)) = available.iter().find(|(other, _)| other == authority) {
+            return Rc::clone(idle);
+        }
+        let idle = Idle::default();
+        available.push((authority.clone(), Rc::clone(&idle)));
+        idle
     }
 
     /// Spawns a graceful shutdown task for the underlying I/O with a timeout.
@@ -113,9 +123,10 @@ where
         // remove and drop all Io types.
         if Rc::strong_count(&self.0) == 1 {
             self.permits.close();
-            std::mem::take(&mut *self.available.borrow_mut())
+            mem::take(&mut *self.available.borrow_mut())
                 .into_iter()
-                .for_each(|(_, conns)| {
+                .for_each(|(_, idle)| {
+                    let conns = mem::take(&mut *idle.borrow_mut());
                     conns.into_iter().for_each(|pooled| self.close(pooled.conn))
                 });
         }
@@ -129,7 +140,9 @@ where
     config: ConnectorConfig,
     /// The settings of HTTP/1. They are made when they are first needed, since that starts a task.
     h1_config: OnceCell<ServiceConfig>,
-    available: RefCell<HashMap<Key, VecDeque<PooledConnection<Io>>>>,
+    available: RefCell<Vec<(Authority, Idle<Io>)>>,
+    /// Buffers of requests that are over, which those of later requests are made of.
+    spare_buffers: RefCell<Vec<BytesMut>>,
     permits: Arc<Semaphore>,
 }
 
@@ -161,76 +174,54 @@ where
 {
     type Response = ConnectionType<Io>;
     type Error = ConnectError;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+    type Future = Either<
+        Ready<Result<Self::Response, Self::Error>>,
+        LocalBoxFuture<'static, Result<Self::Response, Self::Error>>,
+    >;
 
     actix_service::forward_ready!(connector);
 
     fn call(&self, req: Connect) -> Self::Future {
-        let connector = self.connector.clone();
         let inner = self.inner.clone();
+        let Some(authority) = req.uri.authority() else {
+            return Either::Left(ready(Err(ConnectError::Unresolved)));
+        };
+        let idle = inner.idle(authority);
 
-        Box::pin(async move {
-            let key = if let Some(authority) = req.uri.authority() {
-                authority.clone().into()
-            } else {
-                return Err(ConnectError::Unresolved);
-            };
+        // Most requests find an idle connection, which needs no future of its own.
+        let permit = match Arc::clone(&inner.permits).try_acquire_owned() {
+            Ok(permit) => match inner.take_usable(&idle) {
+                Some(conn) => {
+                    let acquired = Acquired { idle, inner, permit };
+                    let conn = ConnectionType::from_pool(conn.conn, conn.created, acquired);
+                    return Either::Left(ready(Ok(conn)));
+                }
+                None => Some(permit),
+            },
+            Err(_) => None,
+        };
 
+        let connector = self.connector.clone();
+        Either::Right(Box::pin(async move {
             // acquire an owned permit and carry it with connection
-            let permit = Arc::clone(&inner.permits)
-                .acquire_owned()
-                .await
-                .map_err(|_| {
-                    ConnectError::Io(io::Error::other(
-                        "Failed to acquire semaphore on client connection pool",
-                    ))
-                })?;
-
-            let conn = {
-                let mut conn = None;
-
-                // check if there is idle connection for given key.
-                let mut map = inner.available.borrow_mut();
-
-                if let Some(conns) = map.get_mut(&key) {
-                    let now = Instant::now();
-
-                    while let Some(mut c) = conns.pop_front() {
-                        let config = &inner.config;
-                        let idle_dur = now - c.used;
-                        let age = now - c.created;
-                        let conn_ineligible =
-                            idle_dur > config.conn_keep_alive || age > config.conn_lifetime;
-
-                        if conn_ineligible {
-                            // drop connections that are too old
-                            inner.close(c.conn);
-                        } else {
-                            // check if the connection is still usable
-                            let ConnectionInnerType::H1(ref mut io) = c.conn;
-                            let check = ConnectionCheckFuture { io };
-                            match check.now_or_never().expect(
-                                "ConnectionCheckFuture must never yield with Poll::Pending.",
-                            ) {
-                                ConnectionState::Tainted => {
-                                    inner.close(c.conn);
-                                    continue;
-                                }
-                                ConnectionState::Skip => continue,
-                                ConnectionState::Live => conn = Some(c),
-                            }
-
-                            break;
-                        }
-                    }
-                };
-
-                conn
+            let permit = match permit {
+                Some(permit) => permit,
+                None => Arc::clone(&inner.permits)
+                    .acquire_owned()
+                    .await
+                    .map_err(|_| {
+                        ConnectError::Io(io::Error::other(
+                            "Failed to acquire semaphore on client connection pool",
+                        ))
+                    })?,
             };
+
+            // check if there is idle connection for given authority.
+            let conn = inner.take_usable(&idle);
 
             // construct acquired. It's used to put Io type back to pool/ close the Io type.
             // permit is carried with the whole lifecycle of Acquired.
-            let acquired = Acquired { key, inner, permit };
+            let acquired = Acquired { idle, inner, permit };
 
             // match the connection and spawn new one if did not get anything.
             match conn {
@@ -246,7 +237,43 @@ where
                     }
                 }
             }
-        })
+        }))
+    }
+}
+
+impl<Io: ConnectionIo> ConnectionPoolInner<Io> {
+    /// Takes a connection that can still be used, and closes those before it that cannot.
+    fn take_usable(&self, idle: &Idle<Io>) -> Option<PooledConnection<Io>> {
+        let mut conns = idle.borrow_mut();
+        let now = Instant::now();
+
+        while let Some(mut c) = conns.pop_front() {
+            let config = &self.config;
+            let idle_dur = now - c.used;
+            let age = now - c.created;
+            let conn_ineligible =
+                idle_dur > config.conn_keep_alive || age > config.conn_lifetime;
+
+            if conn_ineligible {
+                // drop connections that are too old
+                self.close(c.conn);
+                continue;
+            }
+
+            // check if the connection is still usable
+            let ConnectionInnerType::H1(ref mut io) = c.conn;
+            let check = ConnectionCheckFuture { io };
+            match check
+                .now_or_never()
+                .expect("ConnectionCheckFuture must never yield with Poll::Pending.")
+            {
+                ConnectionState::Tainted => self.close(c.conn),
+                ConnectionState::Skip => {}
+                ConnectionState::Live => return Some(c),
+            }
+        }
+
+        None
     }
 }
 
@@ -337,8 +364,8 @@ pub struct Acquired<Io>
 where
     Io: AsyncWrite + Unpin + 'static,
 {
-    /// authority key for identify connection.
-    key: Key,
+    /// where the connection goes when it is idle again.
+    idle: Idle<Io>,
     /// handle to connection pool.
     inner: ConnectionPoolInner<Io>,
     /// permit for limit concurrent in-flight connection for a Client object.
@@ -358,20 +385,30 @@ impl<Io: ConnectionIo> Acquired<Io> {
 
     /// Release IO back into pool.
     pub(super) fn release(&self, conn: ConnectionInnerType<Io>, created: Instant) {
-        let Acquired { key, inner, .. } = self;
-
-        inner
-            .available
-            .borrow_mut()
-            .entry(key.clone())
-            .or_insert_with(VecDeque::new)
-            .push_back(PooledConnection {
-                conn,
-                created,
-                used: Instant::now(),
-            });
+        self.idle.borrow_mut().push_back(PooledConnection {
+            conn,
+            created,
+            used: Instant::now(),
+        });
 
         let _ = &self.permit;
+    }
+
+    /// An empty buffer with room for a request or an answer.
+    pub(super) fn buffer(&self) -> BytesMut {
+        let spare = self.inner.spare_buffers.borrow_mut().pop();
+        let mut buffer = spare.unwrap_or_else(|| BytesMut::with_capacity(BUFFER_BYTES));
+        // This takes the room from the start of the buffer again, unless a part of an answer is still held.
+        buffer.reserve(BUFFER_BYTES);
+        buffer
+    }
+
+    /// Keeps a buffer for a later request, unless it holds something.
+    pub(super) fn keep_buffer(&self, buffer: BytesMut) {
+        let mut spare = self.inner.spare_buffers.borrow_mut();
+        if buffer.is_empty() && spare.len() < SPARE_BUFFERS {
+            spare.push(buffer);
+        }
     }
 }
 
