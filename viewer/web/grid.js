@@ -88,8 +88,7 @@ export class Grid {
     this.rows = column ? sortRows(this.given, column.value, this.sorted.isDown) : this.given;
     this.index = new Map(this.rows.map((row, i) => [this.keyOf(row), i]));
     if (!this.index.has(this.focusKey)) this.focusKey = this.rows.length ? this.keyOf(this.rows[0]) : null;
-    for (const node of this.drawn.values()) node.remove();
-    this.drawn.clear();
+    this.drawAnew();
     this.node.setAttribute('aria-rowcount', String(this.rows.length + 1));
     setStyle(this.body, { height: `${this.rows.length * ROW}px` });
     for (const [key, head] of this.heads) {
@@ -123,11 +122,23 @@ export class Grid {
 
   /** Draws every row anew; the one with the focus keeps it. */
   refresh() {
-    const hadFocus = this.body.contains(document.activeElement);
-    for (const node of this.drawn.values()) node.remove();
-    this.drawn.clear();
+    this.drawAnew();
     this.update();
-    if (hadFocus) this.drawn.get(this.index.get(this.focusKey))?.focus({ preventScroll: true });
+  }
+
+  /**
+   * Removes the drawn rows, for `update` to draw them anew. The element with the focus stays in the document, which
+   * would take the focus away otherwise, and shows what `focusKey` names now.
+   */
+  drawAnew() {
+    const focused = [...this.drawn.values()].find((node) => node.contains(document.activeElement));
+    const i = this.index.get(this.focusKey);
+    const kept = i === undefined ? null : focused;
+    for (const node of this.drawn.values()) if (node !== kept) node.remove();
+    this.drawn.clear();
+    if (!kept) return;
+    this.fillRow(kept, this.rows[i], i);
+    this.drawn.set(i, kept);
   }
 
   update() {
@@ -153,21 +164,25 @@ export class Grid {
   }
 
   drawRow(row, i) {
-    const node = el('div', {
-      class: `grid-row ${this.classOf(row)}`.trim(),
-      role: 'row',
-      'aria-rowindex': i + 2,
-      'data-index': i,
-      tabindex: this.keyOf(row) === this.focusKey ? 0 : -1,
-      style: { transform: `translateY(${i * ROW}px)` },
-    });
+    const node = el('div', { role: 'row' });
+    this.fillRow(node, row, i);
+    return node;
+  }
+
+  fillRow(node, row, i) {
+    node.className = `grid-row ${this.classOf(row)}`.trim();
+    node.setAttribute('aria-rowindex', String(i + 2));
+    node.dataset.index = String(i);
+    node.tabIndex = this.keyOf(row) === this.focusKey ? 0 : -1;
+    setStyle(node, { transform: `translateY(${i * ROW}px)` });
     const cells = this.columns.map(({ isNumber, draw }) => {
       const cell = el('div', { role: 'gridcell', class: `grid-cell${isNumber ? ' number num' : ''}` });
       replace(cell, draw(row));
       return cell;
     });
-    node.append(...cells);
-    return node;
+    // A link in it goes, and leaves the focus to the row.
+    if (node.contains(document.activeElement)) node.focus({ preventScroll: true });
+    replace(node, cells);
   }
 
   rowOf(target) {

@@ -103,7 +103,10 @@ class List {
 
   start() {
     this.scroller.addEventListener('pointerleave', () => this.relax());
-    this.scroller.addEventListener('focusout', () => this.relax());
+    this.scroller.addEventListener('focusout', (event) => {
+      // From row to row the reader stays.
+      if (!this.scroller.contains(event.relatedTarget)) this.relax();
+    });
     this.scroller.addEventListener('scroll', () => this.relax(), { passive: true });
     this.body.addEventListener('click', (event) => this.clicked(event));
     this.ages = setInterval(() => this.drawAges(), 5000);
@@ -215,10 +218,13 @@ class List {
         this.rows.delete(id);
       }
     }
+    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     traces.forEach((trace, i) => {
       const row = this.rowOf(trace, longest);
       if (this.body.children[i] !== row) this.body.insertBefore(row, this.body.children[i] ?? null);
     });
+    // A row that was moved has lost the focus.
+    if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
     this.scale.textContent = longest ? `full bar ${duration(longest)}` : '';
     this.keepOneStop();
     this.scatter.draw(traces);

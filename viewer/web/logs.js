@@ -98,7 +98,11 @@ class LogPage {
 
   start() {
     this.relaxed = () => this.relax();
-    for (const event of ['pointerleave', 'focusout']) this.grid.node.addEventListener(event, this.relaxed);
+    this.grid.node.addEventListener('pointerleave', this.relaxed);
+    this.grid.node.addEventListener('focusout', (event) => {
+      // From row to row the reader stays.
+      if (!this.grid.node.contains(event.relatedTarget)) this.relax();
+    });
     this.grid.node.addEventListener('scroll', this.relaxed, { passive: true });
     setKeys(logKeys(this));
     this.offerServices();

@@ -217,6 +217,48 @@ fn under_two_thousand_records_a_second_every_one_counts_and_the_page_answers() {
 }
 
 #[test]
+fn the_row_with_the_focus_keeps_it_when_a_search_is_answered() {
+    let Some((backend, browser, _shop)) = open_logged_shop() else { return };
+    browser.goto_path("/logs");
+    browser.expect("return document.querySelectorAll('.log-row').length", 4);
+    browser.press("jj");
+    browser.expect("return document.activeElement.dataset.index", "1");
+    let focused = browser.run("return document.activeElement.textContent");
+    // What leaves the grid tells the page that its reader has gone.
+    browser.run(
+        "window.left = 0;
+        document.querySelector('.log-grid').addEventListener('focusout', () => { window.left += 1; });
+        window.answered = 0;
+        const { fetch } = window;
+        window.fetch = async (...request) => {
+            const answer = await fetch(...request);
+            if (String(request[0]).includes('/logs?')) setTimeout(() => requestAnimationFrame(() => { window.answered += 1; }));
+            return answer;
+        };",
+    );
+
+    // Going on, the tail asks anew: for the same records, which are other objects then.
+    browser.press("p");
+    browser.expect("return document.querySelector('[data-state=paused]') !== null", true);
+    browser.press("p");
+    browser.expect("return window.answered > 0", true);
+
+    let still = "const { activeElement } = document;
+        return [activeElement.dataset.index, activeElement.textContent, activeElement.tabIndex, window.left,
+            [...document.querySelectorAll('.log-row')].map(({ dataset }) => dataset.index).join()]";
+    browser.expect(still, json!(["1", focused, 0, 0, "0,1,2,3"]));
+    // A record that comes waits, also while the reader goes from row to row.
+    backend.send_logs(&of_service("shopper", vec![record(now_us(), INFO, "a later one")]));
+    browser.expect("return document.querySelector('.new').textContent", "↑ 1 new record");
+    browser.press("k");
+    browser.expect("return document.activeElement.dataset.index", "0");
+    browser.expect("return document.querySelector('.new').textContent", "↑ 1 new record");
+    browser.press("n");
+    browser.expect("return document.querySelector('.new').hidden", true);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
 fn at_400_px_a_record_shows_its_time_its_severity_and_its_text() {
     let Some((_backend, browser, _shop)) = open_logged_shop() else { return };
     browser.goto_path("/logs");
