@@ -1,14 +1,18 @@
-//! A browser for one test: its process and its session, both gone when it is dropped, also by a
-//! panic. Its calls block, so that a test reads from top to bottom.
+//! A browser for one test, as if it had just been started. Its calls block, so that a test reads from
+//! top to bottom.
+//!
+//! To start one takes longer than most tests do. So one that a test has done with is used by the next
+//! test of the process, unless the test has failed. When no test has one, all of them end.
 //!
 //! What a test asks of a browser is in [`Browser`]; how Chromium and Firefox are asked, in the two
 //! modules.
 
 mod chromium;
-pub mod firefox;
+mod firefox;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -29,7 +33,17 @@ pub const BROWSER: &str = "VIEWER_TEST_BROWSER";
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A headless browser with one page.
-pub struct Browser(Box<dyn Session>);
+pub struct Browser(Option<Box<dyn Session>>);
+
+/// The browsers of this process.
+struct Pool {
+    /// Those that no test has.
+    idle: Vec<Box<dyn Session>>,
+    /// How many tests have one.
+    in_use: usize,
+}
+
+static POOL: Mutex<Pool> = Mutex::new(Pool { idle: Vec::new(), in_use: 0 });
 
 impl fmt::Debug for Browser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,8 +51,10 @@ impl fmt::Debug for Browser {
     }
 }
 
-/// A session, in the words of a browser's own protocol.
-trait Session {
+/// A browser's session, in the words of its own protocol. The browser ends with it.
+trait Session: Send {
+    /// Makes the browser as if it had just been started.
+    fn renew(&mut self) -> Result<(), String>;
     /// The answer to a command of WebDriver.
     fn send(&self, command: &Command<'_>) -> Result<Json, String>;
     /// Makes the system's setting for dark or light be this.
@@ -102,19 +118,23 @@ impl fmt::Display for Key {
 }
 
 impl Browser {
-    /// A browser with a session; `None`, said plainly, where it is not installed.
+    /// A browser; `None`, said plainly, where it is not installed.
     ///
     /// # Panics
     ///
     /// In CI, where both browsers have to be.
     #[expect(clippy::disallowed_methods, reason = "which browser it is, is a setting")]
     pub fn start() -> Option<Self> {
+        let idle = pool().idle.pop();
         let session: Result<Box<dyn Session>, String> = match std::env::var(BROWSER).as_deref() {
+            _ if idle.is_some() => idle.ok_or_else(String::new),
             Ok("firefox") => Firefox::start().map(|session| Box::new(session) as _),
             Ok("chromium") | Err(_) => Chromium::start().map(|session| Box::new(session) as _),
             Ok(other) => panic!("{BROWSER} is {other:?}: expected chromium or firefox"),
         };
-        installed(session).map(Self)
+        let session = installed(session)?;
+        pool().in_use += 1;
+        Some(Self(Some(session)))
     }
 
     /// Goes to this address.
@@ -229,7 +249,7 @@ impl Browser {
     ///
     /// When the browser does not do it.
     pub fn prefer(&self, scheme: &str) {
-        self.0.prefer(scheme);
+        self.session().prefer(scheme);
         self.expect(
             &format!("return matchMedia('(prefers-color-scheme: {scheme})').matches"),
             true,
@@ -242,7 +262,7 @@ impl Browser {
     ///
     /// When the browser does not do it.
     pub fn resize(&self, width: u32, height: u32) {
-        self.0.resize(width, height);
+        self.session().resize(width, height);
         self.expect("return [innerWidth, innerHeight]", json!([width, height]));
     }
 
@@ -252,7 +272,7 @@ impl Browser {
     ///
     /// When the browser does not do it.
     pub fn complaints(&self) -> Vec<String> {
-        self.0.complaints()
+        self.session().complaints()
     }
 
     /// Writes what is in sight to a file, to be looked at.
@@ -273,8 +293,16 @@ impl Browser {
     }
 
     fn send(&self, command: &Command<'_>) -> Result<Json, String> {
-        self.0.send(command)
+        self.session().send(command)
     }
+
+    fn session(&self) -> &dyn Session {
+        self.0.as_deref().expect("it is there until this is dropped")
+    }
+}
+
+fn pool() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Browser {
@@ -288,6 +316,20 @@ impl Drop for Browser {
                 Err(error) => eprintln!("no picture of the page: {error}"),
             }
         }
+        let Some(mut session) = self.0.take() else { return };
+        // After a panic the page may be anything.
+        let is_good = !std::thread::panicking()
+            && session.renew().inspect_err(|error| eprintln!("a browser ends: {error}")).is_ok();
+        let mut pool = pool();
+        pool.in_use -= 1;
+        let mut ending = Vec::new();
+        if is_good { &mut pool.idle } else { &mut ending }.push(session);
+        if pool.in_use == 0 {
+            ending.append(&mut pool.idle);
+        }
+        // Other tests need not wait for their ends.
+        drop(pool);
+        drop(ending);
     }
 }
 

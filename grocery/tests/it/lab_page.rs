@@ -1,7 +1,10 @@
 //! The lab's page in real browsers: in Chromium, and once more in Firefox. Where a browser is not
 //! installed the tests say so and pass, except in CI.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use testing::{
     browser::{BROWSER, Browser, Key},
@@ -147,6 +150,8 @@ fn the_page_does_in_firefox_what_it_does_in_chromium() {
     let ran = Command::new(std::env::current_exe().unwrap())
         .args(["lab_page::", "--skip", "in_firefox", "--skip", "axe", "--test-threads", "1"])
         .env(BROWSER, "firefox")
+        // If it is not installed, it is said there.
+        .stderr(Stdio::inherit())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);

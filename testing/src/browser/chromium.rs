@@ -58,6 +58,22 @@ impl Chromium {
 }
 
 impl Session for Chromium {
+    fn renew(&mut self) -> Result<(), String> {
+        let origin = self.post("execute/sync", &json!({"script": "return origin", "args": []}))?;
+        let fresh = self.post("window/new", &json!({"type": "tab"}))?["handle"].take();
+        for window in self.get("window/handles")?.as_array().into_iter().flatten() {
+            if *window != fresh {
+                self.post("window", &json!({"handle": window}))?;
+                ask(&self.client, Method::DELETE, &format!("{}/window", self.session), None)?;
+            }
+        }
+        self.post("window", &json!({"handle": fresh}))?;
+        let all = json!({"origin": origin, "storageTypes": "all"});
+        self.tools("Storage.clearDataForOrigin", &all);
+        self.complaints();
+        Ok(())
+    }
+
     fn send(&self, command: &Command<'_>) -> Result<Json, String> {
         match command {
             Command::Go(url) => self.post("url", &json!({"url": url})),

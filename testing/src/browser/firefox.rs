@@ -6,16 +6,12 @@ use std::cell::RefCell;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command as Program, Stdio};
-use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use super::{Command, Session, eventually};
 
-/// The variable with the ports of Firefoxes that run already, for tests to share: to start one takes
-/// longer than most tests do.
-pub const SHARED: &str = "VIEWER_TEST_FIREFOX_PORTS";
 /// What it is called, in Debian and elsewhere.
 const PROGRAMS: [&str; 2] = ["firefox-esr", "firefox"];
 /// Settings of the profile: a free port, nothing that moves, calls home or asks the reader.
@@ -47,23 +43,14 @@ const COMPLAINTS: &str = "
         .filter(({ flags, sourceName }) => !(flags & Ci.nsIScriptError.warningFlag) && sourceName.startsWith('http'))
         .map(({ errorMessage, sourceName, lineNumber }) => `${sourceName}:${lineNumber}: ${errorMessage}`);";
 
-/// A session in a Firefox.
+/// A session in a Firefox of its own.
 pub(super) struct Firefox {
     messages: RefCell<Messages>,
-    _place: Place,
-}
-
-/// Where a session is.
-enum Place {
-    /// In a Firefox of its own.
-    Own { _running: Running },
-    /// In one of those that tests share one after the other.
-    Shared(u16),
+    _running: Running,
 }
 
 /// A Firefox that runs, with a profile of its own.
-#[derive(Debug)]
-pub struct Running {
+struct Running {
     port: u16,
     /// Dropped before the profile that it writes to.
     _process: Process,
@@ -71,7 +58,6 @@ pub struct Running {
 }
 
 /// A Firefox's process; it ends with its value.
-#[derive(Debug)]
 struct Process(Child);
 
 /// A connection to Marionette.
@@ -80,42 +66,27 @@ struct Messages {
     sent: u64,
 }
 
-/// The ports of the Firefoxes that nobody uses, of those that [`SHARED`] names.
-static FREE: LazyLock<Option<Mutex<Vec<u16>>>> = LazyLock::new(|| {
-    #[expect(clippy::disallowed_methods, reason = "what the tests run in is a setting")]
-    let ports = std::env::var(SHARED).ok()?;
-    let ports = ports.split(',').map(|port| port.parse().expect("a port"));
-    Some(Mutex::new(ports.collect()))
-});
-static FREED: Condvar = Condvar::new();
-
 impl Firefox {
     /// # Errors
     ///
     /// What is not installed.
     pub(super) fn start() -> Result<Self, String> {
-        let (place, port) = match &*FREE {
-            Some(free) => {
-                let free = free.lock().unwrap_or_else(PoisonError::into_inner);
-                let free = FREED.wait_while(free, |free| free.is_empty());
-                let port = free.unwrap_or_else(PoisonError::into_inner).pop().expect("a port");
-                (Place::Shared(port), port)
-            }
-            None => {
-                let running = Running::start()?;
-                let port = running.port;
-                (Place::Own { _running: running }, port)
-            }
-        };
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        let running = Running::start()?;
+        let stream = TcpStream::connect(("127.0.0.1", running.port)).expect("a connection");
         let mut messages = Messages { stream: BufReader::new(stream), sent: 0 };
         // It speaks first, and says who it is.
         messages.read();
-        messages.ask("WebDriver:NewSession", &json!({})).expect("a session");
-        let firefox = Self { messages: RefCell::new(messages), _place: place };
-        firefox.browser_script(AFRESH);
-        firefox.resize(1400, 900);
+        let firefox = Self { messages: RefCell::new(messages), _running: running };
+        firefox.begin().expect("a session");
         Ok(firefox)
+    }
+
+    /// Begins a session.
+    fn begin(&self) -> Result<(), String> {
+        self.ask("WebDriver:NewSession", &json!({}))?;
+        self.browser_script(AFRESH);
+        self.resize(1400, 900);
+        Ok(())
     }
 
     fn ask(&self, command: &str, params: &Json) -> Result<Json, String> {
@@ -137,6 +108,12 @@ impl Firefox {
 }
 
 impl Session for Firefox {
+    fn renew(&mut self) -> Result<(), String> {
+        self.ask("WebDriver:Navigate", &json!({"url": "about:blank"}))?;
+        self.ask("WebDriver:DeleteSession", &json!({}))?;
+        self.begin()
+    }
+
     fn send(&self, command: &Command<'_>) -> Result<Json, String> {
         match command {
             Command::Go(url) => self.ask("WebDriver:Navigate", &json!({"url": url})),
@@ -179,29 +156,6 @@ impl Session for Firefox {
     }
 }
 
-impl Drop for Firefox {
-    fn drop(&mut self) {
-        // For whoever comes next. After a panic the page may be anything, but it is left.
-        for (command, params) in [
-            ("WebDriver:Navigate", json!({"url": "about:blank"})),
-            ("WebDriver:DeleteSession", json!({})),
-        ] {
-            if let Err(error) = self.ask(command, &params) {
-                eprintln!("{command}: {error}");
-            }
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let (Self::Shared(port), Some(free)) = (self, &*FREE) {
-            free.lock().unwrap_or_else(PoisonError::into_inner).push(*port);
-            FREED.notify_one();
-        }
-    }
-}
-
 impl Running {
     /// Starts one.
     ///
@@ -212,7 +166,7 @@ impl Running {
     /// # Panics
     ///
     /// When it is installed and does not start.
-    pub fn start() -> Result<Self, String> {
+    fn start() -> Result<Self, String> {
         let profile = TempDir::new().expect("a folder");
         std::fs::write(profile.path().join("user.js"), SETTINGS).expect("a file");
         let start = |program| Process::start(program, &profile);
@@ -223,11 +177,6 @@ impl Running {
             said.map_err(|error| error.to_string())?.parse().map_err(|_| String::from("no port"))
         });
         Ok(Self { port, _process: process, _profile: profile })
-    }
-
-    /// The port of its Marionette.
-    pub fn port(&self) -> u16 {
-        self.port
     }
 }
 
