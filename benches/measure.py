@@ -9,6 +9,7 @@ prints one line to standard output, the last: `{"rows": [...]}`, as `row` makes 
 
 import argparse
 import datetime
+import itertools
 import json
 import os
 import platform
@@ -172,11 +173,23 @@ def roles_of(pid):
 # Roles
 
 
+given_out = itertools.count()
+
+
 def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    """Ports on which nothing listens, none of them twice.
+
+    They are below those that the system gives out, to servers and to each connection: one of those may be somebody else's
+    when a role comes to use it, or is started again.
+    """
+    ports = []
+    while len(ports) < count:
+        port = 16_384 + (os.getpid() * 331 + next(given_out)) % 16_384
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        ports.append(port)
     return ports
 
 

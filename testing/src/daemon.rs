@@ -5,7 +5,6 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, Write as _},
-    net::{SocketAddr, TcpListener},
     os::unix::{self, fs::MetadataExt, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -138,12 +137,4 @@ pub(crate) fn find(program: &str) -> Result<PathBuf, String> {
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
     found.ok_or_else(|| format!("{program} is not installed"))
-}
-
-/// An address that nothing listens on, for a program that cannot say which port the system gave it.
-/// The system gives out free ports at random, so another program is unlikely to get this one in the
-/// moment until it is used.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address")
 }

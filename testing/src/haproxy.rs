@@ -3,8 +3,8 @@
 use std::net::{SocketAddr, TcpStream};
 
 use crate::{
-    daemon::{Daemon, Folder, find, free_address},
-    installed, wait_until,
+    daemon::{Daemon, Folder, find},
+    installed, ports, wait_until,
 };
 
 /// A running HAProxy.
@@ -26,7 +26,7 @@ impl HaProxy {
     pub fn before(servers: &[SocketAddr]) -> Option<Self> {
         let program = installed(find("haproxy"))?;
         let folder = Folder::new("haproxy-").expect("a folder");
-        let address = free_address();
+        let [address] = ports::free();
         let mut lines: Vec<String> = [
             "defaults",
             "  mode http",

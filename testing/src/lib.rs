@@ -35,6 +35,7 @@
 //! | [`postgres`], [`pgbouncer`] | a PostgreSQL server, and a pooler in front of it |
 //! | [`haproxy`], [`nginx`] | a load balancer, and a proxy that shows a server below a path |
 //! | [`browser`] | Chromium or Firefox, headless |
+//! | [`ports`] | ports on which nothing listens |
 //! | [`unread`] | a pipe or a terminal that is full and not read |
 //! | [`wait_until`] | waits for a condition |
 //! | [`installed`] | skips a test when a program is missing |
@@ -69,6 +70,7 @@ pub mod metric;
 pub mod nginx;
 pub mod otlp;
 pub mod pgbouncer;
+pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod registry;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    daemon::{Daemon, Folder, find, free_address},
-    installed, wait_until,
+    daemon::{Daemon, Folder, find},
+    installed, ports, wait_until,
 };
 
 /// Whether the server gets the path below which it is shown.
@@ -38,7 +38,7 @@ impl Nginx {
     pub fn before(server: SocketAddr, path: &str, passes: Passes) -> Option<Self> {
         let program = installed(find("nginx"))?;
         let folder = Folder::new("nginx-").expect("a folder");
-        let address = free_address();
+        let [address] = ports::free();
         let place = folder.path().display();
         let rest = if passes == Passes::TheRest { "/" } else { "" };
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -18,11 +18,7 @@ use std::{
     },
 };
 
-use crate::{
-    daemon::{Folder, free_address},
-    installed,
-    tls::certificate,
-};
+use crate::{daemon::Folder, installed, ports, tls::certificate};
 
 /// PostgreSQL's own port. A server that listens on Unix sockets alone can have it, since each has a
 /// folder of its own.
@@ -111,7 +107,7 @@ impl Postgres {
         let rules = "local all all trust\nhostssl all all 127.0.0.0/8 scram-sha-256\n";
         fs::write(server.folder.path().join("data/pg_hba.conf"), rules)
             .expect("its folder is ours");
-        server.port = free_address().port();
+        server.port = ports::free::<1>()[0].port();
         server.options += &format!(
             " -c listen_addresses=127.0.0.1,127.0.0.2 -c port={} -c ssl=on -c ssl_cert_file={} \
              -c ssl_key_file={} -c password_encryption=scram-sha-256",

@@ -15,7 +15,7 @@
 
 use std::{
     collections::HashMap,
-    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{SocketAddr, TcpStream, UdpSocket},
     path::Path,
     time::Duration,
 };
@@ -23,7 +23,7 @@ use std::{
 use nix::sys::signal::Signal;
 use testing::{
     http::HttpReceiver,
-    jaeger, otlp,
+    jaeger, otlp, ports,
     process::{Ended, Process, Program},
     span::Span,
     wait_until, zipkin,
@@ -96,7 +96,7 @@ struct Step {
 
 /// Opens the store, lets the shopper call, and closes the store.
 fn step(store: &[&str], shopper: &[&str], variables: &[(&str, &str)]) -> Step {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let [address] = ports::free();
     let at = address.to_string();
     let start = |words: &[&str]| -> Process {
         let arguments = words[1..].iter().copied().chain([at.as_str()]);

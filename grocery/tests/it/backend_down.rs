@@ -1,9 +1,10 @@
 //! A backend that fails, hangs or does not run neither stops trips nor fills the memory, and the
 //! accounting says how many spans were lost.
 
-use std::net::TcpListener;
-
-use testing::http::{HANG, HttpReceiver};
+use testing::{
+    http::{HANG, HttpReceiver},
+    ports,
+};
 
 use crate::support::shopping::{Accounts, Variables, end, open_store, send_shopper};
 
@@ -28,11 +29,7 @@ fn trips_go_on_when_the_backend_hangs() {
 
 #[test]
 fn trips_go_on_when_there_is_no_backend() {
-    // The port is bound but not listening: no other program can take it, and connections are
-    // refused.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let [address] = ports::free();
     let accounts = shop_on(format!("http://{address}"));
     assert_nothing_exported(&accounts);
 }

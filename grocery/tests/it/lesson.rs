@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use testing::{
+    ports,
     process::{Ended, Process, Program},
     tls::{TlsFront, certificate},
     wait_until,
@@ -13,7 +14,6 @@ use testing::{
 use crate::support::{
     grocery::{grocery, url},
     http::get,
-    ports,
     teaching::Teaching,
     terminal::Terminal,
 };

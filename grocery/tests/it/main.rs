@@ -28,7 +28,6 @@ mod support {
     #[path = "../../support/grocery.rs"]
     pub(crate) mod grocery;
     pub(crate) mod http;
-    pub(crate) mod ports;
     pub(crate) mod shopping;
     pub(crate) mod teaching;
     pub(crate) mod terminal;

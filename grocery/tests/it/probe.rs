@@ -4,13 +4,13 @@ use std::net::TcpListener;
 
 use testing::{
     http::HttpReceiver,
+    ports,
     process::Ended,
     tls::{TlsFront, certificate},
 };
 
 use crate::support::{
     grocery::{grocery, url},
-    ports,
     shopping::open_store,
 };
 

@@ -8,11 +8,10 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use testing::{http::HttpReceiver, process::Process, wait_until};
+use testing::{http::HttpReceiver, ports, process::Process, wait_until};
 
 use crate::support::{
     http::get,
-    ports,
     shopping::{Variables, end, open_store, send_shopper},
 };
 
@@ -131,7 +130,7 @@ fn a_prometheus_server_knows_how_long_messages_wait_in_the_mailboxes_of_both() {
     let Some(server) = Prometheus::start(services.pages) else { return services.end() };
     // The services are told apart as Prometheus does it: by the job that it scrapes.
     let query = "histogram_quantile(0.99, sum by (le, job) \
-                 (rate(actix_mailbox_wait_duration_seconds_bucket[5s])))";
+                 (rate(actix_mailbox_wait_duration_seconds_bucket[20s])))";
     let mut waits = BTreeMap::new();
     wait_until("both services have a wait", || {
         waits = server.ask(query);
@@ -156,7 +155,7 @@ impl Prometheus {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("prometheus.yml");
         let settings = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
              scrape_configs:\n\
              - {{job_name: store, static_configs: [{{targets: [\"{store}\"]}}]}}\n\
              - {{job_name: shopper, static_configs: [{{targets: [\"{shopper}\"]}}]}}\n"

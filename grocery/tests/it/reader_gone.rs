@@ -1,11 +1,10 @@
 //! When the reader of a role's output ends, as in `| head -1`, the role ends quietly, as `yes`
 //! does.
 
-use testing::{http::HttpReceiver, process::Ended, wait_until};
+use testing::{http::HttpReceiver, ports, process::Ended, wait_until};
 
 use crate::support::{
     grocery::{grocery, url},
-    ports,
     shopping::{Variables, open_store},
 };
 

@@ -4,16 +4,13 @@ use std::net::SocketAddr;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use testing::{haproxy::HaProxy, postgres, process::Process};
+use testing::{haproxy::HaProxy, ports, postgres, process::Process};
 
-use crate::support::{
-    grocery::{grocery, url},
-    ports,
-};
+use crate::support::grocery::{grocery, url};
 
 /// How long a store serves after it was told to stop. On a busy machine it takes a while until the
 /// load balancer has noticed.
-const DRAIN: &str = "2s";
+const DRAIN: &str = "4s";
 
 fn store(listen: SocketAddr, database: &str) -> Process {
     let variables = [

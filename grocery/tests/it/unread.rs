@@ -8,20 +8,19 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use testing::{http::HttpReceiver, otlp, process::Process, unread::Unread, wait_until};
+use testing::{http::HttpReceiver, otlp, ports, process::Process, unread::Unread, wait_until};
 
 use crate::support::{
     grocery::{grocery, url},
     http::get,
-    ports,
     shopping::{Variables, open_store, send_shopper},
 };
 
 /// How long a role may take to stop, with some time more for a busy machine.
-const ROLE_STOPS: Duration = Duration::from_secs(12);
+const ROLE_STOPS: Duration = Duration::from_secs(20);
 
 /// How long all roles together may take to stop, with some time more for a busy machine.
-const ALL_STOP: Duration = Duration::from_secs(8);
+const ALL_STOP: Duration = Duration::from_secs(15);
 
 /// Trips at 20 a second: two seconds of them.
 const TRIPS: usize = 40;

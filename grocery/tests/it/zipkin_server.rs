@@ -8,13 +8,14 @@ use std::{
 };
 
 use testing::{
+    ports,
     span::{Span, sorted},
     wait_until, zipkin,
 };
 
 use crate::{
     formats::{as_zipkin_can_tell, shop_with},
-    support::{http::get, ports},
+    support::http::get,
 };
 
 #[test]

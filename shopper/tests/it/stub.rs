@@ -19,6 +19,7 @@ use actix_web::{
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use shared::fault::OUTCOMES_HEADER;
+use testing::ports;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -260,6 +261,6 @@ pub(crate) fn proper_body(line: &str) -> String {
 
 /// The address of a store that does not run.
 pub(crate) fn nobody() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    url(listener.local_addr().unwrap())
+    let [address] = ports::free();
+    url(address)
 }

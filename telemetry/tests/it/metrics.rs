@@ -15,12 +15,11 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_sdk::trace::Span as SdkSpan;
 use prost::Message as _;
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::time::Duration;
 use telemetry::Pipeline;
 use testing::http::{Answer, HANG, HttpReceiver};
 use testing::tls::{TlsFront, certificate};
-use testing::{otlp, wait_until};
+use testing::{otlp, ports, wait_until};
 
 /// The batch processor of the first exporter, and of the second.
 const PROCESSORS: [&str; 2] = [
@@ -169,7 +168,7 @@ fn log_records_that_find_the_queue_full_or_are_cut_off_at_the_end_are_causes_of_
     assert_eq!(log_points(&receiver), expected);
 
     let accounting = pipeline.accounting();
-    pipeline.shutdown_within(Duration::from_secs(2));
+    pipeline.shutdown_within(Duration::from_secs(5));
     expected.remove(&format!("otel.sdk.processor.log.queue.size {processor} 2"));
     expected.insert(format!("otel.sdk.processor.log.queue.size {processor} 0"));
     let given_up = "otel.sdk.processor.log.processed error.type=already_shutdown";
@@ -221,7 +220,7 @@ fn spans_on_their_way_are_in_a_queue_or_in_flight_and_not_processed_twice() {
 
     // What is cut off at the end is still in flight, and what waited was given up.
     let accounting = pipeline.accounting();
-    pipeline.shutdown_within(Duration::from_secs(2));
+    pipeline.shutdown_within(Duration::from_secs(5));
     let cut_off = points(&last(&receiver));
     for expected in [
         format!("otel.sdk.exporter.span.exported {zipkin} 0"),
@@ -272,10 +271,8 @@ type Failing<'a> = (&'a str, Option<Answer>, Vec<(&'a str, &'a str)>);
 /// the metrics are those of the accounting.
 #[test]
 fn the_causes_of_failures_are_told_apart() {
-    let nobody = {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        format!("http://{}", listener.local_addr().expect("an address"))
-    };
+    let [nobody] = ports::free();
+    let nobody = format!("http://{nobody}");
     let html = Answer::body(200, "text/html", "<html>");
     let behind = HttpReceiver::answering(200);
     let tls = TlsFront::start("self-signed", false, behind.address);

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use testing::process::{Ended, Process};
-
-use super::{
-    grocery::{grocery, url},
+use testing::{
     ports,
+    process::{Ended, Process},
 };
+
+use super::grocery::{grocery, url};
 
 /// Both, until this is dropped.
 pub(crate) struct Teaching {
