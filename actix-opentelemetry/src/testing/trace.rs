@@ -10,7 +10,7 @@ use super::recorder::{Recorder, recorder};
 use super::tree::SpanTree;
 
 /// Far more than any test needs, so that only a test that fails reaches it.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A trace of a test's own: a root span, and the spans that the test makes under it.
 ///
@@ -56,7 +56,7 @@ impl TestTrace {
     ///
     /// # Panics
     ///
-    /// With the tree as it is, if that takes more than ten seconds.
+    /// With the tree as it is, if that takes more than a minute.
     pub async fn spans(&self, count: usize) -> Vec<SpanRecord> {
         self.cx.span().end();
         let (spans, is_complete) = self.recorder.wait_for(self.id(), count, DEADLINE).await;

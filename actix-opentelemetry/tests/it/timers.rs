@@ -231,7 +231,7 @@ async fn a_timer_set_outside_any_trace_starts_one_if_the_actor_is_an_entry_point
 
     let trace_id = beat.await.unwrap().span().span_context().trace_id();
 
-    let spans = recorder.wait_for(trace_id, 1, Duration::from_secs(10)).await.0;
+    let spans = recorder.wait_for(trace_id, 1, Duration::from_secs(60)).await.0;
     assert_eq!(SpanTree::new(&spans).render(), "interval Pulse INTERNAL\n");
 }
 
@@ -245,6 +245,6 @@ async fn a_timer_set_in_an_unsampled_trace_asks_the_sampler_anew() {
 
     assert_ne!(trace_id, unsampled().span().span_context().trace_id());
     let recorder = actix_opentelemetry::testing::recorder();
-    let spans = recorder.wait_for(trace_id, 1, Duration::from_secs(10)).await.0;
+    let spans = recorder.wait_for(trace_id, 1, Duration::from_secs(60)).await.0;
     assert_eq!(SpanTree::new(&spans).render(), "delayed Restocker INTERNAL\n");
 }

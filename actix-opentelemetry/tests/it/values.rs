@@ -133,7 +133,7 @@ async fn cases_in(cx: Context) -> Vec<(&'static str, Option<Tenant>, String)> {
             // Only the restart is left.
             async { courier.send(Stop).await.unwrap() }.with_context(cx.clone()).await;
         }
-        let next = tokio::time::timeout(Duration::from_secs(10), reports.recv());
+        let next = tokio::time::timeout(Duration::from_secs(60), reports.recv());
         cases.push(next.await.expect("every case reports in time").unwrap());
     }
     cases.sort_by_key(|(case, ..)| *case);

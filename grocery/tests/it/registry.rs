@@ -4,12 +4,14 @@
 //! unknown name, a wrong type, unit, instrument or kind, a missing attribute or a value that is not listed
 //! fails. So does a name of the registry that the run has not seen, unless it is in [`NOT_REACHED`].
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use nix::sys::signal::Signal;
 use reqwest::{Method, blocking::Client};
 use testing::{
+    PATIENCE,
     http::{Answer, HANG, HttpReceiver},
+    ports,
     process::Process,
     registry::{Registry, check, seen::Seen, table},
 };
@@ -115,10 +117,16 @@ fn exporting_to(backend: &HttpReceiver) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn client() -> Client {
-    // It fails if an earlier call has installed it.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()
+/// A client, which takes a while to be made. Each of its requests has a connection of its own: one that
+/// has been idle may be closed at the moment of a request.
+fn client() -> &'static Client {
+    static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+        // It fails if an earlier call has installed it.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = Client::builder().no_proxy().timeout(PATIENCE).pool_max_idle_per_host(0);
+        client.build().unwrap()
+    });
+    &CLIENT
 }
 
 /// Sends a request with this baggage and body, and returns the status and the body of its answer.
@@ -241,11 +249,14 @@ fn overload(backend: &HttpReceiver) {
         send(&base, "POST", "/checkout", &baggage, BUY_ONE).0
     };
     assert_eq!(buy(0), 201, "the actors of the experiment have started");
-    let statuses: Vec<_> = std::thread::scope(|threads| {
-        let buying: Vec<_> = (1..16).map(|number| threads.spawn(move || buy(number))).collect();
-        buying.into_iter().map(|one| one.join().unwrap()).collect()
+    // On a busy machine so many may come one after the other.
+    testing::wait_until("an order finds no room", || {
+        let statuses: Vec<_> = std::thread::scope(|threads| {
+            let buying: Vec<_> = (1..16).map(|number| threads.spawn(move || buy(number))).collect();
+            buying.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        statuses.contains(&503)
     });
-    assert!(statuses.contains(&503), "{statuses:?}");
     end(store);
 }
 
@@ -279,7 +290,7 @@ fn lose_the_database(backend: &HttpReceiver) {
 
 /// A shopper for each way in which a store can fail.
 fn shop_where_nothing_works(backend: &HttpReceiver) {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let [nobody] = ports::free();
     let stores = [
         Answer::Hang,
         Answer::Close,
@@ -289,9 +300,13 @@ fn shop_where_nothing_works(backend: &HttpReceiver) {
         Answer::body(200, "text/plain", "Welcome"),
     ];
     let stores: Vec<_> = stores.into_iter().map(HttpReceiver::answering).collect();
+    let hangs = stores[0].url();
     let urls = stores.iter().map(HttpReceiver::url).chain([format!("http://{nobody}")]);
     for store in urls {
-        let args = ["shopper", "--store-url", &store, "--trips", "1", "--request-timeout", "100ms"];
+        // Only the one that hangs is to be too late.
+        let patience = if store == hangs { "100ms" } else { "30s" };
+        let args =
+            ["shopper", "--store-url", &store, "--trips", "1", "--request-timeout", patience];
         grocery(args, exporting_to(backend)).run();
     }
     // Variables that are ignored, and a fault that cannot travel.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The patience of impatient shoppers here. The store in their tests never answers.
-const SOON: Duration = Duration::from_millis(50);
+const SOON: Duration = Duration::from_secs(1);
 
 const TOO_LATE: &str = "the store did not answer in time";
 const BROKEN: &str = "the connection broke before the answer was complete";
@@ -135,7 +135,7 @@ async fn the_impatient_give_up_and_that_is_no_failure() {
         _ => Reply::Never,
     });
     let mix = "impatient=1".parse().unwrap();
-    let result = run(&Config { mix, patience: 4 * SOON, ..one_trip(&stub.url) }).await;
+    let result = run(&Config { mix, patience: 2 * SOON, ..one_trip(&stub.url) }).await;
     assert_eq!((result.trips.gave_up, result.trips.failed), (1, 0));
     assert_eq!(
         tree_of_only_trip(&result).await,

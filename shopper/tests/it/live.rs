@@ -98,7 +98,7 @@ async fn however_the_shopper_ends_its_terminal_is_whole_again() {
         session.shopper.signal(signal);
         assert_restored(&*session.end().await, signal.as_str());
     }
-    let session = Session::start(&stub.url, &["--duration", "1500ms"]);
+    let session = Session::start(&stub.url, &["--duration", "4s"]);
     session.until_shown("whole run").await;
     assert_restored(&*session.end().await, "the end of the run");
 }

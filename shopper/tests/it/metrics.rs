@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long the impatient wait.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn measured(config: Config) -> (Config, MetricRecorder) {
     let recorder = MetricRecorder::start();

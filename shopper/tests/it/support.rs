@@ -13,10 +13,8 @@ use shopper::{
     result::{RunResult, Settings, SlowTrip},
     statistics::Statistics,
 };
+pub(crate) use testing::PATIENCE as DEADLINE;
 use testing::process::{Ended, Process, Program};
-
-/// Far longer than anything here takes. Only a test that fails waits so long.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The shopper as a program, without an exporter of spans unless the test sets one.
 pub(crate) fn shopper(store_url: &str) -> Program {

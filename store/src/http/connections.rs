@@ -165,12 +165,10 @@ mod tests {
     use std::thread::{self, ThreadId};
 
     use actix_rt::Arbiter;
+    use testing::PATIENCE;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-
-    /// Far longer than anything here takes. Only a test that fails waits so long.
-    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Says on each connection, in a byte, which of these threads serves it, and waits for its end.
     async fn serve_on(threads: &[Arbiter]) -> (Server, net::SocketAddr) {

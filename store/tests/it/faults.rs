@@ -132,7 +132,7 @@ async fn a_store_that_does_not_allow_faults_has_none() {
 async fn one_users_experiment_is_nobody_elses_outage() {
     let store = experimental().await;
     let stuck: Vec<_> = ["Inventory", "Aisle", "Checkout", "Ledger"]
-        .map(|actor| store.checkout(&[(1, 1)]).fault(&format!("stall={actor}:2s")).send())
+        .map(|actor| store.checkout(&[(1, 1)]).fault(&format!("stall={actor}:30s")).send())
         .into_iter()
         .map(rt::spawn)
         .collect();
@@ -150,9 +150,9 @@ async fn a_strangers_panic_does_not_end_another_experiment() {
     let store = experimental().await;
     let (slow, stranger) = (TestTrace::start("an experiment"), TestTrace::start("a stranger"));
     let checkout = || store.checkout(&[(1, 1)]);
-    let slow_order = checkout().fault("slow-aisle=produce:1s").in_trace(&slow);
+    let slow_order = checkout().fault("slow-aisle=produce:5s").in_trace(&slow);
     let slow_order = rt::spawn(slow_order.send());
-    // Both are under way at the same time. The first takes a second, the other much less.
+    // Both are under way at the same time. The first takes five seconds, the other much less.
     let panics = checkout().fault("panic=Aisle").in_trace(&stranger).send().await;
     assert_eq!(panics.problem(503).kind, "/problems/actor-stopped");
     assert!(!slow_order.is_finished());
@@ -175,7 +175,7 @@ a stranger INTERNAL
 an experiment INTERNAL
   POST /checkout SERVER
     ask Checkout PlaceOrder INTERNAL
-      ask Aisle Reserve INTERNAL {grocery.fault=slow-aisle=produce:1s}
+      ask Aisle Reserve INTERNAL {grocery.fault=slow-aisle=produce:5s}
       ask Ledger Record INTERNAL -> process Ledger batch
 process Ledger batch INTERNAL -> ask Ledger Record
   BEGIN CLIENT

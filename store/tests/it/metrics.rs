@@ -400,5 +400,5 @@ async fn a_store_without_meters_measures_nothing() {
     assert_eq!(recorder.metric("grocery.order.placed").lines(), ["= 0"]);
     assert_eq!(lines(&recorder, "http."), "");
     measured.close().await;
-    tokio::time::timeout(Duration::from_secs(20), other.close()).await.unwrap();
+    tokio::time::timeout(PATIENCE, other.close()).await.unwrap();
 }

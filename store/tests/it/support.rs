@@ -17,10 +17,8 @@ use store::{
     domain::KeepOrders,
     storage::{DatabaseUrl, PostgresLimits},
 };
+pub(crate) use testing::PATIENCE;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::oneshot};
-
-/// Far longer than anything here takes. Only a test that fails waits so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A store that runs until the test drops or closes it.
 pub(crate) struct TestStore {

@@ -52,7 +52,7 @@ a trip INTERNAL
 async fn the_aisles_work_at_the_same_time() {
     let store = TestStore::open_with(|config| config.allow_faults = true).await;
     let trace = TestTrace::start("a trip");
-    store.get("/whats-in-store").fault("stall=Aisle:100ms").in_trace(&trace).send().await;
+    store.get("/whats-in-store").fault("stall=Aisle:1s").in_trace(&trace).send().await;
     let spans = trace.spans(10).await;
     let aisles: Vec<_> = spans.iter().filter(|s| s.name == "ask Aisle ListProducts").collect();
     let last_start = aisles.iter().map(|span| span.start_unix_nano).max();

@@ -4,11 +4,11 @@ use crate::support::{assert_balanced, config, pipeline, shutdown, story};
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
 use std::net::UdpSocket;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use telemetry::config::{JaegerConfig, SpanExporterConfig};
 use testing::http::{Answer, HttpReceiver};
 use testing::span::{Span, sorted};
-use testing::{jaeger, otlp};
+use testing::{PATIENCE, jaeger, otlp};
 
 /// An agent's socket.
 fn agent() -> (UdpSocket, String) {
@@ -132,7 +132,7 @@ fn datagrams_are_small_and_are_sent_one_at_a_time() {
     ]);
     // No more spans than a socket's buffer holds, so that all can be read afterwards.
     story::end_spans(pipeline.tracers(), 300);
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let totals = shutdown(pipeline).to_string();
     let took = start.elapsed();
 
@@ -154,15 +154,15 @@ fn datagrams_are_small_and_are_sent_one_at_a_time() {
 /// An agent with a buffer of the default size takes more than a millisecond for each datagram. Of
 /// datagrams of 65 kB without pauses it got a third of these spans. With the exporter's pauses it
 /// gets them all, unless the machine is so busy that the agent does not run for 50 ms, so one whole
-/// burst of five is enough.
+/// burst is enough.
 #[test]
 fn a_slow_agent_gets_a_burst_whole() {
     const SPANS: usize = 3_000;
     let expected = format!(
         "telemetry: started={SPANS} ended={SPANS} | jaeger exported={SPANS} failed=0 dropped=0"
     );
-    let mut arrived = Vec::new();
-    while arrived.len() < 5 && arrived.last() != Some(&SPANS) {
+    let (mut arrived, began) = (Vec::new(), Instant::now());
+    while began.elapsed() < PATIENCE && arrived.last() != Some(&SPANS) {
         let (socket, port) = agent();
         socket.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
         let agent = std::thread::spawn(move || {

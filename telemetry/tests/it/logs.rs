@@ -209,14 +209,14 @@ fn only_records_that_a_backend_takes_are_exported() {
         (vec![], 200.into(), (taken, Ok(1), "")),
         (vec![503.into(), 502.into()], 200.into(), (taken, Ok(3), "answers 503")),
         (vec![429.into(), Answer::Close], 200.into(), (taken, Ok(3), "answers 429")),
-        (vec![Answer::Hang], 200.into(), (taken, Ok(2), "in 300ms")),
+        (vec![Answer::Hang], 200.into(), (taken, Ok(2), "in 1s")),
         (vec![], partial, ([3, 3], Ok(1), " rejected 3: \"too big\"")),
         (vec![], redirect, (lost, Ok(1), "answers 307")),
         (vec![], page, (lost, Ok(1), "a page of HTML")),
         (vec![], 404.into(), (lost, Ok(1), "is the path right?")),
         (vec![], 503.into(), (lost, Err(()), "answers 503")),
         (vec![], Answer::Close, (lost, Err(()), "no answer from")),
-        (vec![], Answer::Hang, (lost, Err(()), "in 300ms")),
+        (vec![], Answer::Hang, (lost, Err(()), "in 1s")),
         (vec![], garbage, (lost, Err(()), "no answer from")),
     ];
     std::thread::scope(|scope| {
@@ -249,8 +249,8 @@ fn send(protocol: &str, url: &str, hangs: bool, is_given_up: bool) -> Pipeline {
         ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", if hangs { "300" } else { "60000" }),
-        ("OTEL_BLRP_EXPORT_TIMEOUT", if is_given_up { "1000" } else { "60000" }),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", if hangs { "1000" } else { "60000" }),
+        ("OTEL_BLRP_EXPORT_TIMEOUT", if is_given_up { "4000" } else { "60000" }),
         // A full batch is sent at once, and whole.
         ("OTEL_BLRP_MAX_QUEUE_SIZE", "4"),
         ("OTEL_BLRP_SCHEDULE_DELAY", "60000"),
@@ -294,7 +294,7 @@ fn the_same_holds_over_grpc() {
         (vec![], grpc::Answer::Rejected(3), ([3, 3], Ok(1), " rejected 3")),
         (vec![], refused(), (lost, Ok(1), "answers InvalidArgument")),
         (vec![], busy(), (lost, Err(()), "answers Unavailable")),
-        (vec![], grpc::Answer::Hang, (lost, Err(()), "in 300ms")),
+        (vec![], grpc::Answer::Hang, (lost, Err(()), "in 1s")),
     ];
     std::thread::scope(|scope| {
         for (first, answer, expected) in rows {
@@ -549,7 +549,7 @@ fn the_end_is_bounded_with_logs_too() {
     ]);
     crate::support::story::end_spans(pipeline.tracers(), 3);
     emit(&pipeline, 2);
-    let limit = Duration::from_millis(500);
+    let limit = Duration::from_secs(2);
     let start = std::time::Instant::now();
     pipeline.shutdown_within(limit);
     let took = start.elapsed();

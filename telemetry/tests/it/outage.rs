@@ -158,9 +158,12 @@ fn a_backend_that_takes_requests_and_never_answers_is_named_once() {
         ("OTEL_TRACES_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &hanging.url()),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "3"),
     ]);
     let accounting = pipeline.accounting();
     story::end_spans(pipeline.tracers(), 3);
+    wait_until("the backend hangs", || hanging.hanging() > 0);
     pipeline.shutdown_within(Duration::from_millis(100));
     let totals = "telemetry: started=3 ended=3 | otlp exported=0 failed=0 dropped=3";
     assert_eq!(accounting.to_string(), totals);

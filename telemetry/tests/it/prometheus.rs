@@ -205,7 +205,8 @@ fn clients_that_are_slow_hold_up_neither_the_page_nor_the_end() {
     let _slow = TcpStream::connect(address).expect("something listens");
     let start = Instant::now();
     shutdown(pipeline);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    // For the rest of its request a client has two seconds.
+    assert!(start.elapsed() < Duration::from_millis(1_800), "{:?}", start.elapsed());
     wait_until("the port is free", || TcpListener::bind(address).is_ok());
 }
 

@@ -110,11 +110,8 @@ mod tests {
 
     type Chunk = Result<Bytes, Infallible>;
 
-    const QUICK: Pace = Pace {
-        window: Duration::from_millis(400),
-        window_bytes: 1000,
-        whole: Duration::from_secs(60),
-    };
+    const QUICK: Pace =
+        Pace { window: Duration::from_secs(2), window_bytes: 1000, whole: Duration::from_secs(60) };
 
     fn chunk(size: usize) -> Chunk {
         Ok(Bytes::from(vec![0; size]))

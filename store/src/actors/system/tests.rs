@@ -3,6 +3,7 @@ use std::{num::NonZeroU32, time::SystemTime};
 use actix_rt::Arbiter;
 use opentelemetry::{Context, trace::FutureExt as _};
 use shared::wire::{BasketItem, CheckoutRequest, Product, Receipt};
+pub(in crate::actors) use testing::PATIENCE;
 use tokio::time::{Instant, timeout};
 
 use super::*;
@@ -10,9 +11,6 @@ use crate::{
     actors::{Faults, FindProduct, PlaceOrder},
     domain::{Basket, NewOrder, ProductId},
 };
-
-/// Far longer than anything here takes. Only a test that fails waits so long.
-pub(in crate::actors) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The parts of a store in memory, with full shelves and no deliveries.
 pub(in crate::actors) async fn parts() -> ActorParts {

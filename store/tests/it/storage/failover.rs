@@ -1,11 +1,11 @@
 //! Another server takes the place of the first, by the same name: a storage that is open goes on with
 //! it, as soon as it takes writes.
 
-use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 use store::storage::{DatabaseUrl, RecordOutcome, Storage, StorageError};
-use testing::postgres::Postgres;
+use testing::{PATIENCE, postgres::Postgres};
 use tokio::task::block_in_place;
 
 use super::fixture::{TestDatabase, clean_audit, keyed, on_hand, order, recorded};
@@ -49,7 +49,7 @@ async fn caught_up(server: &Postgres, standby: &Postgres) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), replayed).await.unwrap();
+    tokio::time::timeout(PATIENCE, replayed).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,5 +154,5 @@ async fn a_server_that_admits_no_more_connections_is_said_to_be_full() {
         other.close().await.unwrap();
     }
     let freed = async { while storage.check().await.is_err() {} };
-    tokio::time::timeout(Duration::from_secs(30), freed).await.unwrap();
+    tokio::time::timeout(PATIENCE, freed).await.unwrap();
 }

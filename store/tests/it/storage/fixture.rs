@@ -211,12 +211,12 @@ pub(super) fn recorded(outcome: &RecordOutcome) -> &Receipt {
 
 /// Pieces on hand of all products, in the order of ids.
 pub(super) async fn on_hand(storage: &Storage) -> Vec<u64> {
-    storage.catalogue().await.unwrap().iter().map(|(_, on_hand)| *on_hand).collect()
+    when_free(|| storage.catalogue()).await.iter().map(|(_, on_hand)| *on_hand).collect()
 }
 
 /// The audit's report, which is expected to find nothing wrong.
 pub(super) async fn clean_audit(storage: &Storage) -> store::storage::Audit {
-    let audit = storage.audit().await.unwrap();
+    let audit = when_free(|| storage.audit()).await;
     assert!(audit.is_clean(), "{audit}");
     audit
 }
@@ -226,8 +226,9 @@ pub(super) async fn record_when_free(storage: &Storage, orders: &[NewOrder]) -> 
     when_free(|| storage.record(orders)).await
 }
 
-/// Does this as a caller does who comes again while there is no connection to spare: on a busy machine
-/// many writers wait longer for one than the store lets them.
+/// Does this as a caller does who comes again while there is no connection to spare, or the database
+/// takes too long: on a busy machine many writers wait longer for a connection or for each other's rows
+/// than the store lets them.
 pub(super) async fn when_free<T, F>(work: impl Fn() -> F) -> T
 where
     F: Future<Output = Result<T, StorageError>>,
@@ -235,6 +236,7 @@ where
     loop {
         match work().await {
             Err(StorageError::Unavailable(DatabaseError::PoolTimedOut)) => {}
+            Err(error) if error.is_timeout() => {}
             done => return done.unwrap(),
         }
     }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::fixture::{
     TestDatabase, clean_audit, keyed, noon, on_each, on_hand, order, product, record_when_free,
-    recorded,
+    recorded, when_free,
 };
 
 on_each!(
@@ -50,7 +50,7 @@ fn delivery(id: u32, pieces: u32, at: SystemTime) -> Delivery {
 async fn fold_all(storage: &Storage, until: SystemTime) -> (u64, u64) {
     let mut sum = (0, 0);
     loop {
-        let folded = storage.fold(until).await.unwrap();
+        let folded = when_free(|| storage.fold(until)).await;
         sum = (sum.0 + folded.orders, sum.1 + folded.deliveries);
         if !folded.is_full {
             return sum;
@@ -156,7 +156,7 @@ async fn a_checkout_that_is_repeated_while_its_order_is_folded_is_one_or_the_oth
         sold += 1;
         let folding = tokio::spawn({
             let storage = replicas[round % 2].clone();
-            async move { storage.fold(noon()).await }
+            async move { when_free(|| storage.fold(noon())).await }
         });
         let repeated = at(evening(), keyed(&key, [(1, 1)]));
         match &record_when_free(&replicas[1], &[repeated]).await[0] {
@@ -164,7 +164,7 @@ async fn a_checkout_that_is_repeated_while_its_order_is_folded_is_one_or_the_oth
             RecordOutcome::Replayed { .. } => {}
             other => panic!("{other:?}"),
         }
-        folding.await.unwrap().unwrap();
+        folding.await.unwrap();
     }
     let audit = clean_audit(&replicas[0]).await;
     assert_eq!((audit.orders, audit.folded), (sold, 40));
@@ -210,7 +210,8 @@ async fn replicas_fold_each_order_once_while_all_of_them_sell(database: TestData
                 let key = format!("seller-{number}-{count}");
                 let new = [at(placed_at, keyed(&key, [(1, 1), (2, 2)]))];
                 recorded(&record_when_free(&storage, &new).await[0]);
-                storage.deliver(&[delivery(2, 3, placed_at)]).await.unwrap();
+                let new = [delivery(2, 3, placed_at)];
+                when_free(|| storage.deliver(&new)).await;
             }
         });
     }

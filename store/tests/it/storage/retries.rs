@@ -1,9 +1,9 @@
 //! A transaction that is aborted in favour of another is tried again.
 
-use std::time::Duration;
-
 use actix_opentelemetry::testing::{SpanTree, TestTrace};
 use sqlx::{Connection, Executor, PgConnection, Row};
+use store::storage::{PostgresLimits, Storage};
+use testing::PATIENCE;
 
 use super::fixture::{TestDatabase, clean_audit, order, recorded};
 
@@ -12,11 +12,13 @@ async fn an_order_outlives_a_deadlock_with_a_stranger() {
     let Some(database) = TestDatabase::postgres() else { return };
     let url = database.connect_string();
     let name = database.name();
-    // Each connection looks for a deadlock after it has waited for its `deadlock_timeout`: two
-    // seconds for the storage. The other one never does, so it is the storage whose transaction is
-    // aborted.
-    database.tamper(&[&format!("ALTER DATABASE {name} SET deadlock_timeout = '2s'")]).await;
-    let storage = database.open([(1, 10), (2, 10)]).await;
+    // Each connection looks for a deadlock once, after it has waited for its `deadlock_timeout`: four
+    // seconds for the storage, in which the other one has to come to wait for it. The other one never
+    // looks, so it is the storage whose transaction is aborted.
+    database.tamper(&[&format!("ALTER DATABASE {name} SET deadlock_timeout = '4s'")]).await;
+    database.open([(1, 10), (2, 10)]).await.close().await;
+    let limits = PostgresLimits { statement_timeout: PATIENCE, ..PostgresLimits::default() };
+    let storage = Storage::open_within(&database.url, limits, None).await.unwrap();
     let mut stranger = PgConnection::connect(&url).await.unwrap();
     stranger.execute("SET deadlock_timeout = '1h'").await.unwrap();
     stranger.execute("BEGIN").await.unwrap();
@@ -60,5 +62,5 @@ async fn until_someone_waits(url: &str) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), someone_waits).await.unwrap();
+    tokio::time::timeout(PATIENCE, someone_waits).await.unwrap();
 }

@@ -11,7 +11,7 @@ use crate::support::TestStore;
 
 const LIMITS: PostgresLimits = PostgresLimits {
     connections: store::storage::POSTGRES_CONNECTIONS,
-    statement_timeout: Duration::from_millis(500),
+    statement_timeout: Duration::from_secs(1),
 };
 
 /// Less than two statements take with the limit that a store has unless it is told otherwise.
