@@ -37,7 +37,7 @@
 //! | [`browser`] | Chromium or Firefox, headless |
 //! | [`ports`] | ports on which nothing listens |
 //! | [`unread`] | a pipe or a terminal that is full and not read |
-//! | [`wait_until`] | waits for a condition |
+//! | [`wait_until`], [`wait_longer`] | waits for a condition |
 //! | [`installed`] | skips a test when a program is missing |
 //!
 //! # Example
@@ -91,8 +91,16 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// When it does not hold within [`PATIENCE`].
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    wait_longer(what, 1, condition);
+}
+
+/// The same for what takes minutes on a busy machine: so many times as long.
+///
+/// # Panics
+/// When it does not hold by then.
+pub fn wait_longer(what: &str, times: u32, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE * times;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::park_timeout(Duration::from_millis(2));

@@ -10,7 +10,7 @@ use std::{
 use testing::{
     ports,
     span::{Span, sorted},
-    wait_until, zipkin,
+    wait_longer, wait_until, zipkin,
 };
 
 use crate::{
@@ -67,7 +67,9 @@ impl Server {
         let [address] = ports::free();
         let url = format!("http://{address}");
         let process = Command::new("java")
-            .args(["-Xmx256m", "-Dserver.address=127.0.0.1", "-jar"])
+            // It is to start soon, and not to run for long.
+            .args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+            .args(["-Dserver.address=127.0.0.1", "-jar"])
             .arg(&jar)
             .env("QUERY_PORT", address.port().to_string())
             .env("STORAGE_TYPE", "mem")
@@ -77,7 +79,8 @@ impl Server {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run java -jar {}: {error}", jar.display()));
         let server = Self { url, process };
-        wait_until("the Zipkin server is up", || get(&format!("{}/health", server.url)).is_some());
+        let is_up = || get(&format!("{}/health", server.url)).is_some();
+        wait_longer("the Zipkin server is up", 5, is_up);
         Some(server)
     }
 }

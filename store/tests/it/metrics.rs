@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     io::{Read as _, Write as _},
     net::TcpStream,
-    time::Duration,
 };
 
 use actix_web::http::Method;
