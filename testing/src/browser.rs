@@ -68,6 +68,7 @@ trait Session: Send {
 /// The commands of WebDriver that the tests need.
 enum Command<'a> {
     Go(&'a str),
+    Reload,
     Address,
     Run(&'a str),
     Find(&'a str),
@@ -153,6 +154,15 @@ impl Browser {
     /// When the browser does not do it.
     pub fn goto_path(&self, path: &str) {
         self.goto(self.url().join(path).expect("a path").as_str());
+    }
+
+    /// Loads the page again.
+    ///
+    /// # Panics
+    ///
+    /// When the browser does not do it.
+    pub fn reload(&self) {
+        self.send(&Command::Reload).unwrap_or_else(|error| panic!("loading again: {error}"));
     }
 
     /// The path and query of the page.

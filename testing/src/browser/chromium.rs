@@ -77,6 +77,7 @@ impl Session for Chromium {
     fn send(&self, command: &Command<'_>) -> Result<Json, String> {
         match command {
             Command::Go(url) => self.post("url", &json!({"url": url})),
+            Command::Reload => self.post("refresh", &json!({})),
             Command::Address => self.get("url"),
             Command::Run(script) => {
                 self.post("execute/sync", &json!({"script": script, "args": []}))

@@ -117,6 +117,7 @@ impl Session for Firefox {
     fn send(&self, command: &Command<'_>) -> Result<Json, String> {
         match command {
             Command::Go(url) => self.ask("WebDriver:Navigate", &json!({"url": url})),
+            Command::Reload => self.ask("WebDriver:Refresh", &json!({})),
             Command::Address => self.ask("WebDriver:GetCurrentURL", &json!({})),
             Command::Run(script) => self.script(script),
             Command::Find(css) => {

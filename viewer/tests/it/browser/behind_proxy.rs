@@ -41,7 +41,7 @@ fn works_behind_a_proxy(passes: Passes) {
     browser.click(&format!(".rows a.name[href='{trace}']"));
     browser.expect(LINES, true);
     assert_eq!(browser.path().split('?').next(), Some(&*trace));
-    browser.run("location.reload()");
+    browser.reload();
     browser.expect(LINES, true);
     browser.run("history.back()");
     browser.expect(ROWS, 2);
