@@ -9,7 +9,6 @@ use actix_service::{IntoServiceFactory as _, Service as _, ServiceFactoryExt as 
 use actix_web::{
     App,
     dev::{AppConfig, Server},
-    middleware::Condition,
     web,
 };
 use actix_web_opentelemetry::{RequestMetrics, RequestTracing};
@@ -152,10 +151,9 @@ async fn listen(
     let listen = config.listen;
     let failed = |source| Error::Listen { listen, source };
     let is_traced = config.is_traced;
-    let is_measured = config.meters.is_some();
     let metrics = match config.meters.clone() {
         Some(meters) => RequestMetrics::builder().with_meter_provider(meters).build(),
-        None => RequestMetrics::default(),
+        None => RequestMetrics::disabled(),
     };
     let app = move || {
         let tracing =
@@ -165,7 +163,7 @@ async fn listen(
             .configure(http::routes)
             .wrap(InTrace::new(state.clone()))
             .wrap(tracing.begin_empty())
-            .wrap(Condition::new(is_measured, metrics.clone()))
+            .wrap(metrics.clone())
             .wrap_fn(|mut request, service| {
                 http::tidy(request.headers_mut());
                 // The instrumentation adds to the current context what it reads from the headers.

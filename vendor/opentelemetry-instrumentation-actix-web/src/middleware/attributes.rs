@@ -2,12 +2,12 @@
 //!
 //! Most requests say the same as those before them: they come for one of a few routes, from the same
 //! address, to the same host, by the same client. So a worker keeps these values, and a span shares
-//! them instead of having copies.
+//! them instead of having copies. The attributes of such a request are kept as a whole.
 
 use std::{borrow::Cow, cell::RefCell, collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
 
-use actix_http::header::{self, HeaderName, CONTENT_LENGTH};
-use actix_web::{dev::ServiceRequest, http::uri::Authority};
+use actix_http::header::{self, HeaderMap, HeaderName, HeaderValue, CONTENT_LENGTH};
+use actix_web::{dev::ServiceRequest, http::uri::Authority, http::Version};
 use opentelemetry::{KeyValue, StringValue};
 use opentelemetry_semantic_conventions::{
     attribute::HTTP_REQUEST_BODY_SIZE,
@@ -18,7 +18,7 @@ use opentelemetry_semantic_conventions::{
 };
 
 use super::{recent::Recent, route_formatter::RouteFormatter};
-use crate::util::{kept, method_attributes, method_in_name, protocol_version, redacted, url_scheme};
+use crate::util::{kept, known_method, method_attributes, method_in_name, protocol_version, redacted, url_scheme};
 
 /// The headers by which a proxy says from where and for which host a request came.
 const FORWARDED: [HeaderName; 4] = [
@@ -27,6 +27,10 @@ const FORWARDED: [HeaderName; 4] = [
     header::X_FORWARDED_HOST,
     header::X_FORWARDED_PROTO,
 ];
+
+/// How long the `Host` and the `User-Agent` of a usual request are together at most, in bytes: what strangers
+/// send is kept for each route.
+const LONGEST_SENDER: usize = 512;
 
 /// What spans say of requests, with the values that a worker has met.
 #[derive(Debug, Default)]
@@ -46,6 +50,26 @@ pub(super) struct Route {
     http_route: Option<StringValue>,
     /// The path, where all requests of the route have the same.
     path: Option<StringValue>,
+    /// The attributes of its last usual requests, by what they depend on beside the route.
+    usual: Recent<Sender, Rc<[KeyValue]>>,
+}
+
+/// What the attributes of a [usual](Headers::are_usual) request depend on beside its route.
+#[derive(Debug)]
+struct Sender {
+    peer: Option<IpAddr>,
+    host: Box<[u8]>,
+    user_agent: Option<Box<[u8]>>,
+    version: Version,
+}
+
+/// The headers that attributes are made of, read in one pass.
+#[derive(Default)]
+struct Headers<'a> {
+    host: Option<&'a HeaderValue>,
+    user_agent: Option<&'a HeaderValue>,
+    content_length: Option<&'a HeaderValue>,
+    is_forwarded: bool,
 }
 
 /// The parts of a `Host`, with `[` and `]` around IPv6.
@@ -83,6 +107,7 @@ impl RequestAttributes {
             },
             http_route: http_route.map(|route| kept(route).into()),
             path: is_fixed.then(|| kept(path.to_owned()).into()),
+            usual: Recent::default(),
         });
         if is_fixed {
             let mut routes = self.routes.borrow_mut();
@@ -99,22 +124,52 @@ impl RequestAttributes {
     pub(super) fn of(&self, req: &ServiceRequest, route: &Route) -> Vec<KeyValue> {
         // Room for those that are added when the request is answered.
         let mut attributes = Vec::with_capacity(14);
+        let headers = Headers::of(req.headers());
+        match headers.host.filter(|_| headers.are_usual(req, route)) {
+            Some(host) => {
+                let peer = req.peer_addr().map(|peer| peer.ip());
+                let user_agent = headers.user_agent.map(HeaderValue::as_bytes);
+                let usual = route.usual.find(
+                    |sender| sender.is(peer, host, user_agent, req.version()),
+                    || {
+                        let mut attributes = Vec::new();
+                        self.push_all(req, route, &headers, &mut attributes);
+                        let sender = Sender {
+                            peer,
+                            host: host.as_bytes().into(),
+                            user_agent: user_agent.map(Into::into),
+                            version: req.version(),
+                        };
+                        (sender, attributes.into())
+                    },
+                );
+                attributes.extend_from_slice(&usual);
+            }
+            None => self.push_all(req, route, &headers, &mut attributes),
+        }
+        attributes
+    }
 
+    fn push_all(
+        &self,
+        req: &ServiceRequest,
+        route: &Route,
+        headers: &Headers<'_>,
+        attributes: &mut Vec<KeyValue>,
+    ) {
         // Server attrs
         // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
         let of_route = |key, value: &StringValue| KeyValue::new(key, value.clone());
         attributes.extend(route.http_route.as_ref().map(|route| of_route(HTTP_ROUTE, route)));
-        let is_forwarded = is_forwarded(req);
-        self.push_ends(req, is_forwarded, &mut attributes);
-        let path = route.path.as_ref().filter(|path| path.as_str() == req.uri().path());
-        attributes.push(match path {
+        self.push_ends(req, headers, attributes);
+        attributes.push(match route.fixed_path(req) {
             Some(path) => of_route(URL_PATH, path),
             None => KeyValue::new(URL_PATH, req.uri().path().to_owned()),
         });
         if let Some(query) = req.uri().query() {
             attributes.push(KeyValue::new(URL_QUERY, redacted(query).into_owned()));
         }
-        attributes.push(scheme(req, is_forwarded));
+        attributes.push(scheme(req, headers.is_forwarded));
 
         // Common attrs
         // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#common-attributes
@@ -127,31 +182,24 @@ impl RequestAttributes {
             protocol_version(req.version()),
         ));
 
-        if let Some(content_length) = req
-            .headers()
-            .get(CONTENT_LENGTH)
+        if let Some(content_length) = (headers.content_length)
             .and_then(|len| len.to_str().ok().and_then(|s| s.parse::<i64>().ok()))
             .filter(|&len| len > 0)
         {
             attributes.push(KeyValue::new(HTTP_REQUEST_BODY_SIZE, content_length));
         }
 
-        if let Some(user_agent) = req
-            .headers()
-            .get(header::USER_AGENT)
-            .and_then(|s| s.to_str().ok())
-        {
+        if let Some(user_agent) = headers.user_agent.and_then(|s| s.to_str().ok()) {
             let user_agent = self.user_agent.get(user_agent, || (user_agent.into(), user_agent.into()));
             attributes.push(shared(USER_AGENT_ORIGINAL, &user_agent));
         }
-        attributes
     }
 
     /// Where the request comes from, and where its client says that the server is.
-    fn push_ends(&self, req: &ServiceRequest, is_forwarded: bool, attributes: &mut Vec<KeyValue>) {
+    fn push_ends(&self, req: &ServiceRequest, headers: &Headers<'_>, attributes: &mut Vec<KeyValue>) {
         let peer = req.peer_addr().map(|peer| peer.ip());
         let peer = peer.map(|ip| self.client.get(&ip, || (ip, ip.to_string().into())));
-        if is_forwarded {
+        if headers.is_forwarded {
             let info = req.connection_info();
             let client = info.realip_remote_addr();
             attributes.extend(client.map(|client| KeyValue::new(CLIENT_ADDRESS, client.to_owned())));
@@ -165,7 +213,7 @@ impl RequestAttributes {
             attributes.push(shared(CLIENT_ADDRESS, &peer));
         }
         // What `connection_info` finds where no proxy says anything, without its copies of it.
-        let host = req.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = headers.host.and_then(|host| host.to_str().ok());
         let host = host.or_else(|| req.uri().authority().map(Authority::as_str));
         self.push_server(host.unwrap_or_else(|| req.app_config().host()), attributes);
     }
@@ -174,6 +222,60 @@ impl RequestAttributes {
         let Host { address, port } = self.host.get(host, || (host.into(), Host::of(host)));
         attributes.push(shared(SERVER_ADDRESS, &address));
         attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
+    }
+}
+
+impl Route {
+    /// The path of this request, if it is the one that all requests of the route have.
+    fn fixed_path(&self, req: &ServiceRequest) -> Option<&StringValue> {
+        self.path.as_ref().filter(|path| path.as_str() == req.uri().path())
+    }
+}
+
+impl Sender {
+    fn is(
+        &self,
+        peer: Option<IpAddr>,
+        host: &HeaderValue,
+        user_agent: Option<&[u8]>,
+        version: Version,
+    ) -> bool {
+        self.peer == peer
+            && *self.host == *host.as_bytes()
+            && self.user_agent.as_deref() == user_agent
+            && self.version == version
+    }
+}
+
+impl<'a> Headers<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            if *name == header::HOST {
+                // Of several headers the first counts.
+                found.host.get_or_insert(value);
+            } else if *name == header::USER_AGENT {
+                found.user_agent.get_or_insert(value);
+            } else if *name == CONTENT_LENGTH {
+                found.content_length.get_or_insert(value);
+            } else if FORWARDED.contains(name) {
+                found.is_forwarded = true;
+            }
+        }
+        found
+    }
+
+    /// Whether the attributes depend on nothing but the route and the [`Sender`].
+    fn are_usual(&self, req: &ServiceRequest, route: &Route) -> bool {
+        let uri = req.uri();
+        let sender = [self.host, self.user_agent].into_iter().flatten();
+        !self.is_forwarded
+            && sender.map(HeaderValue::len).sum::<usize>() <= LONGEST_SENDER
+            && self.content_length.is_none_or(|length| length == "0")
+            && uri.query().is_none()
+            && uri.scheme().is_none()
+            && route.fixed_path(req).is_some()
+            && known_method(req.method()).is_some()
     }
 }
 
@@ -197,10 +299,6 @@ impl Host {
             port: authority.as_ref().and_then(Authority::port_u16),
         }
     }
-}
-
-fn is_forwarded(req: &ServiceRequest) -> bool {
-    FORWARDED.iter().any(|name| req.headers().contains_key(name))
 }
 
 /// An attribute whose value is shared instead of copied.

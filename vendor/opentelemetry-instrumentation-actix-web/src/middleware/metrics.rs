@@ -6,16 +6,17 @@ use actix_web::{
     http::{Method, StatusCode},
     HttpMessage as _,
 };
-use futures_util::{
-    future::{self, LocalBoxFuture},
-    StreamExt as _,
-};
+use futures_util::{future, StreamExt as _};
 use opentelemetry::{
     global,
     metrics::{Histogram, Meter, MeterProvider, UpDownCounter},
     KeyValue,
 };
+use pin_project_lite::pin_project;
 use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{ready, Context, Poll};
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use super::{get_scope, ABANDONED};
@@ -139,7 +140,7 @@ impl RequestMetricsBuilder {
 
         RequestMetrics {
             route_formatter: self.route_formatter,
-            metrics: Arc::new(Metrics::new(meter)),
+            metrics: Some(Arc::new(Metrics::new(meter))),
             metric_attrs_from_req: self
                 .metric_attrs_from_req
                 .unwrap_or(metrics_attributes_from_request),
@@ -200,7 +201,8 @@ impl RequestMetricsBuilder {
 #[derive(Clone, Debug)]
 pub struct RequestMetrics {
     route_formatter: Option<Arc<dyn RouteFormatter + Send + Sync + 'static>>,
-    metrics: Arc<Metrics>,
+    /// Nothing where nothing is measured.
+    metrics: Option<Arc<Metrics>>,
     metric_attrs_from_req: fn(&dev::ServiceRequest, Cow<'static, str>) -> Vec<KeyValue>,
 }
 
@@ -208,6 +210,16 @@ impl RequestMetrics {
     /// Create a builder to configure this middleware
     pub fn builder() -> RequestMetricsBuilder {
         RequestMetricsBuilder::new()
+    }
+
+    /// A middleware that measures nothing, for an application that is measured only sometimes. It has
+    /// the same type, and lets requests and answers pass as they are.
+    pub fn disabled() -> Self {
+        RequestMetrics {
+            route_formatter: None,
+            metrics: None,
+            metric_attrs_from_req: metrics_attributes_from_request,
+        }
     }
 }
 
@@ -249,7 +261,7 @@ where
 #[allow(missing_debug_implementations)]
 pub struct RequestMetricsMiddleware<S> {
     service: S,
-    metrics: Arc<Metrics>,
+    metrics: Option<Arc<Metrics>>,
     route_formatter: Option<Arc<dyn RouteFormatter + Send + Sync + 'static>>,
     metric_attrs_from_req: fn(&dev::ServiceRequest, Cow<'static, str>) -> Vec<KeyValue>,
 }
@@ -266,36 +278,65 @@ where
 {
     type Response = dev::ServiceResponse<B>;
     type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+    type Future = MeasuredAnswer<S::Future>;
 
     dev::forward_ready!(service);
 
     fn call(&self, mut req: dev::ServiceRequest) -> Self::Future {
+        let measured = self.metrics.as_ref().map(|metrics| self.start(metrics, &mut req));
+        let is_head = req.method() == Method::HEAD;
+        MeasuredAnswer { answer: self.service.call(req), measured, is_head }
+    }
+}
+
+impl<S> RequestMetricsMiddleware<S> {
+    fn start(&self, metrics: &Arc<Metrics>, req: &mut dev::ServiceRequest) -> ActiveRequest {
         let mut http_route: Cow<'static, str> =
             req.match_pattern().map(Cow::Owned).unwrap_or_default();
         if let Some(formatter) = self.route_formatter.as_ref().filter(|_| !http_route.is_empty()) {
             http_route = Cow::Owned(formatter.format(&http_route));
         }
-        let measured = ActiveRequest::start(
-            self.metrics.clone(),
-            active_request_attributes(&req),
-            (self.metric_attrs_from_req)(&req, http_route),
-            received_bytes(&mut req),
-        );
-        let is_head = req.method() == Method::HEAD;
-        let answer = self.service.call(req);
-        Box::pin(async move {
-            let answer = answer.await;
+        ActiveRequest::start(
+            metrics.clone(),
+            active_request_attributes(req),
+            (self.metric_attrs_from_req)(req, http_route),
+            received_bytes(req),
+        )
+    }
+}
+
+pin_project! {
+    /// The answer to a request that is measured, unless nothing is.
+    #[allow(missing_debug_implementations)]
+    pub struct MeasuredAnswer<F> {
+        #[pin]
+        answer: F,
+        measured: Option<ActiveRequest>,
+        is_head: bool,
+    }
+}
+
+impl<F, B> Future for MeasuredAnswer<F>
+where
+    F: Future<Output = Result<dev::ServiceResponse<B>, actix_web::Error>>,
+    B: MessageBody,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(task));
+        if let Some(measured) = this.measured.take() {
             match &answer {
                 Ok(response) => {
                     let body = response.response().body().size();
-                    measured.answered(response.status(), sent_bytes(body, is_head));
+                    measured.answered(response.status(), sent_bytes(body, *this.is_head));
                 }
                 // What actix-web will make of it; how large that is, is not known here.
                 Err(error) => measured.answered(error.as_response_error().status_code(), None),
             }
-            answer
-        })
+        }
+        Poll::Ready(answer)
     }
 }
 

@@ -28,8 +28,13 @@ impl<K, V: Clone> Recent<K, V> {
     where
         K: Borrow<Q>,
     {
+        self.find(|kept| kept.borrow() == key, make)
+    }
+
+    /// The value of the key that is the one that is looked for. `make` makes both if it was not among the last.
+    pub(super) fn find(&self, is_it: impl Fn(&K) -> bool, make: impl FnOnce() -> (K, V)) -> V {
         let found = (self.0.borrow().values.iter())
-            .find(|(kept, _)| kept.borrow() == key)
+            .find(|(kept, _)| is_it(kept))
             .map(|(_, value)| value.clone());
         found.unwrap_or_else(|| {
             let made = make();

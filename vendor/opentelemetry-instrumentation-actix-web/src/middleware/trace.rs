@@ -1,4 +1,4 @@
-use std::{pin::Pin, rc::Rc, task::{ready, Poll}};
+use std::{cell::RefCell, pin::Pin, rc::Rc, task::{ready, Poll}};
 
 use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
@@ -29,6 +29,8 @@ use super::{
 };
 
 /// Request tracing middleware.
+///
+/// The global tracer provider and propagator must have been set when the application is made.
 ///
 /// # Examples:
 ///
@@ -156,7 +158,7 @@ where
             service,
             route_formatter: self.route_formatter.clone(),
             attributes: RequestAttributes::default(),
-            baggage: self.begins_empty.then(Recent::default),
+            headers: self.begins_empty.then(Headers::learn),
         })
     }
 }
@@ -169,28 +171,81 @@ pub struct RequestTracingMiddleware<S> {
     service: S,
     route_formatter: Option<Rc<dyn RouteFormatter>>,
     attributes: RequestAttributes,
-    /// Contexts with nothing but the baggage of a header, if requests begin with an empty one.
-    baggage: Option<Recent<Box<[u8]>, Context>>,
+    /// What is known of headers, if requests begin with an empty context.
+    headers: Option<Headers>,
 }
 
 impl<S> RequestTracingMiddleware<S> {
     /// The context that the headers of a request describe.
     fn context_of(&self, headers: &HeaderMap) -> Context {
-        global::get_text_map_propagator(|propagator| match &self.baggage {
-            Some(baggage) if !Context::map_current(Context::is_telemetry_suppressed) => {
-                let Some(header) = headers.get(&BAGGAGE) else {
-                    return propagator
-                        .extract_with_context(&Context::new(), &RequestHeaderCarrier { headers });
-                };
-                let cx = baggage.get(header.as_bytes(), || {
-                    let only = OnlyBaggage(header.to_str().ok());
-                    let cx = propagator.extract_with_context(&Context::new(), &only);
-                    (header.as_bytes().into(), cx)
-                });
-                propagator.extract_with_context(&cx, &AllButBaggage(RequestHeaderCarrier { headers }))
+        match &self.headers {
+            Some(known) if !Context::map_current(Context::is_telemetry_suppressed) => known.context_of(headers),
+            _ => global::get_text_map_propagator(|propagator| {
+                propagator.extract(&RequestHeaderCarrier { headers })
+            }),
+        }
+    }
+}
+
+/// What the headers of requests that begin in an empty context make of it.
+#[derive(Debug)]
+struct Headers {
+    /// Contexts with nothing but the baggage of a header.
+    baggage: Recent<Box<[u8]>, Context>,
+    /// The headers that the propagator asks for where there are none, if it asks for single ones, and
+    /// the context that it makes then. Where a request has none of them, it need not be asked.
+    without: Option<(Box<[HeaderName]>, Context)>,
+}
+
+impl Headers {
+    fn learn() -> Self {
+        let asked = NoHeaders(RefCell::new(Some(Vec::new())));
+        let cx = global::get_text_map_propagator(|propagator| {
+            propagator.extract_with_context(&Context::new(), &asked)
+        });
+        Self {
+            baggage: Recent::default(),
+            without: asked.0.into_inner().map(|asked| (asked.into(), cx)),
+        }
+    }
+
+    fn context_of(&self, headers: &HeaderMap) -> Context {
+        if let Some((asked, cx)) = &self.without {
+            if !headers.keys().any(|name| asked.contains(name)) {
+                return cx.clone();
             }
-            _ => propagator.extract(&RequestHeaderCarrier { headers }),
+        }
+        global::get_text_map_propagator(|propagator| {
+            let Some(header) = headers.get(&BAGGAGE) else {
+                return propagator
+                    .extract_with_context(&Context::new(), &RequestHeaderCarrier { headers });
+            };
+            let cx = self.baggage.get(header.as_bytes(), || {
+                let only = OnlyBaggage(header.to_str().ok());
+                let cx = propagator.extract_with_context(&Context::new(), &only);
+                (header.as_bytes().into(), cx)
+            });
+            propagator.extract_with_context(&cx, &AllButBaggage(RequestHeaderCarrier { headers }))
         })
+    }
+}
+
+/// A request without headers, which notes what it is asked for: nothing once that is no single header.
+struct NoHeaders(RefCell<Option<Vec<HeaderName>>>);
+
+impl Extractor for NoHeaders {
+    fn get(&self, key: &str) -> Option<&str> {
+        let mut asked = self.0.borrow_mut();
+        match HeaderName::from_bytes(key.as_bytes()) {
+            Ok(name) => asked.iter_mut().for_each(|asked| asked.push(name.clone())),
+            Err(_) => *asked = None,
+        }
+        None
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        *self.0.borrow_mut() = None;
+        Vec::new()
     }
 }
 
