@@ -21,7 +21,9 @@ mod problem;
 mod state;
 mod trace_headers;
 
-use actix_web::{HttpRequest, Resource, Route, dev::ServiceRequest, http::Method, web};
+use actix_web::{
+    HttpRequest, Resource, Route, dev::ServiceRequest, guard::fn_guard, http::Method, web,
+};
 use opentelemetry::Context;
 
 pub(crate) use middleware::InTrace;
@@ -45,32 +47,33 @@ pub(crate) fn context_of(request: &ServiceRequest) -> Option<Context> {
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::PathConfig::default().error_handler(|error, _| ApiError::from(error).into()))
-        .service(reading("/", || web::to(handlers::welcome)))
-        .service(reading("/whats-in-store", || web::to(handlers::whats_in_store)))
-        .service(only("POST", web::resource("/checkout").route(web::post().to(handlers::checkout))))
-        .service(reading("/products/{id}", || web::to(handlers::product)))
-        .service(reading("/orders/{id}", || web::to(handlers::order)))
-        .service(reading("/faults", || web::to(handlers::faults)))
-        .service(reading("/lessons", || web::to(handlers::lessons)))
-        .service(reading("/healthz", || web::to(handlers::healthz)))
-        .service(reading("/readyz", || web::to(handlers::readyz)))
-        .service(reading("/openapi.json", || web::to(openapi::openapi)))
+        .service(reading("/", web::to(handlers::welcome)))
+        .service(reading("/whats-in-store", web::to(handlers::whats_in_store)))
+        .service(only("POST", &[Method::POST], "/checkout", web::to(handlers::checkout)))
+        .service(reading("/products/{id}", web::to(handlers::product)))
+        .service(reading("/orders/{id}", web::to(handlers::order)))
+        .service(reading("/faults", web::to(handlers::faults)))
+        .service(reading("/lessons", web::to(handlers::lessons)))
+        .service(reading("/healthz", web::to(handlers::healthz)))
+        .service(reading("/readyz", web::to(handlers::readyz)))
+        .service(reading("/openapi.json", web::to(openapi::openapi)))
         .default_service(web::to(not_found));
 }
 
 /// A resource for `GET` and `HEAD`.
-fn reading(path: &str, handler: impl Fn() -> Route) -> Resource {
-    let resource = web::resource(path)
-        .route(handler().method(Method::GET))
-        .route(handler().method(Method::HEAD));
-    only("GET, HEAD", resource)
+fn reading(path: &str, handler: Route) -> Resource {
+    only("GET, HEAD", &[Method::GET, Method::HEAD], path, handler)
 }
 
-/// Refuses every other method with 405.
-fn only(allowed: &'static str, resource: Resource) -> Resource {
-    resource.default_service(web::to(move |request: HttpRequest| async move {
-        ApiError::method_not_allowed(request.method(), allowed)
-    }))
+/// A resource for these methods, which are `allowed`. It refuses every other one with 405.
+///
+/// `actix_web::guard::Method` would note for each request which methods it has met.
+fn only(allowed: &'static str, methods: &'static [Method], path: &str, handler: Route) -> Resource {
+    web::resource(path)
+        .route(handler.guard(fn_guard(move |request| methods.contains(&request.head().method))))
+        .default_service(web::to(move |request: HttpRequest| async move {
+            ApiError::method_not_allowed(request.method(), allowed)
+        }))
 }
 
 async fn not_found(request: HttpRequest) -> ApiError {

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{ContentType, LOCATION},
+    http::header::{CONTENT_TYPE, ContentType, HeaderName, HeaderValue, LOCATION},
     web,
 };
 use shared::{
@@ -29,9 +29,13 @@ use crate::{
     path = "/",
     responses((status = 200, description = "The welcome message", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn welcome(state: web::Data<AppState>) -> &'static str {
-    state.in_span("welcome message", || WELCOME)
+pub(super) async fn welcome(state: web::Data<AppState>) -> HttpResponse {
+    state.in_span("welcome message", || HttpResponse::Ok().insert_header(PLAIN_TEXT).body(WELCOME))
 }
+
+/// The type of a text. As a responder, a `&str` would make this header anew for each answer.
+const PLAIN_TEXT: (HeaderName, HeaderValue) =
+    (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
 
 /// Lists all products of all aisles, in stock or not.
 #[utoipa::path(

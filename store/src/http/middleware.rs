@@ -8,14 +8,18 @@
 //! the lesson and of the faults.
 
 use std::{
+    cell::RefCell,
     future::{Ready, ready},
+    mem,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
+    task::{self, Poll, ready},
 };
 
 use actix_web::{
     Error, HttpMessage as _, ResponseError as _,
-    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform},
     http::{
         Method,
         header::{HOST, HeaderName, HeaderValue, ORIGIN},
@@ -38,7 +42,7 @@ use tokio::time::Instant;
 use super::{
     problem::ApiError,
     state::AppState,
-    trace_headers::{baggage_value, has_baggage, of_answer},
+    trace_headers::{BAGGAGE, baggage_value, has_baggage, of_answer},
 };
 use crate::{
     ACTIVITY,
@@ -59,6 +63,7 @@ impl InTrace {
 impl<S> Transform<S, ServiceRequest> for InTrace
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error> + 'static,
+    S::Future: Unpin,
 {
     type Response = ServiceResponse;
     type Error = Error;
@@ -66,75 +71,143 @@ where
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(InTraceService { state: self.0.clone(), next: Rc::new(service) }))
+    fn new_transform(&self, next: S) -> Self::Future {
+        let (state, host) = (self.0.clone(), RefCell::default());
+        ready(Ok(InTraceService(Rc::new(Layer { state, host, next }))))
     }
 }
 
 /// The service that [`InTrace`] makes.
-pub(crate) struct InTraceService<S> {
+pub(crate) struct InTraceService<S>(Rc<Layer<S>>);
+
+struct Layer<S> {
     state: web::Data<AppState>,
-    next: Rc<S>,
+    /// The host that was allowed last: nearly all requests are sent to the same.
+    host: RefCell<Option<String>>,
+    next: S,
 }
 
 impl<S> Service<ServiceRequest> for InTraceService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error> + 'static,
+    S::Future: Unpin,
 {
     type Response = ServiceResponse;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<ServiceResponse, Error>>;
+    type Future = InTraceAnswer<S>;
 
-    forward_ready!(next);
+    fn poll_ready(&self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.next.poll_ready(task)
+    }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        Box::pin(in_trace(self.state.clone(), request, Rc::clone(&self.next)))
+        InTraceAnswer { layer: Rc::clone(&self.0), step: Step::Begin(request) }
     }
 }
 
-async fn in_trace<S>(
-    state: web::Data<AppState>,
-    request: ServiceRequest,
-    next: Rc<S>,
-) -> Result<ServiceResponse, Error>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
-{
-    let cx = Context::current();
-    let trace = of_answer(cx.span().span_context(), request.headers());
-    let refusal = foreign_host(&request, &state).or_else(|| cross_site(&request));
-    let mut response = match refusal {
-        Some(refusal) => request.into_response(refusal.error_response()),
-        None if !cx.is_telemetry_suppressed() && asks_for_something(&request, &cx, &state) => {
-            // It has a place of its own, so that the future of all other requests stays small.
-            Box::pin(with_lesson(&state, &cx, request, &*next)).await?
-        }
-        None => next.call(request).await?,
-    };
-    let failure = response.response().error().and_then(|error| error.as_error::<ApiError>());
-    if let Some(failure) = failure {
-        failure.log(&response.request().match_pattern().unwrap_or_default());
-    }
-    for (name, value) in trace.into_iter().flatten() {
-        response.headers_mut().insert(name, value);
-    }
-    Ok(response)
+/// The answer to a request, on which the middleware works in the context of the request. It is no
+/// `async` block, so that it needs no box: a request has enough of them.
+pub(crate) struct InTraceAnswer<S: Service<ServiceRequest>> {
+    layer: Rc<Layer<S>>,
+    step: Step<S::Future>,
 }
+
+enum Step<F> {
+    /// Nobody has looked at the request yet.
+    Begin(ServiceRequest),
+    /// What comes next answers the request.
+    Next(F),
+    /// The request is refused, or asks for something.
+    Apart(LocalBoxFuture<'static, Result<ServiceResponse, Error>>),
+    Answered,
+}
+
+impl<S> Future for InTraceAnswer<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error> + 'static,
+    S::Future: Unpin,
+{
+    type Output = Result<ServiceResponse, Error>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.step = match mem::replace(&mut this.step, Step::Answered) {
+            Step::Begin(request) => begin(&this.layer, request),
+            step => step,
+        };
+        let mut response = match &mut this.step {
+            Step::Next(answer) => ready!(Pin::new(answer).poll(task)),
+            Step::Apart(answer) => ready!(answer.as_mut().poll(task)),
+            Step::Begin(_) | Step::Answered => unreachable!("it has begun, and has no answer yet"),
+        }?;
+        this.step = Step::Answered;
+        let failure = response.response().error().and_then(|error| error.as_error::<ApiError>());
+        if let Some(failure) = failure {
+            failure.log(&response.request().match_pattern().unwrap_or_default());
+        }
+        let trace = Context::map_current(|cx| {
+            of_answer(cx.span().span_context(), response.request().headers())
+        });
+        for (name, value) in trace.into_iter().flatten() {
+            response.headers_mut().insert(name, value);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Looks at a request in its context, and begins to answer it.
+fn begin<S>(layer: &Rc<Layer<S>>, request: ServiceRequest) -> Step<S::Future>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error> + 'static,
+{
+    if let Some(refusal) = layer.foreign_host(&request).or_else(|| cross_site(&request)) {
+        let response = request.into_response(refusal.error_response());
+        return Step::Apart(Box::pin(ready(Ok(response))));
+    }
+    let asks = Context::map_current(|cx| {
+        !cx.is_telemetry_suppressed() && asks_for_something(&request, cx, &layer.state)
+    });
+    if !asks {
+        return Step::Next(layer.next.call(request));
+    }
+    let (layer, cx) = (Rc::clone(layer), Context::current());
+    Step::Apart(Box::pin(async move { with_lesson(&layer.state, &cx, request, &layer.next).await }))
+}
+
+impl<S> Layer<S> {
+    /// Refuses a request to a `Host` that is not this store.
+    fn foreign_host(&self, request: &ServiceRequest) -> Option<ApiError> {
+        let host = host(request);
+        if self.host.borrow().as_deref() == Some(host) {
+            return None;
+        }
+        if !self.state.allowed_hosts().allow(host) {
+            return Some(ApiError::host_not_allowed(host));
+        }
+        if host.len() <= LONGEST_HOST {
+            *self.host.borrow_mut() = Some(host.to_owned());
+        }
+        None
+    }
+}
+
+/// The longest host that is remembered, in bytes: a longer one is no name in the DNS.
+const LONGEST_HOST: usize = 256;
 
 /// [`SEC_FETCH_SITE`] as a header's name.
 const SEC_FETCH_SITE_NAME: HeaderName = HeaderName::from_static(SEC_FETCH_SITE);
 
-/// Whether the request asks for a lesson or for faults. Nearly none does.
+/// Whether the request asks for a lesson or for faults. Nearly none does: for that it needs a query or
+/// baggage.
 fn asks_for_something(request: &ServiceRequest, cx: &Context, state: &AppState) -> bool {
-    state.lessons().are_asked_for(request.request(), cx)
-        || cx.baggage().get(fault::BAGGAGE_KEY).is_some()
-        || has_baggage(request.headers(), [LESSON_BAGGAGE, fault::BAGGAGE_KEY])
-}
-
-/// Refuses a request to a `Host` that is not this store.
-fn foreign_host(request: &ServiceRequest, state: &AppState) -> Option<ApiError> {
-    let host = host(request);
-    (!state.allowed_hosts().allow(host)).then(|| ApiError::host_not_allowed(host))
+    let baggage = cx.baggage();
+    let may_ask = !request.query_string().is_empty()
+        || !baggage.is_empty()
+        || request.headers().contains_key(&BAGGAGE);
+    may_ask
+        && (state.lessons().are_asked_for(request.request(), cx)
+            || baggage.get(fault::BAGGAGE_KEY).is_some()
+            || has_baggage(request.headers(), [LESSON_BAGGAGE, fault::BAGGAGE_KEY]))
 }
 
 /// Refuses a request that would change something and that a browser sends for a page of another

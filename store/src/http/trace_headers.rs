@@ -25,7 +25,10 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACERESPONSE: HeaderName = HeaderName::from_static(wire::TRACERESPONSE);
 const SERVER_TIMING: HeaderName = HeaderName::from_static(wire::SERVER_TIMING);
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+pub(super) const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// The headers of requests that there are rules about.
+static OF_REQUESTS: [HeaderName; 3] = [TRACEPARENT, TRACESTATE, BAGGAGE];
 
 /// The most entries of a `tracestate`; one with more is ignored as a whole.
 /// See <https://www.w3.org/TR/trace-context/#list>.
@@ -37,6 +40,9 @@ const MAX_BYTES: usize = 8192;
 
 /// Removes or joins trace headers as the rules say.
 pub(crate) fn tidy(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| OF_REQUESTS.contains(name)) {
+        return;
+    }
     if !has_one_valid_traceparent(headers) {
         headers.remove(&TRACEPARENT);
         // A `tracestate` means nothing without a `traceparent`.

@@ -2,6 +2,10 @@
 
 use actix_web::http::Method;
 use shared::wire::Problem;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::support::{Answer, TestStore};
 
@@ -42,6 +46,20 @@ async fn a_store_on_loopback_answers_to_this_machine_and_to_those_that_it_was_to
         .await
         .problem(403);
     assert_eq!(store.in_stock(1).await, 500);
+}
+
+#[actix_web::test]
+async fn a_request_without_a_host_is_for_nobody() {
+    let store = TestStore::open().await;
+    for (version, status) in [("1.0", 403), ("1.1", 400)] {
+        let address = store.base().trim_start_matches("http://");
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET / HTTP/{version}\r\nconnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/{version} {status} ")), "{answer}");
+    }
 }
 
 #[actix_web::test]

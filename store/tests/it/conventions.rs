@@ -318,3 +318,53 @@ async fn requests_after_one_another_each_say_what_is_theirs() {
         }
     }
 }
+
+/// A thread keeps what requests of a route have in common, and these differ in what it does not keep.
+#[actix_web::test]
+async fn a_request_that_says_more_than_the_last_has_it_in_its_span() {
+    let store = TestStore::open_with(|config| config.allow_faults = true).await;
+    let mut said = Vec::new();
+    for (query, name, value) in [
+        ("", "accept", "text/plain"),
+        ("?color=blue", "accept", "text/plain"),
+        ("", "x-forwarded-for", "10.1.2.3"),
+        ("", "content-length", "2"),
+        ("", "user-agent", "another"),
+        ("", "accept", "text/plain"),
+    ] {
+        let trace = TestTrace::start("a client");
+        let request = store.request(Method::GET, &format!("/{query}")).in_trace(&trace);
+        let request = match name {
+            "content-length" => request.body("{}"),
+            "user-agent" => request,
+            _ => request.header(name, value),
+        };
+        let agent = if name == "user-agent" { value } else { "browser" };
+        request.header("user-agent", agent).send().await;
+        let spans = trace.spans(3).await;
+        let span = spans.iter().find(|span| span.kind == "SERVER").unwrap();
+        let keys = [
+            "client.address",
+            "http.request.body.size",
+            "http.response.status_code",
+            "http.route",
+            "network.peer.address",
+            "url.path",
+            "url.query",
+            "user_agent.original",
+        ];
+        let values = keys.map(|key| span.attribute(key).unwrap_or("-"));
+        said.push(values.join(" "));
+    }
+    assert_eq!(
+        said,
+        [
+            "127.0.0.1 - 200 / - / - browser",
+            "127.0.0.1 - 200 / - / color=blue browser",
+            "10.1.2.3 - 200 / 127.0.0.1 / - browser",
+            "127.0.0.1 2 200 / - / - browser",
+            "127.0.0.1 - 200 / - / - another",
+            "127.0.0.1 - 200 / - / - browser",
+        ]
+    );
+}
