@@ -10,7 +10,7 @@ use opentelemetry::{
     Context, KeyValue,
     global::{self, BoxedSpan, BoxedTracer},
     metrics::{Histogram, Meter},
-    trace::{Span, SpanBuilder, SpanKind, Status, Tracer},
+    trace::{Span, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer},
 };
 use opentelemetry_semantic_conventions::attribute as semconv;
 
@@ -68,10 +68,12 @@ impl SpanFactory {
     /// Starts the span of a statement.
     pub(super) fn statement(&self, cx: &Context, statement: &Statement) -> StatementSpan {
         let summary = statement.summary;
-        let mut attributes = self.shared_attributes(2);
-        attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, summary));
-        attributes.push(KeyValue::new(semconv::DB_QUERY_TEXT, statement.text(self.dialect)));
-        let span = self.start(cx, summary, SpanKind::Client, attributes);
+        let span = self.start(cx, summary, SpanKind::Client, || {
+            let mut attributes = self.shared_attributes(2);
+            attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, summary));
+            attributes.push(KeyValue::new(semconv::DB_QUERY_TEXT, statement.text(self.dialect)));
+            attributes
+        });
         let operation = self
             .duration
             .as_ref()
@@ -82,7 +84,7 @@ impl SpanFactory {
     /// Starts the span of the wait for a connection. It is INTERNAL, since it does not call the
     /// database.
     pub(super) fn acquire(&self, cx: &Context) -> StatementSpan {
-        self.start(cx, ACQUIRE, SpanKind::Internal, self.shared_attributes(0))
+        self.start(cx, ACQUIRE, SpanKind::Internal, || self.shared_attributes(0))
     }
 
     /// The attributes that all spans of the database have, with room for `more`, and for those that a
@@ -94,41 +96,64 @@ impl SpanFactory {
         attributes
     }
 
+    /// Starts a span. Its attributes are made only if it is recorded: most statements belong to a span that
+    /// is, and those of a batch in which no order is traced to a context without spans.
     fn start(
         &self,
         cx: &Context,
         name: &'static str,
         kind: SpanKind,
-        attributes: Vec<KeyValue>,
+        attributes: impl FnOnce() -> Vec<KeyValue>,
     ) -> StatementSpan {
-        let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes);
-        StatementSpan { span: self.tracer.build_with_context(builder, cx), operation: None }
+        let operation = None;
+        if cx.is_telemetry_suppressed() {
+            return StatementSpan { span: None, operation };
+        }
+        let builder = SpanBuilder::from_name(name).with_kind(kind);
+        let span = if cx.span().is_recording() {
+            self.tracer.build_with_context(builder.with_attributes(attributes()), cx)
+        } else {
+            // The sampler says whether it is recorded. No sampler here looks at attributes.
+            let mut span = self.tracer.build_with_context(builder, cx);
+            if span.is_recording() {
+                span.set_attributes(attributes());
+            }
+            span
+        };
+        StatementSpan { span: Some(span), operation }
     }
 }
 
 /// A span that has begun. If it is dropped, it ends without a status.
 pub(super) struct StatementSpan {
-    span: BoxedSpan,
+    /// Nothing in a context without spans.
+    span: Option<BoxedSpan>,
     operation: Option<Operation>,
 }
 
 impl StatementSpan {
     /// Ends the span, with the error if there is one.
     pub(super) fn end<T>(mut self, result: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
-        if let Err(error) = &result {
+        if let Err(error) = &result
+            && (self.span.is_some() || self.operation.is_some())
+        {
             let code = code(error);
             let kind = code.as_deref().unwrap_or_else(|| client_error_type(error)).to_owned();
             if let Some(operation) = &mut self.operation {
                 operation.failed(kind.clone(), code.as_deref());
             }
-            self.span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, kind));
-            if let Some(code) = code {
-                let code = code.into_owned();
-                self.span.set_attribute(KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code));
+            if let Some(span) = &mut self.span {
+                span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, kind));
+                if let Some(code) = code {
+                    let code = code.into_owned();
+                    span.set_attribute(KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code));
+                }
+                span.set_status(Status::error(reason(error)));
             }
-            self.span.set_status(Status::error(reason(error)));
         }
-        self.span.end();
+        if let Some(mut span) = self.span {
+            span.end();
+        }
         if let Some(operation) = self.operation {
             operation.end();
         }

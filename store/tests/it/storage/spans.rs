@@ -1,6 +1,10 @@
 //! The spans of the database: one for every statement, below the span that is current.
 
 use actix_opentelemetry::testing::{SpanRecord, SpanTree, TestTrace};
+use opentelemetry::{
+    Context,
+    trace::{FutureExt as _, SpanContext, TraceContextExt as _, TraceFlags},
+};
 use store::domain::Delivery;
 
 use super::fixture::{TestDatabase, keyed, noon, order, product};
@@ -147,4 +151,65 @@ async fn a_statement_that_fails_says_why() {
     );
     let on_hand = storage.stock(&[product(1)]).await.unwrap();
     assert_eq!(on_hand[0].on_hand, 10, "nothing is half done");
+}
+
+/// All that the spans of statements say.
+fn whole(spans: Vec<SpanRecord>) -> Vec<String> {
+    let below = spans.into_iter().filter(|span| span.name != "a caller");
+    let mut all: Vec<_> = below
+        .map(|SpanRecord { name, kind, status, attributes, events, .. }| {
+            format!("{name} {kind} {status:?} {attributes:?} {events:?}")
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// The context of a request from another process, whose span is that of the trace.
+fn called_from(trace: &TestTrace, flags: TraceFlags) -> Context {
+    let span = trace.cx().span().span_context().clone();
+    let state = span.trace_state().clone();
+    let remote = SpanContext::new(span.trace_id(), span.span_id(), flags, true, state);
+    Context::new().with_remote_span_context(remote)
+}
+
+#[tokio::test]
+async fn a_statement_says_the_same_below_a_span_of_this_process_and_of_another() {
+    let database = TestDatabase::sqlite();
+    let storage = database.open([(1, 10)]).await;
+    database.tamper(&["DROP TABLE order_lines"]).await;
+    let (here, elsewhere) = (TestTrace::start("a caller"), TestTrace::start("a caller"));
+    let orders = [order([(1, 1)])];
+
+    here.run(storage.record(&orders)).await.unwrap_err();
+    let remote = called_from(&elsewhere, TraceFlags::SAMPLED);
+    storage.record(&orders).with_context(remote).await.unwrap_err();
+
+    let (here, elsewhere) = (whole(here.spans(7).await), whole(elsewhere.spans(7).await));
+    assert_eq!(here, elsewhere);
+    let failed = here.iter().find(|span| span.starts_with("INSERT order_lines")).unwrap();
+    for part in ["db.system.name", "db.namespace", "db.query.summary", "db.query.text"] {
+        assert!(failed.contains(part), "{part}: {failed}");
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_recorded_statements_do_the_same_without_spans() {
+    let database = TestDatabase::sqlite();
+    let storage = database.open([(1, 10), (2, 10)]).await;
+    let trace = TestTrace::start("a caller");
+    let contexts =
+        [telemetry::without_spans(trace.cx()), called_from(&trace, TraceFlags::NOT_SAMPLED)];
+
+    for cx in &contexts {
+        storage.record(&[order([(1, 1)])]).with_context(cx.clone()).await.unwrap();
+    }
+    database.tamper(&["DROP TABLE order_lines"]).await;
+    for cx in contexts {
+        let error = storage.record(&[order([(1, 1)])]).with_context(cx).await.unwrap_err();
+        assert_eq!(error.kind(), "refused");
+    }
+
+    assert_eq!(trace.tree(1).await, "a caller INTERNAL\n");
+    assert_eq!(storage.stock(&[product(1)]).await.unwrap()[0].on_hand, 8);
 }
