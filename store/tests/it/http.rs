@@ -5,7 +5,10 @@ use actix_web::http::Method;
 use serde_json::Value;
 use shared::wire::{Product, Receipt, WELCOME};
 
-use crate::support::TestStore;
+use crate::{
+    process::{StoreProcess, store_program},
+    support::TestStore,
+};
 
 #[actix_web::test]
 async fn the_store_welcomes() {
@@ -157,6 +160,29 @@ async fn the_random_flag_of_the_caller_is_repeated_and_no_other() {
         assert_eq!((&span[..36], &span[53..]), (&*format!("00-{trace}-"), answered), "{flags}");
     }
     assert!(store.get("/").send().await.header("traceresponse").ends_with("-01"));
+}
+
+/// A propagator reads more headers than it writes, and requests without any of them are not shown to it.
+#[actix_web::test]
+async fn both_forms_of_b3_are_read_where_one_is_chosen() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const SPAN: &str = "00f067aa0ba902b7";
+    let folder = tempfile::tempdir().unwrap();
+    let single = format!("{TRACE}-{SPAN}-1");
+    for chosen in ["b3", "b3multi"] {
+        let program = store_program([]).envs([("OTEL_PROPAGATORS", chosen)]);
+        let store = StoreProcess::start(program, &folder.path().join(chosen));
+        for headers in [
+            &[("b3", &*single)][..],
+            &[("x-b3-traceid", TRACE), ("x-b3-spanid", SPAN), ("x-b3-sampled", "1")],
+        ] {
+            let request =
+                headers.iter().fold(store.get("/"), |ask, (name, value)| ask.header(name, *value));
+            let answer = request.send().await;
+            let told = answer.header("traceresponse");
+            assert!(told.starts_with(&format!("00-{TRACE}-")), "{chosen} {headers:?}: {told:?}");
+        }
+    }
 }
 
 #[actix_web::test]
