@@ -64,12 +64,22 @@ pub fn traceparent(span: &SpanContext) -> [u8; LENGTH] {
 }
 
 fn write_hex(digits: &mut [u8], bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (digits, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        digits[0] = DIGITS[usize::from(byte >> 4)];
-        digits[1] = DIGITS[usize::from(byte & 0xf)];
+    for (digits, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *digits = DIGITS[usize::from(*byte)];
     }
 }
+
+/// The two digits of each byte.
+const DIGITS: [[u8; 2]; 256] = {
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let each = b"0123456789abcdef";
+        digits[byte] = [each[byte >> 4], each[byte & 0xf]];
+        byte += 1;
+    }
+    digits
+};
 
 /// The span that a header `traceparent` names, with all its flags and without a `tracestate`; `None` if the
 /// header breaks the rules. A later version than 00 may have more after a further dash.
@@ -97,19 +107,29 @@ pub fn parse_traceparent(header: &str) -> Option<SpanContext> {
 /// The bytes that these lower-case digits are.
 fn hex<const BYTES: usize>(digits: &[u8]) -> Option<[u8; BYTES]> {
     let mut bytes = [0; BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    // What is no digit is looked for once, at the end.
+    let mut all = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+        let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
+        *byte = high << 4 | low;
+        all |= high | low;
     }
-    Some(bytes)
+    (all < NO_DIGIT).then_some(bytes)
 }
 
-fn digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// Stands in [`VALUES`] for what is no digit. No value has this bit.
+const NO_DIGIT: u8 = 0x80;
+
+/// The value of each lower-case digit.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
     }
-}
+    values
+};
 
 #[cfg(test)]
 mod tests {
