@@ -1,6 +1,7 @@
 //! How the span of a message relates to the span of its sender. It is its child, or the root of a
 //! trace of its own with or without a link back, or there is no span.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind, TraceContextExt};
@@ -135,15 +136,14 @@ impl Relation {
             }
             _ => None,
         };
-        let builder = || {
-            let mut builder = SpanBuilder::from_name(name);
-            builder.span_kind = Some(SpanKind::Internal);
-            builder.start_time = start_time;
-            builder.attributes = Some(attributes());
-            if let Some(link) = &link {
-                builder.links = Some(vec![link.clone()]);
-            }
-            builder
+        // Its fields are written where they stay: a builder that is changed step by step is moved each time.
+        let builder = || SpanBuilder {
+            span_kind: Some(SpanKind::Internal),
+            name: Cow::Borrowed(name),
+            start_time,
+            attributes: Some(attributes()),
+            events: None,
+            links: link.as_ref().map(|link| vec![link.clone()]),
         };
         match self {
             Self::Carried { .. } | Self::Outside { .. } | Self::Suppressed => false,
