@@ -495,20 +495,22 @@ fn convert_status(status: http::StatusCode) -> Status {
 fn record_response<T>(response: &ClientResponse<T>, cx: &Context) {
     let span = cx.span();
     let status_code = response.status().as_u16();
-    let status = convert_status(response.status());
-
-    span.set_attribute(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, status_code as i64));
-    span.set_attribute(KeyValue::new(
-        NETWORK_PROTOCOL_VERSION,
-        protocol_version(response.version()),
-    ));
+    // Together, since each call locks the span.
+    span.set_attributes([
+        KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status_code)),
+        KeyValue::new(NETWORK_PROTOCOL_VERSION, protocol_version(response.version())),
+    ]);
 
     // Per semconv: set error.type to status code for error responses
     if status_code >= 400 {
         span.set_attribute(KeyValue::new(ERROR_TYPE, status_code.to_string()));
     }
 
-    span.set_status(status);
+    // A span begins as unset.
+    match convert_status(response.status()) {
+        Status::Unset => {}
+        status => span.set_status(status),
+    }
     span.end();
 }
 
