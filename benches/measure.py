@@ -318,16 +318,18 @@ def nearly_all_bought(report):
     return report["outcomes"].get("bought", 0) >= 0.99 * ended(report)
 
 
-def warm_up(program, url, variables, flags, attempts=60):
+def warm_up(program, url, variables, flags, attempts=60, after=lambda: None):
     """Has a store sell until every trip has ended with an order for `STEADY` seconds. Returns the shoppers' logs.
 
     In a new store most goods are sold out at first, and such a trip is cheap. It is the store that is measured, since
-    the size of its deliveries, which a store learns from what it sells, is not in the database.
+    the size of its deliveries, which a store learns from what it sells, is not in the database. `after` is called after each
+    run of shoppers.
     """
     logs, since = [], time.monotonic()
     for _ in range(attempts):
         report, _, log = shop(program, url, variables, flags)
         logs.append(log)
+        after()
         if not only_bought(report):
             since = time.monotonic()
         elif time.monotonic() - since > STEADY:
