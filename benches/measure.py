@@ -318,15 +318,17 @@ def nearly_all_bought(report):
     return report["outcomes"].get("bought", 0) >= 0.99 * ended(report)
 
 
-def warm_up(program, url, variables, flags, attempts=60, after=lambda: None):
-    """Has a store sell until every trip has ended with an order for `STEADY` seconds. Returns the shoppers' logs.
+def warm_up(program, url, variables, flags, patience=600, after=lambda: None):
+    """Has a store sell until every trip has ended with an order for `STEADY` seconds, for `patience` seconds at most.
+    Returns the shoppers' logs.
 
     In a new store most goods are sold out at first, and such a trip is cheap. It is the store that is measured, since
     the size of its deliveries, which a store learns from what it sells, is not in the database. `after` is called after each
     run of shoppers.
     """
-    logs, since = [], time.monotonic()
-    for _ in range(attempts):
+    logs, begun = [], time.monotonic()
+    since = begun
+    while time.monotonic() - begun < patience:
         report, _, log = shop(program, url, variables, flags)
         logs.append(log)
         after()
@@ -334,4 +336,4 @@ def warm_up(program, url, variables, flags, attempts=60, after=lambda: None):
             since = time.monotonic()
         elif time.monotonic() - since > STEADY:
             return logs
-    sys.exit(f"after {attempts} runs of {shlex.join(flags)} not every trip ends with an order: {report['outcomes']}\n{log}")
+    sys.exit(f"after {len(logs)} runs of {shlex.join(flags)} in {patience} s not every trip ends with an order: {report['outcomes']}\n{log}")
