@@ -81,6 +81,23 @@ export function perFrame(fn) {
   };
 }
 
+// Who reads a list that grows must not have it move under the eyes.
+
+/** Whether somebody is at `node`: points at it, has the focus in it, or has scrolled it down. */
+export function isInUse(node) {
+  return node.matches(':hover') || node.contains(document.activeElement) || node.scrollTop > 0;
+}
+
+/** Calls `then` when `node` may no longer be in use: the pointer or the focus has left it, or it was scrolled. */
+export function onLessUse(node, then) {
+  node.addEventListener('pointerleave', () => then());
+  node.addEventListener('focusout', (event) => {
+    // From row to row the reader stays.
+    if (!node.contains(event.relatedTarget)) then();
+  });
+  node.addEventListener('scroll', () => then(), { passive: true });
+}
+
 // A service has the same colour on every page and after every reload: its name alone decides.
 
 // Eight colours, each with a square and then with a round mark.

@@ -4,7 +4,7 @@ import { fetchStats, liveTraces, searchTraces } from './api.js';
 import { comparePath } from './compare-with.js';
 import { Feed, orderOf } from './feed.js';
 import { age, count, duration, plural } from './format.js';
-import { announce, el, endpoint, perFrame, replace, tracePath } from './lib.js';
+import { announce, el, endpoint, isInUse, onLessUse, perFrame, replace, tracePath } from './lib.js';
 import { LiveTail } from './live-tail.js';
 import { COLUMNS, drawRow, isArriving } from './row.js';
 import { scatter } from './scatter.js';
@@ -102,12 +102,7 @@ class List {
   }
 
   start() {
-    this.scroller.addEventListener('pointerleave', () => this.relax());
-    this.scroller.addEventListener('focusout', (event) => {
-      // From row to row the reader stays.
-      if (!this.scroller.contains(event.relatedTarget)) this.relax();
-    });
-    this.scroller.addEventListener('scroll', () => this.relax(), { passive: true });
+    onLessUse(this.scroller, () => this.relax());
     this.body.addEventListener('click', (event) => this.clicked(event));
     this.ages = setInterval(() => this.drawAges(), 5000);
     setKeys(listKeys(this));
@@ -190,11 +185,7 @@ class List {
   }
 
   isEngaged() {
-    return (
-      this.state === 'ready' &&
-      this.feed.shown.size > 0 &&
-      (this.scroller.matches(':hover') || this.scroller.contains(document.activeElement) || this.scroller.scrollTop > 0)
-    );
+    return this.state === 'ready' && this.feed.shown.size > 0 && isInUse(this.scroller);
   }
 
   relax() {

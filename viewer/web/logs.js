@@ -6,7 +6,7 @@ import { Feed, latestFirst } from './feed.js';
 import { field, options, putTimes, select, timeFields } from './form.js';
 import { clock, count, dateTime, plural } from './format.js';
 import { Grid } from './grid.js';
-import { announce, el, perFrame, replace, series, tracePath } from './lib.js';
+import { announce, el, isInUse, onLessUse, perFrame, replace, series, tracePath } from './lib.js';
 import { LiveTail } from './live-tail.js';
 import { LEVELS, readLogs } from './log-model.js';
 import { drawRecord, level } from './log-parts.js';
@@ -97,13 +97,7 @@ class LogPage {
   }
 
   start() {
-    this.relaxed = () => this.relax();
-    this.grid.node.addEventListener('pointerleave', this.relaxed);
-    this.grid.node.addEventListener('focusout', (event) => {
-      // From row to row the reader stays.
-      if (!this.grid.node.contains(event.relatedTarget)) this.relax();
-    });
-    this.grid.node.addEventListener('scroll', this.relaxed, { passive: true });
+    onLessUse(this.grid.node, () => this.relax());
     setKeys(logKeys(this));
     this.offerServices();
     this.tail.start();
@@ -215,12 +209,7 @@ class LogPage {
   }
 
   isEngaged() {
-    const { node } = this.grid;
-    return (
-      this.state === 'ready' &&
-      this.feed.shown.size > 0 &&
-      (node.matches(':hover') || node.contains(document.activeElement) || node.scrollTop > 0)
-    );
+    return this.state === 'ready' && this.feed.shown.size > 0 && isInUse(this.grid.node);
   }
 
   relax() {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { endpoint, idsIn, searchPath, series, tagText, tracePath } from '../lib.js';
+import { endpoint, idsIn, onLessUse, searchPath, series, tagText, tracePath } from '../lib.js';
 
 test('a tag is written as the viewer reads it', () => {
   // The viewer's own tests read every text of this list and expect the same keys and values.
@@ -80,4 +80,29 @@ test('an endpoint is the address that is listened on, or the page’s own host w
   assert.equal(endpoint('127.0.0.1:14318', 'localhost'), 'http://127.0.0.1:14318');
   assert.equal(endpoint('0.0.0.0:4318', 'box.local'), 'http://box.local:4318');
   assert.equal(endpoint('[::]:4318', 'box.local'), 'http://box.local:4318');
+});
+
+test('a list is left by the pointer, by the focus only to what is outside, and by scrolling', () => {
+  const rows = ['first', 'second'];
+  const list = Object.assign(new EventTarget(), { contains: (other) => rows.includes(other) });
+  const after = [];
+  let left = 0;
+  onLessUse(list, () => (left += 1));
+  const happens = (type, relatedTarget) => {
+    list.dispatchEvent(Object.assign(new Event(type), { relatedTarget }));
+    after.push([type, relatedTarget, left]);
+  };
+
+  happens('focusout', 'second');
+  happens('focusout', 'a button elsewhere');
+  happens('focusout', null);
+  happens('pointerleave', 'a button elsewhere');
+  happens('scroll');
+  assert.deepEqual(after, [
+    ['focusout', 'second', 0],
+    ['focusout', 'a button elsewhere', 1],
+    ['focusout', null, 2],
+    ['pointerleave', 'a button elsewhere', 3],
+    ['scroll', undefined, 4],
+  ]);
 });
