@@ -259,7 +259,7 @@ test('the same message to another instance of an actor is the same span', () => 
   );
 });
 
-test('the same name in another service, of another kind or to another actor is matched only as far as it may be', () => {
+test('the same name in another service, of another kind or to another actor is matched as far as it may be', () => {
   assert.equal(drawn('a\n  b  @one', 'a\n  b  @two'), '\n= a\n=   b\n');
   assert.equal(drawn('a\n  b  ~One', 'a\n  b  ~Two'), '\n= a\n-   b\n+   b\n');
 });

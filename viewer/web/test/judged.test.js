@@ -269,8 +269,8 @@ test('what does not add up is remarked, span by span', () => {
   assert.deepEqual(remarks, [
     [
       'GET /',
-      "It does not lie within its parent on another host: its clock seems 995 ns ahead of its parent's, or its parent " +
-        'did not wait for it.',
+      "It does not lie within its parent on another host: its clock seems 995 ns ahead of its parent's, or its " +
+        'parent did not wait for it.',
     ],
     ['backwards', 'It ends 10 ns before it starts.'],
     ['orphan', 'Its parent gone is not held.'],

@@ -10,7 +10,8 @@ const source = (name) => readFileSync(new URL(name, folder), 'utf8');
 const importsOf = (name) => [...source(name).matchAll(/^import [^;]*'\.\/([^']+)';/gm)].map(([, imported]) => imported);
 
 test('no line is longer than 120 columns', () => {
-  const long = files.flatMap((name) =>
+  const tests = readdirSync(new URL('test/', folder)).filter((name) => name.endsWith('.js'));
+  const long = [...files, ...tests.map((name) => `test/${name}`)].flatMap((name) =>
     source(name)
       .split('\n')
       .flatMap((line, i) => (line.length > 120 ? [`${name}:${i + 1}`] : [])),

@@ -103,7 +103,7 @@ test('events that lie on one another on screen have one mark, and those outside 
   );
 });
 
-test('of a path the steps that no pixel lies between are one line, each kind for itself, by the clock of the span', () => {
+test('steps of a path that no pixel lies between are one line, each kind for itself, by the clock of the span', () => {
   const step = (kind, from, to) => ({ kind, from, to, shift: 1000 });
   const steps = [
     step('wait', 1000, 2000),
