@@ -1,6 +1,12 @@
 #!/bin/sh
 # Makes the certificates of this folder; see README.md.
 set -eu
+# It takes no argument, and what it makes replaces what is there.
+if [ $# -gt 0 ]; then
+    [ "$1" = --help ] && sed -n '2s/^# //p' "$0" && exit
+    echo "$0: unexpected argument '$1'" >&2
+    exit 2
+fi
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

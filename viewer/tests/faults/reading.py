@@ -10,6 +10,7 @@ still connected after a while, or when one trace of 49,000 services is not read 
 Needs Linux; no packages beyond Python's own.
 """
 
+import argparse
 import json
 import os
 import socket
@@ -208,6 +209,9 @@ def main(binary):
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("viewer", help="the binary of a viewer")
+    options = parser.parse_args()
     if sys.platform != "linux" or not os.path.exists("/proc/self/clear_refs"):
         sys.exit("needs Linux")
-    main(sys.argv[1])
+    main(options.viewer)
