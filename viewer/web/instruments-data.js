@@ -50,6 +50,41 @@ export function chosenValue(attributes, key) {
   return attributes.find((text) => text.startsWith(`${key}=`))?.slice(key.length + 1) ?? '';
 }
 
+// Semantic conventions begin the names of what is measured of a process, its machine and its runtime like this.
+const PROCESS = /^(process|system|container|k8s|tokio|go|jvm|nodejs|v8js|cpython|dotnet)\./;
+
+/** How soon a reader wants to see an instrument of a service: 0 is first. */
+function rank({ name }) {
+  if (name.startsWith('otel.')) return 2;
+  return PROCESS.test(name) ? 1 : 0;
+}
+
+/**
+ * The instruments of each service together: first what the service measures of its work, then its process, and last
+ * what its SDK counts of itself.
+ */
+export function inOrder(instruments) {
+  const services = [...new Set(instruments.map(({ service }) => service))];
+  const of = (service, wanted) => instruments.filter((one) => one.service === service && rank(one) === wanted);
+  return services.flatMap((service) => [0, 1, 2].flatMap((wanted) => of(service, wanted)));
+}
+
+/** The instrument to open with: how long requests take that a service answers, or what comes nearest to that. */
+export function firstToShow(instruments) {
+  const ofWork = instruments.filter((instrument) => rank(instrument) === 0);
+  return (
+    ofWork.find(({ name }) => /\.server\..*duration$/.test(name)) ??
+    ofWork.find(({ kind }) => isDistribution(kind)) ??
+    ofWork[0] ??
+    instruments.find((instrument) => rank(instrument) === 1) ??
+    instruments[0]
+  );
+}
+
+function isDistribution(kind) {
+  return kind.endsWith('histogram') || kind === 'summary';
+}
+
 /** The instruments whose name, service or description has every word of `text`. */
 export function matching(instruments, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
@@ -87,11 +122,11 @@ export function inUnitPerSecond(unit) {
 
 /** The charts of an answer: `{ title, unit(value), lines: [{ name, words, values, last }] }`. */
 export function chartsOf({ charts }, { unit, kind }) {
-  const isDistribution = kind.endsWith('histogram') || kind === 'summary';
+  const ofValues = isDistribution(kind);
   return charts.map(({ of, lines }) => {
     const isRate = of === 'rate';
-    const shown = isRate ? inUnitPerSecond(isDistribution ? '{value}' : unit) : inUnit(unit);
-    const title = { value: isDistribution ? 'Percentiles' : 'Value', rate: isDistribution ? 'Values' : 'Rate' }[of];
+    const shown = isRate ? inUnitPerSecond(ofValues ? '{value}' : unit) : inUnit(unit);
+    const title = { value: ofValues ? 'Percentiles' : 'Value', rate: ofValues ? 'Values' : 'Rate' }[of];
     return {
       title,
       unit: shown,

@@ -8,6 +8,8 @@ import { bytes, count, dateTime, plural, shortId } from './format.js';
 import {
   chartsOf,
   chosenValue,
+  firstToShow,
+  inOrder,
   inUnit,
   isSame,
   keyOf,
@@ -110,8 +112,8 @@ class InstrumentsView {
 
   async get(signal) {
     const { instruments, held } = await fetchInstruments(signal);
-    this.instruments = instruments;
-    this.state.key ??= instruments.length ? keyOf(instruments[0]) : null;
+    this.instruments = inOrder(instruments);
+    this.state.key ??= instruments.length ? keyOf(firstToShow(this.instruments)) : null;
     const isThere = instruments.find((known) => isSame(known, this.state.key));
     const charts = isThere && (await fetchInstrument(paramsOf(this.state), signal));
     return { held, isThere, charts };

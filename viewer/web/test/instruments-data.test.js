@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import {
   chartsOf,
   chosenValue,
+  firstToShow,
+  inOrder,
   inUnit,
   inUnitPerSecond,
   isSame,
@@ -53,6 +55,37 @@ test('instruments are found by words of their names', () => {
   assert.deepEqual(['', 'DEPTH store', 'mailboxes', 'depth nowhere'].map(found), [1, 1, 1, 0]);
 });
 
+test('of each service its work comes first, then its process, and last its SDK', () => {
+  const of = (service, ...names) => names.map((name) => ({ ...instrument, service, name }));
+  const listed = [
+    ...of('lab', 'otel.sdk.log.created', 'process.uptime'),
+    ...of('shop', 'actix.actor.live', 'http.server.requests', 'otel.sdk.span.live', 'process.uptime', 'processed'),
+  ];
+  assert.deepEqual(
+    inOrder(listed).map(({ service, name }) => `${service} ${name}`),
+    [
+      'lab process.uptime',
+      'lab otel.sdk.log.created',
+      'shop actix.actor.live',
+      'shop http.server.requests',
+      'shop processed',
+      'shop process.uptime',
+      'shop otel.sdk.span.live',
+    ],
+  );
+});
+
+test('the page opens with how long requests take, or what comes nearest to that', () => {
+  const sdk = { ...instrument, name: 'otel.sdk.exporter.operation.duration', kind: 'histogram' };
+  const uptime = { ...instrument, name: 'process.uptime', kind: 'gauge' };
+  const wait = { ...instrument, name: 'actix.mailbox.wait.duration', kind: 'exponential histogram' };
+  const client = { ...instrument, name: 'http.client.request.duration', kind: 'histogram' };
+  const server = { ...instrument, name: 'http.server.request.duration', kind: 'histogram' };
+  const all = [sdk, uptime, instrument, wait, client, server];
+  const shown = [6, 5, 3, 2, 1, 0].map((first) => firstToShow(all.slice(0, first))?.name);
+  assert.deepEqual(shown, [server.name, wait.name, instrument.name, uptime.name, sdk.name, undefined]);
+});
+
 test('values are written in their unit', () => {
   assert.deepEqual(
     [
@@ -65,7 +98,7 @@ test('values are written in their unit', () => {
       ['Cel', 20.5],
       ['s', null],
     ].map(([unit, value]) => inUnit(unit)(value)),
-    ['1.5 ms', '2.5 s', '2 KiB', '3 message', '0.123', (12346).toLocaleString(), '20.5 Cel', '–'],
+    ['1.5 ms', '2.5 s', '2 KiB', '3 message', '0.123', '12,346', '20.5 Cel', '–'],
   );
   assert.deepEqual(
     [
