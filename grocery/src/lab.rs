@@ -71,7 +71,7 @@ pub(crate) struct LabArgs {
 
     /// Stop within this time, such as 10s, of being told to
     #[arg(long, value_name = "DURATION", default_value = "10s", hide = true)]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = shared::env::duration)]
     stop_within: Duration,
 
     /// Stop when stdin ends, because the process that started the lab has gone

@@ -10,7 +10,7 @@
 //! - an error names the variable when the wrong value came from there, and does not repeat a value
 //!   that may hold a password.
 
-use std::{ffi::OsString, num::NonZeroU16};
+use std::{ffi::OsString, num::NonZeroU16, time::Duration};
 
 use clap::{
     Arg, ArgAction, Command, Error, Parser,
@@ -66,6 +66,27 @@ pub fn threads(text: &str) -> Result<NonZeroU16, String> {
     match text.trim().parse::<NonZeroU16>() {
         Ok(number) if number.get() <= MOST_THREADS => Ok(number),
         _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
+    }
+}
+
+/// Reads a duration with its unit, such as `500ms` or `30s`. It is the value parser of flags that say how
+/// long something takes.
+///
+/// # Errors
+/// A text that says what was expected.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text.trim())
+        .map_err(|error| format!("{error}; expected a duration such as 500ms or 30s"))
+}
+
+/// Reads a duration as [`duration`] does, and refuses zero.
+///
+/// # Errors
+/// A text that says what was expected.
+pub fn duration_above_zero(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("expected a duration above zero, such as 500ms or 30s".into()),
+        duration => Ok(duration),
     }
 }
 

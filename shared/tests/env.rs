@@ -3,7 +3,7 @@
 //! A test cannot set a variable of its own process. So each test starts this program again and has
 //! it run only [`show`], which prints what it read.
 
-use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command, time::Duration};
 
 use clap::Parser;
 use shared::env::{self, boolean};
@@ -157,5 +157,22 @@ fn threads_are_bounded() {
     for text in ["", "0", "257", "20000", "99999999999", "-1", "2.5", "many"] {
         let error = env::threads(text).unwrap_err();
         assert_eq!(error, "expected a whole number from 1 to 256", "{text}");
+    }
+}
+
+#[test]
+fn durations_have_a_unit() {
+    assert_eq!(env::duration(" 1m 30s "), Ok(Duration::from_secs(90)));
+    assert_eq!(env::duration("0s"), Ok(Duration::ZERO));
+    assert_eq!(env::duration_above_zero("500ms"), Ok(Duration::from_millis(500)));
+    let above_zero = "expected a duration above zero, such as 500ms or 30s";
+    assert_eq!(env::duration_above_zero("0s"), Err(above_zero.into()));
+    for text in ["", "5", "soon", "5 apples", "-1s"] {
+        for error in [env::duration(text), env::duration_above_zero(text)].map(Result::unwrap_err) {
+            assert!(
+                error.ends_with("; expected a duration such as 500ms or 30s"),
+                "{text}: {error}"
+            );
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::ArgGroup;
-use shared::share::Share;
+use shared::{env::duration_above_zero, share::Share};
 use url::Url;
 
 use crate::{
@@ -72,7 +72,7 @@ pub struct Args {
     pub(crate) parent_pipe: bool,
 
     /// How long the shopper may take to stop
-    #[arg(long, hide = true, default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, hide = true, default_value = "10s", value_parser = shared::env::duration)]
     pub(crate) stop_within: Duration,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct LoadArgs {
         long,
         env = "SHOPPER_EVERY",
         value_name = "DURATION",
-        value_parser = humantime::parse_duration,
+        value_parser = shared::env::duration,
     )]
     every: Option<Duration>,
 
@@ -147,7 +147,7 @@ pub(crate) struct LoadArgs {
     trips: Option<NonZeroU64>,
 
     /// Start no trips after this time, such as 30s or 10m [default: no limit]
-    #[arg(long, env = "SHOPPER_DURATION", value_name = "DURATION", value_parser = some_time)]
+    #[arg(long, env = "SHOPPER_DURATION", value_name = "DURATION", value_parser = duration_above_zero)]
     duration: Option<Duration>,
 
     /// Make only the share number K, from 1, of a run that N shoppers make, such as 1/3. It needs --seed.
@@ -282,7 +282,7 @@ pub(crate) struct TripArgs {
         visible_alias = "deadline",
         value_name = "DURATION",
         default_value = "500ms",
-        value_parser = some_time,
+        value_parser = duration_above_zero,
     )]
     patience: Duration,
 
@@ -308,7 +308,7 @@ pub(crate) struct HttpArgs {
         env = "SHOPPER_CONNECT_TIMEOUT",
         value_name = "DURATION",
         default_value = "1s",
-        value_parser = some_time,
+        value_parser = duration_above_zero,
     )]
     connect_timeout: Duration,
 
@@ -318,7 +318,7 @@ pub(crate) struct HttpArgs {
         env = "SHOPPER_REQUEST_TIMEOUT",
         value_name = "DURATION",
         default_value = "5s",
-        value_parser = some_time,
+        value_parser = duration_above_zero,
     )]
     request_timeout: Duration,
 
@@ -400,14 +400,6 @@ fn store_url(text: &str) -> Result<Url, String> {
     })?;
     Itinerary::new(&url).map_err(|error: StoreUrlError| error.to_string())?;
     Ok(url)
-}
-
-fn some_time(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("expected a duration above zero, such as 500ms or 30s".into()),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(format!("{error}; expected a duration such as 500ms or 30s")),
-    }
 }
 
 /// A number of shoppers. No machine has room for more than a million, each with a connection.

@@ -109,7 +109,7 @@ pub struct Args {
         env = "STORE_REQUEST_TIMEOUT",
         value_name = "DURATION",
         default_value = "10s",
-        value_parser = humantime::parse_duration
+        value_parser = shared::env::duration
     )]
     pub request_timeout: Duration,
 
@@ -127,7 +127,7 @@ pub struct Args {
         env = "STORE_RESTOCK_DELAY",
         value_name = "DURATION",
         default_value = "2s",
-        value_parser = humantime::parse_duration
+        value_parser = shared::env::duration
     )]
     pub restock_delay: Duration,
 
@@ -176,12 +176,12 @@ pub struct Args {
         env = "STORE_DRAIN",
         value_name = "DURATION",
         default_value = "0s",
-        value_parser = humantime::parse_duration
+        value_parser = shared::env::duration
     )]
     pub drain: Duration,
 
     /// How long the store may take to stop, after that.
-    #[arg(long, hide = true, default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, hide = true, default_value = "10s", value_parser = shared::env::duration)]
     pub stop_within: Duration,
 
     /// Do not open the store: do a part in a lesson, for the store that started this process.

@@ -55,13 +55,18 @@ fn an_answer_that_is_no_success_is_said() {
 
 #[test]
 fn it_says_which_urls_it_asks() {
-    for (url, said) in [
-        ("ftp://127.0.0.1/readyz", "ftp://127.0.0.1/readyz: expected an http:// or https:// URL"),
-        ("/readyz", "/readyz: relative URL without a base; expected an http:// or https:// URL"),
+    let expected = "expected an http:// or https:// URL";
+    for (url, why) in [
+        ("ftp://127.0.0.1/readyz", ""),
+        ("/readyz", "relative URL without a base; "),
+        ("http://", "empty host; "),
+        ("http://127.0.0.1:99999/", "invalid port number; "),
+        ("http://127.0.0.1/a b", "HTTP does not allow it; "),
     ] {
         let ended = grocery(["probe", url], []).run();
-        assert_eq!(ended.status.code(), Some(1));
-        assert_eq!(ended.stderr, [format!("grocery: {said}")]);
+        assert_eq!(ended.status.code(), Some(2));
+        let said = format!("error: invalid value '{url}' for '[URL]': {why}{expected}");
+        assert_eq!(ended.stderr[0], said);
     }
 }
 
@@ -156,8 +161,10 @@ fn a_server_that_speaks_no_tls_is_told_from_one_that_does_not_speak() {
     // The system takes the connection, and nobody answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap());
-    let ended = probe(&url, &ca, &["--timeout", "1"]);
-    assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
-    let said = format!("grocery: no answer from {url}: Timeout while waiting for response");
-    assert_eq!(ended.stderr, [said]);
+    for time in ["1", "100ms"] {
+        let ended = probe(&url, &ca, &["--timeout", time]);
+        assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+        let said = format!("grocery: no answer from {url}: Timeout while waiting for response");
+        assert_eq!(ended.stderr, [said]);
+    }
 }
