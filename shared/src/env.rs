@@ -8,7 +8,8 @@
 //! - a switch is on for `1`, `true`, `yes` and `on`, and off for `0`, `false`, `no` and `off`, in
 //!   any case: see [`boolean`];
 //! - an error names the variable when the wrong value came from there, and does not repeat a value
-//!   that may hold a password.
+//!   that may hold a password;
+//! - a word in the place of a command that is none is called so, and the error names the commands.
 
 use std::{ffi::OsString, num::NonZeroU16, time::Duration};
 
@@ -33,7 +34,7 @@ pub fn try_parse_from<C: Parser>(words: impl IntoIterator<Item = OsString>) -> R
     let words: Vec<OsString> = words.into_iter().collect();
     let error = match parse_without::<C>(&words, &|arg| is_blank(arg)) {
         Ok(parsed) => return Ok(parsed),
-        Err(error) => hiding_secrets::<C>(error),
+        Err(error) => naming_commands::<C>(&words, hiding_secrets::<C>(error)),
     };
     if matches!(error.kind(), ErrorKind::DisplayHelp) {
         // The help text names all variables, also those that are set to nothing.
@@ -119,6 +120,37 @@ fn variable(arg: &Arg) -> Option<OsString> {
 
 fn is_blank(arg: &Arg) -> bool {
     variable(arg).is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+}
+
+/// Says in `error` which commands there are, if it is about a word where one of them may stand.
+///
+/// clap calls such a word an unexpected argument where a command also takes words after `--`.
+fn naming_commands<C: Parser>(words: &[OsString], error: Error) -> Error {
+    let about = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return error,
+    };
+    let Some(ContextValue::String(unknown)) = error.get(about).cloned() else { return error };
+    let root = C::command();
+    let mut command = &root;
+    for word in words.iter().skip(1).take_while(|word| **word != *unknown) {
+        command = command.find_subcommand(word).unwrap_or(command);
+    }
+    let takes_no_word = command.get_positionals().all(Arg::is_last_set);
+    if unknown.starts_with('-') || !command.has_subcommands() || !takes_no_word {
+        return error;
+    }
+    let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let commands = commands.map(Command::get_name).collect::<Vec<_>>().join(", ");
+    let mut named = Error::new(ErrorKind::InvalidSubcommand).with_cmd(command);
+    named.insert(ContextKind::InvalidSubcommand, ContextValue::String(unknown));
+    let tip = format!("the commands are: {commands}").into();
+    named.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    if let Some(usage) = error.get(ContextKind::Usage) {
+        named.insert(ContextKind::Usage, usage.clone());
+    }
+    named
 }
 
 /// Adds the variable's name to `error`, beside the flag's, if the wrong value came from the

@@ -24,6 +24,9 @@ struct Cli {
     secret: Option<u32>,
     #[command(subcommand)]
     role: Option<Role>,
+    /// What is passed on.
+    #[arg(last = true)]
+    rest: Vec<String>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -32,6 +35,14 @@ enum Role {
         #[arg(long, env = "SHOP_PRICES", value_name = "CENTS")]
         prices: Option<u8>,
     },
+    #[command(subcommand)]
+    Report(Report),
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Report {
+    Merge,
+    Show,
 }
 
 /// The other tests run this as a process of its own.
@@ -66,7 +77,7 @@ fn read_any(line: &str, variables: &[(&str, OsString)]) -> String {
     read.split("\n\n").next().unwrap_or_default().lines().next().unwrap_or_default().to_owned()
 }
 
-const NOTHING: &str = "Cli { listen: 127.0.0.1:5000, trips: None, rate: None, quiet: false, secret: None, role: None }";
+const NOTHING: &str = "Cli { listen: 127.0.0.1:5000, trips: None, rate: None, quiet: false, secret: None, role: None, rest: [] }";
 
 #[test]
 fn a_variable_set_to_nothing_counts_as_unset() {
@@ -76,7 +87,7 @@ fn a_variable_set_to_nothing_counts_as_unset() {
         }
     }
     let audit = read("audit", &[("SHOP_PRICES", "")]);
-    assert!(audit.ends_with("role: Some(Audit { prices: None }) }"), "{audit}");
+    assert!(audit.ends_with("role: Some(Audit { prices: None }), rest: [] }"), "{audit}");
 }
 
 #[test]
@@ -175,4 +186,36 @@ fn durations_have_a_unit() {
             );
         }
     }
+}
+
+#[test]
+fn a_word_that_is_no_command_is_called_so() {
+    for line in ["nosuch", "--quiet nosuch", "nosuch -- on", "nosuch --quiet", "help nosuch"] {
+        let error = error(line);
+        let start = "error: unrecognized subcommand 'nosuch'\n\n  tip: the commands are: audit, report\n\nUsage: shop ";
+        assert!(error.starts_with(start), "{line}: {error}");
+    }
+    let error = error("report nosuch");
+    let start = "error: unrecognized subcommand 'nosuch'\n\n  tip: the commands are: merge, show\n\nUsage: shop report";
+    assert!(error.starts_with(start), "{error}");
+}
+
+#[test]
+fn a_word_where_no_command_can_be_is_unexpected() {
+    for (line, unexpected) in [
+        ("audit nosuch", "nosuch"),
+        ("audit -- nosuch", "nosuch"),
+        ("--nosuch", "--nosuch"),
+        ("report merge nosuch", "nosuch"),
+    ] {
+        let start = format!("error: unexpected argument '{unexpected}' found\n");
+        let error = error(line);
+        assert!(error.starts_with(&start), "{line}: {error}");
+    }
+}
+
+/// What is said for `line`, without variables.
+fn error(line: &str) -> String {
+    let words = std::iter::once("shop").chain(line.split_whitespace()).map(OsString::from);
+    env::try_parse_from::<Cli>(words).expect_err("wrong usage").to_string()
 }
