@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::hosts::HostName;
+use tracing_subscriber::EnvFilter;
 
 use crate::base_path::BasePath;
 use crate::cors::Origin;
@@ -114,6 +115,7 @@ pub struct Args {
 
     /// What is logged on stderr, as tracing filters write it
     #[arg(long, env = "VIEWER_LOG", value_name = "FILTER", default_value = DEFAULT_LOG)]
+    #[arg(value_parser = log_filter)]
     pub log: String,
 
     /// Stop when stdin ends, because the process that started the viewer has gone
@@ -267,6 +269,13 @@ impl From<&Args> for Config {
             cors_origins: args.cors_origins.clone(),
             ..Self::on_free_ports()
         }
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}; expected a filter such as info or warn,viewer=debug")),
     }
 }
 

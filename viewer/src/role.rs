@@ -49,20 +49,13 @@ fn try_run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn start_logs(filter: &str) {
-    let (filter, fault) = match EnvFilter::try_new(filter) {
-        Ok(filter) => (filter, None),
-        Err(fault) => (EnvFilter::new("info"), Some(fault)),
-    };
     let logs = tracing_subscriber::fmt()
         .with_ansi(std::io::stderr().is_terminal())
         // A thread that serves requests must not wait for the log to be read.
         .with_writer(output::stderr)
-        .with_env_filter(filter);
+        .with_env_filter(EnvFilter::new(filter));
     // The process that the viewer runs in may have set up its logs already.
     drop(logs.try_init());
-    if let Some(fault) = fault {
-        tracing::warn!("--log is no filter, using \"info\": {fault}");
-    }
 }
 
 /// Raises the limit of file descriptors as far as the system allows: each connection takes one.
