@@ -27,6 +27,14 @@ pub enum Arrivals {
     Bursty,
 }
 
+impl fmt::Display for Arrivals {
+    /// As `--arrivals` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = clap::ValueEnum::to_possible_value(self).expect("each of them can be chosen");
+        f.write_str(word.get_name())
+    }
+}
+
 /// The most trips that start at the same moment when they are bursty.
 const MAX_BURST: u32 = 6;
 

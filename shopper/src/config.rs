@@ -253,7 +253,7 @@ impl fmt::Display for Load {
                 if let Some(stages) = stages {
                     write!(f, "stages {stages}, ")?;
                 }
-                write!(f, "{arrivals:?} arrivals, at most {max_shoppers} shoppers")
+                write!(f, "{arrivals} arrivals, at most {max_shoppers} shoppers")
             }
         }
     }

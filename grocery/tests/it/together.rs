@@ -260,7 +260,7 @@ fn without_flags_orders_meet_baskets_are_sold_out_and_an_aisle_is_slow() {
     grocery.signal(Signal::SIGINT);
     let ended = grocery.end();
     assert!(ended.status.success(), "{ended:#?}");
-    for named in ["slow-aisle=frozen:250ms@10%", "out-of-stock", "Bursty arrivals"] {
+    for named in ["slow-aisle=frozen:250ms@10%", "out-of-stock", "bursty arrivals"] {
         assert!(ended.stdout.contains(named), "{named}: {}", ended.stdout);
     }
 }
