@@ -37,9 +37,9 @@ function trim(digits) {
   return digits.includes('.') ? digits.replace(/\.?0+$/, '') : digits;
 }
 
-/** `1234567` is `1,234,567`, in the reader's own way. */
+/** `1234567` is `1,234,567`: in the page's language, since "1.234" beside "1.23 ms" would be read as less. */
 export function count(value) {
-  return Number(value).toLocaleString();
+  return Number(value).toLocaleString('en');
 }
 
 /** `one span`, `1,200 spans`. */

@@ -38,7 +38,7 @@ latency            p50       p90       p99     p99.9       max
 last 1 s       5.90 ms   8.00 ms   9.14 ms             9.14 ms
 whole run      6.80 ms   9.26 ms    805 ms    1.01 s    1.01 s
 p99 each s  ▁▁▁▁▁▁▁▁▁▁█▁▁▁▁▁▁▁▁▁
-spans lost  otlp 1 204 exported, 0 failed, 0 dropped   zipkin 1 192 exported, 0 failed, 12 dropped
+spans lost  otlp 1,204 exported, 0 failed, 0 dropped   zipkin 1,192 exported, 0 failed, 12 dropped
 slowest    1.01 s  http://127.0.0.1:16686/trace/0000000000000064000000000000feed
            907 ms  http://127.0.0.1:16686/trace/0000000000000065000000000000feed
            805 ms  http://127.0.0.1:16686/trace/0000000000000066000000000000feed
@@ -247,5 +247,5 @@ fn spans_that_no_exporter_lost_are_no_alarm() {
     let mut panel = panel();
     panel.result.account(&spans);
     let view = drawn(&panel, 100, 30);
-    assert!(view.contains("\nspans       otlp 1 204 exported, 0 failed, 0 dropped\n"), "{view}");
+    assert!(view.contains("\nspans       otlp 1,204 exported, 0 failed, 0 dropped\n"), "{view}");
 }

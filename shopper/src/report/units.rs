@@ -50,7 +50,7 @@ pub(crate) fn shares(shares: &[RunShare]) -> String {
     }
 }
 
-/// A rate: `0.5/s`, `199.8/s`, `12 345/s`. Only 0 is shown as `0/s`; less than 0.05 is `<0.1/s`.
+/// A rate: `0.5/s`, `199.8/s`, `12,345/s`. Only 0 is shown as `0/s`; less than 0.05 is `<0.1/s`.
 pub(crate) fn rate(per_second: f64) -> String {
     if per_second > 0.0 && per_second < 0.05 {
         "<0.1/s".to_owned()
@@ -82,13 +82,13 @@ pub(crate) fn share(share: f64) -> String {
     )
 }
 
-/// A count with its thousands separated: `1 234 567`.
+/// A count with its thousands separated: `1,234,567`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(' ');
+            grouped.push(',');
         }
         grouped.push(digit);
     }
@@ -163,12 +163,12 @@ mod tests {
             [7, 125, 3_725].map(|s| clock(Duration::from_secs(s))),
             ["07s", "2m 05s", "1h 02m 05s"]
         );
-        assert_eq!([0.0, 0.5, 199.84, 12_345.4].map(rate), ["0/s", "0.5/s", "199.8/s", "12 345/s"]);
+        assert_eq!([0.0, 0.5, 199.84, 12_345.4].map(rate), ["0/s", "0.5/s", "199.8/s", "12,345/s"]);
         assert_eq!(
             [0.0, 0.00001, 0.0002, 0.125, 1.0].map(share),
             ["0%", "<0.01%", "0.02%", "12.5%", "100%"]
         );
-        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([1, 2].map(|n| counted(n, "trip")), ["1 trip", "2 trips"]);
         assert_eq!(
             [0, 1_023, 1_536, 1 << 20, 3_489_660_928].map(bytes),

@@ -30,7 +30,7 @@ test('a rate is zero only when nothing happened', () => {
   assert.equal(rate(0.00001), '<0.001/s');
   assert.equal(rate(0.42), '0.42/s');
   assert.equal(rate(12.34), '12.3/s');
-  assert.equal(rate(1234.5), `${(1235).toLocaleString()}/s`);
+  assert.equal(rate(1234.5), '1,235/s');
   for (let messages = 1; messages < 1000; messages += 1) {
     for (const seconds of [60, 300, 600]) assert.notEqual(parseFloat(rate(messages / seconds)), 0);
   }
