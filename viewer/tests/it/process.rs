@@ -67,8 +67,15 @@ fn it_fails_when_a_port_is_taken_and_names_it() {
 
 #[test]
 fn a_flag_that_makes_no_sense_is_wrong_usage() {
-    let chips = ["--chips", "a b"];
-    for flags in [["--max-spans", "0"], ["--max-bytes", "many"], ["--listen", "here"], chips] {
-        assert_eq!(program(flags).run().status.code(), Some(2), "{flags:?}");
+    for flags in [
+        ["--max-spans", "0"],
+        ["--max-bytes", "many"],
+        ["--listen", "here"],
+        ["--chips", "a b"],
+        ["--log", "info,viewer[="],
+    ] {
+        let refused = program(flags).run();
+        assert_eq!(refused.status.code(), Some(2), "{flags:?}");
+        assert!(refused.errors().contains("expected "), "{flags:?}: {}", refused.errors());
     }
 }
