@@ -76,17 +76,10 @@ impl FromStr for Money {
 /// `None`.
 fn parse_cents(text: &str) -> Option<u64> {
     // By bytes: a search for a character, and a parser of numbers with signs, take several times as long.
-    let text = text.as_bytes();
-    let (whole, cents) = match text.iter().position(|&byte| byte == b'.') {
-        None => (text, 0),
-        Some(point) => (
-            &text[..point],
-            match text[point + 1..] {
-                [tens] => 10 * digit(tens)?,
-                [tens, ones] => 10 * digit(tens)? + digit(ones)?,
-                _ => return None,
-            },
-        ),
+    let (whole, cents) = match text.as_bytes() {
+        [whole @ .., b'.', tens, ones] => (whole, 10 * digit(*tens)? + digit(*ones)?),
+        [whole @ .., b'.', tens] => (whole, 10 * digit(*tens)?),
+        whole => (whole, 0),
     };
     let add = |sum: u64, &byte: &u8| sum.checked_mul(10)?.checked_add(digit(byte)?);
     let whole = whole.first().and_then(|_| whole.iter().try_fold(0, add))?;
