@@ -65,10 +65,11 @@ impl Handler<GoShopping> for Shopper {
 
     fn handle(&mut self, GoShopping(guard): GoShopping, ctx: &mut TracedContext<Self>) {
         let context = Rc::clone(&self.context);
-        let trip = async move {
+        // In a box, since the future is kilobytes and what wraps it moves it several times.
+        let trip = Box::pin(async move {
             let mut guard = guard;
             make_trip(&context, &guard.plan, &mut guard.record).await;
-        };
+        });
         ctx.spawn(trip.into_actor(self).map(|(), shopper, ctx| {
             shopper.idle.borrow_mut().push(ctx.address());
         }));

@@ -25,7 +25,7 @@ use awc::{
 use opentelemetry::{Context, StringValue};
 use rand::{Rng, RngExt};
 use shared::{backoff::Backoff, notice::Notice};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use url::Url;
 
 use crate::{
@@ -110,13 +110,19 @@ impl StoreClient {
         Route::new(&self.http, self.metrics.as_ref(), method, target, template)
     }
 
-    /// A timer for the requests of one trip. It is made once and set anew for each.
-    pub(crate) fn timer(&self) -> Pin<Box<Sleep>> {
-        Box::pin(sleep(self.request_timeout))
+    /// A timer for the requests of one trip, which begins now. It is made once and set anew for each.
+    pub(crate) fn timer(&self, now: Instant) -> Pin<Box<Sleep>> {
+        Box::pin(sleep_until(now + self.request_timeout))
+    }
+
+    /// Sets the timer for an attempt that begins now.
+    pub(crate) fn set(&self, timer: &mut Pin<Box<Sleep>>, now: Instant) {
+        timer.as_mut().reset(now + self.request_timeout);
     }
 
     /// Makes the request `call`, with a span for each attempt in `cx`, and parses the answer by
-    /// `read`. `name` names the request in errors, and `timer` limits the time of each attempt.
+    /// `read`. `name` names the request in errors, and `timer` limits the time of each attempt: it has been
+    /// [set](Self::set) for the first.
     ///
     /// It is repeated as long as that may help and the budget lasts. Every request of a shopper is
     /// safe to repeat.
@@ -135,7 +141,6 @@ impl StoreClient {
         self.budget.borrow_mut().first_attempt();
         let mut resend_count = 0;
         loop {
-            timer.as_mut().reset(Instant::now() + self.request_timeout);
             let attempt = exchange::attempt(cx, call, resend_count, timer, exchanges);
             let unanswered = match attempt.await {
                 Ok(answer) => {
@@ -152,6 +157,7 @@ impl StoreClient {
             let Some(pause) = self.pause(&unanswered, resend_count) else { return Err(unanswered) };
             tell_retry(cx, name, unanswered.failure, pause);
             sleep(pause).await;
+            self.set(timer, Instant::now());
             resend_count += 1;
         }
     }

@@ -73,7 +73,7 @@ pub(crate) async fn make_trip(context: &TripContext, plan: &TripPlan, record: &m
     record.trace_id = span.trace_id();
     let patience_ends = record.intended.saturating_add(context.patience);
     let patience_left = patience_ends.saturating_sub(record.started);
-    let timer = context.client.timer();
+    let timer = context.client.timer(context.clock.instant(record.started).into());
     let mut visit = Visit { context, plan, cx: span.cx(), timer, steps: &mut record.steps };
     let outcome = match plan.kind {
         TripKind::Impatient => {
@@ -174,6 +174,7 @@ impl Visit<'_> {
         };
         let (client, exchanges) = (&self.context.client, &mut under_way.exchanges);
         let timer = &mut self.timer;
+        client.set(timer, self.context.clock.instant(under_way.began).into());
         let read = client.request(self.cx, step.name(), call, read, timer, exchanges).await;
         under_way.end = if read.is_ok() { StepEnd::Answered } else { StepEnd::Failed };
         read

@@ -142,6 +142,11 @@ impl Clock {
         self.start.elapsed()
     }
 
+    /// The instant at this time since the start.
+    pub(crate) fn instant(&self, time: Duration) -> Instant {
+        self.start + time
+    }
+
     /// Waits until this time without sleeping, and returns the time that it is then. Other tasks of the
     /// thread run in the meantime.
     pub(crate) async fn reach(&self, time: Duration) -> Duration {

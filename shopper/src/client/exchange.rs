@@ -164,8 +164,8 @@ pub(super) async fn attempt(
 ) -> Result<Answer, Unanswered> {
     let resent =
         (resend_count > 0).then(|| KeyValue::new(HTTP_REQUEST_RESEND_COUNT, resend_count as i64));
-    // It has room for the headers of the context too.
-    let mut headers = HeaderMap::with_capacity(4);
+    // It has room for the two headers of the context too.
+    let mut headers = HeaderMap::with_capacity(3);
     let body = call.purchase.as_ref().map(|Purchase { basket, key }| {
         headers.insert(IDEMPOTENCY_KEY_NAME, key.clone());
         basket.clone()
