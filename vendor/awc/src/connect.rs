@@ -1,15 +1,9 @@
-use std::{
-    future::Future,
-    net,
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Poll},
-};
+use std::{net, rc::Rc};
 
 use actix_codec::Framed;
-use actix_http::{h1::ClientCodec, Payload, RequestHead, RequestHeadType, ResponseHead};
+use actix_http::{h1::ClientCodec, RequestHead, RequestHeadType, ResponseHead};
 use actix_service::Service;
-use futures_core::{future::LocalBoxFuture, ready};
+use futures_core::future::LocalBoxFuture;
 
 use crate::{
     any_body::AnyBody,
@@ -93,105 +87,42 @@ impl<S> DefaultConnector<S> {
 impl<S, Io> Service<ConnectRequest> for DefaultConnector<S>
 where
     S: Service<ClientConnect, Error = ConnectError, Response = Connection<Io>>,
+    S::Future: 'static,
     Io: ConnectionIo,
 {
     type Response = ConnectResponse;
     type Error = SendRequestError;
-    type Future = ConnectRequestFuture<S::Future, Io>;
+    type Future = LocalBoxFuture<'static, Result<ConnectResponse, SendRequestError>>;
 
     actix_service::forward_ready!(connector);
 
     fn call(&self, req: ConnectRequest) -> Self::Future {
         // connect to the host
-        let fut = match req {
-            ConnectRequest::Client(ref head, .., addr) => self.connector.call(ClientConnect {
-                uri: head.as_ref().uri.clone(),
-                addr,
-            }),
-            ConnectRequest::Tunnel(ref head, addr) => self.connector.call(ClientConnect {
-                uri: head.uri.clone(),
-                addr,
-            }),
+        let (uri, addr) = match req {
+            ConnectRequest::Client(ref head, .., addr) => (&head.as_ref().uri, addr),
+            ConnectRequest::Tunnel(ref head, addr) => (&head.uri, addr),
         };
+        let connecting = self.connector.call(ClientConnect {
+            uri: uri.clone(),
+            addr,
+        });
 
-        ConnectRequestFuture::Connection {
-            fut,
-            req: Some(req),
-        }
-    }
-}
+        Box::pin(async move {
+            let connection = connecting.await?;
 
-pin_project_lite::pin_project! {
-    #[project = ConnectRequestProj]
-    pub enum ConnectRequestFuture<Fut, Io>
-    where
-        Io: ConnectionIo
-    {
-        Connection {
-            #[pin]
-            fut: Fut,
-            req: Option<ConnectRequest>
-        },
-        Client {
-            fut: LocalBoxFuture<'static, Result<(ResponseHead, Payload), SendRequestError>>
-        },
-        Tunnel {
-            fut: LocalBoxFuture<
-                'static,
-                Result<(ResponseHead, Framed<Connection<Io>, ClientCodec>), SendRequestError>,
-            >,
-        }
-    }
-}
-
-impl<Fut, Io> Future for ConnectRequestFuture<Fut, Io>
-where
-    Fut: Future<Output = Result<Connection<Io>, ConnectError>>,
-    Io: ConnectionIo,
-{
-    type Output = Result<ConnectResponse, SendRequestError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.as_mut().project() {
-            ConnectRequestProj::Connection { fut, req } => {
-                let connection = ready!(fut.poll(cx))?;
-                let req = req.take().unwrap();
-
-                match req {
-                    ConnectRequest::Client(head, body, ..) => {
-                        // send request
-                        let fut = ConnectRequestFuture::Client {
-                            fut: connection.send_request(head, body),
-                        };
-
-                        self.set(fut);
-                    }
-
-                    ConnectRequest::Tunnel(head, ..) => {
-                        // send request
-                        let fut = ConnectRequestFuture::Tunnel {
-                            fut: connection.open_tunnel(RequestHeadType::from(head)),
-                        };
-
-                        self.set(fut);
-                    }
+            // send request
+            match req {
+                ConnectRequest::Client(head, body, ..) => {
+                    let (head, payload) = connection.send_request(head, body).await?;
+                    Ok(ConnectResponse::Client(ClientResponse::new(head, payload)))
                 }
 
-                self.poll(cx)
+                ConnectRequest::Tunnel(head, ..) => {
+                    let (head, framed) = connection.open_tunnel(head).await?;
+                    let framed = framed.into_map_io(|io| Box::new(io) as _);
+                    Ok(ConnectResponse::Tunnel(head, framed))
+                }
             }
-
-            ConnectRequestProj::Client { fut } => {
-                let (head, payload) = ready!(fut.as_mut().poll(cx))?;
-                Poll::Ready(Ok(ConnectResponse::Client(ClientResponse::new(
-                    head, payload,
-                ))))
-            }
-
-            ConnectRequestProj::Tunnel { fut } => {
-                let (head, framed) = ready!(fut.as_mut().poll(cx))?;
-                let framed = framed.into_map_io(|io| Box::new(io) as _);
-                Poll::Ready(Ok(ConnectResponse::Tunnel(head, framed)))
-            }
-        }
+        })
     }
 }

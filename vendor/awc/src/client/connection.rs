@@ -10,7 +10,6 @@ use actix_http::{
     body::MessageBody, h1::ClientCodec, Payload, RequestHeadType, ResponseHead, ServiceConfig,
 };
 use bytes::BytesMut;
-use futures_core::future::LocalBoxFuture;
 
 use super::{error::SendRequestError, h1proto, pool::Acquired};
 use crate::BoxError;
@@ -28,6 +27,14 @@ pub struct H1Connection<Io: ConnectionIo> {
 }
 
 impl<Io: ConnectionIo> H1Connection<Io> {
+    pub(super) fn new(io: Io, created: time::Instant, acquired: Acquired<Io>) -> Self {
+        Self {
+            io: Some(io),
+            created,
+            acquired,
+        }
+    }
+
     /// close or release the connection to pool based on flag input
     pub(super) fn on_release(&mut self, keep_alive: bool) {
         if keep_alive {
@@ -55,14 +62,13 @@ impl<Io: ConnectionIo> H1Connection<Io> {
     /// Close connection
     fn close(&mut self) {
         let io = self.io.take().unwrap();
-        self.acquired.close(ConnectionInnerType::H1(io));
+        self.acquired.close(io);
     }
 
     /// Release this connection to the connection pool
     fn release(&mut self) {
         let io = self.io.take().unwrap();
-        self.acquired
-            .release(ConnectionInnerType::H1(io), self.created);
+        self.acquired.release(io, self.created);
     }
 
     fn io_pin_mut(self: Pin<&mut Self>) -> Pin<&mut Io> {
@@ -117,38 +123,8 @@ where
     A: ConnectionIo,
     B: ConnectionIo,
 {
-    Tcp(ConnectionType<A>),
-    Tls(ConnectionType<B>),
-}
-
-/// Unified connection type cover Http1 protocols
-pub enum ConnectionType<Io: ConnectionIo> {
-    H1(H1Connection<Io>),
-}
-
-/// Helper type for storing connection types in pool.
-pub(super) enum ConnectionInnerType<Io> {
-    H1(Io),
-}
-
-impl<Io: ConnectionIo> ConnectionType<Io> {
-    pub(super) fn from_pool(
-        inner: ConnectionInnerType<Io>,
-        created: time::Instant,
-        acquired: Acquired<Io>,
-    ) -> Self {
-        match inner {
-            ConnectionInnerType::H1(io) => Self::from_h1(io, created, acquired),
-        }
-    }
-
-    pub(super) fn from_h1(io: Io, created: time::Instant, acquired: Acquired<Io>) -> Self {
-        Self::H1(H1Connection {
-            io: Some(io),
-            created,
-            acquired,
-        })
-    }
+    Tcp(H1Connection<A>),
+    Tls(H1Connection<B>),
 }
 
 impl<A, B> Connection<A, B>
@@ -157,48 +133,28 @@ where
     B: ConnectionIo,
 {
     /// Send a request through connection.
-    pub fn send_request<RB, H>(
+    pub async fn send_request<RB, H>(
         self,
         head: H,
         body: RB,
-    ) -> LocalBoxFuture<'static, Result<(ResponseHead, Payload), SendRequestError>>
+    ) -> Result<(ResponseHead, Payload), SendRequestError>
     where
         H: Into<RequestHeadType> + 'static,
         RB: MessageBody + 'static,
         RB::Error: Into<BoxError>,
     {
-        Box::pin(async move {
-            match self {
-                Connection::Tcp(ConnectionType::H1(conn)) => {
-                    h1proto::send_request(conn, head.into(), body).await
-                }
-                Connection::Tls(ConnectionType::H1(conn)) => {
-                    h1proto::send_request(conn, head.into(), body).await
-                }
-            }
-        })
+        match self {
+            Connection::Tcp(conn) => h1proto::send_request(conn, head.into(), body).await,
+            Connection::Tls(conn) => h1proto::send_request(conn, head.into(), body).await,
+        }
     }
 
     /// Send request, returns Response and Framed tunnel.
-    pub fn open_tunnel<H: Into<RequestHeadType> + 'static>(
+    pub async fn open_tunnel<H: Into<RequestHeadType> + 'static>(
         self,
         head: H,
-    ) -> LocalBoxFuture<
-        'static,
-        Result<(ResponseHead, Framed<Connection<A, B>, ClientCodec>), SendRequestError>,
-    > {
-        Box::pin(async move {
-            match self {
-                Connection::Tcp(ConnectionType::H1(ref _conn)) => {
-                    let (head, framed) = h1proto::open_tunnel(self, head.into()).await?;
-                    Ok((head, framed))
-                }
-                Connection::Tls(ConnectionType::H1(ref _conn)) => {
-                    let (head, framed) = h1proto::open_tunnel(self, head.into()).await?;
-                    Ok((head, framed))
-                }
-            }
-        })
+    ) -> Result<(ResponseHead, Framed<Connection<A, B>, ClientCodec>), SendRequestError> {
+        h1proto::open_tunnel(self, head.into()).await
     }
 }
 
@@ -213,8 +169,8 @@ where
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Connection::Tcp(ConnectionType::H1(conn)) => Pin::new(conn).poll_read(cx, buf),
-            Connection::Tls(ConnectionType::H1(conn)) => Pin::new(conn).poll_read(cx, buf),
+            Connection::Tcp(conn) => Pin::new(conn).poll_read(cx, buf),
+            Connection::Tls(conn) => Pin::new(conn).poll_read(cx, buf),
         }
     }
 }
@@ -230,22 +186,22 @@ where
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Connection::Tcp(ConnectionType::H1(conn)) => Pin::new(conn).poll_write(cx, buf),
-            Connection::Tls(ConnectionType::H1(conn)) => Pin::new(conn).poll_write(cx, buf),
+            Connection::Tcp(conn) => Pin::new(conn).poll_write(cx, buf),
+            Connection::Tls(conn) => Pin::new(conn).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Connection::Tcp(ConnectionType::H1(conn)) => Pin::new(conn).poll_flush(cx),
-            Connection::Tls(ConnectionType::H1(conn)) => Pin::new(conn).poll_flush(cx),
+            Connection::Tcp(conn) => Pin::new(conn).poll_flush(cx),
+            Connection::Tls(conn) => Pin::new(conn).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Connection::Tcp(ConnectionType::H1(conn)) => Pin::new(conn).poll_shutdown(cx),
-            Connection::Tls(ConnectionType::H1(conn)) => Pin::new(conn).poll_shutdown(cx),
+            Connection::Tcp(conn) => Pin::new(conn).poll_shutdown(cx),
+            Connection::Tls(conn) => Pin::new(conn).poll_shutdown(cx),
         }
     }
 
@@ -255,19 +211,15 @@ where
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Connection::Tcp(ConnectionType::H1(conn)) => {
-                Pin::new(conn).poll_write_vectored(cx, bufs)
-            }
-            Connection::Tls(ConnectionType::H1(conn)) => {
-                Pin::new(conn).poll_write_vectored(cx, bufs)
-            }
+            Connection::Tcp(conn) => Pin::new(conn).poll_write_vectored(cx, bufs),
+            Connection::Tls(conn) => Pin::new(conn).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match *self {
-            Connection::Tcp(ConnectionType::H1(ref conn)) => conn.is_write_vectored(),
-            Connection::Tls(ConnectionType::H1(ref conn)) => conn.is_write_vectored(),
+        match self {
+            Connection::Tcp(conn) => conn.is_write_vectored(),
+            Connection::Tls(conn) => conn.is_write_vectored(),
         }
     }
 }

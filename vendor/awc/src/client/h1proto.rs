@@ -1,6 +1,5 @@
 use std::{
     io::Write,
-    mem,
     pin::{pin, Pin},
     task::{Context, Poll},
 };
@@ -246,10 +245,8 @@ pub(crate) struct PlStream<Io: ConnectionIo> {
 
 impl<Io: ConnectionIo> PlStream<Io> {
     fn new(framed: Framed<H1Connection<Io>, h1::ClientCodec>) -> Self {
-        let mut parts = framed.into_map_codec(|codec| codec.into_payload_codec()).into_parts();
-        parts.io.keep_buffer(mem::take(&mut parts.write_buf));
-
-        PlStream { framed: Some(Framed::from_parts(parts)) }
+        let framed = framed.into_map_codec(|codec| codec.into_payload_codec());
+        PlStream { framed: Some(framed) }
     }
 }
 
@@ -268,6 +265,7 @@ impl<Io: ConnectionIo> Stream for PlStream<Io> {
                     let mut parts = framed.into_parts();
                     parts.io.on_release(parts.codec.keep_alive());
                     parts.io.keep_buffer(parts.read_buf);
+                    parts.io.keep_buffer(parts.write_buf);
                 }
                 Poll::Ready(None)
             }

@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     config::ConnectorConfig,
-    connection::{ConnectionInnerType, ConnectionIo, ConnectionType},
+    connection::{ConnectionIo, H1Connection},
     error::ConnectError,
     Connect,
 };
@@ -84,9 +84,8 @@ where
     }
 
     /// Spawns a graceful shutdown task for the underlying I/O with a timeout.
-    fn close(&self, conn: ConnectionInnerType<Io>) {
+    fn close(&self, io: Io) {
         if let Some(timeout) = self.config.disconnect_timeout {
-            let ConnectionInnerType::H1(io) = conn;
             if tokio::runtime::Handle::try_current().is_ok() {
                 actix_rt::spawn(CloseConnection::new(io, timeout));
             }
@@ -127,7 +126,7 @@ where
                 .into_iter()
                 .for_each(|(_, idle)| {
                     let conns = mem::take(&mut *idle.borrow_mut());
-                    conns.into_iter().for_each(|pooled| self.close(pooled.conn))
+                    conns.into_iter().for_each(|pooled| self.close(pooled.io))
                 });
         }
     }
@@ -172,7 +171,7 @@ where
     S: Service<Connect, Response = (Io, Protocol), Error = ConnectError> + Clone + 'static,
     Io: ConnectionIo,
 {
-    type Response = ConnectionType<Io>;
+    type Response = H1Connection<Io>;
     type Error = ConnectError;
     type Future = Either<
         Ready<Result<Self::Response, Self::Error>>,
@@ -193,7 +192,7 @@ where
             Ok(permit) => match inner.take_usable(&idle) {
                 Some(conn) => {
                     let acquired = Acquired { idle, inner, permit };
-                    let conn = ConnectionType::from_pool(conn.conn, conn.created, acquired);
+                    let conn = H1Connection::new(conn.io, conn.created, acquired);
                     return Either::Left(ready(Ok(conn)));
                 }
                 None => Some(permit),
@@ -225,12 +224,12 @@ where
 
             // match the connection and spawn new one if did not get anything.
             match conn {
-                Some(conn) => Ok(ConnectionType::from_pool(conn.conn, conn.created, acquired)),
+                Some(conn) => Ok(H1Connection::new(conn.io, conn.created, acquired)),
                 None => {
                     let (io, proto) = connector.call(req).await?;
 
                     if proto == Protocol::Http1 {
-                        Ok(ConnectionType::from_h1(io, Instant::now(), acquired))
+                        Ok(H1Connection::new(io, Instant::now(), acquired))
                     } else {
                         let reason = "the server chose HTTP/2, which this client does not speak";
                         Err(io::Error::new(io::ErrorKind::Unsupported, reason).into())
@@ -256,18 +255,17 @@ impl<Io: ConnectionIo> ConnectionPoolInner<Io> {
 
             if conn_ineligible {
                 // drop connections that are too old
-                self.close(c.conn);
+                self.close(c.io);
                 continue;
             }
 
             // check if the connection is still usable
-            let ConnectionInnerType::H1(ref mut io) = c.conn;
-            let check = ConnectionCheckFuture { io };
+            let check = ConnectionCheckFuture { io: &mut c.io };
             match check
                 .now_or_never()
                 .expect("ConnectionCheckFuture must never yield with Poll::Pending.")
             {
-                ConnectionState::Tainted => self.close(c.conn),
+                ConnectionState::Tainted => self.close(c.io),
                 ConnectionState::Skip => {}
                 ConnectionState::Live => return Some(c),
             }
@@ -318,7 +316,7 @@ where
 }
 
 struct PooledConnection<Io> {
-    conn: ConnectionInnerType<Io>,
+    io: Io,
     used: Instant,
     created: Instant,
 }
@@ -379,14 +377,14 @@ impl<Io: ConnectionIo> Acquired<Io> {
     }
 
     /// Close the IO.
-    pub(super) fn close(&self, conn: ConnectionInnerType<Io>) {
-        self.inner.close(conn);
+    pub(super) fn close(&self, io: Io) {
+        self.inner.close(io);
     }
 
     /// Release IO back into pool.
-    pub(super) fn release(&self, conn: ConnectionInnerType<Io>, created: Instant) {
+    pub(super) fn release(&self, io: Io, created: Instant) {
         self.idle.borrow_mut().push_back(PooledConnection {
-            conn,
+            io,
             created,
             used: Instant::now(),
         });
@@ -478,13 +476,11 @@ mod test {
         }
     }
 
-    fn release<T>(conn: ConnectionType<T>)
+    fn release<T>(mut conn: H1Connection<T>)
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        match conn {
-            ConnectionType::H1(mut conn) => conn.on_release(true),
-        }
+        conn.on_release(true);
     }
 
     #[actix_rt::test]
