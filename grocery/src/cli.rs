@@ -3,6 +3,7 @@
 use std::{ffi::OsString, net::SocketAddr, num::NonZeroU64};
 
 use clap::{Args, Parser, Subcommand};
+use shared::env::number;
 use store::{
     domain::KeepOrders,
     storage::{DatabaseUrl, DatabaseUrlError},
@@ -70,6 +71,7 @@ pub(crate) struct Together {
 
     /// Shoppers at work, each on one trip at a time [default: 1 with --every]
     #[arg(long, env = "GROCERY_SHOPPERS", value_name = "N")]
+    #[arg(value_parser = number::<NonZeroU64>(1..=u64::MAX))]
     pub(crate) shoppers: Option<NonZeroU64>,
 
     /// Think time of a shopper between two trips, such as 500ms [default: 1s with --shoppers]
@@ -82,6 +84,7 @@ pub(crate) struct Together {
 
     /// Stop after this many trips [default: never]
     #[arg(long, env = "GROCERY_TRIPS", value_name = "N")]
+    #[arg(value_parser = number::<NonZeroU64>(1..=u64::MAX))]
     pub(crate) trips: Option<NonZeroU64>,
 
     /// End with the run also at a terminal, where otherwise the viewer stays until Ctrl-C

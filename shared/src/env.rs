@@ -11,7 +11,7 @@
 //!   that may hold a password;
 //! - a word in the place of a command that is none is called so, and the error names the commands.
 
-use std::{ffi::OsString, num::NonZeroU16, time::Duration};
+use std::{ffi::OsString, num::NonZeroU16, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use clap::{
     Arg, ArgAction, Command, Error, Parser,
@@ -55,6 +55,20 @@ pub fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
+/// Makes the value parser of a flag that takes a whole number within `bounds`. Its error says what was
+/// expected, which those of Rust's own types do not.
+pub fn number<N: FromStr>(
+    bounds: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let text = text.trim();
+        let is_within = text.parse().is_ok_and(|number| bounds.contains(&number));
+        let number = text.parse().ok().filter(|_| is_within);
+        let (least, most) = (bounds.start(), bounds.end());
+        number.ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+    }
+}
+
 /// The most threads of one kind that a process may be asked for. Each takes memory before it has
 /// any work, so a slip of the finger must not ask for thousands.
 pub const MOST_THREADS: u16 = 256;
@@ -64,10 +78,7 @@ pub const MOST_THREADS: u16 = 256;
 /// # Errors
 /// A text that says what was expected.
 pub fn threads(text: &str) -> Result<NonZeroU16, String> {
-    match text.trim().parse::<NonZeroU16>() {
-        Ok(number) if number.get() <= MOST_THREADS => Ok(number),
-        _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
-    }
+    number(1..=MOST_THREADS.into())(text)
 }
 
 /// Reads a duration with its unit, such as `500ms` or `30s`. It is the value parser of flags that say how

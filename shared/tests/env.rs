@@ -3,7 +3,10 @@
 //! A test cannot set a variable of its own process. So each test starts this program again and has
 //! it run only [`show`], which prints what it read.
 
-use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command, time::Duration};
+use std::{
+    ffi::OsString, num::NonZeroU16, os::unix::ffi::OsStringExt as _, process::Command,
+    time::Duration,
+};
 
 use clap::Parser;
 use shared::env::{self, boolean};
@@ -169,6 +172,19 @@ fn threads_are_bounded() {
         let error = env::threads(text).unwrap_err();
         assert_eq!(error, "expected a whole number from 1 to 256", "{text}");
     }
+}
+
+#[test]
+fn a_number_that_is_none_or_out_of_bounds_is_answered_with_the_bounds() {
+    let waiting = env::number::<NonZeroU16>(1..=u16::MAX.into());
+    assert_eq!(waiting(" 65535 ").unwrap(), NonZeroU16::MAX);
+    for text in ["", "0", "65536", "-1", "2.5", "many", "99999999999999999999"] {
+        let error = waiting(text).unwrap_err();
+        assert_eq!(error, "expected a whole number from 1 to 65535", "{text}");
+    }
+    // Bounds beyond those of the type are the type's.
+    assert_eq!(env::number::<u8>(0..=1_000)("255"), Ok(255));
+    assert!(env::number::<u8>(0..=1_000)("256").is_err());
 }
 
 #[test]

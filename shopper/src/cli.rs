@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::ArgGroup;
-use shared::{env::duration_above_zero, share::Share};
+use shared::{
+    env::{duration_above_zero, number},
+    share::Share,
+};
 use url::Url;
 
 use crate::{
@@ -259,7 +262,7 @@ impl LoadArgs {
 pub(crate) struct TripArgs {
     /// Decides when trips start and what they do: the same seed gives the same sequence
     /// [default: a new one in each run]
-    #[arg(long, env = "SHOPPER_SEED", value_name = "N")]
+    #[arg(long, env = "SHOPPER_SEED", value_name = "N", value_parser = number::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// The name of the run. The idempotency key of an order is then made of it, the seed and the trip. So a
@@ -325,6 +328,7 @@ pub(crate) struct HttpArgs {
     /// How often a request is repeated at most, after random pauses that grow, when the store
     /// cannot be reached, closes the connection, is too slow or is overloaded
     #[arg(long, env = "SHOPPER_RETRIES", value_name = "N", default_value = "2")]
+    #[arg(value_parser = number::<u32>(0..=u32::MAX.into()))]
     retries: u32,
 
     /// How many retries there may be, as a share of the other requests: retries never add more load
@@ -404,18 +408,12 @@ fn store_url(text: &str) -> Result<Url, String> {
 
 /// A number of shoppers. No machine has room for more than a million, each with a connection.
 fn up_to_a_million(text: &str) -> Result<NonZeroU32, String> {
-    match text.parse::<NonZeroU32>() {
-        Ok(number) if number.get() <= 1_000_000 => Ok(number),
-        _ => Err("expected a whole number from 1 to 1000000".into()),
-    }
+    number(1..=1_000_000)(text)
 }
 
 /// A number of shares.
 fn shares(text: &str) -> Result<NonZeroU32, String> {
-    match text.parse::<NonZeroU32>() {
-        Ok(number) if number.get() <= RunShare::MOST => Ok(number),
-        _ => Err(format!("expected a whole number from 1 to {}", RunShare::MOST)),
-    }
+    number(1..=RunShare::MOST.into())(text)
 }
 
 fn share_index(text: &str) -> Result<u32, String> {

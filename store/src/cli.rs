@@ -13,7 +13,7 @@ use std::{
 use actix_opentelemetry::metrics;
 use opentelemetry::metrics::MeterProvider as _;
 use shared::{
-    env::MOST_THREADS,
+    env::{MOST_THREADS, number},
     hosts::HostName,
     output,
     signal::{self, READER_GONE, Reason, Stop},
@@ -59,7 +59,8 @@ pub struct Args {
         long,
         env = "STORE_DATABASE_CONNECTIONS",
         value_name = "CONNECTIONS",
-        default_value_t = storage::POSTGRES_CONNECTIONS
+        default_value_t = storage::POSTGRES_CONNECTIONS,
+        value_parser = number::<NonZeroU16>(1..=u16::MAX.into())
     )]
     pub database_connections: NonZeroU16,
 
@@ -87,20 +88,23 @@ pub struct Args {
     /// Threads that only the actors run on. With 0 they run on the first thread that serves HTTP [default: 0 if
     /// one thread serves HTTP, otherwise 1].
     #[arg(long, env = "STORE_ACTOR_THREADS", value_name = "THREADS")]
-    #[arg(value_parser = clap::value_parser!(u16).range(..=i64::from(MOST_THREADS)))]
+    #[arg(value_parser = number::<u16>(0..=MOST_THREADS.into()))]
     pub actor_threads: Option<u16>,
 
     /// Messages that wait in an actor's mailbox before it is overloaded.
     #[arg(long, env = "STORE_MAILBOX", value_name = "MESSAGES", default_value = "1024")]
+    #[arg(value_parser = number::<NonZeroU16>(1..=u16::MAX.into()))]
     pub mailbox: NonZeroU16,
 
     /// Requests that `Inventory` and `Checkout` each work on at a time; further ones wait in the
     /// mailbox.
     #[arg(long, env = "STORE_CONCURRENCY", value_name = "REQUESTS", default_value = "512")]
+    #[arg(value_parser = number::<NonZeroU16>(1..=u16::MAX.into()))]
     pub concurrency: NonZeroU16,
 
     /// Orders that wait for the next transaction before `Ledger` is overloaded.
     #[arg(long, env = "STORE_LEDGER_QUEUE", value_name = "ORDERS", default_value = "1024")]
+    #[arg(value_parser = number::<NonZeroU16>(1..=u16::MAX.into()))]
     pub ledger_queue: NonZeroU16,
 
     /// How long a request may take before it is answered with 504, such as 500ms or 10s.
@@ -115,10 +119,12 @@ pub struct Args {
 
     /// A delivery is ordered when fewer pieces of a product than this are left.
     #[arg(long, env = "STORE_RESTOCK_BELOW", value_name = "PIECES", default_value = "100")]
+    #[arg(value_parser = number::<u32>(0..=u32::MAX.into()))]
     pub restock_below: u32,
 
     /// Pieces that one delivery brings; more if a product keeps selling faster than that.
     #[arg(long, env = "STORE_RESTOCK_QUANTITY", value_name = "PIECES", default_value = "500")]
+    #[arg(value_parser = number::<NonZeroU32>(1..=u32::MAX.into()))]
     pub restock_quantity: NonZeroU32,
 
     /// How long a delivery takes, such as 500ms or 2s.

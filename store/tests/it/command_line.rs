@@ -99,6 +99,30 @@ fn a_statement_is_given_some_time_and_not_for_ever() {
     }
 }
 
+#[test]
+fn a_number_that_a_flag_cannot_take_is_answered_with_its_bounds() {
+    for (flag, most) in [
+        ("mailbox", "65535"),
+        ("concurrency", "65535"),
+        ("ledger-queue", "65535"),
+        ("database-connections", "65535"),
+        ("restock-quantity", "4294967295"),
+        ("workers", "256"),
+    ] {
+        for number in ["0", "many"] {
+            let ended = store_program([&*format!("--{flag}={number}")]).run();
+            let said = format!("expected a whole number from 1 to {most}");
+            assert!(ended.errors().contains(&said), "{flag}={number}: {}", ended.errors());
+            assert_eq!(ended.status.code(), Some(2), "{flag}={number}");
+        }
+    }
+    for (flag, most) in [("actor-threads", "256"), ("restock-below", "4294967295")] {
+        let errors = store_program([&*format!("--{flag}=many")]).run().errors();
+        let said = format!("expected a whole number from 0 to {most}");
+        assert!(errors.contains(&said), "{flag}: {errors}");
+    }
+}
+
 #[tokio::test]
 async fn a_migration_alone_says_what_it_has_applied_and_opens_no_store() {
     let folder = tempfile::tempdir().unwrap();
