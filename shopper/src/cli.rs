@@ -140,7 +140,7 @@ pub(crate) struct LoadArgs {
     )]
     max_shoppers: NonZeroU32,
 
-    /// Threads that make trips, 256 at most, each with connections of its own and awake for the last
+    /// Threads that make trips, 256 at most, each with connections of its own and awake for up to
     /// 100us before each trip
     #[arg(long, env = "SHOPPER_THREADS", value_name = "N", default_value = "1", value_parser = shared::env::threads)]
     threads: NonZeroU16,
