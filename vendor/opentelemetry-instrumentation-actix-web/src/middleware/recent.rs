@@ -7,18 +7,19 @@ const KEPT: usize = 8;
 
 /// The values that were made of the last few keys.
 #[derive(Debug)]
-pub(super) struct Recent<K, V>(RefCell<Kept<K, V>>);
+pub(super) struct Recent<K, V>(RefCell<Ring<K, V>>);
 
+/// Pairs in a ring: when it is full, a new one takes the place of the oldest.
 #[derive(Debug)]
-struct Kept<K, V> {
+struct Ring<K, V> {
     values: Vec<(K, V)>,
-    /// Which is replaced next.
+    /// Which the next one replaces, once it is full.
     oldest: usize,
 }
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
-        Self(RefCell::new(Kept { values: Vec::new(), oldest: 0 }))
+        Self(RefCell::new(Ring { values: Vec::new(), oldest: 0 }))
     }
 }
 
@@ -39,13 +40,13 @@ impl<K, V: Clone> Recent<K, V> {
         found.unwrap_or_else(|| {
             let made = make();
             let value = made.1.clone();
-            let mut kept = self.0.borrow_mut();
-            if kept.values.len() < KEPT {
-                kept.values.push(made);
+            let mut ring = self.0.borrow_mut();
+            if ring.values.len() < KEPT {
+                ring.values.push(made);
             } else {
-                let oldest = kept.oldest;
-                kept.values[oldest] = made;
-                kept.oldest = (oldest + 1) % KEPT;
+                let oldest = ring.oldest;
+                ring.values[oldest] = made;
+                ring.oldest = (oldest + 1) % KEPT;
             }
             value
         })
