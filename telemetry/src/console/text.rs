@@ -24,13 +24,15 @@ pub(super) fn time(time: SystemTime) -> impl Display {
     humantime::format_rfc3339_micros(time)
 }
 
-/// Writes the attributes of a resource.
+/// Writes the attributes of a resource, in the order of their names: a resource has no order of its own.
 pub(super) fn write_resource(text: &mut String, resource: &Resource) -> fmt::Result {
     writeln!(text, "Resource")?;
     if let Some(schema_url) = resource.schema_url() {
         writeln!(text, "\tResource SchemaUrl: {schema_url:?}")?;
     }
-    resource.iter().try_for_each(|(key, value)| {
+    let mut attributes: Vec<_> = resource.iter().collect();
+    attributes.sort_unstable_by_key(|(key, _)| *key);
+    attributes.into_iter().try_for_each(|(key, value)| {
         writeln!(text, "\t ->  {}={}", Plain(key.as_str()), Shown(value))
     })
 }
@@ -68,5 +70,30 @@ impl Display for Shown<'_> {
             Value::String(text) => write!(f, "{:?}", text.as_str()),
             other => write!(f, "{}", Plain(&other.as_str())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_attributes_of_a_resource_are_written_in_the_order_of_their_names() {
+        let names = ["service.version", "host.arch", "service.name", "process.pid", "a", "z"];
+        let attributes = names.map(|name| KeyValue::new(name, "of it"));
+        let resource = Resource::builder_empty().with_attributes(attributes).build();
+        let mut text = String::new();
+        write_resource(&mut text, &resource).expect("a string takes everything");
+        assert_eq!(
+            text,
+            "Resource
+\t ->  a=\"of it\"
+\t ->  host.arch=\"of it\"
+\t ->  process.pid=\"of it\"
+\t ->  service.name=\"of it\"
+\t ->  service.version=\"of it\"
+\t ->  z=\"of it\"
+"
+        );
     }
 }
