@@ -10,28 +10,29 @@
 //! - An address of this machine is never reached through a proxy.
 //! - Certificates are loaded for `https://` only.
 //!
-//! The client is blocking and runs on the exporters' own threads, so it needs none of the service's
-//! runtimes. Telemetry is suppressed on those threads and on the client's own (`quiet.rs`), so that
-//! sending telemetry makes none.
+//! A request is made on the thread of its exporter, which waits for the answer: the client has a
+//! runtime of its own there, and needs no other thread, and none of the service's runtimes. So an
+//! export wakes one thread, and not two that wake each other. Telemetry is suppressed on that thread
+//! (`quiet.rs`), so that sending telemetry makes none.
 
 use crate::error::TelemetryError;
 use crate::outcome::{Accepted, Failure, Retryable, error_type, quoted};
-use crate::quiet::{self, QuietThread};
+use crate::quiet;
 use crate::retry::Retry;
 use crate::tls::{self, Credentials};
 use async_trait::async_trait;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode, Uri};
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
-use reqwest::blocking::{Client, Request, Response};
-use reqwest::{Method, Url, redirect};
+use reqwest::{Client, Method, Request, Response, Url, redirect};
 use std::error::Error;
-use std::io::{self, Read as _};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::runtime::{Builder, Runtime};
 
 /// The most bytes of an answer that are read. The protocols answer with a few lines.
-const LONGEST_ANSWER: u64 = 64 * 1024;
+const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Where requests go, and how long one may take.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +64,7 @@ pub(crate) type ReadAnswer = fn(Option<&str>, &[u8]) -> Result<Accepted, String>
 #[derive(Debug)]
 pub(crate) struct Post {
     /// `None` only while this is being dropped.
-    client: Option<Client>,
+    client: Option<OwnClient>,
     destination: Destination,
     timeout: Option<Duration>,
     /// Reads the body of an answer. `None` for Zipkin and Jaeger, whose answer is only a status.
@@ -88,30 +89,21 @@ impl Post {
         };
         let is_secure = target.endpoint.scheme_str() == Some("https");
         let tls = tls::client(is_secure, target.credentials).map_err(refused)?;
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(redirect::Policy::none())
-            .connector_layer(QuietThread)
-            .timeout(None);
+        let mut builder =
+            Client::builder().tls_backend_preconfigured(tls).redirect(redirect::Policy::none());
         if is_loopback(target.endpoint) {
             builder = builder.no_proxy();
         }
-        let build = || builder.build().map_err(|error| refused(causes(&error).join(": ")));
-        // A blocking client panics when it is made on a thread of an async runtime.
-        let client = std::thread::scope(|scope| {
-            let building = scope.spawn(build);
-            // The builder parks its thread until the client's own thread unparks it. On a busy
-            // machine that wake-up was lost in one of some thousand starts, and the builder would
-            // have waited without end. When it is woken again, it looks again.
-            while !building.is_finished() {
-                building.thread().unpark();
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            building.join()
-        })
-        .map_err(|_| refused("its HTTP client could not be made".to_owned()))??;
+        let client = builder.build().map_err(|error| refused(causes(&error).join(": ")))?;
+        // Names are looked up on threads that it starts for that.
+        let runtime = Builder::new_current_thread()
+            .thread_name("telemetry-lookup")
+            .on_thread_start(quiet::this_thread)
+            .enable_all()
+            .build()
+            .map_err(|error| refused(error.to_string()))?;
         Ok(Arc::new(Post {
-            client: Some(client),
+            client: Some(OwnClient { client, runtime }),
             destination: Destination::new(target.endpoint, target.proxy),
             timeout: target.timeout,
             read_answer,
@@ -152,15 +144,22 @@ impl Post {
         *request.headers_mut() = headers.clone();
         *request.body_mut() = Some(body.clone().into());
         *request.timeout_mut() = self.timeout;
-        let Some(client) = &self.client else { unreachable!("it is taken only by `drop`") };
-        let response = client.execute(request).map_err(|error| {
-            self.destination.unreached(&error, error.is_timeout().then_some(self.timeout).flatten())
-        })?;
-        self.read(response)
+        let Some(OwnClient { client, runtime }) = &self.client else {
+            unreachable!("it is taken only by `drop`")
+        };
+        runtime.block_on(async {
+            // Between two requests nobody looks at the connection. If the backend has closed it, hyper
+            // sees that before it writes, and makes another.
+            let response = client.execute(request).await.map_err(|error| {
+                let timed_out_after = error.is_timeout().then_some(self.timeout).flatten();
+                self.destination.unreached(&error, timed_out_after)
+            })?;
+            self.read(response).await
+        })
     }
 
     /// Reads what `response` means.
-    fn read(&self, response: Response) -> Result<Accepted, Failure> {
+    async fn read(&self, response: Response) -> Result<Accepted, Failure> {
         let Destination { shown, .. } = &self.destination;
         let status = response.status();
         let headers = response.headers().clone();
@@ -173,9 +172,7 @@ impl Post {
         }
         let content_type = headers.get(CONTENT_TYPE).map(|value| mime(value.as_bytes()));
         let is_html = content_type.as_deref() == Some("text/html");
-        let mut body = Vec::new();
-        let read = response.take(LONGEST_ANSWER + 1).read_to_end(&mut body);
-        let what = match (self.read_answer, read) {
+        let what = match (self.read_answer, beginning(response).await) {
             _ if is_html => "a page of HTML".to_owned(),
             (None, _) => return Ok(Accepted::default()),
             (Some(_), Err(error)) => {
@@ -183,10 +180,10 @@ impl Post {
                 let error_type = error_type::CONNECTION_BROKEN.into();
                 return Err(Failure { reason, retryable: Retryable::NoAnswer, error_type });
             }
-            (Some(_), Ok(_)) if body.len() as u64 > LONGEST_ANSWER => {
+            (Some(_), Ok(body)) if body.len() > LONGEST_ANSWER => {
                 format!("more than {LONGEST_ANSWER} bytes")
             }
-            (Some(read), Ok(_)) => match read(content_type.as_deref(), &body) {
+            (Some(read), Ok(body)) => match read(content_type.as_deref(), &body) {
                 Ok(accepted) => return Ok(accepted.by(shown)),
                 Err(what) => what,
             },
@@ -200,10 +197,33 @@ impl Post {
 
 impl Drop for Post {
     fn drop(&mut self) {
-        // reqwest logs that the client ends, and the SDK's thread is not quiet any more.
+        // What ends with the client may log that, and the SDK's thread is not quiet any more.
         let _quiet = quiet::for_now();
-        drop(self.client.take());
+        if let Some(OwnClient { client, runtime }) = self.client.take() {
+            drop(client);
+            // It does not wait for a name that is being looked up, which can take very long.
+            runtime.shutdown_background();
+        }
     }
+}
+
+/// A client, and the runtime in which its connections live. It runs while a request is made, on the
+/// thread that makes it.
+#[derive(Debug)]
+struct OwnClient {
+    client: Client,
+    runtime: Runtime,
+}
+
+/// The body of an answer: all of it, or if it is longer than [`LONGEST_ANSWER`], more than that.
+async fn beginning(mut answer: Response) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while body.len() <= LONGEST_ANSWER
+        && let Some(part) = answer.chunk().await?
+    {
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
 }
 
 /// A [`Post`] behind the interface that the exporters of other crates ask for.

@@ -1,11 +1,10 @@
 //! Keeps the threads that send telemetry from making telemetry.
 //!
-//! The SDK suppresses telemetry on the threads of its batch processors. But the HTTP client and the
-//! gRPC client have threads of their own, and what hyper, h2 and reqwest log there would be exported
-//! as log records: with `RUST_LOG=trace` every export would then cause the next one.
+//! The SDK suppresses telemetry on the threads of its batch processors. But spans have threads of
+//! their own, as the gRPC client has, and what hyper, h2 and reqwest log there would be exported as log
+//! records: with `RUST_LOG=trace` every export would then cause the next one.
 
 use opentelemetry::{Context, ContextGuard};
-use tower_layer::Layer;
 
 /// Suppresses telemetry on the current thread until it ends. Its log lines still go to standard
 /// error.
@@ -20,18 +19,4 @@ pub(crate) fn this_thread() {
 /// [remain](crate::without_spans).
 pub(crate) fn for_now() -> ContextGuard {
     Context::new().with_telemetry_suppressed().attach()
-}
-
-/// A layer that changes nothing. reqwest applies layers on the client's own thread before it sends
-/// anything there, and that is how [`this_thread`] gets to run on it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QuietThread;
-
-impl<S> Layer<S> for QuietThread {
-    type Service = S;
-
-    fn layer(&self, inner: S) -> S {
-        this_thread();
-        inner
-    }
 }
