@@ -175,11 +175,14 @@ impl<D> AccountingExporter<D> {
         let start = Instant::now();
         let outcome = self.deliver(batch).await;
         let Outcome { failed, rejected, .. } = outcome;
+        let took = start.elapsed();
+        // It is said before it is counted: who sees from the counters that a batch is done finds in the
+        // log what became of it.
+        self.health.observe(&outcome);
         self.counters.exported.add(items - failed - rejected);
         self.counters.failed.add(failed);
         self.counters.rejected.add(rejected);
-        self.counters.measured.note(&outcome, start.elapsed());
-        self.health.observe(&outcome);
+        self.counters.measured.note(&outcome, took);
     }
 
     /// Delivers through `inner`. A panic there becomes an error, because it would end the

@@ -75,3 +75,29 @@ pub(crate) fn assert_balanced(snapshot: &Snapshot) {
         assert_eq!(logs.emitted, sum, "{snapshot}");
     }
 }
+
+/// How often a batch must be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Attempts {
+    Exactly(usize),
+    /// So often, and once more for each attempt that a busy machine does not answer in time.
+    AtLeast(usize),
+    /// Again and again while there is time.
+    Again,
+}
+
+impl Attempts {
+    /// Asserts that so many requests are right.
+    pub(crate) fn assert(self, requests: usize, context: &str) {
+        match self {
+            Attempts::Exactly(count) => assert_eq!(requests, count, "{context}"),
+            Attempts::AtLeast(count) => assert!(requests >= count, "{context}: {requests}"),
+            Attempts::Again => assert!(requests > 1, "{context}: {requests}"),
+        }
+    }
+
+    /// Whether the batch is lost in the end.
+    pub(crate) fn are_in_vain(self) -> bool {
+        matches!(self, Attempts::Again)
+    }
+}
