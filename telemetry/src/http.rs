@@ -30,6 +30,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::yield_now;
 
 /// The most bytes of an answer that are read. The protocols answer with a few lines.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -148,8 +149,11 @@ impl Post {
             unreachable!("it is taken only by `drop`")
         };
         runtime.block_on(async {
-            // Between two requests nobody looks at the connection. If the backend has closed it, hyper
-            // sees that before it writes, and makes another.
+            // Between two requests nobody looks at the connection, and the backend may have closed it. So
+            // the first pause lets the runtime see what has come, and the second lets the connection
+            // read that it is closed. Then it is not used.
+            yield_now().await;
+            yield_now().await;
             let response = client.execute(request).await.map_err(|error| {
                 let timed_out_after = error.is_timeout().then_some(self.timeout).flatten();
                 self.destination.unreached(&error, timed_out_after)
