@@ -20,7 +20,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ratatui::layout::Size;
 use shared::output::{self, BoundedWriter};
 use signal_hook::{
     consts::{SIGQUIT, SIGTSTP},
@@ -29,7 +28,7 @@ use signal_hook::{
 use telemetry::Accounting;
 
 use crate::{report::ReportArgs, statistics::Statistics};
-use panel::{Panel, Progress};
+use panel::{Panel, Progress, Size};
 use scroll_region::BottomRows;
 
 /// How often the view shows new figures: as often as the statistics have new ones.

@@ -3,16 +3,26 @@
 
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Rect, Size};
-use ratatui::style::{Color, Style, Stylize as _};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Sparkline, Widget as _};
+use crossterm::style::{Color, StyledContent, Stylize as _};
 
 use crate::{
     report::units::{clock, count, micros, part, rate, some_micros},
     result::{Point, RunResult},
 };
+
+/// How many columns and rows a terminal has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) width: u16,
+    pub(super) height: u16,
+}
+
+impl Size {
+    pub(super) const ZERO: Size = Size { width: 0, height: 0 };
+}
+
+/// A part of a line, in one style. Everything shown has one column for each character.
+pub(super) type Part = StyledContent<String>;
 
 /// With fewer columns or rows than this, there is room for the one-line status only.
 const FULL: Size = Size { width: 64, height: 18 };
@@ -25,6 +35,12 @@ const ROWS: u16 = 7;
 
 /// Columns of the labels on the left.
 const LABEL: usize = 10;
+
+/// Columns between the labels and what they are for.
+const GAP: usize = 2;
+
+/// The bars of the sparkline, from none to the highest.
+const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// How many columns come before the link of a slow trip.
 const SLOWEST: usize = 19;
@@ -53,61 +69,55 @@ pub(super) struct Panel {
 }
 
 impl Panel {
-    /// Draws into the whole of `frame`, which has as many rows as [`rows_for`] said.
-    pub(super) fn draw(&self, frame: &mut Buffer) {
-        let area = *frame.area();
-        if area.height < ROWS {
-            let status = fitting(self, area.width);
-            frame.set_line(0, 0, &Line::from(status), area.width);
-            return;
-        }
-        let mut lines = vec![
-            self.title(area.width),
-            self.trips(),
-            heads(),
-            self.last_second(),
-            self.run(),
-            labelled("p99 each s", Vec::new()),
-            self.spans(),
-        ];
-        lines.extend(self.slowest(area.width).take(usize::from(area.height - ROWS)));
-        for (row, line) in (0..).zip(&lines) {
-            frame.set_line(0, row, line, area.width);
-        }
-        self.sparkline(
-            Rect { x: LABEL as u16 + 2, y: 5, width: area.width - LABEL as u16 - 2, height: 1 },
-            frame,
-        );
+    /// The lines to show on a terminal of this size, as many as [`rows_for`] says. Each fills the whole width.
+    pub(super) fn lines(&self, size: Size) -> Vec<Vec<Part>> {
+        let rows = usize::from(rows_for(size));
+        let mut lines = match rows {
+            0 => Vec::new(),
+            1 => vec![vec![fitting(self, size.width).stylize()]],
+            _ => vec![
+                self.title(size.width),
+                self.trips(),
+                heads(),
+                self.last_second(),
+                self.run(),
+                self.sparkline(size.width),
+                self.spans(),
+            ],
+        };
+        lines.extend(self.slowest(size.width).take(rows.saturating_sub(lines.len())));
+        lines.resize(rows, Vec::new());
+        lines.into_iter().map(|line| filling(line, size.width)).collect()
     }
 
-    fn title(&self, width: u16) -> Line<'static> {
+    fn title(&self, width: u16) -> Vec<Part> {
         let title = format!("── shopping for {} ", clock(self.result.run.elapsed));
         let rest = usize::from(width).saturating_sub(title.chars().count());
-        Line::from(format!("{title}{}", "─".repeat(rest))).dim()
+        vec![format!("{title}{}", "─".repeat(rest)).dim()]
     }
 
-    fn trips(&self) -> Line<'static> {
+    fn trips(&self) -> Vec<Part> {
         let trips = &self.result.trips;
         let now = self.last_rate();
-        let mut parts = vec![Span::from(rate(now)).bold()];
+        let mut parts = vec![rate(now).bold()];
         if let Some(target) = self.last_second.target_per_s {
             // In a single second a Poisson schedule may well start fewer trips than its rate.
             let late = now < target * 0.7;
-            let colour = if late { Color::Yellow } else { Color::Green };
-            parts.push(Span::styled(format!(" of {}", rate(target)), colour));
+            let colour = if late { Color::DarkYellow } else { Color::DarkGreen };
+            parts.push(format!(" of {}", rate(target)).with(colour));
         }
-        parts.push(format!("   in flight {}   ", count(trips.in_flight)).into());
+        parts.push(format!("   in flight {}   ", count(trips.in_flight)).stylize());
         let share = part(trips.failed, trips.started);
         parts.push(alarming(
             format!("failed {} ({share})", count(trips.failed)),
             trips.failed,
-            Color::Red,
+            Color::DarkRed,
         ));
-        parts.push("   ".into());
+        parts.push("   ".to_owned().stylize());
         parts.push(alarming(
             format!("missed {}", count(trips.missed)),
             trips.missed,
-            Color::Yellow,
+            Color::DarkYellow,
         ));
         labelled("trips", parts)
     }
@@ -117,12 +127,12 @@ impl Panel {
         self.last_second.per_second(self.last_second.started)
     }
 
-    fn last_second(&self) -> Line<'static> {
+    fn last_second(&self) -> Vec<Part> {
         let Point { p50_us, p90_us, p99_us, max_us, .. } = self.last_second;
         labelled("last 1 s", columns([p50_us, p90_us, p99_us, None, max_us]))
     }
 
-    fn run(&self) -> Line<'static> {
+    fn run(&self) -> Vec<Part> {
         let run = &self.result.latency.corrected;
         let times = [run.p50_us, run.p90_us, run.p99_us, run.p99_9_us, run.max_us];
         labelled("whole run", columns(times))
@@ -130,41 +140,43 @@ impl Panel {
 
     /// The 99th percentile of the last seconds, the newest at the right end. The scale is
     /// logarithmic, so that the other seconds stay visible beside one with a stall.
-    fn sparkline(&self, area: Rect, frame: &mut Buffer) {
+    fn sparkline(&self, width: u16) -> Vec<Part> {
         let timeline = &self.result.timeline;
-        let first = timeline.len().saturating_sub(usize::from(area.width));
+        let room = usize::from(width).saturating_sub(LABEL + GAP);
+        let first = timeline.len().saturating_sub(room);
         let micros = || timeline[first..].iter().map(|point| point.p99_us.unwrap_or(0) as f64);
         let lowest = micros().filter(|us| *us > 0.0).fold(f64::INFINITY, f64::min);
         let level = |us: f64| (us > 0.0).then(|| 100.0 * (us / lowest).log10());
         let highest = micros().filter_map(level).fold(100.0, f64::max);
         // The lowest gets an eighth of the row, the highest all of it.
         let floor = highest / 7.0;
-        let heights: Vec<u64> =
-            micros().map(|us| level(us).map_or(0, |level| (floor + level).ceil() as u64)).collect();
-        let highest = (floor + highest) as u64;
-        let style = Style::new().fg(Color::Cyan);
-        Sparkline::default().data(heights).max(highest).style(style).render(area, frame);
+        let most = (floor + highest) as usize;
+        let bar = |us| {
+            let height = level(us).map_or(0, |level| (floor + level).ceil() as usize);
+            BARS[(height * (BARS.len() - 1) / most).min(BARS.len() - 1)]
+        };
+        labelled("p99 each s", vec![micros().map(bar).collect::<String>().dark_cyan()])
     }
 
-    fn spans(&self) -> Line<'static> {
+    fn spans(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         for exporter in &self.result.telemetry.exporters {
             let gap = if parts.is_empty() { "" } else { "   " };
             parts.push(
-                format!("{gap}{} {} exported", exporter.name, count(exporter.exported)).into(),
+                format!("{gap}{} {} exported", exporter.name, count(exporter.exported)).stylize(),
             );
             let lost = exporter.failed + exporter.dropped;
             let text =
                 format!(", {} failed, {} dropped", count(exporter.failed), count(exporter.dropped));
-            parts.push(alarming(text, lost, Color::Red));
+            parts.push(alarming(text, lost, Color::DarkRed));
         }
         if parts.is_empty() {
-            parts.push("not exported".into());
+            parts.push("not exported".to_owned().stylize());
         }
         labelled(if self.result.telemetry.lost() > 0 { "spans lost" } else { "spans" }, parts)
     }
 
-    fn slowest(&self, width: u16) -> impl Iterator<Item = Line<'static>> {
+    fn slowest(&self, width: u16) -> impl Iterator<Item = Vec<Part>> {
         // What comes before the link is so short that a link to the local viewer fits 80 columns.
         let room = usize::from(width).saturating_sub(SLOWEST);
         self.result.slowest.iter().enumerate().map(move |(index, trip)| {
@@ -178,29 +190,42 @@ impl Panel {
             };
             let label = if index == 0 { "slowest" } else { "" };
             let latency = format!("{:>9}  ", micros(trip.latency_us));
-            Line::from(vec![format!("{label:<8}").dim(), latency.into(), link.cyan()])
+            vec![format!("{label:<8}").dim(), latency.stylize(), link.dark_cyan()]
         })
     }
 }
 
-fn heads() -> Line<'static> {
+fn heads() -> Vec<Part> {
     let heads = ["p50", "p90", "p99", "p99.9", "max"].map(|head| format!("{head:>10}"));
-    labelled("latency", vec![Span::from(heads.concat()).dim()])
+    labelled("latency", vec![heads.concat().dim()])
 }
 
-fn columns(times: [Option<u64>; 5]) -> Vec<Span<'static>> {
-    times.map(|us| format!("{:>10}", us.map(micros).unwrap_or_default()).into()).into()
+fn columns(times: [Option<u64>; 5]) -> Vec<Part> {
+    times.map(|us| format!("{:>10}", us.map(micros).unwrap_or_default()).stylize()).into()
 }
 
-fn labelled(label: &'static str, parts: Vec<Span<'static>>) -> Line<'static> {
-    let mut spans = vec![Span::from(format!("{label:<LABEL$}  ")).dim()];
-    spans.extend(parts);
-    Line::from(spans)
+fn labelled(label: &'static str, parts: Vec<Part>) -> Vec<Part> {
+    let mut line = vec![format!("{label:<LABEL$}{:GAP$}", "").dim()];
+    line.extend(parts);
+    line
 }
 
 /// A text that is coloured if `count` is not 0.
-fn alarming(text: String, count: u64, colour: Color) -> Span<'static> {
-    if count > 0 { Span::styled(text, colour) } else { Span::from(text) }
+fn alarming(text: String, count: u64, colour: Color) -> Part {
+    if count > 0 { text.with(colour) } else { text.stylize() }
+}
+
+/// `line` without what has no room in `width` columns, or with blanks up to there.
+fn filling(line: Vec<Part>, width: u16) -> Vec<Part> {
+    let mut room = usize::from(width);
+    let mut parts = Vec::with_capacity(line.len() + 1);
+    for part in line {
+        let text: String = part.content().chars().take(room).collect();
+        room -= text.chars().count();
+        parts.push(part.style().apply(text));
+    }
+    parts.push(" ".repeat(room).stylize());
+    parts
 }
 
 /// Writes the status as lines. The rate in a line is that since the line before.

@@ -13,15 +13,11 @@ use std::{
 use crossterm::{
     Command, QueueableCommand as _,
     cursor::{MoveTo, MoveUp, RestorePosition, SavePosition},
+    style::PrintStyledContent,
     terminal::{Clear, ClearType},
 };
-use ratatui::{
-    backend::{Backend as _, CrosstermBackend},
-    buffer::Buffer,
-    layout::{Rect, Size},
-};
 
-use super::panel::{Panel, rows_for};
+use super::panel::{Panel, Part, Size, rows_for};
 
 /// The rows at the bottom of a terminal.
 pub(super) struct BottomRows<W: Write> {
@@ -52,9 +48,7 @@ impl<W: Write> BottomRows<W> {
             self.make_room(&mut bytes)?;
         }
         if self.rows > 0 {
-            let mut frame = Buffer::empty(Rect::new(0, 0, size.width, self.rows));
-            panel.draw(&mut frame);
-            self.draw(&mut bytes, &frame)?;
+            self.draw(&mut bytes, panel.lines(size))?;
         }
         self.write(&bytes)
     }
@@ -91,16 +85,17 @@ impl<W: Write> BottomRows<W> {
         Ok(())
     }
 
-    fn draw(&self, bytes: &mut Vec<u8>, frame: &Buffer) -> io::Result<()> {
+    fn draw(&self, bytes: &mut Vec<u8>, lines: Vec<Vec<Part>>) -> io::Result<()> {
         let top = self.size.height - self.rows;
         bytes.queue(SavePosition)?;
         // The region is set each time, since a terminal loses it when it is resized or reset.
-        bytes.queue(SetScrollRegion::Above(top))?.queue(MoveTo(0, top))?;
-        let cells = frame.content().iter().enumerate().map(|(index, cell)| {
-            let (x, y) = frame.pos_of(index);
-            (x, top + y, cell)
-        });
-        CrosstermBackend::new(&mut *bytes).draw(cells)?;
+        bytes.queue(SetScrollRegion::Above(top))?;
+        for (row, line) in (top..).zip(lines) {
+            bytes.queue(MoveTo(0, row))?;
+            for part in line {
+                bytes.queue(PrintStyledContent(part))?;
+            }
+        }
         bytes.queue(RestorePosition)?;
         Ok(())
     }
