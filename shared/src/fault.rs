@@ -17,7 +17,6 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::share::Share;
 
@@ -102,15 +101,16 @@ pub struct FaultError {
 }
 
 /// Which faults a store honours: the answer to `GET /faults`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FaultSupport {
     /// Whether it honours faults at all: `grocery store --allow-faults`.
     pub honoured: bool,
     /// The actors that a fault can name.
-    #[schema(example = json!(["Inventory", "Aisle", "Checkout", "Ledger"]))]
+    #[cfg_attr(feature = "openapi", schema(example = json!(["Inventory", "Aisle", "Checkout", "Ledger"])))]
     pub actors: Vec<String>,
     /// The aisles that `slow-aisle` can name.
-    #[schema(example = json!(["produce", "bakery"]))]
+    #[cfg_attr(feature = "openapi", schema(example = json!(["produce", "bakery"])))]
     pub aisles: Vec<String>,
 }
 

@@ -9,7 +9,6 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::money::Money;
@@ -46,62 +45,67 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub const MAX_BASKET_LINES: usize = 100;
 
 /// The answer to `GET /whats-in-store`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WhatsInStore {
     /// What the store has.
     pub inventory: Inventory,
 }
 
 /// Everything the store sells, by product id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Inventory {
     /// All products of all aisles, in stock or not.
     pub products: Vec<Product>,
 }
 
 /// One product as it stands in its aisle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Product {
     /// The id of the product, which never changes.
-    #[schema(example = "1")]
+    #[cfg_attr(feature = "openapi", schema(example = "1"))]
     pub id: String,
     /// What it is called.
-    #[schema(example = "potato")]
+    #[cfg_attr(feature = "openapi", schema(example = "potato"))]
     pub name: String,
     /// Price of one piece.
     pub price: Money,
     /// The aisle it stands in.
-    #[schema(example = "produce")]
+    #[cfg_attr(feature = "openapi", schema(example = "produce"))]
     pub aisle: String,
     /// How many pieces can be bought now.
-    #[schema(example = 120)]
+    #[cfg_attr(feature = "openapi", schema(example = 120))]
     pub in_stock: u64,
 }
 
 /// The body of `POST /checkout`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct CheckoutRequest {
     /// What is in the basket: 1 to 100 lines, each product at most once.
-    #[schema(min_items = 1, max_items = 100)]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 100))]
     pub items: Vec<BasketItem>,
 }
 
 /// One line of a basket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct BasketItem {
     /// Which product: a whole number from 1 to 4294967295, as text. No other line has the same.
-    #[schema(
+    #[cfg_attr(feature = "openapi", schema(
         example = "1",
         min_length = 1,
         max_length = 10,
         // Numbers up to 4294967295.
         pattern = "^([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])$"
-    )]
+    ))]
     pub id: String,
     /// How many pieces, at least one.
-    #[schema(example = 10, minimum = 1, maximum = 4294967295.0)]
+    #[cfg_attr(feature = "openapi", schema(example = 10, minimum = 1, maximum = 4294967295.0))]
     pub quantity: u32,
 }
 
@@ -144,7 +148,8 @@ read_from_objects_only!(CheckoutRequest);
 read_from_objects_only!(BasketItem);
 
 /// The answer to a checkout, and later to `GET /orders/{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
     /// The id of the order, which never changes.
     pub order_id: Uuid,
@@ -153,21 +158,22 @@ pub struct Receipt {
     /// The sum of the lines.
     pub total: Money,
     /// When the order was recorded (RFC 3339, UTC).
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T09:30:00.000Z"))]
     pub placed_at: String,
 }
 
 /// One line of a receipt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReceiptLine {
     /// Which product.
-    #[schema(example = "1")]
+    #[cfg_attr(feature = "openapi", schema(example = "1"))]
     pub id: String,
     /// What it is called.
-    #[schema(example = "potato")]
+    #[cfg_attr(feature = "openapi", schema(example = "potato"))]
     pub name: String,
     /// How many pieces.
-    #[schema(example = 10)]
+    #[cfg_attr(feature = "openapi", schema(example = 10))]
     pub quantity: u32,
     /// Price of one piece when it was bought.
     pub unit_price: Money,
@@ -176,17 +182,18 @@ pub struct ReceiptLine {
 }
 
 /// A problem document, as RFC 9457 has it: <https://www.rfc-editor.org/rfc/rfc9457>.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// The kind of problem as a URI; `about:blank` if the status code says everything.
     #[serde(rename = "type")]
-    #[schema(example = "/problems/out-of-stock")]
+    #[cfg_attr(feature = "openapi", schema(example = "/problems/out-of-stock"))]
     pub kind: String,
     /// The kind of problem in a few words, always the same for one `type`.
-    #[schema(example = "Out of stock")]
+    #[cfg_attr(feature = "openapi", schema(example = "Out of stock"))]
     pub title: String,
     /// The HTTP status code, repeated.
-    #[schema(example = 409)]
+    #[cfg_attr(feature = "openapi", schema(example = 409))]
     pub status: u16,
     /// What went wrong this time: the input and what was expected.
     pub detail: String,
@@ -199,18 +206,19 @@ pub struct Problem {
 }
 
 /// A product of which fewer pieces are left than were asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Shortage {
     /// Which product.
-    #[schema(example = "1")]
+    #[cfg_attr(feature = "openapi", schema(example = "1"))]
     pub id: String,
     /// What it is called.
-    #[schema(example = "potato")]
+    #[cfg_attr(feature = "openapi", schema(example = "potato"))]
     pub name: String,
     /// How many pieces were asked for.
-    #[schema(example = 10)]
+    #[cfg_attr(feature = "openapi", schema(example = 10))]
     pub requested: u32,
     /// How many pieces there are.
-    #[schema(example = 3)]
+    #[cfg_attr(feature = "openapi", schema(example = 3))]
     pub available: u64,
 }

@@ -24,9 +24,9 @@ use crate::{
     ACTIVITY,
     actors::{ActorConfig, RestockPolicy},
     clock::Clock,
-    config::{Config, Program},
+    config::Config,
     domain::KeepOrders,
-    lessons::{self, CUSTOMER},
+    lessons::{self, CUSTOMER, Program},
     server,
     storage::{self, DatabaseUrl, PostgresLimits},
 };

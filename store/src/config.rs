@@ -1,8 +1,9 @@
 //! The settings of a store, as plain values. `cli` reads them from the command line and the
 //! environment.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
+use lessons::Program;
 use shared::hosts::HostName;
 use telemetry::ServiceMeters;
 
@@ -47,13 +48,4 @@ pub struct Config {
     pub meters: Option<ServiceMeters>,
     /// The program of this process, for lessons that need more processes. Without it they fail.
     pub program: Option<Program>,
-}
-
-/// The program of a store.
-#[derive(Clone, Debug)]
-pub struct Program {
-    /// Its file.
-    pub file: PathBuf,
-    /// The arguments that make it a store, before those of [`Args`](crate::Args).
-    pub args: Vec<String>,
 }

@@ -9,7 +9,7 @@
 //! - `http`: the routes, their handlers, which ask actors only, and the middleware around them;
 //! - `actors`: `Inventory`, `Checkout`, `Aisle`, `Restocker`, `Retention`, `Ledger`, one a file, and
 //!   the system that starts them;
-//! - [`lessons`]: mistakes with context that a request can ask for, beside their fixes;
+//! - [`lessons`], a crate of its own: mistakes with context that a request can ask for, beside their fixes;
 //! - [`storage`]: the database, which decides on stock and orders; all SQL is there;
 //! - [`domain`]: baskets, products, orders and keys, used by all of the above; no I/O, no
 //!   telemetry.
@@ -20,17 +20,15 @@ mod clock;
 mod config;
 pub mod domain;
 mod http;
-pub mod lessons;
 mod server;
 pub mod storage;
 
 pub use actors::{ActorConfig, RestockPolicy};
 pub use cli::{Args, run};
 pub use clock::Clock;
-pub use config::{Config, Program};
+pub use config::Config;
+pub use lessons;
+pub use lessons::Program;
 pub use server::{Error, Running, SHUTDOWN_TIMEOUT, serve};
 
-/// The target of the log events about single requests and deliveries. They are exported, but not
-/// written to standard error unless `RUST_LOG` asks for it: there are as many of them as there are
-/// requests.
-const ACTIVITY: &str = "store::activity";
+use lessons::ACTIVITY;

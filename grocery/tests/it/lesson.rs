@@ -72,7 +72,7 @@ fn a_lesson_starts_what_it_needs_and_shows_both_trees_the_code_and_the_links() {
     for variant in store::lessons::Variant::BOTH {
         let code = lesson.code(variant);
         let place = format!(
-            "\nThe {variant}: store/src/lessons/spawn.rs, lines {} to {}\n\n",
+            "\nThe {variant}: lessons/src/spawn.rs, lines {} to {}\n\n",
             code.first_line, code.last_line
         );
         let indented: String = (code.text.lines())

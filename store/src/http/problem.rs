@@ -41,6 +41,7 @@ pub(super) struct ApiError {
 }
 
 /// The error answers that every route may give.
+#[cfg(test)]
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it only describes, for the OpenAPI document")]
 pub(super) enum Unavailable {

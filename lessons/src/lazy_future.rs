@@ -26,7 +26,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "`FutureExt::with_context` makes the span current at every poll, and the span ends with \
          the future.",
     ],
-    file: "store/src/lessons/lazy_future.rs",
+    file: "lessons/src/lazy_future.rs",
     source: include_str!("lazy_future.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

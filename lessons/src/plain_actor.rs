@@ -26,7 +26,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "`TracedContext` passes on the sender's context in the envelope of the message; messages, \
          handlers and senders stay as they are.",
     ],
-    file: "store/src/lessons/plain_actor.rs",
+    file: "lessons/src/plain_actor.rs",
     source: include_str!("plain_actor.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

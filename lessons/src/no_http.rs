@@ -35,7 +35,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "`trace_request` makes a span for the request and writes that span and the baggage into its \
          headers, in the format of the propagators, which both sides must have in common.",
     ],
-    file: "store/src/lessons/no_http.rs",
+    file: "lessons/src/no_http.rs",
     source: include_str!("no_http.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

@@ -35,7 +35,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "`spawn_traced` gives the task the current context; to a thread the context is moved, and \
          attached there.",
     ],
-    file: "store/src/lessons/spawn.rs",
+    file: "lessons/src/spawn.rs",
     source: include_str!("spawn.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

@@ -1,10 +1,10 @@
 //! The part of a lesson's file that a reader is shown.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 /// Lines of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Excerpt {
     /// The number of the first line; a file begins with line 1.
     pub first_line: usize,

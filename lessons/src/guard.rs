@@ -32,7 +32,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "`FutureExt::with_context` attaches the context each time the future is polled, and \
          detaches it afterwards.",
     ],
-    file: "store/src/lessons/guard.rs",
+    file: "lessons/src/guard.rs",
     source: include_str!("guard.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

@@ -1,7 +1,6 @@
 //! The answer to `GET /lessons`.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{
     excerpt::Excerpt,
@@ -10,7 +9,8 @@ use super::{
 };
 
 /// The answer to `GET /lessons`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LessonList {
     /// Whether this store makes lessons: `grocery store --allow-faults`.
     pub honoured: bool,
@@ -19,10 +19,11 @@ pub struct LessonList {
 }
 
 /// One lesson.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LessonCard {
     /// The name by which requests ask for it.
-    #[schema(example = "spawn")]
+    #[cfg_attr(feature = "openapi", schema(example = "spawn"))]
     pub name: &'static str,
     /// A title.
     pub title: &'static str,
@@ -37,21 +38,22 @@ pub struct LessonCard {
     /// Why this happens, and why the fix helps, in three sentences.
     pub why: [&'static str; 3],
     /// The file with the mistake and the fix, relative to the root of the repository.
-    #[schema(example = "store/src/lessons/spawn.rs")]
+    #[cfg_attr(feature = "openapi", schema(example = "lessons/src/spawn.rs"))]
     pub file: &'static str,
     /// The mistake, then the fix.
     pub variants: [LessonVariant; 2],
 }
 
 /// The mistake or the fix of a lesson.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LessonVariant {
     /// Which of the two it is.
     #[serde(rename = "as")]
     pub variant: Variant,
     /// The path and query that ask for it. `&run=` and a name may follow, by which the run's spans are
     /// found.
-    #[schema(example = "/?lesson=spawn&as=mistake")]
+    #[cfg_attr(feature = "openapi", schema(example = "/?lesson=spawn&as=mistake"))]
     pub request: String,
     /// Its code.
     pub code: Excerpt,

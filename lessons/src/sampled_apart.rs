@@ -28,7 +28,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "A sampler whose name begins with `parentbased` does what the caller decided, which is in the \
          last two digits of `traceparent`, so a trace is recorded whole or not at all.",
     ],
-    file: "store/src/lessons/sampled_apart.rs",
+    file: "lessons/src/sampled_apart.rs",
     source: include_str!("sampled_apart.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

@@ -31,7 +31,7 @@ pub(super) const LESSON: Lesson = Lesson {
          own.",
         "`BatchLinks` links it to the span of each message, and each of these spans to it.",
     ],
-    file: "store/src/lessons/batch.rs",
+    file: "lessons/src/batch.rs",
     source: include_str!("batch.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

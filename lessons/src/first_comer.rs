@@ -30,7 +30,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "In the fix each piece of work brings its own context: a message in its envelope, an item \
          of a queue beside it.",
     ],
-    file: "store/src/lessons/first_comer.rs",
+    file: "lessons/src/first_comer.rs",
     source: include_str!("first_comer.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

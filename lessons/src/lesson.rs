@@ -5,7 +5,6 @@ use std::fmt;
 use actix_web::HttpResponse;
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{
     excerpt::{self, Excerpt},
@@ -47,7 +46,8 @@ pub struct Lesson {
 }
 
 /// What a mistake does to a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Picture {
     /// A part is missing: it is an orphan, a trace of its own, or nothing at all.
@@ -59,7 +59,8 @@ pub enum Picture {
 }
 
 /// Which of the two a run makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
     /// The mistake.

@@ -34,7 +34,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "A future that is dropped records nothing more; a timeout that is set on the client is \
          recorded by it.",
     ],
-    file: "store/src/lessons/error.rs",
+    file: "lessons/src/error.rs",
     source: include_str!("error.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

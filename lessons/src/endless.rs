@@ -29,7 +29,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "The library's defaults cut both: after `HOP_LIMIT` tells in a row the next is the root of a new \
          trace, and so is each firing, with a link to where it came from.",
     ],
-    file: "store/src/lessons/endless.rs",
+    file: "lessons/src/endless.rs",
     source: include_str!("endless.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

@@ -11,11 +11,11 @@ use opentelemetry::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::{ACTIVITY, config::Program};
-
 use super::{
+    ACTIVITY,
     asked::{Asked, Ignored, LESSON_BAGGAGE, RUN_BAGGAGE, Request, VARIANT_BAGGAGE},
     card::LessonList,
+    program::Program,
     tracer::{CUSTOMER, LessonTracer, RUN_ATTRIBUTE},
 };
 
@@ -37,7 +37,7 @@ const MAX_NAME: usize = 64;
 
 /// The lessons of one store.
 #[derive(Debug)]
-pub(crate) struct Lessons {
+pub struct Lessons {
     honoured: bool,
     places: Arc<Semaphore>,
     tracer: Arc<BoxedTracer>,
@@ -46,11 +46,11 @@ pub(crate) struct Lessons {
 
 /// The result for a request that asked for a lesson.
 #[derive(Debug)]
-pub(crate) struct Taught {
+pub struct Taught {
     /// The value of [`OUTCOME_HEADER`].
-    pub(crate) outcome: String,
+    pub outcome: String,
     /// The answer to the request, if the lesson gives one.
-    pub(crate) answer: Option<HttpResponse>,
+    pub answer: Option<HttpResponse>,
 }
 
 #[derive(Debug)]
@@ -63,17 +63,19 @@ enum Outcome {
 impl Lessons {
     /// The lessons of a store that makes them if `honoured`. `tracer` makes their spans, and `program`
     /// is the store's.
-    pub(crate) fn new(honoured: bool, tracer: Arc<BoxedTracer>, program: Option<Program>) -> Self {
+    pub fn new(honoured: bool, tracer: Arc<BoxedTracer>, program: Option<Program>) -> Self {
         Self { honoured, places: Arc::new(Semaphore::new(MAX_LESSONS)), tracer, program }
     }
 
     /// The list of all lessons.
-    pub(crate) fn list(&self) -> LessonList {
+    pub fn list(&self) -> LessonList {
         LessonList::new(self.honoured)
     }
 
-    /// Whether the request asks for a lesson in its query or in baggage that has been read.
-    pub(crate) fn are_asked_for(&self, request: &HttpRequest, cx: &Context) -> bool {
+    /// Whether the request asks for a lesson in its query or in baggage that has been read. Each request of a
+    /// trip asks this, so it is inlined: this crate is not compiled for speed.
+    #[inline]
+    pub fn are_asked_for(&self, request: &HttpRequest, cx: &Context) -> bool {
         Asked::of(request, cx, None).is_some()
     }
 
@@ -83,11 +85,7 @@ impl Lessons {
     /// The current span must be the request's SERVER span. It gets attributes that say which lesson it
     /// was, or an event that says why there was none. `unread` is the entry `grocery.lesson` of the
     /// header `baggage`.
-    pub(crate) async fn teach(
-        &self,
-        request: &HttpRequest,
-        unread: Option<&str>,
-    ) -> Option<Taught> {
+    pub async fn teach(&self, request: &HttpRequest, unread: Option<&str>) -> Option<Taught> {
         let cx = Context::current();
         let asked = Asked::of(request, &cx, unread)?;
         let found = if self.honoured { asked.find() } else { Err(Ignored::NotAllowed) };
@@ -197,7 +195,7 @@ mod tests {
     use opentelemetry::global;
 
     use super::*;
-    use crate::lessons::lesson::{Lesson, Picture, Variant};
+    use crate::lesson::{Lesson, Picture, Variant};
 
     fn lessons() -> Lessons {
         Lessons::new(true, Arc::new(global::tracer("test")), None)

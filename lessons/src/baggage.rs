@@ -28,7 +28,7 @@ pub(super) const LESSON: Lesson = Lesson {
          asked.",
         "`Context::current_with_span` keeps all that the current context has, and sets the span.",
     ],
-    file: "store/src/lessons/baggage.rs",
+    file: "lessons/src/baggage.rs",
     source: include_str!("baggage.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

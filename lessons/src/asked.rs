@@ -72,6 +72,7 @@ pub(super) enum Ignored {
 impl<'a> Asked<'a> {
     /// Reads what this request asks for; `None` if it asks for no lesson. `unread` is the entry
     /// [`LESSON_BAGGAGE`] of the header, which the context lacks if the store reads no baggage.
+    #[inline]
     pub(super) fn of(
         request: &'a HttpRequest,
         cx: &'a Context,
@@ -83,6 +84,7 @@ impl<'a> Asked<'a> {
         })
     }
 
+    #[inline]
     fn in_query(request: &'a HttpRequest) -> Option<Self> {
         let query = request.query_string();
         if query.is_empty() {
@@ -100,6 +102,7 @@ impl<'a> Asked<'a> {
         Some(Self { lesson, variant: value(VARIANT_PARAMETER), run: value(RUN_PARAMETER), origin })
     }
 
+    #[inline]
     fn in_baggage(cx: &'a Context) -> Option<Self> {
         let value = |key| cx.baggage().get(key).map(|value| Cow::Borrowed(value.as_str()));
         let (lesson, variant) = (value(LESSON_BAGGAGE)?, value(VARIANT_BAGGAGE));

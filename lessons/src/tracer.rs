@@ -10,7 +10,7 @@ use opentelemetry::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::config::Program;
+use super::program::Program;
 
 /// The attribute by which the spans of a run are found.
 pub const RUN_ATTRIBUTE: &str = "lesson.run";

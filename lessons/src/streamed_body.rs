@@ -32,7 +32,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "The span of the request has ended before, and the fix does not change that: a span \
          around the stream would show how long the body takes.",
     ],
-    file: "store/src/lessons/streamed_body.rs",
+    file: "lessons/src/streamed_body.rs",
     source: include_str!("streamed_body.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

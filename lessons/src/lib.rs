@@ -13,8 +13,11 @@
 //! - `asked` reads from a request which lesson it asks for, and `teaching` makes it, within bounds;
 //! - `card` is what `GET /lessons` answers;
 //! - `tracer` makes the spans of a run, and `aisle` is an actor that several lessons use;
-//! - `process` starts another process for a lesson, and `role` is what that process does;
+//! - `process` starts another process for a lesson, from the store's `program`, and `role` is what that
+//!   process does;
 //! - the other files are the lessons.
+//!
+//! This is a crate apart from the store since one is compiled for speed and the other is not.
 
 mod aisle;
 mod asked;
@@ -23,6 +26,7 @@ mod excerpt;
 mod lesson;
 mod list;
 mod process;
+mod program;
 mod role;
 mod teaching;
 mod tracer;
@@ -48,7 +52,12 @@ pub use excerpt::Excerpt;
 pub use lesson::{LESSON_PARAMETER, Lesson, Picture, RUN_PARAMETER, VARIANT_PARAMETER, Variant};
 pub use list::{LESSONS, find};
 pub use process::Part;
-pub(crate) use role::play;
-pub use teaching::{FIRST_CUSTOMER, LONGEST_LESSON, MAX_LESSONS, OUTCOME_HEADER};
-pub(crate) use teaching::{Lessons, Taught};
+pub use program::Program;
+pub use role::play;
+pub use teaching::{FIRST_CUSTOMER, LONGEST_LESSON, Lessons, MAX_LESSONS, OUTCOME_HEADER, Taught};
 pub use tracer::{CUSTOMER, RUN_ATTRIBUTE};
+
+/// The target of the log events about single requests and deliveries. They are exported, but not
+/// written to standard error unless `RUST_LOG` asks for it: there are as many of them as there are
+/// requests.
+pub const ACTIVITY: &str = "store::activity";

@@ -24,7 +24,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "The library's `ask` takes the context when it is called, whether there is room or not; \
          `spawn_traced` would help as well, because the task then has the context.",
     ],
-    file: "store/src/lessons/late_send.rs",
+    file: "lessons/src/late_send.rs",
     source: include_str!("late_send.rs"),
     make: |variant, tracer| {
         Box::pin(async move {

@@ -21,10 +21,8 @@ use opentelemetry::{
 use shared::{output, signal};
 use telemetry::{Service, Streams, Telemetry};
 
-use crate::ACTIVITY;
-
 use super::{
-    exit,
+    ACTIVITY, exit,
     process::{LISTEN, Part, Role},
     tracer::{CUSTOMER, process_tracer},
 };
@@ -38,7 +36,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(3);
 const TRACEPARENT: &str = "http.request.header.traceparent";
 
 /// Does its part in a lesson. The exit code is 0 for success, 1 for failure.
-pub(crate) fn play(part: &Part) -> ExitCode {
+pub fn play(part: &Part) -> ExitCode {
     let played = init_telemetry().and_then(|telemetry| match &part.role {
         Role::Service { asks } => serve(&telemetry, part, asks.clone()),
         Role::Caller { url, flushes: false } => exit::call_and_exit(telemetry, part, url),
@@ -64,7 +62,7 @@ fn init_telemetry() -> anyhow::Result<Telemetry> {
         version: env!("CARGO_PKG_VERSION"),
         baggage_attributes: &[CUSTOMER],
         quiet_targets: &[ACTIVITY],
-        crates: &["store"],
+        crates: &["lessons"],
     };
     Ok(Telemetry::init_with(service, Streams::new(io::sink, io::stdout()))?)
 }

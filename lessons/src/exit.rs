@@ -36,7 +36,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "In the fix the first caller shuts its telemetry down, which sends what waits, and the second \
          one samples.",
     ],
-    file: "store/src/lessons/exit.rs",
+    file: "lessons/src/exit.rs",
     source: include_str!("exit.rs"),
     make: |variant, tracer| {
         Box::pin(async move {
