@@ -42,7 +42,7 @@ use tokio::time::Instant;
 use super::{
     problem::ApiError,
     state::AppState,
-    trace_headers::{BAGGAGE, baggage_value, has_baggage, of_answer},
+    trace_headers::{baggage_value, has_baggage, may_have_baggage, of_answer},
 };
 use crate::{
     ACTIVITY,
@@ -197,17 +197,16 @@ const LONGEST_HOST: usize = 256;
 /// [`SEC_FETCH_SITE`] as a header's name.
 const SEC_FETCH_SITE_NAME: HeaderName = HeaderName::from_static(SEC_FETCH_SITE);
 
-/// Whether the request asks for a lesson or for faults. Nearly none does: for that it needs a query or
-/// baggage.
+/// Whether the request asks for a lesson or for faults. Nearly none does: for that it needs a query, or baggage
+/// that names them.
 fn asks_for_something(request: &ServiceRequest, cx: &Context, state: &AppState) -> bool {
-    let baggage = cx.baggage();
-    let may_ask = !request.query_string().is_empty()
-        || !baggage.is_empty()
-        || request.headers().contains_key(&BAGGAGE);
+    const KEYS: [&str; 2] = [LESSON_BAGGAGE, fault::BAGGAGE_KEY];
+    let headers = request.headers();
+    let may_ask = !request.query_string().is_empty() || may_have_baggage(headers, KEYS);
     may_ask
         && (state.lessons().are_asked_for(request.request(), cx)
-            || baggage.get(fault::BAGGAGE_KEY).is_some()
-            || has_baggage(request.headers(), [LESSON_BAGGAGE, fault::BAGGAGE_KEY]))
+            || cx.baggage().get(fault::BAGGAGE_KEY).is_some()
+            || has_baggage(headers, KEYS))
 }
 
 /// Refuses a request that would change something and that a browser sends for a page of another

@@ -21,14 +21,14 @@ use actix_web::{
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceId};
 use shared::wire;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const TRACERESPONSE: HeaderName = HeaderName::from_static(wire::TRACERESPONSE);
 const SERVER_TIMING: HeaderName = HeaderName::from_static(wire::SERVER_TIMING);
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-pub(super) const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// The headers of requests that there are rules about.
-static OF_REQUESTS: [HeaderName; 3] = [TRACEPARENT, TRACESTATE, BAGGAGE];
+static OF_REQUESTS: [&HeaderName; 3] = [&TRACEPARENT, &TRACESTATE, &BAGGAGE];
 
 /// The most entries of a `tracestate`; one with more is ignored as a whole.
 /// See <https://www.w3.org/TR/trace-context/#list>.
@@ -40,7 +40,7 @@ const MAX_BYTES: usize = 8192;
 
 /// Removes or joins trace headers as the rules say.
 pub(crate) fn tidy(headers: &mut HeaderMap) {
-    if !headers.keys().any(|name| OF_REQUESTS.contains(name)) {
+    if !headers.keys().any(|name| OF_REQUESTS.contains(&name)) {
         return;
     }
     if !has_one_valid_traceparent(headers) {
@@ -49,21 +49,21 @@ pub(crate) fn tidy(headers: &mut HeaderMap) {
         headers.remove(&TRACESTATE);
     }
     if !is_one(headers, &TRACESTATE, is_short_list) {
-        replace(headers, TRACESTATE, |joined| is_short_list(&joined).then_some(joined));
+        replace(headers, &TRACESTATE, |joined| is_short_list(joined.as_bytes()).then_some(joined));
     }
     if !is_one(headers, &BAGGAGE, is_plain) {
-        replace(headers, BAGGAGE, |joined| Some(encode_values(&joined)));
+        replace(headers, &BAGGAGE, |joined| Some(encode_values(&joined)));
     }
 }
 
 fn has_one_valid_traceparent(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(&TRACEPARENT);
+    let mut values = headers.get_all(&TRACEPARENT).map(HeaderValue::as_bytes);
     let is_valid = values.next().and_then(parent).is_some();
     is_valid && values.next().is_none()
 }
 
-fn parent(header: &HeaderValue) -> Option<SpanContext> {
-    telemetry::parse_traceparent(header.to_str().ok()?)
+fn parent(header: &[u8]) -> Option<SpanContext> {
+    telemetry::parse_traceparent(str::from_utf8(header).ok().filter(|text| text.is_ascii())?)
 }
 
 /// The second flag: the trace's id is random.
@@ -72,10 +72,10 @@ const RANDOM: TraceFlags = TraceFlags::new(0x02);
 
 /// Whether the caller says that the id of this trace is random.
 fn is_random(headers: &HeaderMap, trace_id: TraceId) -> bool {
-    let parent = headers.get(&TRACEPARENT).and_then(parent);
-    parent.is_some_and(|parent| {
-        parent.trace_id() == trace_id && parent.trace_flags() & RANDOM == RANDOM
-    })
+    let header = headers.get(&TRACEPARENT).map(HeaderValue::as_bytes);
+    // Most callers do not, which the last digit of their flags says.
+    let may_be = |header: &&[u8]| header.get(54).is_some_and(|digit| b"2367abef".contains(digit));
+    header.filter(may_be).and_then(parent).is_some_and(|parent| parent.trace_id() == trace_id)
 }
 
 /// The headers by which the client finds the trace of its request: [`wire::TRACERESPONSE`] and
@@ -97,40 +97,45 @@ pub(super) fn of_answer(
         span[54] += RANDOM.to_u8();
     }
     let timing = Bytes::from([BEFORE, &span, BETWEEN, &span].concat());
-    // Both headers share the text.
-    let response = timing.slice(BEFORE.len()..BEFORE.len() + span.len());
-    let value = |text| HeaderValue::from_maybe_shared(text).ok();
-    Some([(TRACERESPONSE, value(response)?), (SERVER_TIMING, value(timing)?)])
+    let response = HeaderValue::from_bytes(&span).ok()?;
+    Some([(TRACERESPONSE, response), (SERVER_TIMING, HeaderValue::from_maybe_shared(timing).ok()?)])
 }
 
 /// Whether there is no header of this name, or one that can be left as it is.
-fn is_one(headers: &HeaderMap, name: &HeaderName, is_in_order: fn(&str) -> bool) -> bool {
-    let mut values = headers.get_all(name);
+fn is_one(headers: &HeaderMap, name: &HeaderName, is_in_order: fn(&[u8]) -> bool) -> bool {
+    let mut values = headers.get_all(name).map(HeaderValue::as_bytes);
     let Some(first) = values.next() else { return true };
-    let is_in_order = |text: &str| text.len() <= MAX_BYTES && is_in_order(text);
-    values.next().is_none() && first.to_str().is_ok_and(is_in_order)
+    values.next().is_none() && first.len() <= MAX_BYTES && first.is_ascii() && is_in_order(first)
 }
 
 /// Joins all headers of this name into one, and replaces them by what `tidied` makes of it.
-fn replace(headers: &mut HeaderMap, name: HeaderName, tidied: fn(String) -> Option<String>) {
-    let values: Option<Vec<_>> = headers.get_all(&name).map(|value| value.to_str().ok()).collect();
+fn replace(headers: &mut HeaderMap, name: &HeaderName, tidied: fn(String) -> Option<String>) {
+    let values: Option<Vec<_>> = headers.get_all(name).map(|value| value.to_str().ok()).collect();
     let joined = values.map(|values| values.join(",")).filter(|joined| joined.len() <= MAX_BYTES);
-    headers.remove(&name);
+    headers.remove(name);
     let tidied = joined.and_then(tidied).and_then(|value| HeaderValue::try_from(value).ok());
     if let Some(value) = tidied {
-        headers.insert(name, value);
+        headers.insert(name.clone(), value);
     }
 }
 
-fn is_short_list(tracestate: &str) -> bool {
-    let members = tracestate.split(',').filter(|member| !member.trim().is_empty()).count();
-    members <= MAX_TRACESTATE_MEMBERS
+fn is_short_list(tracestate: &[u8]) -> bool {
+    let members = tracestate.split(|byte| *byte == b',');
+    members.filter(|member| !member.trim_ascii().is_empty()).count() <= MAX_TRACESTATE_MEMBERS
 }
 
 /// Whether no value has an equals sign in it. The rules allow it, but the propagator reads a value
-/// only up to the sign.
-fn is_plain(baggage: &str) -> bool {
-    baggage.split(',').all(|member| value(member).is_none_or(|value| !value.contains('=')))
+/// only up to the sign. A property is looked at as if it were a value.
+fn is_plain(baggage: &[u8]) -> bool {
+    let mut signs = 0;
+    baggage.iter().all(|byte| {
+        match byte {
+            b',' | b';' => signs = 0,
+            b'=' => signs += 1,
+            _ => {}
+        }
+        signs < 2
+    })
 }
 
 /// Percent-encodes the equals signs in values, which does not change their meaning.
@@ -152,9 +157,17 @@ pub(super) fn has_baggage(headers: &HeaderMap, keys: [&str; 2]) -> bool {
     entries(headers).any(|(of, _)| keys.contains(&of))
 }
 
+/// Whether there may be a baggage entry with one of these keys, as far as a look at the whole text tells: no entry is
+/// looked for by itself.
+pub(super) fn may_have_baggage(headers: &HeaderMap, keys: [&str; 2]) -> bool {
+    let text = headers.get(&BAGGAGE).and_then(|header| str::from_utf8(header.as_bytes()).ok());
+    // A key may be percent-encoded.
+    text.is_some_and(|text| text.contains('%') || keys.iter().any(|key| text.contains(key)))
+}
+
 /// The keys and the values, still percent-encoded, of all baggage entries.
 fn entries(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let header = headers.get(BAGGAGE).and_then(|header| header.to_str().ok());
+    let header = headers.get(&BAGGAGE).and_then(|header| header.to_str().ok());
     header.into_iter().flat_map(|header| header.split(',')).filter_map(|member| {
         let key = member.split('=').next()?;
         Some((key.trim(), value(member)?))
@@ -236,11 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn baggage_that_may_name_a_key_is_looked_at_closer() {
+        let may = |baggage: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(BAGGAGE.clone(), HeaderValue::from_str(baggage).unwrap());
+            may_have_baggage(&headers, ["grocery.lesson", "grocery.fault"])
+        };
+        assert!(!may_have_baggage(&HeaderMap::new(), ["grocery.lesson", "grocery.fault"]));
+        assert!(!may("shopper.kind=quick-buy,shopper.id=1"));
+        assert!(may("a=1,grocery.lesson=spawn") && may("grocery.fault=panic:Checkout"));
+        assert!(may("grocery%2Efault=panic:Checkout"), "keys may be percent-encoded");
+    }
+
+    #[test]
     fn baggage_is_joined_and_its_equals_signs_are_kept() {
         assert_eq!(
             tidied(&[("baggage", "a=1"), ("baggage", "grocery.fault=panic=Checkout;p=1")]),
             ["baggage: a=1,grocery.fault=panic%3DCheckout;p=1"]
         );
+        assert_eq!(tidied(&[("baggage", "k;p=1=2,k=v")]), ["baggage: k;p=1=2,k=v"]);
         assert_eq!(tidied(&[("baggage", &"x".repeat(8193))]), [""; 0]);
     }
 }

@@ -1,4 +1,7 @@
-use actix_web::http::{header::HeaderName, Method, Version};
+use actix_web::http::{
+    header::{HeaderName, HeaderValue},
+    Method, Version,
+};
 #[cfg(feature = "metrics")]
 use actix_web::dev::ServiceRequest;
 use opentelemetry::{KeyValue, Value};
@@ -19,6 +22,12 @@ static PROPAGATION_HEADERS: [HeaderName; 3] = [
 /// The name of a header that a propagator reads or writes, if it is one of W3C's.
 pub(super) fn propagation_header(key: &str) -> Option<&'static HeaderName> {
     PROPAGATION_HEADERS.iter().find(|name| name.as_str() == key)
+}
+
+/// The text of a header, if it is ASCII: what [`HeaderValue::to_str`] says, which looks at each byte by itself. A header has
+/// no control characters.
+pub(super) fn text(header: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(header.as_bytes()).ok().filter(|text| text.is_ascii())
 }
 
 /// The query keys whose values are secrets, as the semantic conventions list them.

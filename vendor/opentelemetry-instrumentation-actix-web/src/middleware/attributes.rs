@@ -4,7 +4,7 @@
 //! address, to the same host, by the same client. So a worker keeps these values, and a span shares
 //! them instead of having copies. The attributes of such a request are kept as a whole.
 
-use std::{borrow::Cow, cell::RefCell, collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc, sync::Arc};
 
 use actix_http::header::{self, HeaderMap, HeaderName, HeaderValue, CONTENT_LENGTH};
 use actix_web::{dev::ServiceRequest, http::uri::Authority, http::Version};
@@ -36,7 +36,7 @@ const LONGEST_SENDER: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct RequestAttributes {
     /// The routes without parameters, by method and path. There are as many as the application has.
-    routes: RefCell<Vec<(&'static str, HashMap<Box<str>, Rc<Route>>)>>,
+    routes: RefCell<Vec<(&'static str, BTreeMap<Box<str>, Rc<Route>>)>>,
     client: Recent<IpAddr, Arc<str>>,
     host: Recent<Box<str>, Host>,
     user_agent: Recent<Box<str>, Arc<str>>,
@@ -113,7 +113,7 @@ impl RequestAttributes {
             let mut routes = self.routes.borrow_mut();
             let index = routes.iter().position(|(of, _)| *of == method).unwrap_or(routes.len());
             if index == routes.len() {
-                routes.push((method, HashMap::new()));
+                routes.push((method, BTreeMap::new()));
             }
             routes[index].1.insert(path.into(), Rc::clone(&route));
         }

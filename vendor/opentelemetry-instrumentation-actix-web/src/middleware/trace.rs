@@ -12,16 +12,14 @@ use futures_util::future::{ok, Ready};
 use opentelemetry::{
     global::{self},
     propagation::Extractor,
-    trace::{
-        FutureExt as _, SpanBuilder, SpanKind, SpanRef, Status, TraceContextExt, Tracer, WithContext,
-    },
+    trace::{SpanBuilder, SpanKind, SpanRef, Status, TraceContextExt, Tracer},
     Context, KeyValue,
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use opentelemetry_semantic_conventions::trace::HTTP_RESPONSE_STATUS_CODE;
 use pin_project_lite::pin_project;
 
-use crate::util::propagation_header;
+use crate::util::{propagation_header, text};
 
 use super::{
     attributes::RequestAttributes, get_scope, recent::Recent, route_formatter::RouteFormatter,
@@ -221,7 +219,7 @@ impl Headers {
                     .extract_with_context(&Context::new(), &RequestHeaderCarrier { headers });
             };
             let cx = self.baggage.get(header.as_bytes(), || {
-                let only = OnlyBaggage(header.to_str().ok());
+                let only = OnlyBaggage(text(header));
                 let cx = propagator.extract_with_context(&Context::new(), &only);
                 (header.as_bytes().into(), cx)
             });
@@ -266,7 +264,7 @@ where
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let parent_context = self.context_of(req.headers());
         let Some(tracer) = &self.tracer else {
-            return TracedAnswer::of(&self.service, req, parent_context, None);
+            return TracedAnswer::of(&self.service, req, parent_context, false);
         };
         let route = self.attributes.route(&req, self.route_formatter.as_deref());
         let mut builder = SpanBuilder::from_name(route.span_name.clone());
@@ -275,8 +273,7 @@ where
 
         let span = tracer.build_with_context(builder, &parent_context);
         let cx = parent_context.with_span(span);
-        let unanswered = Unanswered(Some(cx.clone()));
-        TracedAnswer::of(&self.service, req, cx, Some(unanswered))
+        TracedAnswer::of(&self.service, req, cx, true)
     }
 }
 
@@ -285,25 +282,20 @@ pin_project! {
     #[derive(Debug)]
     pub struct TracedAnswer<F> {
         #[pin]
-        answer: WithContext<F>,
-        unanswered: Option<Unanswered>,
+        answer: F,
+        request: Request,
     }
 }
 
 impl<F> TracedAnswer<F> {
-    fn of<S>(service: &S, req: ServiceRequest, cx: Context, unanswered: Option<Unanswered>) -> Self
+    fn of<S>(service: &S, req: ServiceRequest, cx: Context, has_span: bool) -> Self
     where
         S: Service<ServiceRequest, Future = F>,
     {
         #[cfg(feature = "sync-middleware")]
-        let attachment = cx.clone().attach();
+        let _attachment = cx.clone().attach();
 
-        let answer = service.call(req).with_context(cx);
-
-        #[cfg(feature = "sync-middleware")]
-        drop(attachment);
-
-        Self { answer, unanswered }
+        Self { answer: service.call(req), request: Request { cx, has_open_span: has_span } }
     }
 }
 
@@ -315,34 +307,35 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let attachment = this.request.cx.clone().attach();
         let answer = ready!(this.answer.poll(task));
-        if let Some(unanswered) = this.unanswered.take() {
+        drop(attachment);
+        if this.request.has_open_span {
+            this.request.has_open_span = false;
             let status = match &answer {
                 Ok(response) => response.status(),
                 // What actix-web will make of it.
                 Err(error) => error.as_response_error().status_code(),
             };
-            record_status(&unanswered.answered().span(), status, answer.as_ref().err());
+            record_status(&this.request.cx.span(), status, answer.as_ref().err());
         }
         Poll::Ready(answer)
     }
 }
 
-/// The context of a request that has no answer yet. Dropped, it ends the span of a request that will
-/// have none: its future is dropped when the client closes the connection, or the server stops.
+/// The context of a request. Dropped, it ends the span of a request that has got no answer: its future is
+/// dropped when the client closes the connection, or the server stops.
 #[derive(Debug)]
-struct Unanswered(Option<Context>);
-
-impl Unanswered {
-    fn answered(mut self) -> Context {
-        self.0.take().unwrap_or_default()
-    }
+struct Request {
+    cx: Context,
+    /// Whether the context has the request's own span, and it is open.
+    has_open_span: bool,
 }
 
-impl Drop for Unanswered {
+impl Drop for Request {
     fn drop(&mut self) {
-        if let Some(cx) = self.0.take() {
-            let span = cx.span();
+        if self.has_open_span {
+            let span = self.cx.span();
             span.set_attribute(KeyValue::new(ERROR_TYPE, ABANDONED));
             span.set_status(Status::error(
                 "not answered: the caller has gone, or the server stops",
@@ -382,7 +375,7 @@ impl Extractor for RequestHeaderCarrier<'_> {
             Some(name) => self.headers.get(name),
             None => self.headers.get(key),
         };
-        value.and_then(|v| v.to_str().ok())
+        value.and_then(text)
     }
 
     fn keys(&self) -> Vec<&str> {
