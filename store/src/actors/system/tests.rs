@@ -8,7 +8,10 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::{
-    actors::{Faults, FindProduct, PlaceOrder},
+    actors::{
+        Faults, FindProduct, PlaceOrder,
+        ledger::{BatchNumber, Record},
+    },
     domain::{Basket, NewOrder, ProductId},
 };
 
@@ -89,4 +92,21 @@ async fn an_aisle_that_reserves_too_late_puts_the_pieces_back() {
     store.await_stock(12, 500).await;
     with_fault(slow, store.product(1)).await.unwrap();
     store.await_stock(1, 500).await;
+}
+
+#[actix_rt::test]
+async fn an_order_that_comes_while_other_work_is_ready_is_in_the_batch_that_is_about_to_begin() {
+    let store = ActorSystem::start(&parts().await);
+    let record = async |after_turns| {
+        for _ in 0..after_turns {
+            tokio::task::yield_now().await;
+        }
+        let item = BasketItem { id: "1".into(), quantity: 1 };
+        let basket = Basket::try_from(&CheckoutRequest { items: vec![item] }).unwrap();
+        let order = NewOrder::new(basket, None, SystemTime::now());
+        let deadline = Instant::now() + PATIENCE;
+        store.ledger.ask(Record { order, deadline }).await.unwrap().batch
+    };
+    let batches = tokio::join!(record(0), record(4));
+    assert_eq!(batches, (BatchNumber(1), BatchNumber(1)));
 }
