@@ -74,8 +74,17 @@ const UPDATE_PRODUCTS: Statement = Statement::each(
      WHERE products.id = CAST(input.value->>0 AS BIGINT)",
 );
 
-/// An expired key that is still in the table is overwritten.
 const INSERT_KEYS: Statement = Statement::each(
+    "INSERT idempotency_keys",
+    "INSERT INTO idempotency_keys \
+     (key, fingerprint, order_id, expires_at_ms, trace_id, span_id) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    UPSERT_KEYS_POSTGRES,
+);
+
+/// The same where some of the keys are in the table and have expired: they are overwritten. SQLite keeps
+/// a copy of each page that such a statement changes, until the statement is over.
+const OVERWRITE_KEYS: Statement = Statement::each(
     "INSERT idempotency_keys",
     "INSERT INTO idempotency_keys \
      (key, fingerprint, order_id, expires_at_ms, trace_id, span_id) \
@@ -83,15 +92,17 @@ const INSERT_KEYS: Statement = Statement::each(
      ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
      order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms, \
      trace_id = excluded.trace_id, span_id = excluded.span_id",
-    "INSERT INTO idempotency_keys \
+    UPSERT_KEYS_POSTGRES,
+);
+
+const UPSERT_KEYS_POSTGRES: &str = "INSERT INTO idempotency_keys \
      (key, fingerprint, order_id, expires_at_ms, trace_id, span_id) \
      SELECT input.value->>0, input.value->>1, input.value->>2, \
      CAST(input.value->>3 AS BIGINT), input.value->>4, input.value->>5 \
      FROM jsonb_array_elements($1::jsonb) AS input WHERE true \
      ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, \
      order_id = excluded.order_id, expires_at_ms = excluded.expires_at_ms, \
-     trace_id = excluded.trace_id, span_id = excluded.span_id",
-);
+     trace_id = excluded.trace_id, span_id = excluded.span_id";
 
 const RECEIPTS: Statement = Statement::each(
     "SELECT orders order_lines",
@@ -134,25 +145,39 @@ async fn record_in(
     transaction: &mut Transaction,
     orders: &[NewOrder],
 ) -> Result<Vec<RecordOutcome>, StorageError> {
-    let keys = used_keys(transaction, orders).await?;
+    let (keys, some_expired) = used_keys(transaction, orders).await?;
     let mut products = lock_ordered_products(transaction, orders, &keys).await?;
     let decisions = decide(orders, &mut products, keys)?;
-    write_sales(transaction, orders, &decisions, &products).await?;
+    write_sales(transaction, orders, &decisions, &products, some_expired).await?;
+    let repeated = repeated_receipts(transaction, &decisions).await?;
+    decisions.into_iter().map(|decision| outcome(decision, &repeated)).collect()
+}
 
-    let recorded = decisions.iter().filter_map(|decision| match decision {
-        Decision::Record(receipt) => Some((OrderId::from(receipt.order_id), receipt.clone())),
+/// The receipts of the orders that are repeated, which may be of this batch or of an earlier one.
+async fn repeated_receipts(
+    transaction: &mut Transaction,
+    decisions: &[Decision],
+) -> Result<HashMap<OrderId, Receipt>, StorageError> {
+    let repeated = decisions.iter().filter_map(|decision| match decision {
+        Decision::Repeat(order, _) => Some(*order),
         _ => None,
     });
-    let mut receipts: HashMap<OrderId, Receipt> = recorded.collect();
-    let earlier: Vec<OrderId> = decisions
-        .iter()
-        .filter_map(|decision| match decision {
-            Decision::Repeat(order, _) if !receipts.contains_key(order) => Some(*order),
-            _ => None,
-        })
-        .collect();
+    let mut repeated: BTreeSet<OrderId> = repeated.collect();
+    if repeated.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut receipts = HashMap::new();
+    for decision in decisions {
+        if let Decision::Record(receipt) = decision {
+            let order = OrderId::from(receipt.order_id);
+            if repeated.remove(&order) {
+                receipts.insert(order, receipt.clone());
+            }
+        }
+    }
+    let earlier = Vec::from_iter(repeated);
     receipts.extend(read_receipts(transaction, &earlier).await?);
-    decisions.into_iter().map(|decision| outcome(decision, &receipts)).collect()
+    Ok(receipts)
 }
 
 fn outcome(
@@ -188,30 +213,35 @@ struct KeyUseRow {
     span_id: Option<String>,
 }
 
-/// Locks the keys of the batch, and reads for which orders they were used before.
+/// Locks the keys of the batch, and reads for which orders they were used before. Says too whether some
+/// of them are in the table and have expired.
 async fn used_keys(
     transaction: &mut Transaction,
     orders: &[NewOrder],
-) -> Result<UsedKeys, StorageError> {
+) -> Result<(UsedKeys, bool), StorageError> {
     let keys = orders.iter().filter_map(|order| order.key.as_ref());
     let keys: BTreeSet<_> = keys.map(|key| Key { key: key.as_str() }).collect();
     let keys: Vec<_> = keys.into_iter().collect();
     if keys.is_empty() {
-        return Ok(UsedKeys::new());
+        return Ok((UsedKeys::new(), false));
     }
     if transaction.dialect() == Dialect::Postgres {
         transaction.run(&LOCK_KEYS, &keys).await?;
     }
     let now = orders.iter().map(|order| milliseconds(order.placed_at)).max().unwrap_or_default();
     let rows: Vec<KeyUseRow> = transaction.fetch(&SELECT_KEYS, &keys).await?;
-    rows.into_iter()
+    let found = rows.len();
+    let used = rows
+        .into_iter()
         .filter(|row| row.expires_at_ms > now)
         .map(|row| {
             let order = sql::order_id(&row.order_id)?;
             let placed_in = sql::span_reference(row.trace_id.as_deref(), row.span_id.as_deref())?;
             Ok((row.key, KeyUse { fingerprint: row.fingerprint, order, placed_in }))
         })
-        .collect()
+        .collect::<Result<UsedKeys, StorageError>>()?;
+    let some_expired = used.len() < found;
+    Ok((used, some_expired))
 }
 
 /// Locks the products of all orders whose keys were not used before, and reads their stock.
@@ -233,6 +263,7 @@ async fn write_sales(
     orders: &[NewOrder],
     decisions: &[Decision],
     products: &LockedProducts,
+    some_keys_expired: bool,
 ) -> Result<(), StorageError> {
     let mut sales = Sales::default();
     for (order, decision) in orders.iter().zip(decisions) {
@@ -249,7 +280,8 @@ async fn write_sales(
     transaction.run(&INSERT_LINES, &sales.lines).await?;
     transaction.run(&UPDATE_PRODUCTS, &sold).await?;
     if !sales.keys.is_empty() {
-        transaction.run(&INSERT_KEYS, &sales.keys).await?;
+        let insert = if some_keys_expired { &OVERWRITE_KEYS } else { &INSERT_KEYS };
+        transaction.run(insert, &sales.keys).await?;
     }
     Ok(())
 }
