@@ -8,7 +8,9 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use testing::{http::HttpReceiver, otlp, ports, process::Process, unread::Unread, wait_until};
+use testing::{
+    http::HttpReceiver, otlp, ports, process::Process, unread::Unread, wait_longer, wait_until,
+};
 
 use crate::support::{
     grocery::{grocery, url},
@@ -163,7 +165,7 @@ impl Together {
         let args = ["--console", "--rate", "20", "--", "--mix", "quick-buy=1"];
         let grocery = grocery(args, variables).unread(stream).start();
         let found = format!("http://{viewer}/api/traces?service=shopper&limit=100");
-        wait_until("the viewer has the trips", || {
+        wait_longer("the viewer has the trips", 3, || {
             let found = get(&found).map(|body| String::from_utf8(body).unwrap());
             let name = "\"operationName\":\"going to the grocery store\"";
             found.is_some_and(|found| found.matches(name).count() >= TRIPS)

@@ -139,16 +139,23 @@ async fn a_number_of_trips_is_a_schedule_until_the_next_one_would_be_due() {
 #[actix_web::test]
 async fn the_closed_model_has_a_schedule_until_the_next_shopper_would_go() {
     let stub = Stub::proper();
-    let every = Duration::from_millis(50);
-    let shoppers = NonZeroU32::MIN;
-    let load = Load::Closed { shoppers, every, think: Think::Fixed };
-    let config = Config { load, trips: NonZeroU64::new(5), ..one_trip(&stub.url) };
-    let result = run(&config).await;
-    let scheduled = result.run.scheduled;
-    assert!(scheduled >= 5 * every && scheduled > result.run.elapsed, "{scheduled:?}");
-    assert_eq!(result.rate.target_per_s, None);
-    let started_per_s = to_three_places(5.0 / scheduled.as_secs_f64());
-    assert_eq!(result.rate.started_per_s, started_per_s);
+    let run_of = async |trips: u32, every| {
+        let load = Load::Closed { shoppers: NonZeroU32::MIN, every, think: Think::Fixed };
+        let trips = NonZeroU64::new(trips.into());
+        run(&Config { load, trips, ..one_trip(&stub.url) }).await
+    };
+    // The run is over when its only trip is, long before the next would go.
+    let an_hour = Duration::from_secs(3600);
+    for (trips, every, longest_run) in
+        [(5, Duration::from_millis(50), Duration::MAX), (1, an_hour, an_hour)]
+    {
+        let result = run_of(trips, every).await;
+        let (scheduled, elapsed) = (result.run.scheduled, result.run.elapsed);
+        assert!(scheduled >= trips * every && elapsed < longest_run, "{scheduled:?} {elapsed:?}");
+        assert_eq!(result.rate.target_per_s, None);
+        let started_per_s = to_three_places(f64::from(trips) / scheduled.as_secs_f64());
+        assert_eq!(result.rate.started_per_s, started_per_s);
+    }
 }
 
 /// Every place that shows a maximum shows the latency of the slowest trip.
