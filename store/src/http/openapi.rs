@@ -65,6 +65,7 @@ mod tests {
     struct Description;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test asks whether it is to write the file")]
     fn the_document_is_what_the_handlers_say() {
         let document = Description::openapi().to_pretty_json().unwrap() + "\n";
         if env::var_os("UPDATE_DOCS").is_some() {
