@@ -215,7 +215,7 @@ def account(log):
 
     Empty if the role has no exporter, as with a disabled SDK.
     """
-    lines = [line for line in log.splitlines() if re.match(r"telemetry: (\S+: )?started=", line)]
+    lines = [line for line in log.splitlines() if line.startswith("telemetry: started=")]
     numbers = lambda part: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", part)}
     ended, *exporters = lines[-1].split(" | ") if lines else [""]
     account = {"logs" if part.startswith("logs ") else "spans": numbers(part) for part in exporters}

@@ -6,7 +6,6 @@
 //! totals can be read at any time. The same holds for each log record that was emitted.
 
 use crate::component::Component;
-use crate::console::Plain;
 use crate::measured::Measured;
 use std::fmt;
 use std::sync::Arc;
@@ -252,18 +251,6 @@ impl Accounting {
     }
 }
 
-impl Accounting {
-    /// The accounting line of a process of this service, the last line that it writes to standard
-    /// error. Several processes may write to the same, so it says of which it is:
-    ///
-    /// ```text
-    /// telemetry: grocery-store: started=123 ended=123 | otlp exported=123 failed=0 dropped=0
-    /// ```
-    pub(crate) fn line_of(&self, service: &str) -> String {
-        format!("telemetry: {}: {}\n", Plain(service), Figures(&self.snapshot()))
-    }
-}
-
 impl fmt::Display for Accounting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.snapshot().fmt(f)
@@ -272,8 +259,7 @@ impl fmt::Display for Accounting {
 
 /// The totals of a process at one moment.
 ///
-/// `Display` writes them as the accounting line has them, which is the last line that a process writes
-/// to standard error, and in which the service's name stands before `started`:
+/// `Display` makes the accounting line, the last line that a process writes to standard error:
 ///
 /// ```text
 /// telemetry: started=123 ended=123 | otlp exported=120 failed=0 dropped=3 | console exported=123 failed=0 dropped=0
@@ -310,19 +296,9 @@ pub struct LogSnapshot {
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "telemetry: {}", Figures(self))
-    }
-}
-
-/// The figures of the accounting line.
-struct Figures<'a>(&'a Snapshot);
-
-impl fmt::Display for Figures<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Snapshot { started, ended, exporters, logs } = self.0;
-        write!(f, "started={started} ended={ended}")?;
-        exporters.iter().try_for_each(|exporter| write!(f, " | {exporter}"))?;
-        let mut logs = logs.iter().flat_map(|logs| &logs.exporters);
+        write!(f, "telemetry: started={} ended={}", self.started, self.ended)?;
+        self.exporters.iter().try_for_each(|exporter| write!(f, " | {exporter}"))?;
+        let mut logs = self.logs.iter().flat_map(|logs| &logs.exporters);
         logs.try_for_each(|exporter| write!(f, " | logs {exporter}"))
     }
 }

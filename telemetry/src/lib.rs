@@ -185,7 +185,7 @@ impl Telemetry {
     }
 
     /// Sends the spans, log records and metrics that are waiting, within [`SHUTDOWN_TIMEOUT`], and writes the accounting
-    /// line, which names the service, to standard error. Only the first call does anything; others wait for it to end.
+    /// line to standard error. Only the first call does anything; others wait for it to end.
     pub fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN_TIMEOUT);
     }
@@ -195,7 +195,7 @@ impl Telemetry {
         self.shutdown.call_once(|| {
             self.pipeline.shutdown_within(timeout);
             self.repeats.end_after(Duration::ZERO);
-            self.plain_lines.write(&self.accounting().line_of(self.pipeline.service_name()));
+            self.plain_lines.write(&format!("{}\n", self.accounting()));
         });
     }
 }

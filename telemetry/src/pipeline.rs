@@ -49,7 +49,6 @@ pub struct Pipeline {
     loggers: Option<Loggers>,
     meters: Option<Meters>,
     accounting: Accounting,
-    service_name: String,
     /// Tells the exporters that the process is ending.
     closing: ClosingSignals,
 }
@@ -103,7 +102,6 @@ impl Pipeline {
         let processor = AccountingProcessor::new(totals, spans)
             .with_baggage_attributes(service.baggage_attributes)
             .with_value_length_limit(config.value_length_limit);
-        let service_name = resource::service_name(&resource);
         let tracers = SdkTracerProvider::builder()
             .with_resource(resource)
             .with_span_limits(config.limits)
@@ -114,7 +112,7 @@ impl Pipeline {
             None => tracers.with_sampler(config.sampler),
         };
         let tracers = tracers.build();
-        Ok(Pipeline { tracers, loggers, meters, accounting, service_name, closing })
+        Ok(Pipeline { tracers, loggers, meters, accounting, closing })
     }
 
     /// The provider of tracers.
@@ -160,11 +158,6 @@ impl Pipeline {
     #[must_use]
     pub fn accounting(&self) -> Accounting {
         self.accounting.clone()
-    }
-
-    /// The name of the service, as its telemetry has it.
-    pub(crate) fn service_name(&self) -> &str {
-        &self.service_name
     }
 
     /// Sends what is waiting and stops, within [`SHUTDOWN_TIMEOUT`]. Spans and log records that

@@ -100,11 +100,8 @@ fn one_command_shows_trips_in_the_viewer_until_ctrl_c() {
     assert_eq!(lines[..6], said[..6], "where to look, and nothing of anybody else's");
     assert!(lines.contains(&said[6]), "{lines:#?}");
     let accounts: Vec<_> = lines.iter().filter(|line| line.starts_with("telemetry: ")).collect();
+    assert_eq!(accounts.len(), 3, "shopper, lab and store account for their spans: {lines:#?}");
     assert!(accounts.iter().all(|line| line.ends_with("failed=0 dropped=0")), "{accounts:?}");
-    let mut of: Vec<_> = accounts.iter().filter_map(|line| line.split(": ").nth(1)).collect();
-    of.sort_unstable();
-    let services = ["grocery-lab", "grocery-store", "shopper"];
-    assert_eq!(of, services, "each accounts for its spans, once: {lines:#?}");
 }
 
 /// What a user of a proxy, of containers or of a browser's exporter sets for the viewer and the lab.
@@ -408,12 +405,8 @@ fn ctrl_c_takes_five_seconds_at_most_when_nobody_answers_the_exporters() {
     // An export alone may take ten seconds. On a busy machine the five take somewhat longer.
     assert!(ended.took < Duration::from_secs(8), "{ended:#?}");
     assert!(ended.status.success(), "{ended:#?}");
-    let of = |service: &str| {
-        let start = format!("telemetry: {service}: started=");
-        ended.stderr.iter().filter(|line| line.starts_with(&start)).count()
-    };
-    let counts = ["grocery-store", "shopper"].map(of);
-    assert_eq!(counts, [1, 1], "each service accounts for its spans: {ended:#?}");
+    let accounts = ended.stderr.iter().filter(|line| line.starts_with("telemetry: started="));
+    assert_eq!(accounts.count(), 2, "each service accounts for its spans: {ended:#?}");
 }
 
 #[test]

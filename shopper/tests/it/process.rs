@@ -28,7 +28,7 @@ async fn until_asked(stub: &Stub, times: usize) {
 
 fn assert_ended_well(ended: &Ended) {
     assert_eq!(ended.status.code(), Some(0), "{}", ended.errors());
-    assert!(ended.last_line().starts_with("telemetry: shopper: started="), "{}", ended.errors());
+    assert!(ended.last_line().starts_with("telemetry: started="), "{}", ended.errors());
     let report: Value = serde_json::from_str(&ended.stdout).expect("the report is JSON");
     let trips = &report["trips"];
     let count = |name: &str| trips[name].as_u64().unwrap_or_else(|| panic!("{name}: {trips}"));

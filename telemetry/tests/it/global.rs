@@ -20,7 +20,7 @@ fn the_last_line_on_stderr_accounts_for_every_span() {
     process.order("spans 3");
     let ended = process.ended();
 
-    let expected = "telemetry: shop: started=3 ended=3 | console exported=3 failed=0 dropped=0 \
+    let expected = "telemetry: started=3 ended=3 | console exported=3 failed=0 dropped=0 \
                     | otlp exported=3 failed=0 dropped=0";
     assert_eq!(ended.last_line(), expected, "{ended:#?}");
     let received = otlp::from_protobuf(&receiver.received());
@@ -105,10 +105,7 @@ fn a_stuck_stdout_stops_neither_the_spans_nor_the_end_of_the_process() {
     drop(never_read);
 
     let last = said.last().expect("the accounting");
-    assert!(
-        last.starts_with("telemetry: grocery-store: started=10000 ended=10000 | console exported="),
-        "{last}"
-    );
+    assert!(last.starts_with("telemetry: started=10000 ended=10000 | console exported="), "{last}");
     assert_eq!(sum_of_console(last), 10_000, "{last}");
     let full = said
         .iter()
@@ -132,8 +129,7 @@ fn a_closed_stdout_fails_the_console_and_nothing_else() {
     process.order("spans 5");
     let said = process.end();
 
-    let expected =
-        "telemetry: grocery-store: started=5 ended=5 | console exported=0 failed=5 dropped=0";
+    let expected = "telemetry: started=5 ended=5 | console exported=0 failed=5 dropped=0";
     assert_eq!(said.last().map(String::as_str), Some(expected), "{said:#?}");
 }
 
@@ -142,11 +138,7 @@ fn a_disabled_sdk_makes_no_spans() {
     let process = Process::start(&[("OTEL_SDK_DISABLED", "true")]);
     process.order("spans 5");
     let said = process.end();
-    assert_eq!(
-        said.last().map(String::as_str),
-        Some("telemetry: grocery-store: started=0 ended=0"),
-        "{said:#?}"
-    );
+    assert_eq!(said.last().map(String::as_str), Some("telemetry: started=0 ended=0"), "{said:#?}");
 }
 
 /// The exporters, with the variables that make each send to a receiver.
@@ -182,10 +174,7 @@ fn plain_http_needs_no_certificates_of_the_system() {
         let process = Process::start(&all);
         process.order("start");
         let last = process.end().pop().expect("the accounting");
-        assert!(
-            last.starts_with("telemetry: grocery-store: started=0 ended=0"),
-            "{variables:?}: {last}"
-        );
+        assert!(last.starts_with("telemetry: started=0 ended=0"), "{variables:?}: {last}");
     }
     let receiver = HttpReceiver::answering(200);
     let url = receiver.url();
@@ -196,7 +185,7 @@ fn plain_http_needs_no_certificates_of_the_system() {
     ];
     let process = Process::start(&[&variables[..], &NO_CERTIFICATES].concat());
     process.order("spans 1");
-    let expected = "telemetry: grocery-store: started=1 ended=1 | otlp exported=1 failed=0 dropped=0 \
+    let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0 \
                     | zipkin exported=1 failed=0 dropped=0";
     assert_eq!(process.end().last().map(String::as_str), Some(expected));
 }
@@ -231,7 +220,7 @@ fn loopback_is_never_reached_through_a_proxy() {
     ];
     let process = Process::start(&[&variables[..], &proxies].concat());
     process.order("spans 1");
-    let expected = "telemetry: grocery-store: started=1 ended=1 | otlp exported=1 failed=0 dropped=0 \
+    let expected = "telemetry: started=1 ended=1 | otlp exported=1 failed=0 dropped=0 \
                     | zipkin exported=1 failed=0 dropped=0";
     assert_eq!(process.end().last().map(String::as_str), Some(expected));
 }
@@ -283,8 +272,7 @@ fn variables_mean_in_the_exporter_what_they_mean_in_the_configuration() {
         let process = Process::start(&[variables, &sent].concat());
         process.order("spans 2");
         let said = process.end();
-        let expected =
-            "telemetry: grocery-store: started=2 ended=2 | otlp exported=2 failed=0 dropped=0";
+        let expected = "telemetry: started=2 ended=2 | otlp exported=2 failed=0 dropped=0";
         assert_eq!(said.last().map(String::as_str), Some(expected), "{said:#?}");
         assert_eq!(otlp::from_protobuf(&receiver.received()).len(), 2);
         let warned = said.iter().filter(|line| line.ends_with("; it is ignored")).count();

@@ -17,7 +17,7 @@ pub(crate) struct Accounts {
     pub(crate) shopper: Account,
 }
 
-/// An accounting line: `telemetry: grocery-store: started=3 ended=3 | otlp exported=3 failed=0 dropped=0`.
+/// An accounting line: `telemetry: started=3 ended=3 | otlp exported=3 failed=0 dropped=0`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) started: u64,
