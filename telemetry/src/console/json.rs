@@ -4,7 +4,7 @@
 //!
 //! Its instrumentation scope is there too.
 
-use super::text::time;
+use super::text::{attributes_of, time};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use opentelemetry::logs::AnyValue;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
@@ -80,7 +80,7 @@ impl Serialize for Object<'_> {
         map.serialize_entry("links", &links)?;
         let scope = &span.instrumentation_scope;
         map.serialize_entry("scope", &ScopeObject { name: scope.name(), scope })?;
-        map.serialize_entry("resource", &Attributes::of_resource(resource))?;
+        map.serialize_entry("resource", &Attributes(attributes_of(resource)))?;
         map.end()
     }
 }
@@ -109,7 +109,7 @@ impl Serialize for RecordObject<'_> {
         map.serialize_entry("trace_flags", &flags)?;
         let name = record.target().map_or(scope.name(), |target| target);
         map.serialize_entry("scope", &ScopeObject { name, scope })?;
-        map.serialize_entry("resource", &Attributes::of_resource(resource))?;
+        map.serialize_entry("resource", &Attributes(attributes_of(resource)))?;
         map.end()
     }
 }
@@ -232,13 +232,6 @@ struct Attributes<'a>(Vec<(&'a Key, &'a Value)>);
 impl<'a> Attributes<'a> {
     fn of(attributes: &'a [KeyValue]) -> Self {
         Self(attributes.iter().map(|attribute| (&attribute.key, &attribute.value)).collect())
-    }
-
-    /// A resource has no order of its own.
-    fn of_resource(resource: &'a Resource) -> Self {
-        let mut attributes: Vec<_> = resource.iter().collect();
-        attributes.sort_by_key(|(key, _)| key.as_str());
-        Self(attributes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The parts of the text that spans, log records and metrics have in common: times, names, values
 //! and attributes.
 
-use opentelemetry::{KeyValue, Value};
+use opentelemetry::{Key, KeyValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use std::fmt::{self, Display, Write as _};
@@ -24,15 +24,20 @@ pub(super) fn time(time: SystemTime) -> impl Display {
     humantime::format_rfc3339_micros(time)
 }
 
-/// Writes the attributes of a resource, in the order of their names: a resource has no order of its own.
+/// The attributes of a resource in the order of their names: it has no order of its own.
+pub(super) fn attributes_of(resource: &Resource) -> Vec<(&Key, &Value)> {
+    let mut attributes: Vec<_> = resource.iter().collect();
+    attributes.sort_unstable_by_key(|(key, _)| *key);
+    attributes
+}
+
+/// Writes the attributes of a resource.
 pub(super) fn write_resource(text: &mut String, resource: &Resource) -> fmt::Result {
     writeln!(text, "Resource")?;
     if let Some(schema_url) = resource.schema_url() {
         writeln!(text, "\tResource SchemaUrl: {schema_url:?}")?;
     }
-    let mut attributes: Vec<_> = resource.iter().collect();
-    attributes.sort_unstable_by_key(|(key, _)| *key);
-    attributes.into_iter().try_for_each(|(key, value)| {
+    attributes_of(resource).into_iter().try_for_each(|(key, value)| {
         writeln!(text, "\t ->  {}={}", Plain(key.as_str()), Shown(value))
     })
 }
