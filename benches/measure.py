@@ -46,6 +46,12 @@ def parser(description, rounds=5, program="target/dist/grocery"):
     return made
 
 
+def with_before(made):
+    """Adds --before: an earlier program, which is measured by turns with today's."""
+    made.add_argument("--before", metavar="PROGRAM", help="an earlier build of grocery, to compare with")
+    return made
+
+
 def positive(text):
     number = int(text)
     if number < 1:
@@ -54,11 +60,13 @@ def positive(text):
 
 
 def arguments(made):
-    """The arguments, of which the program has to be there."""
+    """The arguments, of which the programs have to be there."""
     options = made.parse_args()
-    if not os.access(options.program, os.X_OK):
-        made.error(f"--program {options.program}: there is no such program; `cargo build --profile dist` (or `--release`) builds it")
-    options.program = os.path.abspath(options.program)
+    for name in ("program", "before"):
+        if program := vars(options).get(name):
+            if not os.access(program, os.X_OK):
+                made.error(f"--{name} {program}: there is no such program; `cargo build --profile dist` (or `--release`) builds it")
+            setattr(options, name, os.path.abspath(program))
     return options
 
 
@@ -203,6 +211,19 @@ def environment(endpoint=None, signals=("traces",)):
         for signal in ("traces", "metrics", "logs")
     }
     return kept | exporters | {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+
+
+# Where the roles under `grocery` listen. As variables, since an earlier program does not know the flags of them all.
+LISTEN = ["STORE_LISTEN", "VIEWER_LISTEN", "VIEWER_OTLP", "VIEWER_OTLP_GRPC", "GROCERY_LAB_LISTEN"]
+
+
+def as_it_comes(folder):
+    """The variables with which `grocery` runs as from a terminal, with its exporters, but on free ports and with its
+    database in this folder; and by their names in `LISTEN` the ports."""
+    ports = dict(zip(LISTEN, free_ports(len(LISTEN))))
+    kept = {key: value for key, value in environment().items() if key != "OTEL_SDK_DISABLED"}
+    listen = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+    return kept | listen | {"DATABASE_URL": f"sqlite:{folder}/store.db"}, ports
 
 
 # So much room that no span is dropped while the machine does something else.
