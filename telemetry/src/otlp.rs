@@ -7,7 +7,7 @@
 //!
 //! There are many more spans than anything else, so only they have an encoder of their own.
 //! opentelemetry-otlp sends through [`Post`], which reads the answer. Over gRPC it does not return the
-//! answer, so requests are sent by opentelemetry-proto's generated clients (`otlp/grpc.rs`).
+//! answer, so requests are encoded and their answers read in `otlp/grpc.rs`, and the crate `http2` sends them.
 
 pub(crate) mod answer;
 pub(crate) mod encode;
@@ -130,8 +130,8 @@ impl Deliver<Logs> for OtlpLogs {
 /// An exporter of metrics over one of the two transports.
 #[derive(Debug)]
 pub(crate) enum OtlpMetrics {
-    Http(Posted<MetricExporter>),
-    Grpc(GrpcMetrics),
+    Http(Box<Posted<MetricExporter>>),
+    Grpc(Box<GrpcMetrics>),
 }
 
 impl OtlpMetrics {
@@ -145,12 +145,13 @@ impl OtlpMetrics {
         retry: Retry,
     ) -> Result<Self, TelemetryError> {
         if config.protocol == Protocol::Grpc {
-            return GrpcMetrics::new(config, temporality, retry).map(OtlpMetrics::Grpc);
+            return GrpcMetrics::new(config, temporality, retry)
+                .map(|grpc| OtlpMetrics::Grpc(Box::new(grpc)));
         }
         let post = post(config, answer::of_metrics, retry)?;
         let builder = MetricExporter::builder().with_temporality(temporality).with_http();
         let exporter = with_http(builder, config, &post).build().map_err(refused)?;
-        Ok(OtlpMetrics::Http(Posted::new(exporter, post)))
+        Ok(OtlpMetrics::Http(Box::new(Posted::new(exporter, post))))
     }
 }
 

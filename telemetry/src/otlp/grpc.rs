@@ -1,9 +1,5 @@
-//! OTLP over gRPC: log records and metrics by opentelemetry-proto's generated clients, spans as the
+//! OTLP over gRPC: messages are encoded here, and go by a connection of the crate `http2`. Spans are the
 //! bytes that were made when they ended.
-//!
-//! The connection lives on a runtime of its own, and the exporter's own thread waits for each call.
-//! The service's runtimes are not used: tonic is known to hang on a current-thread runtime, which
-//! is what actix has.
 
 use super::encode::{EncodedSpans, SpanEncoder};
 use super::requests::Requests;
@@ -16,15 +12,14 @@ use crate::outcome::{Accepted, Failure, Retryable, quoted};
 use crate::quiet;
 use crate::retry::Retry;
 use crate::tls;
-use ::http::Uri;
-use ::http::uri::{PathAndQuery, Scheme};
-use bytes::BufMut as _;
-use hyper_util::rt::TokioIo;
+use http2::{Client, Settings};
 use opentelemetry_http::Bytes;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::logs::tonic::group_logs_by_resource_and_scope;
@@ -32,38 +27,25 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use prost::Message;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Runtime};
-use tokio_rustls::TlsConnector;
-use tonic::client::Grpc;
-use tonic::codec::{BufferSettings, Codec, CompressionEncoding, EncodeBuf, Encoder};
-use tonic::codegen::Service;
-use tonic::metadata::MetadataMap;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, GrpcMethod, Request, Response, Status};
-use tonic_prost::ProstDecoder;
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
+
+/// The methods that take spans, log records and metrics:
+/// <https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>
+const EXPORT_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const EXPORT_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const EXPORT_METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 /// The most bytes of an answer that are read.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// A connection to a receiver, and what goes with each call.
+/// A connection to a receiver, and how long a call may take.
 #[derive(Debug)]
 struct Connection {
-    /// `None` only while this is being dropped.
-    runtime: Option<Runtime>,
-    channel: Channel,
+    client: Client,
     destination: Destination,
-    metadata: MetadataMap,
-    gzip: bool,
     timeout: Option<Duration>,
     retry: Retry,
 }
@@ -78,55 +60,33 @@ impl Connection {
         };
         let is_secure = config.endpoint.scheme_str() == Some("https");
         let tls = tls::client(is_secure, config.credentials()).map_err(refused)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("telemetry-grpc")
-            .on_thread_start(quiet::this_thread)
-            .enable_all()
-            .build()
-            .map_err(|error| refused(error.to_string()))?;
-        // tonic would set up TLS of its own for an `https` endpoint, but here the connector does that.
-        // So the endpoint is `http`, and `origin` gives the requests the right scheme.
-        let endpoint = Endpoint::from(plain(&config.endpoint))
-            .origin(config.endpoint.clone())
-            .user_agent(concat!("telemetry/", env!("CARGO_PKG_VERSION")))
-            .map_err(|error| refused(error.to_string()))?;
-        let channel = {
-            let _entered = runtime.enter();
-            endpoint.connect_with_connector_lazy(Connector::new(is_secure.then_some(tls)))
-        };
-        Ok(Connection {
-            runtime: Some(runtime),
-            channel,
-            destination,
-            metadata: MetadataMap::from_headers(config.header_map()),
+        let client = Client::new(Settings {
+            endpoint: &config.endpoint,
+            tls: is_secure.then_some(tls),
+            user_agent: concat!("telemetry/", env!("CARGO_PKG_VERSION")),
+            metadata: config.header_map(),
             gzip: config.gzip,
-            timeout: config.timeout,
-            retry,
+            longest_answer: LONGEST_ANSWER,
+            thread_name: "telemetry-grpc",
+            on_thread_start: quiet::this_thread,
         })
+        .map_err(refused)?;
+        Ok(Connection { client, destination, timeout: config.timeout, retry })
     }
 
-    /// Sends `message` by `call` until it is taken or given up.
-    fn send<M: Clone, A: Into<Accepted>>(
+    /// Sends `message` to `method` until it is taken or given up. `A` is the type of the answer.
+    fn send<A: Message + Default + Into<Accepted>>(
         &self,
-        message: &M,
-        call: impl AsyncFn(Request<M>) -> Result<Response<A>, Status>,
+        method: &'static str,
+        message: &Bytes,
     ) -> Result<Accepted, Failure> {
-        let Some(runtime) = &self.runtime else { unreachable!("it is taken only by `drop`") };
-        self.retry.run(|| {
-            let mut request = Request::new(message.clone());
-            *request.metadata_mut() = self.metadata.clone();
-            let called = runtime.block_on(async {
-                match self.timeout {
-                    Some(timeout) => tokio::time::timeout(timeout, call(request)).await.ok(),
-                    None => Some(call(request).await),
-                }
-            });
-            match called {
-                Some(Ok(answer)) => Ok(answer.into_inner().into().by(&self.destination.shown)),
-                Some(Err(status)) => Err(self.refused(&status)),
-                None => Err(self.destination.unreached(&TimedOut, self.timeout)),
-            }
+        self.retry.run(|| match self.client.call(method, message, self.timeout) {
+            Some(Ok(answer)) => match A::decode(answer) {
+                Ok(answer) => Ok(answer.into().by(&self.destination.shown)),
+                Err(error) => Err(self.refused(&Status::internal(error.to_string()))),
+            },
+            Some(Err(status)) => Err(self.refused(&status)),
+            None => Err(self.destination.unreached(&TimedOut, self.timeout)),
         })
     }
 
@@ -143,23 +103,6 @@ impl Connection {
         let reason = format!("{shown} answers {:?}{message}", status.code());
         Failure { reason, retryable: retryable(status), error_type: name(status.code()).into() }
     }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // Dropping a runtime waits for its blocking work. A name look-up, for example, can take
-        // very long.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// `endpoint` with the scheme `http`.
-fn plain(endpoint: &Uri) -> Uri {
-    let mut parts = endpoint.clone().into_parts();
-    parts.scheme = Some(Scheme::HTTP);
-    Uri::from_parts(parts).unwrap_or_else(|_| endpoint.clone())
 }
 
 /// Whether the protocol lets a client try again after `status`:
@@ -222,57 +165,13 @@ impl GrpcSpans {
 
 impl Deliver<EncodedSpans> for GrpcSpans {
     async fn deliver(&self, batch: BatchOf<'_, EncodedSpans>) -> Outcome {
-        let client = client(
-            Grpc::new(self.connection.channel.clone()).max_decoding_message_size(LONGEST_ANSWER),
-            self.connection.gzip,
-            Grpc::send_compressed,
-        );
         self.requests.send(batch, |body| {
-            self.connection.send(body, async |mut request: Request<Bytes>| {
-                let mut client = client.clone();
-                client.ready().await.map_err(|error| Status::from_error(error.into()))?;
-                request.extensions_mut().insert(GrpcMethod::new(TRACE_SERVICE, "Export"));
-                let path = PathAndQuery::from_static(EXPORT_TRACES);
-                client.unary(request, path, EncodedCodec).await
-            })
+            self.connection.send::<ExportTraceServiceResponse>(EXPORT_TRACES, body)
         })
     }
 
     fn set_resource(&mut self, resource: &Resource) {
         self.requests.encoder = SpanEncoder::new(resource);
-    }
-}
-
-/// The service that takes spans, and its method:
-/// <https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>
-const TRACE_SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
-const EXPORT_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-
-/// Sends a request that is encoded already, and decodes the answer.
-struct EncodedCodec;
-
-impl Codec for EncodedCodec {
-    type Encode = Bytes;
-    type Decode = ExportTraceServiceResponse;
-    type Encoder = EncodedCodec;
-    type Decoder = ProstDecoder<ExportTraceServiceResponse>;
-
-    fn encoder(&mut self) -> Self::Encoder {
-        EncodedCodec
-    }
-
-    fn decoder(&mut self) -> Self::Decoder {
-        ProstDecoder::new(BufferSettings::default())
-    }
-}
-
-impl Encoder for EncodedCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, request: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put(request);
-        Ok(())
     }
 }
 
@@ -294,15 +193,8 @@ impl Deliver<Logs> for GrpcLogs {
     async fn deliver(&self, batch: BatchOf<'_, Logs>) -> Outcome {
         let records = Logs::count(&batch);
         let resource_logs = group_logs_by_resource_and_scope(&batch, &self.resource);
-        let client = client(
-            LogsServiceClient::new(self.connection.channel.clone())
-                .max_decoding_message_size(LONGEST_ANSWER),
-            self.connection.gzip,
-            LogsServiceClient::send_compressed,
-        );
-        let sent = self.connection.send(&ExportLogsServiceRequest { resource_logs }, async |r| {
-            client.clone().export(r).await
-        });
+        let request = ExportLogsServiceRequest { resource_logs }.encode_to_vec().into();
+        let sent = self.connection.send::<ExportLogsServiceResponse>(EXPORT_LOGS, &request);
         Outcome::of(sent, records)
     }
 
@@ -330,15 +222,8 @@ impl GrpcMetrics {
 
 impl DeliverMetrics for GrpcMetrics {
     async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
-        let client = client(
-            MetricsServiceClient::new(self.connection.channel.clone())
-                .max_decoding_message_size(LONGEST_ANSWER),
-            self.connection.gzip,
-            MetricsServiceClient::send_compressed,
-        );
-        let request = ExportMetricsServiceRequest::from(metrics);
-        let sent =
-            self.connection.send(&request, async |request| client.clone().export(request).await);
+        let request = ExportMetricsServiceRequest::from(metrics).encode_to_vec().into();
+        let sent = self.connection.send::<ExportMetricsServiceResponse>(EXPORT_METRICS, &request);
         Outcome::of_export(sent)
     }
 
@@ -350,60 +235,3 @@ impl DeliverMetrics for GrpcMetrics {
         self.temporality
     }
 }
-
-/// `client`, which compresses its requests if `gzip` is set.
-fn client<C>(client: C, gzip: bool, compressed: fn(C, CompressionEncoding) -> C) -> C {
-    if gzip { compressed(client, CompressionEncoding::Gzip) } else { client }
-}
-
-/// Makes connections: TCP, with TLS for a secure endpoint.
-///
-/// tonic's own connector cannot be used, because it takes no verifier of certificates.
-#[derive(Clone)]
-struct Connector {
-    tls: Option<TlsConnector>,
-}
-
-impl Connector {
-    fn new(tls: Option<ClientConfig>) -> Self {
-        let tls = tls.map(|mut tls| {
-            tls.alpn_protocols = vec![b"h2".to_vec()];
-            TlsConnector::from(Arc::new(tls))
-        });
-        Connector { tls }
-    }
-
-    async fn connect(self, uri: Uri) -> io::Result<TokioIo<Box<dyn Stream>>> {
-        let host = uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = uri.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
-        let tcp = TcpStream::connect((host.as_str(), port)).await?;
-        tcp.set_nodelay(true)?;
-        Ok(TokioIo::new(match self.tls {
-            Some(tls) => {
-                let name = ServerName::try_from(host).map_err(io::Error::other)?;
-                Box::new(tls.connect(name, tcp).await?)
-            }
-            None => Box::new(tcp),
-        }))
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = TokioIo<Box<dyn Stream>>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Box<dyn Stream>>>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(self.clone().connect(uri))
-    }
-}
-
-/// A connection with or without TLS.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}

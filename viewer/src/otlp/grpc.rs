@@ -5,7 +5,6 @@
 //! the same limits: tonic takes memory for the length that a message announces, and decompresses
 //! and decodes it before its memory can be charged.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -13,8 +12,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, Request as HttpRequest, Response as HttpResponse, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyDataStream, BodyExt, Empty, Full};
+use http2::AnswerBody;
 use hyper::body::Incoming;
 use prost::Message;
 use tonic::{Code, Status};
@@ -33,9 +32,6 @@ const PREFIX_BYTES: usize = 5;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const ACCEPTED_ENCODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,deflate,zstd");
-
-/// The body of an answer.
-pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers one call.
 pub(crate) async fn answer(

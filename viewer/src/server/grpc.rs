@@ -5,17 +5,13 @@
 //! room for another one, or the process has no descriptor left, those that have been idle for a
 //! moment are asked to go.
 
-use std::convert::Infallible;
 use std::net::{IpAddr, TcpListener};
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use http2::{Connection, Limits};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, interval, sleep};
@@ -24,12 +20,8 @@ use crate::error::Error;
 use crate::otlp::grpc::answer;
 use crate::otlp::receiver::Receiver;
 
-/// Calls that one connection may have open.
-const CALLS: u32 = 16;
-/// The bytes of headers that a call may have.
-const HEADER_BYTES: u32 = 16 << 10;
-/// The bytes that a connection, and a call on it, may send ahead of what is read.
-const WINDOW_BYTES: u32 = 512 << 10;
+/// What a client may take of a connection.
+const LIMITS: Limits = Limits { calls: 16, header_bytes: 16 << 10, window_bytes: 512 << 10 };
 /// How long a connection may be without a call.
 const IDLE: Duration = Duration::from_secs(300);
 /// The same before its first call, and when others wait for its place.
@@ -120,27 +112,24 @@ async fn serve(
     // Answers are small, and their senders wait for them.
     drop(stream.set_nodelay(true));
     let activity = Arc::new(Activity::new());
-    let service = service_fn(|call| {
-        let (server, open) = (Arc::clone(&server), Activity::begin(&activity));
-        async move {
-            let answer = answer(&server.receiver, peer, call).await;
-            drop(open);
-            Ok::<_, Infallible>(answer)
-        }
-    });
-    let mut http2 = http2::Builder::new(TokioExecutor::new());
-    http2
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(CALLS)
-        .max_header_list_size(HEADER_BYTES)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES);
-    let mut connection = pin!(http2.serve_connection(TokioIo::new(stream), service));
+    let (answering, calls) = (Arc::clone(&server), Arc::clone(&activity));
+    let mut connection = Connection::new(
+        stream,
+        LIMITS,
+        Box::new(move |call| {
+            let (server, open) = (Arc::clone(&answering), Activity::begin(&calls));
+            Box::pin(async move {
+                let answer = answer(&server.receiver, peer, call).await;
+                drop(open);
+                Ok(answer)
+            })
+        }),
+    );
     let mut checks = interval(CHECK);
     let mut asked_to_go = false;
     loop {
         tokio::select! {
-            ended = connection.as_mut() => {
+            ended = &mut connection => {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, "a connection for OTLP over gRPC has failed: {error}");
                 }
@@ -152,7 +141,7 @@ async fn serve(
                 } else if asked_to_go {
                     return;
                 } else {
-                    connection.as_mut().graceful_shutdown();
+                    connection.graceful_shutdown();
                     asked_to_go = true;
                 }
             }
