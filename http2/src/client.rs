@@ -90,8 +90,8 @@ impl Client {
         Ok(Client { runtime: Some(runtime), grpc, metadata })
     }
 
-    /// Calls the method at this path with an encoded message, and returns the encoded answer; `None` if
-    /// there was none within `timeout`.
+    /// Calls the method at this path with an encoded message, which may be in several pieces, and returns
+    /// the encoded answer; `None` if there was none within `timeout`.
     ///
     /// # Errors
     /// The status that the server answers. A status with a source was made here, because the connection
@@ -102,11 +102,11 @@ impl Client {
     pub fn call(
         &self,
         path: &'static str,
-        message: &Bytes,
+        message: &[Bytes],
         timeout: Option<Duration>,
     ) -> Option<Result<Bytes, Status>> {
         let Some(runtime) = &self.runtime else { unreachable!("it is taken only by `drop`") };
-        let mut request = Request::new(message.clone());
+        let mut request = Request::new(message.to_vec());
         *request.metadata_mut() = self.metadata.clone();
         let mut grpc = self.grpc.clone();
         let answer = async {
@@ -144,7 +144,7 @@ fn plain(endpoint: &Uri) -> Uri {
 struct Encoded;
 
 impl Codec for Encoded {
-    type Encode = Bytes;
+    type Encode = Vec<Bytes>;
     type Decode = Bytes;
     type Encoder = Encoded;
     type Decoder = Encoded;
@@ -159,11 +159,14 @@ impl Codec for Encoded {
 }
 
 impl Encoder for Encoded {
-    type Item = Bytes;
+    type Item = Vec<Bytes>;
     type Error = Status;
 
-    fn encode(&mut self, message: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put(message);
+    fn encode(&mut self, message: Vec<Bytes>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.reserve(message.iter().map(Bytes::len).sum());
+        for piece in &message {
+            into.put_slice(piece);
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@
 //! export wakes one thread, and not two that wake each other. Telemetry is suppressed on that thread
 //! (`quiet.rs`), so that sending telemetry makes none.
 
+use crate::chunks::Chunks;
 use crate::error::TelemetryError;
 use crate::outcome::{Accepted, Failure, Retryable, error_type, quoted};
 use crate::quiet;
@@ -118,7 +119,7 @@ impl Post {
         &self,
         url: &str,
         headers: &HeaderMap,
-        body: &Bytes,
+        body: &Chunks,
     ) -> Result<Accepted, Failure> {
         match url.parse() {
             Ok(url) => self.retry.run(|| self.attempt(&url, headers, body)),
@@ -130,8 +131,8 @@ impl Post {
     }
 
     /// Posts `body` as [`request`](Self::request) does, and keeps what became of it.
-    pub(crate) fn send(&self, url: &str, headers: &HeaderMap, body: &Bytes) {
-        let outcome = self.request(url, headers, body);
+    pub(crate) fn send(&self, url: &str, headers: &HeaderMap, body: Bytes) {
+        let outcome = self.request(url, headers, &body.into());
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 
@@ -140,7 +141,7 @@ impl Post {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn attempt(&self, url: &Url, headers: &HeaderMap, body: &Bytes) -> Result<Accepted, Failure> {
+    fn attempt(&self, url: &Url, headers: &HeaderMap, body: &Chunks) -> Result<Accepted, Failure> {
         let mut request = Request::new(Method::POST, url.clone());
         *request.headers_mut() = headers.clone();
         *request.body_mut() = Some(body.clone().into());
@@ -241,7 +242,7 @@ impl HttpClient for PostClient {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, HttpError> {
         let (parts, body) = request.into_parts();
-        self.0.send(&parts.uri.to_string(), &parts.headers, &body);
+        self.0.send(&parts.uri.to_string(), &parts.headers, body);
         Ok(http::Response::new(Bytes::new()))
     }
 }

@@ -244,7 +244,7 @@ impl HttpClient for CollectorClient {
             let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
             headers.insert(AUTHORIZATION, format!("Basic {credentials}").parse()?);
         }
-        self.post.send(&parts.uri.to_string(), &headers, &body.into());
+        self.post.send(&parts.uri.to_string(), &headers, body.into());
         Ok(Response::new(Bytes::new()))
     }
 }

@@ -39,6 +39,7 @@
 
 mod accounting;
 mod batches;
+mod chunks;
 mod component;
 pub mod config;
 mod console;

@@ -77,7 +77,7 @@ fn is_zero(id: &str) -> bool {
 impl HttpClient for CorrectingClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (parts, body) = request.into_parts();
-        self.post.send(&parts.uri.to_string(), &parts.headers, &self.corrected(&body)?);
+        self.post.send(&parts.uri.to_string(), &parts.headers, self.corrected(&body)?);
         Ok(Response::new(Bytes::new()))
     }
 }

@@ -3,8 +3,9 @@
 //! opentelemetry-proto makes a tree of structs first, which copies every key and every text to the
 //! heap, and walks that tree twice: once for the lengths and once for the bytes. Here each span is
 //! written once, by the thread that ends it ([`with_encoded`]), which has it in its caches, and what it
-//! was made of is given back there. The bytes wait in an [`EncodedSpans`], and a request is these bytes
-//! behind the resource. What comes out means the same: `tests/it/encoding.rs` decodes both.
+//! was made of is given back there. The bytes wait in an [`EncodedSpans`], and a request has these very
+//! bytes, with the resource and the scope before them as pieces of their own. What comes out means the
+//! same: `tests/it/encoding.rs` decodes both.
 //!
 //! A message within a message starts with its length, which is known only when it has been written.
 //! So [`message`] leaves as many bytes for it as it will probably take, and moves the message when it
@@ -14,7 +15,9 @@
 //! <https://github.com/open-telemetry/opentelemetry-proto/tree/v1.9.0/opentelemetry/proto>, and the
 //! encoding is <https://protobuf.dev/programming-guides/encoding/>.
 
+use crate::chunks::Chunks;
 use crate::exporter::Signal;
+use bytes::{Buf as _, Bytes};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::Resource;
@@ -61,26 +64,34 @@ impl SpanEncoder {
     /// Appends `spans` to `into`, as an `ExportTraceServiceRequest`. Spans of one scope stand
     /// together, otherwise their order stays.
     pub fn encode(&self, spans: &[SpanData], into: &mut Vec<u8>) {
-        self.write(&spans.into(), 0..spans.len(), into);
+        let encoded = EncodedSpans::from(spans).complete();
+        for piece in self.request(&encoded, 0..spans.len()).pieces() {
+            into.extend_from_slice(piece);
+        }
     }
 
-    /// Appends the spans of this range to `into`, as an `ExportTraceServiceRequest`.
-    pub(super) fn write(&self, spans: &EncodedSpans, range: Range<usize>, into: &mut Vec<u8>) {
+    /// An `ExportTraceServiceRequest` of the spans in this range.
+    pub(super) fn request(&self, spans: &CompleteSpans, range: Range<usize>) -> Chunks {
         let scopes = spans.scopes_of(range);
         let of_scopes: usize = scopes.iter().map(|scope| nested_length(scope.length())).sum();
         let length = self.resource.len() + of_scopes + self.schema_url.len();
-        into.reserve(nested_length(length));
-        into.push(tag(1, LEN));
-        varint(into, length as u64);
-        into.extend_from_slice(&self.resource);
-        for part @ ScopePart { of, spans } in &scopes {
-            into.push(tag(2, LEN));
-            varint(into, part.length() as u64);
-            into.extend_from_slice(&of.head);
-            into.extend_from_slice(spans);
-            into.extend_from_slice(&of.schema_url);
+        let mut request = Chunks::default();
+        // What stands before the next spans.
+        let mut before = Vec::with_capacity(self.resource.len() + 128);
+        before.push(tag(1, LEN));
+        varint(&mut before, length as u64);
+        before.extend_from_slice(&self.resource);
+        for part in scopes {
+            before.push(tag(2, LEN));
+            varint(&mut before, part.length() as u64);
+            before.extend_from_slice(&part.of.head);
+            request.push(std::mem::take(&mut before).into());
+            request.push(part.spans);
+            before.extend_from_slice(&part.of.schema_url);
         }
-        into.extend_from_slice(&self.schema_url);
+        before.extend_from_slice(&self.schema_url);
+        request.push(before.into());
+        request
     }
 }
 
@@ -130,10 +141,19 @@ struct ScopeSpans {
     count: usize,
 }
 
+/// Encoded spans to which none is added any more, so that requests can have parts of their bytes.
+#[derive(Debug)]
+pub(super) struct CompleteSpans {
+    /// Without the bytes of their spans.
+    spans: EncodedSpans,
+    /// Those bytes, of each scope.
+    encoded: Vec<Bytes>,
+}
+
 /// Spans of one scope in a request.
 struct ScopePart<'a> {
     of: &'a ScopeSpans,
-    spans: &'a [u8],
+    spans: Bytes,
 }
 
 impl EncodedSpans {
@@ -179,6 +199,9 @@ impl EncodedSpans {
 
     /// Removes all spans, and keeps the memory of the scopes that had some.
     pub(crate) fn clear(&mut self) {
+        if self.count == 0 {
+            return;
+        }
         self.scopes.retain(|of_scope| of_scope.count > 0);
         for of_scope in &mut self.scopes {
             of_scope.spans.clear();
@@ -192,23 +215,55 @@ impl EncodedSpans {
         self.scopes.iter().map(|of_scope| of_scope.spans.capacity()).sum()
     }
 
+    /// The same, to be sent.
+    pub(super) fn complete(mut self) -> CompleteSpans {
+        let take = |of: &mut ScopeSpans| Bytes::from(std::mem::take(&mut of.spans));
+        let encoded = self.scopes.iter_mut().map(take).collect();
+        CompleteSpans { spans: self, encoded }
+    }
+}
+
+impl CompleteSpans {
+    /// How many spans there are.
+    pub(super) fn len(&self) -> usize {
+        self.spans.count
+    }
+
     /// The spans of this range, by scope. They are counted in the order in which a request has them.
     fn scopes_of(&self, range: Range<usize>) -> Vec<ScopePart<'_>> {
         let mut first = 0;
-        let parts = self.scopes.iter().filter_map(|of| {
+        let parts = self.spans.scopes.iter().zip(&self.encoded).filter_map(|(of, encoded)| {
             let begin = range.start.saturating_sub(first).min(of.count);
             let end = range.end.saturating_sub(first).min(of.count);
             first += of.count;
-            (begin < end).then(|| ScopePart { of, spans: of.part(begin..end) })
+            (begin < end).then(|| ScopePart { of, spans: of.part(encoded, begin..end) })
         });
         parts.collect()
+    }
+
+    /// The memory of the spans, without them, to be filled again. If a request still holds it, there is
+    /// other memory.
+    pub(super) fn emptied(self) -> EncodedSpans {
+        let CompleteSpans { mut spans, encoded } = self;
+        for (of, mut encoded) in spans.scopes.iter_mut().zip(encoded) {
+            let length = encoded.len();
+            of.spans = if encoded.is_unique() {
+                // The conversion copies what has not been read, even to where it is.
+                encoded.advance(length);
+                encoded.into()
+            } else {
+                Vec::with_capacity(length)
+            };
+        }
+        spans.clear();
+        spans
     }
 }
 
 impl Signal for EncodedSpans {
-    type Batch<'a> = &'a EncodedSpans;
+    type Batch<'a> = &'a mut EncodedSpans;
 
-    fn count(batch: &&EncodedSpans) -> u64 {
+    fn count(batch: &&mut EncodedSpans) -> u64 {
         batch.len() as u64
     }
 }
@@ -231,14 +286,14 @@ impl ScopeSpans {
         ScopeSpans { scope: scope.clone(), head, schema_url, spans: Vec::new(), count: 0 }
     }
 
-    /// The bytes of the spans in this range.
-    fn part(&self, range: Range<usize>) -> &[u8] {
+    /// The bytes of the spans in this range, of all that were `encoded`.
+    fn part(&self, encoded: &Bytes, range: Range<usize>) -> Bytes {
         if range == (0..self.count) {
-            return &self.spans;
+            return encoded.clone();
         }
-        let begin = after(&self.spans, range.start);
-        let length = after(&self.spans[begin..], range.len());
-        &self.spans[begin..begin + length]
+        let begin = after(encoded, range.start);
+        let length = after(&encoded[begin..], range.len());
+        encoded.slice(begin..begin + length)
     }
 }
 

@@ -74,11 +74,12 @@ impl Connection {
         Ok(Connection { client, destination, timeout: config.timeout, retry })
     }
 
-    /// Sends `message` to `method` until it is taken or given up. `A` is the type of the answer.
+    /// Sends `message`, which may be in several pieces, to `method` until it is taken or given up. `A` is
+    /// the type of the answer.
     fn send<A: Message + Default + Into<Accepted>>(
         &self,
         method: &'static str,
-        message: &Bytes,
+        message: &[Bytes],
     ) -> Result<Accepted, Failure> {
         self.retry.run(|| match self.client.call(method, message, self.timeout) {
             Some(Ok(answer)) => match A::decode(answer) {
@@ -166,7 +167,7 @@ impl GrpcSpans {
 impl Deliver<EncodedSpans> for GrpcSpans {
     async fn deliver(&self, batch: BatchOf<'_, EncodedSpans>) -> Outcome {
         self.requests.send(batch, |body| {
-            self.connection.send::<ExportTraceServiceResponse>(EXPORT_TRACES, body)
+            self.connection.send::<ExportTraceServiceResponse>(EXPORT_TRACES, body.pieces())
         })
     }
 
@@ -194,7 +195,7 @@ impl Deliver<Logs> for GrpcLogs {
         let records = Logs::count(&batch);
         let resource_logs = group_logs_by_resource_and_scope(&batch, &self.resource);
         let request = ExportLogsServiceRequest { resource_logs }.encode_to_vec().into();
-        let sent = self.connection.send::<ExportLogsServiceResponse>(EXPORT_LOGS, &request);
+        let sent = self.connection.send::<ExportLogsServiceResponse>(EXPORT_LOGS, &[request]);
         Outcome::of(sent, records)
     }
 
@@ -223,7 +224,7 @@ impl GrpcMetrics {
 impl DeliverMetrics for GrpcMetrics {
     async fn deliver(&self, metrics: &ResourceMetrics) -> Outcome {
         let request = ExportMetricsServiceRequest::from(metrics).encode_to_vec().into();
-        let sent = self.connection.send::<ExportMetricsServiceResponse>(EXPORT_METRICS, &request);
+        let sent = self.connection.send::<ExportMetricsServiceResponse>(EXPORT_METRICS, &[request]);
         Outcome::of_export(sent)
     }
 

@@ -1,55 +1,51 @@
 //! Makes requests of a batch of spans: one, unless it would be too large.
 
 use super::encode::{EncodedSpans, SpanEncoder};
+use crate::chunks::Chunks;
 use crate::outcome::{Accepted, Failure, Outcome, Retryable};
-use opentelemetry_http::Bytes;
 use opentelemetry_sdk::Resource;
-use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 /// The largest request that is sent with more than one span, in bytes. Receivers over gRPC take
 /// 4 MiB, unless they are set up to take more:
 /// <https://pkg.go.dev/google.golang.org/grpc#MaxRecvMsgSize>
 const LARGEST_REQUEST: usize = 7 << 19;
 
-/// Writes requests into one buffer, which is kept for the next batch.
+/// Makes requests of spans that have been encoded.
 #[derive(Debug)]
 pub(super) struct Requests {
     pub(super) encoder: SpanEncoder,
-    buffer: Mutex<Vec<u8>>,
 }
 
 impl Default for Requests {
     fn default() -> Self {
-        let encoder = SpanEncoder::new(&Resource::builder_empty().build());
-        Requests { encoder, buffer: Mutex::default() }
+        Requests { encoder: SpanEncoder::new(&Resource::builder_empty().build()) }
     }
 }
 
 impl Requests {
-    /// Sends `spans` by `send`, in as many requests as it takes. Returns what became of them all.
+    /// Sends a batch by `send`, in as many requests as it takes. Returns what became of all its spans.
+    /// The batch is empty then, and has its memory again, unless `send` keeps a request.
     ///
     /// When a request is given up because its time was over, those after it are not tried: the time
     /// is that of the batch.
     pub(super) fn send(
         &self,
-        spans: &EncodedSpans,
-        mut send: impl FnMut(&Bytes) -> Result<Accepted, Failure>,
+        batch: &mut EncodedSpans,
+        mut send: impl FnMut(&Chunks) -> Result<Accepted, Failure>,
     ) -> Outcome {
+        let spans = std::mem::take(batch).complete();
         let mut outcome = Outcome::default();
         // The part that is sent next is the last.
         let all = 0..spans.len();
         let mut parts = vec![all];
         while let Some(part) = parts.pop() {
-            let request = self.request(spans, part.clone());
+            let request = self.encoder.request(&spans, part.clone());
             if request.len() > LARGEST_REQUEST && part.len() > 1 {
                 let middle = part.start + part.len() / 2;
                 parts.extend([middle..part.end, part.start..middle]);
-                self.keep(request);
                 continue;
             }
             let sent = send(&request);
-            self.keep(request);
             let is_over = sent.as_ref().is_err_and(|failure| failure.retryable != Retryable::Never);
             let mut items = part.len();
             if is_over {
@@ -63,25 +59,8 @@ impl Requests {
             }
             outcome.error_type = outcome.error_type.or(of_part.error_type);
         }
+        *batch = spans.emptied();
         outcome
-    }
-
-    fn request(&self, spans: &EncodedSpans, part: Range<usize>) -> Bytes {
-        let mut buffer =
-            std::mem::take(&mut *self.buffer.lock().unwrap_or_else(PoisonError::into_inner));
-        buffer.clear();
-        self.encoder.write(spans, part, &mut buffer);
-        buffer.into()
-    }
-
-    /// Takes the buffer of a request back, unless the client still holds it or it is very large.
-    fn keep(&self, request: Bytes) {
-        if request.is_unique() {
-            let buffer = Vec::from(request);
-            if buffer.capacity() <= 4 * LARGEST_REQUEST {
-                *self.buffer.lock().unwrap_or_else(PoisonError::into_inner) = buffer;
-            }
-        }
     }
 }
 
@@ -120,7 +99,7 @@ mod tests {
         let mut spans = vec![span(3 * MEBIBYTE / 2); 4];
         spans.push(span(5 * MEBIBYTE));
         let mut sizes = Vec::new();
-        let outcome = Requests::default().send(&spans[..].into(), |request| {
+        let outcome = Requests::default().send(&mut spans[..].into(), |request| {
             sizes.push(request.len() / MEBIBYTE);
             match &answers[sizes.len() - 1] {
                 Ok(Accepted { rejected, message }) => {
@@ -145,6 +124,21 @@ mod tests {
         let (outcome, sizes) = send(&[taken(), taken(), taken(), taken()]);
         assert_eq!(sizes, [3, 1, 1, 5]);
         assert_eq!((outcome.failed, outcome.rejected, outcome.error_type), (0, 0, None));
+    }
+
+    #[test]
+    fn the_memory_of_a_batch_is_kept_for_the_next_one() {
+        let mut batch = EncodedSpans::from(&vec![span(1 << 10); 100][..]);
+        let room = batch.capacity();
+        let mut sent = 0;
+        Requests::default().send(&mut batch, |request| {
+            sent = request.len();
+            Ok(Accepted::default())
+        });
+        assert!(sent > 100 << 10, "{sent}");
+        // Whoever exports it clears it once more.
+        batch.clear();
+        assert_eq!((batch.len(), batch.bytes(), batch.capacity()), (0, 0, room));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::encode::{EncodedSpans, SpanEncoder};
 use super::requests::Requests;
+use crate::chunks::Chunks;
 use crate::config::OtlpConfig;
 use crate::exporter::{BatchOf, Deliver};
 use crate::http::Post;
@@ -50,7 +51,7 @@ impl Deliver<EncodedSpans> for HttpSpans {
                     retryable: Retryable::Never,
                     error_type: error_type::OTHER.into(),
                 })?);
-                return self.post.request(&self.url, &self.headers, &body);
+                return self.post.request(&self.url, &self.headers, &body.into());
             }
             self.post.request(&self.url, &self.headers, body)
         })
@@ -61,8 +62,10 @@ impl Deliver<EncodedSpans> for HttpSpans {
     }
 }
 
-fn compressed(body: &[u8]) -> io::Result<Vec<u8>> {
+fn compressed(body: &Chunks) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(body)?;
+    for piece in body.pieces() {
+        encoder.write_all(piece)?;
+    }
     encoder.finish()
 }
