@@ -162,7 +162,7 @@ async fn listen(
             .app_data(state.clone())
             .configure(http::routes)
             .wrap(InTrace::new(state.clone()))
-            .wrap(tracing.begin_empty())
+            .wrap(tracing.begin_empty().without_attributes_if(telemetry::is_dropped))
             .wrap(metrics.clone())
             .wrap_fn(|mut request, service| {
                 http::tidy(request.headers_mut());

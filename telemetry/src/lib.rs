@@ -11,7 +11,7 @@
 //! | [`config`] | the variables, read and checked |
 //! | `pipeline.rs` | [`Pipeline`]: builds the providers from a configuration, as a value without globals |
 //! | `resource.rs` | [`Service`]: what every span says about the process |
-//! | `sampler.rs` | counts what the sampler decides, also about spans that are not recorded |
+//! | `sampler.rs` | counts what the sampler decides, also about spans that are not recorded; [`is_dropped`]: what is known of that beforehand |
 //! | `processor.rs`, `queue.rs` | counts a span that ended, and puts it into the queue of each exporter or drops it |
 //! | `batches.rs` | the spans that wait for an exporter, in the form in which it takes them, and the thread that hands them to it |
 //! | `accounting.rs` | [`Accounting`]: the counters, and the totals that are read from them |
@@ -82,6 +82,7 @@ pub use pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
 pub use propagation::{parse_traceparent, propagator, traceparent};
 pub use resource::Service;
 pub use runtimes::observe_runtime;
+pub use sampler::is_dropped;
 pub use scope::instrumentation_scope;
 pub use spanless::without_spans;
 pub use streams::Streams;
@@ -153,6 +154,7 @@ impl Telemetry {
         global::set_text_map_propagator(propagation::propagator(&config.propagators));
         if !config.disabled {
             global::set_tracer_provider(pipeline.tracers().clone());
+            sampler::set_of_process(&config.sampler);
         }
         if let Some(meters) = pipeline.meters() {
             global::set_meter_provider(meters.clone());

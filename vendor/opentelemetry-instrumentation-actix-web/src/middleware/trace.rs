@@ -70,7 +70,11 @@ pub struct RequestTracing {
     route_formatter: Option<Rc<dyn RouteFormatter + 'static>>,
     makes_no_spans: bool,
     begins_empty: bool,
+    is_dropped: Option<IsDropped>,
 }
+
+/// Whether the sampler drops a span in this context, whatever its attributes are.
+type IsDropped = fn(&Context) -> bool;
 
 impl RequestTracing {
     /// Actix web middleware to trace each request in an OpenTelemetry span.
@@ -135,6 +139,13 @@ impl RequestTracing {
         self.begins_empty = true;
         self
     }
+
+    /// Makes no attributes for a span that will be dropped. `is_dropped` is asked about the context in which the
+    /// span is started, and must be true only where the sampler drops it whatever its attributes are.
+    pub fn without_attributes_if(mut self, is_dropped: fn(&Context) -> bool) -> Self {
+        self.is_dropped = Some(is_dropped);
+        self
+    }
 }
 
 impl<S, B> Transform<S, ServiceRequest> for RequestTracing
@@ -157,6 +168,7 @@ where
             route_formatter: self.route_formatter.clone(),
             attributes: RequestAttributes::default(),
             headers: self.begins_empty.then(Headers::learn),
+            is_dropped: self.is_dropped,
         })
     }
 }
@@ -171,6 +183,7 @@ pub struct RequestTracingMiddleware<S> {
     attributes: RequestAttributes,
     /// What is known of headers, if requests begin with an empty context.
     headers: Option<Headers>,
+    is_dropped: Option<IsDropped>,
 }
 
 impl<S> RequestTracingMiddleware<S> {
@@ -269,7 +282,9 @@ where
         let route = self.attributes.route(&req, self.route_formatter.as_deref());
         let mut builder = SpanBuilder::from_name(route.span_name.clone());
         builder.span_kind = Some(SpanKind::Server);
-        builder.attributes = Some(self.attributes.of(&req, &route));
+        if !self.is_dropped.is_some_and(|is_dropped| is_dropped(&parent_context)) {
+            builder.attributes = Some(self.attributes.of(&req, &route));
+        }
 
         let span = tracer.build_with_context(builder, &parent_context);
         let cx = parent_context.with_span(span);
